@@ -1,0 +1,1 @@
+"""Which clips exist: their label, source group and split. Knows no pixels."""

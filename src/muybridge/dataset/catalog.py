@@ -1,0 +1,145 @@
+"""The catalog: the table of clips that everything else starts from.
+
+A clip is one trimmed video with one label and one source group, the longer video it was cut from. Clips are
+known by an `id` that is relative to the catalog's root, so that a split made on one machine names the same
+clips on another. Nothing here opens a video.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+from muybridge.dataset.duplicates import find_duplicates
+from muybridge.dataset.text import did_you_mean, printable, shortened
+from muybridge.errors import UserError
+
+
+@dataclass(frozen=True)
+class Clip:
+    r"""One trimmed video file, or the part of a file between two times, with one label.
+
+    Id, label and group are always valid Unicode: bytes of a file name that are not UTF-8 read `\xNN` there.
+
+    Attributes:
+        path: The video file.
+        label: Name of the class.
+        group: Source group: clips with the same group were cut from the same longer video.
+        split: The part (`train`, `validation` or `test`) that the data set itself gives, or None.
+        start_seconds: Where the clip begins in the file; None means at its start.
+        end_seconds: Where the clip ends in the file; None means at its end.
+        root: The catalog's root, to which `id` is relative.
+    """
+
+    path: Path
+    label: str
+    group: str
+    split: str | None = None
+    start_seconds: float | None = None
+    end_seconds: float | None = None
+    root: Path = field(default=Path(), repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "label", printable(self.label))
+        object.__setattr__(self, "group", printable(self.group))
+
+    @cached_property
+    def id(self) -> str:
+        """The clip's name: its path relative to the root, with `#start-end` when it is a part of the file."""
+        path = self.path.relative_to(self.root) if self.path.is_relative_to(self.root) else self.path
+        name = printable(path.as_posix())
+        if self.start_seconds is None and self.end_seconds is None:
+            return name
+        return f"{name}#{_plain(self.start_seconds)}-{_plain(self.end_seconds)}"
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """The clips of one data set, sorted by id.
+
+    Attributes:
+        root: Folder that the clips' ids are relative to.
+        layout: How the data set was laid out: `folders`, `csv`, `hmdb51` or `ucf101`.
+        clips: The clips, sorted by id whatever order they are given in.
+        notes: What a user should know about how this table came about, one line each.
+
+    Raises:
+        UserError: If two clips have the same id.
+    """
+
+    root: Path
+    layout: str
+    clips: tuple[Clip, ...]
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "clips", tuple(sorted(self.clips, key=lambda clip: clip.id)))
+        if len(self.by_id) < len(self.clips):
+            name = Counter(clip.id for clip in self.clips).most_common(1)[0][0]
+            raise UserError(f"clip {name} is listed more than once in {self.root}; a clip has exactly one label")
+
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """The labels that occur, sorted."""
+        return tuple(sorted({clip.label for clip in self.clips}))
+
+    @cached_property
+    def by_id(self) -> dict[str, Clip]:
+        """The clips by their id."""
+        return {clip.id: clip for clip in self.clips}
+
+    @cached_property
+    def duplicates(self) -> list[tuple[Path, ...]]:
+        """Files of the catalog that are byte-identical, each set of twins as a sorted tuple of paths."""
+        return find_duplicates(clip.path for clip in self.clips)
+
+    def subset(self, classes: Sequence[str] | int | None) -> "Catalog":
+        """Keep only some classes.
+
+        Args:
+            classes: Names of the classes to keep; or a number n, for the n classes that come first in
+                alphabetical order (a choice that depends on names alone, never on which files are present,
+                and that is nested: the first 4 are among the first 9); or None for all of them.
+
+        Raises:
+            UserError: If a name is unknown or given twice, or the number is not between 1 and the number of
+                classes.
+        """
+        if classes is None:
+            return self
+        if isinstance(classes, int):
+            if not 1 <= classes <= len(self.classes):
+                raise UserError(
+                    f"cannot take {classes} classes from {self.root}: it has {len(self.classes)}; "
+                    f"choose a number from 1 to {len(self.classes)}"
+                )
+            kept = set(self.classes[:classes])
+        else:
+            kept = set()
+            for name in classes:
+                if name not in self.classes:
+                    raise UserError(f"unknown class {name!r} in {self.root}{did_you_mean(name, self.classes)}")
+                if name in kept:
+                    raise UserError(f"class {name!r} is named twice; name each class once")
+                kept.add(name)
+            if not kept:
+                raise UserError("an empty list of classes keeps no clips; name at least one class")
+        note = f"{len(kept)} of {len(self.classes)} classes kept: {shortened(sorted(kept))}"
+        clips = tuple(clip for clip in self.clips if clip.label in kept)
+        return replace(self, clips=clips, notes=(*self.notes, note))
+
+
+def matches_group(clip: Clip, pattern: str) -> bool:
+    """Whether a clip belongs to the group a user named.
+
+    The name is the group itself (`Basketball_g08`), or for UCF101, whose group numbers restart in every
+    class, the number alone (`g08`), which means that group of all classes.
+    """
+    return clip.group == pattern or (re.fullmatch(r"g\d+", pattern) is not None and clip.group.endswith(f"_{pattern}"))
+
+
+def _plain(seconds: float | None) -> str:
+    """A time as short text that still tells any two times apart; empty for an open end."""
+    return "" if seconds is None else repr(float(seconds)).removesuffix(".0")

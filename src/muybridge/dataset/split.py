@@ -1,0 +1,211 @@
+"""A split: which clips train, which validate, which test, and how far the parts share sources.
+
+A split is what makes an accuracy mean something, so it is a value of its own: it can be saved, its hash names
+exactly these clips in these parts with these labels, and it can be measured for leaks. A leak is a test clip
+whose source (its source group, or a byte-identical file) also stands in train or validation: a network may
+then recognise the scene in place of the action.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from muybridge.dataset.catalog import Catalog, Clip
+from muybridge.dataset.sources import contents_of
+from muybridge.errors import UserError
+from muybridge.files import write_text
+
+Part = Literal["train", "validation", "test"]
+PARTS: tuple[Part, ...] = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Leak:
+    """How many clips of one part share a source with the parts that the model is fitted or chosen on.
+
+    Attributes:
+        test_clips: Clips in the test part.
+        test_in_group: Test clips whose source group also has clips in train or validation.
+        test_identical: Test clips whose very bytes also stand in train or validation.
+        test_shared: Test clips of which either is true.
+        validation_clips: Clips in the validation part.
+        validation_shared: Validation clips that share a group or bytes with train.
+    """
+
+    test_clips: int
+    test_in_group: int
+    test_identical: int
+    test_shared: int
+    validation_clips: int
+    validation_shared: int
+
+    def __str__(self) -> str:
+        text = f"{self.test_shared} of {self.test_clips} test clips share a source with train"
+        if self.test_identical:
+            text += f" ({self.test_identical} byte for byte)"
+        if self.validation_shared:
+            text += f"; {self.validation_shared} of {self.validation_clips} validation clips do"
+        return text
+
+    def to_dict(self) -> dict[str, int]:
+        """The counts, for JSON."""
+        return dict(vars(self))
+
+
+@dataclass(frozen=True)
+class Split:
+    """Which clips are in which part.
+
+    Attributes:
+        protocol: How the clips were divided: `given`, `grouped`, `official-1..3` or `random`.
+        seed: Seed of the protocol's draw.
+        train: Ids of the clips to fit on, sorted.
+        validation: Ids of the clips to choose the model by, sorted.
+        test: Ids of the clips to measure on, sorted.
+        clips: The clips of all three parts, sorted by id.
+        notes: What a user should know about this split, one line each.
+    """
+
+    protocol: str
+    seed: int
+    train: tuple[str, ...]
+    validation: tuple[str, ...]
+    test: tuple[str, ...]
+    clips: tuple[Clip, ...]
+    notes: tuple[str, ...] = ()
+
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """The labels that occur, sorted."""
+        return tuple(sorted({clip.label for clip in self.clips}))
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 over the parts' clip ids and labels: equal when the same clips stand in the same parts.
+
+        Protocol, seed, folder and source groups do not enter.
+        """
+        labels = {clip.id: clip.label for clip in self.clips}
+        content = [[part, *([id, labels[id]] for id in sorted(getattr(self, part)))] for part in PARTS]
+        return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+    def clips_of(self, part: Part) -> tuple[Clip, ...]:
+        """The clips of one part, sorted by id."""
+        ids = set(getattr(self, part))
+        return tuple(clip for clip in self.clips if clip.id in ids)
+
+    def leak(self, catalog: Catalog) -> Leak:
+        """Count the test and validation clips whose source also stands on the side they are measured against.
+
+        Args:
+            catalog: The catalog the split was made from; its files are compared byte for byte where they
+            exist.
+
+        Raises:
+            UserError: If the catalog does not have the split's clips.
+        """
+        contents = contents_of(catalog)
+        strangers = [clip.id for clip in self.clips if clip.id not in contents]
+        if strangers:
+            raise UserError(f"the split was made from other clips than {catalog.root}: it has no {strangers[0]}")
+
+        def shared(measured: Iterable[Clip], fitted: Iterable[Clip]) -> tuple[int, int, int]:
+            fitted = tuple(fitted)
+            groups = {clip.group for clip in fitted}
+            files = {contents[clip.id] for clip in fitted}
+            found = [(clip.group in groups, contents[clip.id] in files) for clip in measured]
+            return sum(group for group, _ in found), sum(file for _, file in found), sum(map(any, found))
+
+        train, validation, test = (self.clips_of(part) for part in PARTS)
+        test_in_group, test_identical, test_shared = shared(test, (*train, *validation))
+        return Leak(
+            test_clips=len(test),
+            test_in_group=test_in_group,
+            test_identical=test_identical,
+            test_shared=test_shared,
+            validation_clips=len(validation),
+            validation_shared=shared(validation, train)[2],
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The split as plain values, for JSON: every clip with its path, label and group, under its part."""
+        return {
+            "protocol": self.protocol,
+            "seed": self.seed,
+            "hash": self.hash,
+            "root": str(self.clips[0].root) if self.clips else "",
+            "notes": list(self.notes),
+            **{part: [_clip_to_dict(clip) for clip in self.clips_of(part)] for part in PARTS},
+        }
+
+    @classmethod
+    def from_dict(cls, value: dict[str, Any]) -> "Split":
+        """The split that `to_dict` described.
+
+        Raises:
+            UserError: If something is missing, or the clips are not those the hash was taken over.
+        """
+        try:
+            root = Path(value["root"])
+            clips = {part: [_clip_from_dict(clip, root) for clip in value[part]] for part in PARTS}
+            split = cls(
+                protocol=value["protocol"],
+                seed=value["seed"],
+                notes=tuple(value["notes"]),
+                clips=tuple(sorted((clip for part in PARTS for clip in clips[part]), key=lambda clip: clip.id)),
+                **{part: tuple(sorted(clip.id for clip in clips[part])) for part in PARTS},
+            )
+            recorded = value["hash"]
+        except (KeyError, TypeError, AttributeError) as error:
+            raise UserError(f"not a complete split ({type(error).__name__}: {error}); make it again") from error
+        if split.hash != recorded:
+            raise UserError("the clips are not those its hash was taken over; undo the change or make it again")
+        return split
+
+    def save(self, path: Path) -> None:
+        """Write the split as JSON, whole or not at all."""
+        # Escaped to ASCII, so that file names that are not valid Unicode survive too.
+        write_text(path, json.dumps(self.to_dict(), indent=1) + "\n")
+
+    @classmethod
+    def load(cls, path: Path) -> "Split":
+        """Read a split that `save` wrote.
+
+        Raises:
+            UserError: If there is no such file, or it is damaged or was changed.
+        """
+        try:
+            return cls.from_dict(json.loads(path.read_text(encoding="utf-8")))
+        except FileNotFoundError as error:
+            raise UserError(f"no split at {path}") from error
+        except (ValueError, UserError) as error:
+            raise UserError(f"damaged split {path}: {error}") from error
+
+
+def _clip_to_dict(clip: Clip) -> dict[str, Any]:
+    inside = clip.path.is_relative_to(clip.root)
+    value: dict[str, Any] = {
+        "path": (clip.path.relative_to(clip.root) if inside else clip.path).as_posix(),
+        "label": clip.label,
+        "group": clip.group,
+    }
+    if clip.start_seconds is not None:
+        value["start_seconds"] = clip.start_seconds
+    if clip.end_seconds is not None:
+        value["end_seconds"] = clip.end_seconds
+    return value
+
+
+def _clip_from_dict(value: dict[str, Any], root: Path) -> Clip:
+    return Clip(
+        path=root / value["path"],
+        label=value["label"],
+        group=value["group"],
+        start_seconds=value.get("start_seconds"),
+        end_seconds=value.get("end_seconds"),
+        root=root,
+    )

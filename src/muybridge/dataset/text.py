@@ -1,0 +1,31 @@
+"""Small phrases that the messages of this room share."""
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The end of a message about an unknown name: the closest known one, else the known ones."""
+    choices = sorted(known)
+    by_lower = {choice.lower(): choice for choice in choices}
+    close = difflib.get_close_matches(name.lower(), by_lower, n=1)
+    if close:
+        return f"; did you mean {by_lower[close[0]]!r}?"
+    return f"; choose from {shortened(choices)}"
+
+
+def printable(name: str) -> str:
+    r"""A file name as valid Unicode, with bytes that are not UTF-8 written out as `\xNN`."""
+    return name.encode(errors="surrogateescape").decode(errors="backslashreplace")
+
+
+def shortened(names: Sequence[str], *, limit: int = 8) -> str:
+    """The names joined by commas, with the number of those left out after the first `limit`."""
+    listed = ", ".join(names[:limit])
+    return listed if len(names) <= limit else f"{listed} and {len(names) - limit} more"
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun in the right form: `1 clip`, `2 clips`, `3 classes`."""
+    plural = f"{noun}es" if noun.endswith("s") else f"{noun}s"
+    return f"{number} {noun if number == 1 else plural}"

@@ -1,0 +1,1 @@
+"""Rendered clips of moving figures, and the demonstration that trains on them."""

@@ -1,0 +1,1 @@
+"""Scores against truth: metrics, intervals, pictures and the report."""

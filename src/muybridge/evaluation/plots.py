@@ -1,0 +1,286 @@
+"""Pictures of a training and of an evaluation, for people: colour-blind safe, legible from 2 to 101 classes.
+
+Figures are built as objects, without pyplot, so nothing global changes and no display is needed. matplotlib
+is imported on first use only. Colours are Okabe and Ito's (jfly.uni-koeln.de/color); the maps have one hue
+and a monotone lightness. The suffix of a path decides between PNG and SVG.
+
+Legend: K classes.
+"""
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from muybridge.evaluation.metrics import Calibration, ClassMetrics
+from muybridge.evaluation.text import printable, shortened
+from muybridge.files import replacing
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#767676"
+_LABEL_CHARACTERS = 24
+# Up to this many classes the cells of a confusion matrix have room for their numbers.
+_NUMBERED_CLASSES = 20
+# Fonts of the common systems for class names that are not in Latin, Greek, Cyrillic or Arabic letters.
+_WIDE_FONTS = (
+    "Noto Sans CJK JP",
+    "Noto Sans CJK SC",
+    "WenQuanYi Zen Hei",
+    "PingFang SC",
+    "Hiragino Sans",
+    "Yu Gothic",
+    "Microsoft YaHei",
+    "Malgun Gothic",
+    "Arial Unicode MS",
+    "Nirmala UI",
+)
+_STYLE: dict[str, Any] = {
+    "font.size": 9.0,
+    "axes.titlesize": 10.0,
+    "axes.titlelocation": "left",
+    "axes.titleweight": "bold",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": GREY,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e6e6e6",
+    "grid.linewidth": 0.8,
+    "lines.linewidth": 1.8,
+    "legend.frameon": False,
+    "figure.dpi": 100.0,
+    "savefig.dpi": 150.0,
+    "savefig.bbox": "tight",
+    "svg.fonttype": "none",  # text stays text: small, searchable, and in any script the browser knows
+    "svg.hashsalt": "muybridge",  # the same figures give the same bytes
+}
+
+
+def plot_curves(metrics_rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Draw loss, accuracy and learning rate over the epochs.
+
+    Args:
+        metrics_rows: rows of metrics.csv, with the keys ``epoch``, ``train_loss``, ``train_accuracy``,
+            ``validation_loss``, ``validation_accuracy`` and ``learning_rate``; numbers, or their text. A
+            value that is absent, None or empty is left out. The first epoch with the highest validation
+            accuracy is marked.
+        path: ``.png`` or ``.svg`` file to write.
+
+    Raises:
+        ValueError: if there are no rows.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    if not metrics_rows:
+        raise ValueError("no epochs to draw")
+    epochs = _column(metrics_rows, "epoch")
+    with _style():
+        figure, axes = _subplots(1, 3, size=(11, 3.2))
+        loss, accuracy, rate = axes
+        for name, colour, label in (("train", BLUE, "training"), ("validation", ORANGE, "validation")):
+            _line(loss, epochs, _column(metrics_rows, f"{name}_loss"), colour, label)
+            _line(accuracy, epochs, 100 * _column(metrics_rows, f"{name}_accuracy"), colour, label)
+        learning_rate = _column(metrics_rows, "learning_rate")
+        exponent = _exponent(learning_rate)
+        _line(rate, epochs, learning_rate / 10.0**exponent, GREEN, "learning rate")
+        rate.set_title(rf"Learning rate, $\times 10^{{{exponent}}}$")
+        loss.set_title("Loss")
+        accuracy.set_title("Accuracy, %")
+        _mark_best(axes, epochs, 100 * _column(metrics_rows, "validation_accuracy"))
+        for panel in axes:
+            panel.set_xlabel("epoch")
+            panel.set_xlim(np.nanmin(epochs) - 0.5, np.nanmax(epochs) + 0.5)
+            panel.set_ylim(0, 101 if panel is accuracy else 1.05 * max(panel.dataLim.y1, 1e-6))
+            panel.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        if loss.get_legend_handles_labels()[0]:
+            loss.legend()
+        _save(figure, path)
+
+
+def plot_confusion(matrix: NDArray[np.int64], classes: Sequence[str], path: Path) -> None:
+    """Draw a confusion matrix: colour is the share of the true class, numbers (up to 20 classes) are clips.
+
+    Args:
+        matrix: counts, shape (K, K + 1): true class by predicted class, last column undecodable; that column
+            is drawn only when it holds a clip.
+        classes: the K names.
+        path: ``.png`` or ``.svg`` file to write.
+    """
+    from matplotlib.colors import PowerNorm
+
+    count = len(classes)
+    if matrix.shape != (count, count + 1):
+        raise ValueError(f"{count} classes need a matrix of shape {(count, count + 1)}, got {matrix.shape}")
+    rows = [_label(name) for name in classes]
+    columns = [*rows, "(undecodable)"]
+    if not matrix[:, -1].any():
+        matrix, columns = matrix[:, :-1], rows
+    share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    with _style():
+        cell = float(np.interp(count, [2, 10, 20, 51, 101], [0.9, 0.55, 0.42, 0.2, 0.145]))
+        margin = 1.3 + 0.065 * max(len(name) for name in columns)
+        figure, (axes,) = _subplots(1, 1, size=(cell * len(columns) + margin + 1.0, cell * count + margin))
+        # The square root keeps a single confused clip visible beside a full diagonal.
+        image = axes.imshow(share, cmap="Blues", norm=PowerNorm(0.5, vmin=0, vmax=1), interpolation="nearest")
+        font = 9.0 if count <= 20 else float(np.interp(count, [20, 51, 101], [9, 7.5, 6]))
+        axes.set_xticks(range(len(columns)), columns, rotation=90, fontsize=font)
+        axes.set_yticks(range(count), rows, fontsize=font)
+        axes.tick_params(length=0)
+        axes.grid(visible=False)
+        axes.spines[:].set_visible(False)
+        axes.set_xticks(np.arange(len(columns) + 1) - 0.5, minor=True)
+        axes.set_yticks(np.arange(count + 1) - 0.5, minor=True)
+        axes.grid(which="minor", color="#ededed", linewidth=0.5)
+        axes.tick_params(which="minor", length=0)
+        axes.set_xlabel("predicted class")
+        axes.set_ylabel("true class")
+        bar = figure.colorbar(
+            image,
+            ax=axes,
+            anchor=(0, 1),
+            ticks=[0, 0.05, 0.25, 0.5, 1],
+            shrink=min(0.8, 4 / (cell * count)),
+            pad=0.02,
+        )
+        bar.ax.set_yticklabels(["0", "5", "25", "50", "100"])
+        bar.set_label("% of the clips of the true class")
+        if count <= _NUMBERED_CLASSES:
+            for (row, column), clips in np.ndenumerate(matrix):
+                if clips:
+                    colour = "white" if share[row, column] > 0.35 else "#333333"
+                    axes.text(column, row, str(clips), ha="center", va="center", color=colour, fontsize=font)
+        _save(figure, path)
+
+
+def plot_per_class(metrics: Sequence[ClassMetrics], path: Path) -> None:
+    """Draw the accuracy of each class with its Wilson interval, the best on top, and its number of clips."""
+    shown = sorted((entry for entry in metrics if entry.clips), key=lambda entry: entry.accuracy or 0.0)
+    if not shown:
+        raise ValueError("no class has clips to draw")
+    with _style():
+        figure, (axes,) = _subplots(1, 1, size=(6, 1.1 + max(0.17, min(0.3, 8 / len(shown))) * len(shown)))
+        position = np.arange(len(shown))
+        accuracy = np.array([100 * (entry.accuracy or 0.0) for entry in shown])
+        low = np.array([100 * entry.interval.low for entry in shown if entry.interval])
+        high = np.array([100 * entry.interval.high for entry in shown if entry.interval])
+        axes.hlines(position, low, high, color=BLUE, alpha=0.35, linewidth=4)
+        axes.plot(accuracy, position, "o", color=BLUE, markersize=5, clip_on=False)
+        axes.set_yticks(position, [f"{_label(entry.name)} ({entry.clips})" for entry in shown])
+        axes.set_ylim(-0.7, len(shown) - 0.3)
+        axes.set_xlim(0, 100)
+        axes.tick_params(axis="y", length=0)
+        axes.grid(visible=False, axis="y")
+        axes.set_xlabel("accuracy, % (bar: Wilson interval)")
+        axes.set_title("Accuracy per class (number of clips)")
+        _save(figure, path)
+
+
+def plot_reliability(calibration: Calibration, path: Path) -> None:
+    """Draw accuracy against score (a reliability diagram), and below it how many clips have which score."""
+    from matplotlib.ticker import MaxNLocator
+
+    filled = [entry for entry in calibration.bins if entry.clips]
+    if not filled:
+        raise ValueError("no decoded clip, nothing to draw")
+    with _style():
+        figure, (top, bottom) = _subplots(2, 1, size=(6, 5.4), heights=(3, 1), share_x=True)
+        left = [100 * entry.low for entry in filled]
+        width = [100 * (entry.high - entry.low) for entry in filled]
+        accuracy = [100 * (entry.accuracy or 0.0) for entry in filled]
+        confidence = [100 * (entry.confidence or 0.0) for entry in filled]
+        top.bar(left, accuracy, width, align="edge", color=BLUE, alpha=0.55, edgecolor="white", label="accuracy")
+        top.plot(confidence, confidence, "D", color=ORANGE, markersize=4, label="mean score")
+        top.plot([0, 100], [0, 100], linestyle="--", color=GREY, linewidth=1)
+        top.set_ylim(0, 101)
+        top.set_ylabel("accuracy, %")
+        top.set_title(f"Calibration (expected error {100 * (calibration.error or 0.0):.1f} %)")
+        figure.legend(loc="outside lower center", ncols=2)
+        bottom.bar(left, [entry.clips for entry in filled], width, align="edge", color=GREY, edgecolor="white")
+        bottom.yaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
+        bottom.set_ylabel("clips")
+        bottom.set_xlabel("score of the predicted class, %")
+        bottom.set_xlim(0, 100)
+        _save(figure, path)
+
+
+def _style() -> AbstractContextManager[None]:
+    import matplotlib as mpl
+    from matplotlib.font_manager import fontManager
+
+    # Only installed fonts: matplotlib warns at every text about one that is not.
+    installed = {font.name for font in fontManager.ttflist}
+    families = ["DejaVu Sans", *(name for name in _WIDE_FONTS if name in installed)]
+    style = {**_STYLE, "font.family": families}
+    return cast("Callable[..., AbstractContextManager[None]]", mpl.rc_context)(style)
+
+
+def _subplots(
+    rows: int,
+    columns: int,
+    *,
+    size: tuple[float, float],
+    heights: tuple[float, ...] | None = None,
+    share_x: bool = False,
+) -> "tuple[Figure, list[Axes]]":
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False, sharex=share_x, height_ratios=heights)
+    return figure, list(axes.flat)
+
+
+def _save(figure: "Figure", path: Path) -> None:
+    with replacing(path) as temporary, warnings.catch_warnings():
+        # A letter without a font is drawn as a box, which says it where it matters.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        # Without a date the same figures give the same bytes.
+        figure.savefig(temporary, facecolor="white", metadata={"Date": None} if path.suffix == ".svg" else None)
+
+
+def _column(rows: Sequence[Mapping[str, Any]], name: str) -> NDArray[np.float64]:
+    values = [row.get(name) for row in rows]
+    return np.array([np.nan if value is None or value == "" else float(value) for value in values])
+
+
+def _exponent(values: NDArray[np.float64]) -> int:
+    """The power of ten of the largest positive value; 0 if there is none."""
+    positive = values[values > 0]
+    return int(np.floor(np.log10(positive.max()))) if positive.size else 0
+
+
+def _line(axes: "Axes", epochs: NDArray[np.float64], values: NDArray[np.float64], colour: str, label: str) -> None:
+    known = np.isfinite(values)
+    if known.any():
+        marker = "o" if known.sum() <= 30 else None
+        axes.plot(epochs[known], values[known], color=colour, label=label, marker=marker, markersize=3)
+
+
+def _mark_best(axes: "Sequence[Axes]", epochs: NDArray[np.float64], accuracy: NDArray[np.float64]) -> None:
+    if not np.isfinite(accuracy).any():
+        return
+    best = int(np.nanargmax(accuracy))
+    for panel in axes:
+        panel.axvline(epochs[best], color=GREY, linestyle=":", linewidth=1.2, zorder=0)
+    axes[1].plot(epochs[best], accuracy[best], "o", markersize=9, markerfacecolor="none", markeredgecolor=ORANGE)
+    # Inside the panel, on the side with more room.
+    right_half = epochs[best] > (epochs[0] + epochs[-1]) / 2
+    axes[1].annotate(
+        f"best {accuracy[best]:.1f} % in epoch {epochs[best]:g}",
+        (epochs[best], 4),
+        xytext=(-5 if right_half else 5, 0),
+        textcoords="offset points",
+        ha="right" if right_half else "left",
+        color="#444444",
+    )
+
+
+def _label(name: str) -> str:
+    # A dollar sign would start matplotlib's mathematics.
+    return shortened(printable(name), _LABEL_CHARACTERS).replace("$", r"\$")

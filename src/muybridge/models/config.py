@@ -1,0 +1,122 @@
+"""What a recognizer is made of, as one plain value.
+
+The whole architecture is a function of this value and the number of classes: it is what a recipe's
+``model:`` section holds, what ``--model.*`` flags set, and what is saved beside trained weights.
+Free of torch, because the command line reads it for its help.
+"""
+
+import difflib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Annotated, Literal, get_args
+
+from cyclopts import Parameter
+
+from muybridge.errors import UserError
+
+EncoderName = Literal["mobilenet", "densenet", "alexnet"]
+EncoderOutput = Literal["maps", "logits"]
+PoolingName = Literal["max", "mean"]
+HeadName = Literal["bilstm", "mean"]
+ScalingName = Literal["imagenet", "unit"]
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """A recognizer: frame encoder, pooling, temporal head and classifier.
+
+    Raises:
+        UserError: A value is not one of those named beside its field.
+    """
+
+    encoder: EncoderName = "mobilenet"
+    """Frame encoder: "mobilenet" (MobileNet v1), "densenet" (DenseNet121) or "alexnet"."""
+
+    width: float = 1.0
+    """Multiplier of every layer's channels, MobileNet only; ImageNet weights exist for 0.25, 0.5, 0.75, 1."""
+
+    encoder_output: EncoderOutput = "maps"
+    """What the encoder gives: "maps", its last feature maps, or "logits", its 1000 ImageNet scores."""
+
+    trainable: str = "all"
+    """Which encoder layers learn: "all", "none", or "last-N", counted as Keras does (the report: last-15)."""
+
+    weights: Annotated[str, Parameter(alias="--weights")] = "imagenet"
+    """First weights of the encoder: "imagenet" (trained at 224 px), for MobileNet also "imagenet-128", "-160"
+    and "-192", or "none", or the path of a .safetensors, .pth or Keras .h5 file."""
+
+    scaling: ScalingName = "imagenet"
+    """Pixel scaling: "imagenet", as the ImageNet weights saw it, or "unit", the report's plain 1/255."""
+
+    batch_norm_momentum: float = 0.1
+    """Weight of each new batch in batch norm's running statistics (Keras's momentum 0.99 is 0.01 here)."""
+
+    pooling: PoolingName = "max"
+    """From feature maps to one vector per frame: "max" (the report) or "mean" over all positions."""
+
+    head: HeadName = "bilstm"
+    """From frames to one vector per clip: "bilstm", or "mean", the baseline that ignores order."""
+
+    head_widths: tuple[int, ...] = (256, 128)
+    """Units of each BiLSTM layer, per direction, first layer first."""
+
+    head_dropout: float = 0.0
+    """Dropout on the input of each BiLSTM layer while training."""
+
+    dense_widths: tuple[int, ...] = (1024,)
+    """Units of each ReLU layer between the head and the class scores; may be empty."""
+
+    dropout: float = 0.5
+    """Dropout before the class scores (after each dense layer) while training."""
+
+    def __post_init__(self) -> None:
+        _require_choice("encoder", self.encoder, get_args(EncoderName))
+        _require_choice("encoder_output", self.encoder_output, get_args(EncoderOutput))
+        _require_choice("pooling", self.pooling, get_args(PoolingName))
+        _require_choice("head", self.head, get_args(HeadName))
+        _require_choice("scaling", self.scaling, get_args(ScalingName))
+        last_layer_count(self.trainable)
+        _require(0 < self.width <= 4, "width", self.width, "a number above 0 and at most 4")
+        if self.encoder != "mobilenet":
+            _require(self.width == 1, "width", self.width, f"1 for {self.encoder}: only mobilenet has widths")
+        _require(0 < self.batch_norm_momentum <= 1, "batch_norm_momentum", self.batch_norm_momentum, "in (0, 1]")
+        for field in ("head_dropout", "dropout"):
+            _require(0 <= getattr(self, field) < 1, field, getattr(self, field), "in [0, 1)")
+        for field in ("head_widths", "dense_widths"):
+            # YAML and JSON give lists; a frozen value holds tuples.
+            object.__setattr__(self, field, tuple(getattr(self, field)))
+            widths = getattr(self, field)
+            _require(all(units >= 1 for units in widths), field, widths, "whole numbers from 1 on")
+        if self.head == "bilstm":
+            _require(len(self.head_widths) > 0, "head_widths", self.head_widths, "one number per BiLSTM layer")
+        _require(bool(self.weights), "weights", self.weights, "imagenet, none or a path")
+
+
+def last_layer_count(trainable: str) -> int | None:
+    """Read ``"all"`` as None, ``"none"`` as 0 and ``"last-N"`` as N.
+
+    Raises:
+        UserError: It is none of these.
+    """
+    if trainable == "all":
+        return None
+    if trainable == "none":
+        return 0
+    match = re.fullmatch(r"last-(\d+)", trainable)
+    if match is None:
+        raise UserError(f"model.trainable is {trainable!r}; give all, none or last-N, for example last-15")
+    return int(match[1])
+
+
+def _require_choice(field: str, value: str, choices: Iterable[str]) -> None:
+    choices = list(choices)
+    if value not in choices:
+        close = difflib.get_close_matches(str(value), choices, n=1)
+        hint = f"did you mean {close[0]}? " if close else ""
+        raise UserError(f"model.{field} is {value!r}; {hint}choose from {', '.join(choices)}")
+
+
+def _require(holds: bool, field: str, value: object, expected: str) -> None:
+    if not holds:
+        raise UserError(f"model.{field} is {value!r}; it must be {expected}")

@@ -1,0 +1,123 @@
+"""A trained recognizer on disk: ``model.safetensors`` (tensors) beside ``model.json`` (everything else).
+
+The JSON holds the architecture, the classes and the preprocessing, so the folder alone is enough to
+predict. It takes its name last and holds the checksum of the tensors, so a pair that does not belong
+together is noticed. Loading runs no code from the files.
+"""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from muybridge.errors import UserError
+from muybridge.files import replacing
+from muybridge.models.config import ModelConfig
+from muybridge.models.recognizer import RecognizerNet, build
+
+WEIGHTS_FILE = "model.safetensors"
+METADATA_FILE = "model.json"
+FORMAT = "muybridge-recognizer"
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class SavedModel:
+    """What ``model.json`` says beside the tensors."""
+
+    config: ModelConfig
+    classes: tuple[str, ...]
+    # How frames are chosen, sized and ordered before they reach the network; its keys belong to the caller.
+    preprocessing: Mapping[str, Any]
+
+
+def save_recognizer(
+    folder: Path,
+    net: RecognizerNet,
+    *,
+    classes: Sequence[str],
+    preprocessing: Mapping[str, Any],
+) -> None:
+    """Save a recognizer.
+
+    Args:
+        folder: Where; created if need be, and a model already there is replaced.
+        net: The network.
+        classes: Names of its K classes, in the order of its scores.
+        preprocessing: Whatever is needed to make its input from a file; must be JSON.
+    """
+    if len(classes) != net.class_count:
+        raise ValueError(f"{len(classes)} class names for {net.class_count} scores")
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in net.state_dict().items()}
+    # Both are complete before either takes its name, so an error leaves a model that was here as it was.
+    with replacing(folder / METADATA_FILE) as metadata, replacing(folder / WEIGHTS_FILE) as weights:
+        save_file(tensors, weights)
+        content = {
+            "format": FORMAT,
+            "format_version": FORMAT_VERSION,
+            "weights_sha256": _sha256(weights),
+            "model": dataclasses.asdict(net.config),
+            "classes": list(classes),
+            "preprocessing": dict(preprocessing),
+        }
+        metadata.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def load_recognizer(folder: Path) -> tuple[RecognizerNet, SavedModel]:
+    """Load a saved recognizer, in evaluation mode, on the CPU.
+
+    Raises:
+        UserError: The folder holds no recognizer, or a damaged one, or one of a newer version.
+    """
+    saved, checksum = _read_metadata(folder / METADATA_FILE)
+    weights_path = folder / WEIGHTS_FILE
+    if not weights_path.is_file():
+        raise UserError(f"{folder} has no {WEIGHTS_FILE}; copy the whole folder of the model")
+    if _sha256(weights_path) != checksum:
+        raise UserError(
+            f"{weights_path} does not belong to the {METADATA_FILE} beside it: the file is damaged, "
+            f"or saving was interrupted; save or copy the model again"
+        )
+    net = build(saved.config, len(saved.classes), weights="none")
+    try:
+        net.load_state_dict(load_file(weights_path))
+    except (SafetensorError, RuntimeError) as error:
+        raise UserError(f"{weights_path} does not hold the tensors that {METADATA_FILE} describes: {error}") from error
+    return net.eval(), saved
+
+
+def _read_metadata(path: Path) -> tuple[SavedModel, str]:
+    """Read ``model.json``: what it describes and the checksum of the tensors."""
+    if not path.is_file():
+        raise UserError(f"{path.parent} holds no trained model: there is no {METADATA_FILE} in it")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{path} is damaged: {error}") from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise UserError(f"{path} does not describe a muybridge recognizer")
+    if content.get("format_version") != FORMAT_VERSION:
+        raise UserError(
+            f"{path} has format version {content.get('format_version')}, and this muybridge reads "
+            f"{FORMAT_VERSION}; update muybridge"
+        )
+    try:
+        saved = SavedModel(
+            config=ModelConfig(**content["model"]),
+            classes=tuple(content["classes"]),
+            preprocessing=content["preprocessing"],
+        )
+        return saved, content["weights_sha256"]
+    except (KeyError, TypeError) as error:
+        raise UserError(f"{path} is damaged or of another version: {error}") from error
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

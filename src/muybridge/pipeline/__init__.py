@@ -1,0 +1,1 @@
+"""From frames to batches: the decode-once cache, augmentation and the loader."""

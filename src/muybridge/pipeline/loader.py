@@ -1,0 +1,177 @@
+"""Clips to batches: which frames, augmented how, padded into one tensor.
+
+Notable: every random choice is drawn from a generator seeded by (seed, epoch, clip), and the order of an epoch by
+(seed, epoch). A batch is therefore the same whatever the number of workers, and a training that is interrupted
+and resumed at the start of an epoch sees exactly the batches it would have seen.
+
+Axes: B batch, T frames (the longest of the batch; shorter clips are padded with zeros), H, W, C (RGB), V views.
+"""
+
+import signal
+from collections.abc import Iterator, Sequence, Sized
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from muybridge.dataset.catalog import Clip
+from muybridge.pipeline.augmentation import augment, is_sided
+from muybridge.pipeline.cache import Entry, FrameCache
+from muybridge.pipeline.config import AugmentConfig
+
+# Keys keep the streams of random numbers for order and for augmentation apart.
+_ORDER, _AUGMENT = 0, 1
+
+
+class Item(NamedTuple):
+    """One clip: frames_THWC uint8, its class number."""
+
+    frames_THWC: npt.NDArray[np.uint8]
+    label: int
+
+
+class Batch(NamedTuple):
+    """One batch.
+
+    Attributes:
+        frames_BTHWC: uint8 RGB, zero-padded in T.
+        lengths_B: int64, real frames of each clip.
+        labels_B: int64 class numbers.
+    """
+
+    frames_BTHWC: torch.Tensor
+    lengths_B: torch.Tensor
+    labels_B: torch.Tensor
+
+
+class ClipDataset(Dataset[Item]):
+    """Cached clips of one part of a split.
+
+    Args:
+        cache: A cache whose ``build`` has seen the clips.
+        clips: Clips that decode.
+        classes: Class names; a clip's label is its position among them.
+        augment: Augmentation, or None for validation: no randomness, the middle view of the sampler.
+        seed: Seed of the augmentation.
+    """
+
+    def __init__(
+        self,
+        cache: FrameCache,
+        clips: Sequence[Clip],
+        *,
+        classes: Sequence[str],
+        augment: AugmentConfig | None,
+        seed: int,
+    ) -> None:
+        self.cache = cache
+        self.clips = tuple(clips)
+        self.labels = [classes.index(clip.label) for clip in clips]
+        self.augment = augment
+        self.seed = seed
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def __getitem__(self, key: tuple[int, int]) -> Item:
+        """Item of (epoch, index)."""
+        epoch, index = key
+        clip = self.clips[index]
+        entry = self.cache.entry(clip)
+        if self.augment is None:
+            positions = np.asarray(entry.views[len(entry.views) // 2])
+            return Item(self.cache.read(clip, positions), self.labels[index])
+        generator = np.random.default_rng([self.seed, _AUGMENT, epoch, index])
+        positions = draw_positions(entry, generator, mix=self.cache.sampler.kind == "uniform")
+        may_flip = not (is_sided(clip.label) or clip.label in self.augment.no_flip_classes)
+        frames = augment(self.cache.read(clip, positions), self.augment, generator, may_flip=may_flip)
+        return Item(frames, self.labels[index])
+
+
+def draw_positions(entry: Entry, generator: np.random.Generator, *, mix: bool) -> npt.NDArray[np.int64]:
+    """Draw the frames of one training clip: temporal jitter.
+
+    Args:
+        entry: The cached clip.
+        generator: Source of randomness.
+        mix: True for the uniform sampler, whose views cut a clip into the same segments: each frame is drawn from
+            its own segment (Wang et al., Temporal Segment Networks, 2016). False: one whole view is drawn.
+
+    Returns:
+        Positions into the stored frames, one per frame of the clip.
+    """
+    if not mix:
+        return np.asarray(entry.views[generator.integers(len(entry.views))])
+    views_VT = np.asarray(entry.views)
+    choice_T = generator.integers(len(views_VT), size=views_VT.shape[1])
+    return np.asarray(views_VT[choice_T, np.arange(views_VT.shape[1])])
+
+
+class EpochOrder(Sampler[tuple[int, int]]):
+    """Yields (epoch, index); the order is a function of seed and epoch. Lightning calls ``set_epoch``."""
+
+    def __init__(self, data: Sized, *, shuffle: bool, seed: int) -> None:
+        self.length = len(data)
+        self.shuffle = shuffle
+        self.seed = seed
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch of the next iteration."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        order = np.arange(self.length)
+        if self.shuffle:
+            np.random.default_rng([self.seed, _ORDER, self.epoch]).shuffle(order)
+        return iter([(self.epoch, int(index)) for index in order])
+
+
+def collate(items: Sequence[Item]) -> Batch:
+    """Pad clips of different lengths into one batch."""
+    lengths = [len(item.frames_THWC) for item in items]
+    frames_BTHWC = np.zeros((len(items), max(lengths), *items[0].frames_THWC.shape[1:]), dtype=np.uint8)
+    for target, item, length in zip(frames_BTHWC, items, lengths, strict=True):
+        target[:length] = item.frames_THWC
+    return Batch(
+        torch.from_numpy(frames_BTHWC),
+        torch.tensor(lengths),
+        torch.tensor([item.label for item in items]),
+    )
+
+
+def make_loader(
+    data: ClipDataset, *, batch_size: int, shuffle: bool, seed: int, workers: int, pin_memory: bool = False
+) -> DataLoader[Batch]:
+    """A loader over the dataset in an order that depends on seed and epoch alone.
+
+    Args:
+        data: The clips.
+        batch_size: Clips per batch; the last batch may be smaller.
+        shuffle: Whether each epoch has its own order.
+        seed: Seed of the order.
+        workers: Processes that read and augment; 0 does it in this one.
+        pin_memory: Page-locked batches, for a GPU.
+    """
+    return DataLoader(
+        data,  # type: ignore[arg-type]
+        batch_size=batch_size,
+        sampler=EpochOrder(data, shuffle=shuffle, seed=seed),
+        collate_fn=collate,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+        worker_init_fn=_start_worker,
+        pin_memory=pin_memory,
+    )
+
+
+def _start_worker(worker: int) -> None:
+    # Ctrl-C is the main process's to handle; it ends its workers. One thread each: there are many of them.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    cv2.setNumThreads(1)

@@ -1,0 +1,1 @@
+"""Named experiments, one short commented YAML file each."""

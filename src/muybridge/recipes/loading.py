@@ -1,0 +1,97 @@
+"""Recipes from YAML and from dictionaries, checked by the same parser as the command line."""
+
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any
+
+import cyclopts
+import yaml
+from cyclopts import App, CycloptsError, Parameter
+
+from muybridge.errors import UserError
+from muybridge.files import write_text
+from muybridge.recipes.recipe import Recipe
+
+
+def recipe_names() -> list[str]:
+    """Names of the recipes that come with the package."""
+    folder = resources.files("muybridge.recipes")
+    return sorted(item.name.removesuffix(".yaml") for item in folder.iterdir() if item.name.endswith(".yaml"))
+
+
+def read_values(recipe: str) -> tuple[dict[str, Any], str]:
+    """Read the values of a recipe, unchecked.
+
+    Args:
+        recipe: The name of a recipe that comes with the package, or the path of a YAML file.
+
+    Returns:
+        The values, and where they stood.
+
+    Raises:
+        UserError: If there is no such recipe, or it is not YAML.
+    """
+    if recipe in recipe_names():
+        text, source = (resources.files("muybridge.recipes") / f"{recipe}.yaml").read_text("utf-8"), recipe
+    else:
+        path = Path(recipe)
+        if not path.is_file():
+            raise UserError(f"no recipe {recipe}: give a YAML file or one of {', '.join(recipe_names())}")
+        text, source = path.read_text("utf-8"), str(path)
+    try:
+        values = yaml.safe_load(text) or {}
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark else ""
+        raise UserError(f"{source}{where}: not YAML: {getattr(error, 'problem', error)}") from None
+    if not isinstance(values, dict):
+        raise UserError(f"{source}: a recipe is a mapping such as 'size_px: 112', this is a {type(values).__name__}")
+    return values, source
+
+
+def recipe_config(values: Mapping[str, Any], source: str) -> cyclopts.config.Dict:
+    """The values of a recipe as defaults for the command line parser."""
+    return cyclopts.config.Dict(dict(values), source=source, use_commands_as_keys=False)
+
+
+def parse_recipe(values: Mapping[str, Any], *, source: str, flags: Sequence[str] = ()) -> Recipe:
+    """Check values and make a recipe of them; what is not named keeps its default.
+
+    Args:
+        values: Nested plain values.
+        source: Where they come from, for error messages.
+        flags: Command line flags that go before the values, such as ``["--sampler.frames", "5"]``.
+
+    Raises:
+        UserError: For an unknown key or a bad value, with a did-you-mean.
+    """
+    app = App(config=[recipe_config(values, source)], result_action="return_value")
+
+    @app.default
+    def collect(*, recipe: Annotated[Recipe, Parameter(name="*")] = Recipe()) -> Recipe:  # noqa: B008 - frozen
+        return recipe
+
+    try:
+        return app(list(flags), exit_on_error=False, print_error=False)  # type: ignore[no-any-return]
+    except CycloptsError as error:
+        raise UserError(" ".join(str(error).split())) from None
+
+
+def load_recipe(recipe: str, *, flags: Sequence[str] = ()) -> Recipe:
+    """Load a recipe by name or path.
+
+    Args:
+        recipe: The name of a recipe that comes with the package, or the path of a YAML file.
+        flags: Command line flags that go before the file's values.
+
+    Raises:
+        UserError: If it does not exist, or a key or value is wrong.
+    """
+    values, source = read_values(recipe)
+    return parse_recipe(values, source=source, flags=flags)
+
+
+def save_recipe(path: Path, recipe: Recipe) -> None:
+    """Write a complete recipe as YAML."""
+    write_text(path, yaml.safe_dump(recipe.to_dict(), sort_keys=False, allow_unicode=True))

@@ -1,0 +1,126 @@
+"""A recipe: one complete experiment as a plain value, the same in YAML, in flags and in Python.
+
+Notable: YAML keys and command line flags go through one and the same parser (cyclopts), so both know the same
+names, check the same types and give the same did-you-mean. The field docstrings are the help texts.
+"""
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from muybridge.errors import UserError
+from muybridge.models.config import ModelConfig
+from muybridge.pipeline.config import AugmentConfig, CacheConfig
+from muybridge.training.config import TrainingConfig
+from muybridge.video.sampling import DenseSampler, EverySampler, Sampler, SlidingSampler, UniformSampler
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which clips, and how they are divided."""
+
+    protocol: Annotated[
+        Literal["auto", "given", "grouped", "official-1", "official-2", "official-3", "random"],
+        Parameter(alias="--protocol"),
+    ] = "auto"
+    """How clips are divided. grouped: whole source groups; official-N: the data set's lists; random: by file, as
+    in the report (leaks); given: the CSV's split column; auto: given if there is such a column, else grouped."""
+
+    classes: tuple[str, ...] = ()
+    """Only these classes. Empty: all."""
+
+    class_count: int = 0
+    """Only this many classes, in alphabetical order (the report: 4, 9, 16, 25, 51). 0: all."""
+
+    test_groups: tuple[str, ...] = ()
+    """grouped only: exactly these source groups are the test part (g08 means g08 of every class)."""
+
+    test_share: float = 0.2
+    """grouped only: share of the clips in the test part."""
+
+    validation_share: float = 0.2
+    """Share of the other clips that chooses the best epoch (random: always the report's 33 %)."""
+
+    lists: str = ""
+    """Folder of the official lists. Empty: looked for beside the clips."""
+
+    split_seed: int = 0
+    """Seed of the division."""
+
+
+@dataclass(frozen=True)
+class SamplerConfig:
+    """Which frames of a clip the model sees."""
+
+    kind: Literal["uniform", "every", "dense", "sliding"] = "uniform"
+    """uniform: spread over the clip; every: each n-th; dense: consecutive; sliding: windows over the clip."""
+
+    frames: Annotated[int, Parameter(alias="--frames")] = 8
+    """Frames of a clip (every: at most so many; 0 is no limit)."""
+
+    rule: Literal["even", "report"] = "even"
+    """uniform only. even: centres of equal segments; report: the exact rule of the report's generator."""
+
+    every: int = 6
+    """every only: keep each n-th frame."""
+
+    stride: int = 1
+    """dense and sliding: step between the frames of a window."""
+
+    hop: int = 8
+    """sliding only: step between windows, in frames."""
+
+    short: Literal["repeat_last", "wrap", "shorter", "error"] = "repeat_last"
+    """When a clip has too few frames: repeat its last, start again, give fewer (they are masked), or stop."""
+
+    jitter: int = 3
+    """Training draws each frame (uniform) or window (others) among this many places; odd. 1 is off."""
+
+    def build(self) -> Sampler:
+        """Make the sampler.
+
+        Raises:
+            UserError: If a value makes no sense.
+        """
+        if self.jitter < 1 or self.jitter % 2 == 0:
+            raise UserError(f"sampler.jitter is {self.jitter}; give an odd number, 1 for none")
+        if self.kind == "uniform":
+            if self.rule == "report" and self.jitter > 1:
+                raise UserError("sampler.rule report knows one view only; set sampler.jitter to 1")
+            return UniformSampler(frames=self.frames, rule=self.rule, policy=self.short)
+        if self.kind == "every":
+            return EverySampler(every=self.every, max_frames=self.frames or None, policy=self.short)
+        if self.kind == "dense":
+            return DenseSampler(frames=self.frames, stride=self.stride, policy=self.short)
+        return SlidingSampler(frames=self.frames, stride=self.stride, hop=self.hop, policy=self.short)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A named, complete experiment."""
+
+    name: str = "default"
+    """Name of the experiment; runs are numbered under it."""
+
+    size_px: Annotated[int, Parameter(alias="--size-px")] = 112
+    """Side of the square frames that the network sees."""
+
+    data: DataConfig = field(default_factory=DataConfig)
+    sampler: SamplerConfig = field(default_factory=SamplerConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    cache: CacheConfig = field(default_factory=CacheConfig)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The recipe as nested plain values, complete and re-runnable."""
+        values: dict[str, Any] = _plain(dataclasses.asdict(self))
+        return values
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return list(value) if isinstance(value, tuple) else value

@@ -1,0 +1,1 @@
+"""Fitting a recognizer: the Lightning module, its callbacks and the run directory."""

@@ -1,0 +1,138 @@
+"""What happens around an epoch: the table of figures, the line on the screen, checkpoints written whole."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import lightning as L
+from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
+from lightning.pytorch.callbacks import Callback
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from muybridge.files import replacing
+from muybridge.pipeline.loader import Batch
+
+Row = dict[str, Any]
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Lightning's checkpoint writer, whole or not at all."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
+        """Write beside ``path``, then rename."""
+        with replacing(Path(path)) as temporary:
+            super().save_checkpoint(checkpoint, temporary, storage_options)
+
+
+class EpochTable(Callback):
+    """Collects one row of figures per epoch, and keeps them in the checkpoint so that a resume continues them.
+
+    Args:
+        on_epoch: Called with all rows so far after every epoch.
+    """
+
+    def __init__(self, on_epoch: Callable[[list[Row]], None]) -> None:
+        self.rows: list[Row] = []
+        self._stopped = False
+        self._trainer: L.Trainer | None = None
+        self._on_epoch = on_epoch
+        self._started = 0.0
+
+    def state_dict(self) -> dict[str, Any]:
+        """Rows and whether early stopping has spoken."""
+        # Early stopping decides after this callback's epoch end, but before the checkpoint asks for this state.
+        return {"rows": self.rows, "stopped": self._trainer is not None and self._trainer.should_stop}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take the rows up where the checkpoint left them."""
+        self.rows = list(state_dict["rows"])
+        self._stopped = state_dict["stopped"]
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """A run that had stopped early before it was interrupted stays stopped."""
+        self._trainer = trainer
+        trainer.should_stop = trainer.should_stop or self._stopped
+
+    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Start the clock."""
+        self._started = time.perf_counter()
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Add the epoch's row."""
+        figures = trainer.callback_metrics
+        names = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
+        self.rows.append(
+            {
+                "epoch": trainer.current_epoch + 1,
+                **{name: float(figures[name]) for name in names},
+                "learning_rate": max(group["lr"] for group in trainer.optimizers[0].param_groups),
+                "seconds": round(time.perf_counter() - self._started, 3),
+            }
+        )
+        self._on_epoch(self.rows)
+
+
+class EpochLines(Callback):
+    """A bar with clips per second and the time left while an epoch runs, and a line for each finished epoch.
+
+    Args:
+        console: Where to print; the bar shows on terminals only.
+        clips_per_epoch: Training clips.
+    """
+
+    def __init__(self, console: Console, *, clips_per_epoch: int) -> None:
+        self._console = console
+        self._clips = clips_per_epoch
+        self._progress: Progress | None = None
+        self._started = 0.0
+        self._begun_at = 0
+        self._done = 0
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Start the bar."""
+        self._started, self._begun_at, self._done = time.perf_counter(), trainer.current_epoch, 0
+        if self._console.is_terminal:
+            columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[rate]}")
+            self._progress = Progress(*columns, TimeRemainingColumn(), console=self._console, transient=True)
+            total = self._clips * (cast(int, trainer.max_epochs) - self._begun_at)
+            self._task = self._progress.add_task("training", total=total, rate="")
+            self._progress.start()
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Batch, batch_idx: int
+    ) -> None:
+        """Move the bar."""
+        self._done += len(batch.labels_B)
+        if self._progress is not None:
+            text = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
+            self._progress.update(
+                self._task, completed=self._done, description=text, rate=f"{self._rate():.1f} clips/s"
+            )
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Print the epoch's line."""
+        figures = trainer.callback_metrics
+        remaining = (cast(int, trainer.max_epochs) - trainer.current_epoch - 1) * self._clips
+        self._console.print(
+            f"epoch {trainer.current_epoch + 1:>3}/{trainer.max_epochs}"
+            f"  train loss {figures['train_loss']:.3f} accuracy {100 * figures['train_accuracy']:5.1f} %"
+            f"  validation loss {figures['validation_loss']:.3f} accuracy {100 * figures['validation_accuracy']:5.1f} %"
+            f"  {self._rate():.1f} clips/s  at most {_minutes(remaining / self._rate())} left",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+    def teardown(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        """Take the bar away, also after an interruption."""
+        if self._progress is not None:
+            self._progress.stop()
+
+    def _rate(self) -> float:
+        return self._done / (time.perf_counter() - self._started)
+
+
+def _minutes(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"

@@ -1,0 +1,80 @@
+"""The options of training, as plain values that the command line can show without importing torch."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from muybridge.errors import UserError
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How a recognizer is fitted."""
+
+    epochs: Annotated[int, Parameter(alias="--epochs")] = 30
+    """Passes over the training clips."""
+
+    batch_size: Annotated[int, Parameter(alias="--batch-size")] = 8
+    """Clips per step."""
+
+    optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
+    """adamw, or the report's adam; sgd has momentum 0.9."""
+
+    learning_rate: float = 1e-3
+    """Highest rate of the temporal head and the classifier."""
+
+    encoder_rate: float = 0.1
+    """Rate of the frame encoder, as a share of learning_rate."""
+
+    weight_decay: float = 0.01
+    """Weight decay (not on biases and norms)."""
+
+    l2: float = 0.0
+    """The report's L2 penalty on the kernels of the hidden dense layers, added to the loss."""
+
+    schedule: Literal["cosine", "constant"] = "cosine"
+    """cosine: falls to zero at the last epoch. constant: stays."""
+
+    warmup_epochs: float = 1.0
+    """Epochs over which the rate rises from zero."""
+
+    label_smoothing: float = 0.1
+    """Share of the target spread over all classes."""
+
+    class_weights: bool = False
+    """Weigh each class by the inverse of its share of the training clips."""
+
+    gradient_clip: float = 1.0
+    """Largest norm of the gradient; 0 is off."""
+
+    monitor: Literal["loss", "accuracy"] = "loss"
+    """Which validation figure chooses the best epoch and stops early."""
+
+    patience: int = 10
+    """Stop after this many epochs without a better validation figure; 0 never stops early."""
+
+    precision: Literal["auto", "32", "bf16"] = "auto"
+    """auto: bf16 where the processor computes in it, else 32-bit."""
+
+    seed: Annotated[int, Parameter(alias="--seed")] = 0
+    """Seed of initial weights, order, augmentation and dropout."""
+
+    workers: int = -1
+    """Processes that read and augment; -1: one fewer than the cores, at most 8."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges.
+
+        Raises:
+            UserError: For a value outside its range.
+        """
+        least = {"epochs": 1, "batch_size": 1, "seed": 0, "patience": 0, "workers": -1}
+        least |= dict.fromkeys(("encoder_rate", "weight_decay", "l2", "warmup_epochs", "gradient_clip"), 0)
+        for name, minimum in least.items():
+            if getattr(self, name) < minimum:
+                raise UserError(f"training.{name} is {getattr(self, name)}; give {minimum} or more")
+        if self.learning_rate <= 0:
+            raise UserError(f"training.learning_rate is {self.learning_rate}; give more than 0")
+        if not 0 <= self.label_smoothing < 1:
+            raise UserError(f"training.label_smoothing is {self.label_smoothing}; give a share from 0 to below 1")

@@ -1,0 +1,153 @@
+"""Fitting a recognizer with Lightning: from cached clips and a network to its best weights.
+
+Notable: after every epoch ``checkpoints/last.ckpt`` is replaced in one step. Killed at any moment, a training
+resumes at the epoch it was in, and on CPU ends with the same bits as if nothing had happened, because order,
+augmentation and dropout are functions of the seed and of the position (see ``pipeline.loader``, ``module``).
+"""
+
+import logging
+import warnings
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from rich.console import Console
+
+from muybridge.cores import available_cores
+from muybridge.errors import UserError
+from muybridge.models.recognizer import RecognizerNet
+from muybridge.pipeline.loader import ClipDataset, make_loader
+from muybridge.training.callbacks import AtomicCheckpointIO, EpochLines, EpochTable, Row
+from muybridge.training.config import TrainingConfig
+from muybridge.training.module import RecognizerModule
+from muybridge.training.run_folder import RunFolder
+
+
+class Interrupted(Exception):  # noqa: N818 - not an error: the user asked for it
+    """Training was stopped by Ctrl-C or a termination signal; the run can be resumed."""
+
+
+def fit(
+    net: RecognizerNet,
+    config: TrainingConfig,
+    *,
+    train: ClipDataset,
+    validation: ClipDataset,
+    run: RunFolder,
+    console: Console,
+    on_epoch: Callable[[list[Row]], None],
+    resume: bool = False,
+) -> list[Row]:
+    """Fit a network and leave it with the weights of its best epoch.
+
+    Args:
+        net: The network; changed in place.
+        config: Options of training.
+        train: Training clips.
+        validation: Validation clips; they choose the best epoch.
+        run: Where checkpoints go.
+        console: Where progress is printed.
+        on_epoch: Called with all rows of figures after every epoch.
+        resume: Continue from the run's last checkpoint, if it has one.
+
+    Returns:
+        One row of figures per epoch.
+
+    Raises:
+        Interrupted: On Ctrl-C.
+        UserError: If a checkpoint does not belong to this recipe, or the loss is not finite.
+    """
+    _quiet_lightning()
+    L.seed_everything(config.seed, verbose=False)
+    cuda = torch.cuda.is_available()
+    workers = worker_count(config.workers)
+    train_loader = make_loader(
+        train, batch_size=config.batch_size, shuffle=True, seed=config.seed, workers=workers, pin_memory=cuda
+    )
+    # Validation needs no augmentation, so reading it costs next to nothing: no processes of its own.
+    validation_loader = make_loader(
+        validation, batch_size=config.batch_size, shuffle=False, seed=config.seed, workers=0, pin_memory=cuda
+    )
+    counts = Counter(train.labels)
+    module = RecognizerModule(
+        net,
+        config,
+        class_counts=[counts[label] for label in range(net.class_count)],
+        steps_per_epoch=len(train_loader),
+    )
+    table = EpochTable(on_epoch)
+    goal: dict[str, Any] = {
+        "monitor": f"validation_{config.monitor}",
+        "mode": "max" if config.monitor == "accuracy" else "min",
+    }
+    checkpoint = ModelCheckpoint(
+        run.best_checkpoint.parent,
+        filename=run.best_checkpoint.stem,
+        save_last=True,
+        enable_version_counter=False,
+        save_on_train_epoch_end=True,
+        **goal,
+    )
+    callbacks: list[Any] = [table, EpochLines(console, clips_per_epoch=len(train)), checkpoint]
+    if config.patience:
+        callbacks.append(EarlyStopping(patience=config.patience, check_on_train_epoch_end=True, **goal))
+    trainer = L.Trainer(
+        max_epochs=config.epochs,
+        accelerator="gpu" if cuda else "cpu",
+        devices="auto" if cuda else 1,
+        precision=precision(config.precision),  # type: ignore[arg-type]
+        callbacks=callbacks,
+        plugins=[AtomicCheckpointIO()],
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        gradient_clip_val=config.gradient_clip or None,
+        use_distributed_sampler=False,
+        deterministic="warn" if cuda else True,
+    )
+    start = run.last_checkpoint if resume and run.last_checkpoint.exists() else None
+    try:
+        trainer.fit(module, train_loader, validation_loader, ckpt_path=start, weights_only=True)
+    except SystemExit:
+        # Lightning answers Ctrl-C by leaving the process; the caller still has things to say and to save.
+        raise Interrupted(run.path) from None
+    except RuntimeError as error:
+        if start is None or "state_dict" not in str(error):
+            raise
+        raise UserError(f"{start} does not fit this recipe's network; train again without --resume") from error
+    load_weights(net, run)
+    return table.rows
+
+
+def load_weights(net: RecognizerNet, run: RunFolder) -> None:
+    """Give a network the weights of a run's best epoch."""
+    state = torch.load(run.best_checkpoint, map_location="cpu", weights_only=True)["state_dict"]
+    net.load_state_dict({key.removeprefix("net."): value for key, value in state.items()})
+
+
+def worker_count(workers: int) -> int:
+    """Resolve -1: one process fewer than the cores, at most 8."""
+    return min(8, max(0, available_cores() - 1)) if workers < 0 else workers
+
+
+def precision(choice: str) -> str:
+    """Lightning's name of a precision; ``auto`` is bf16 only where hardware computes in it."""
+    if choice == "auto":
+        if torch.cuda.is_available():
+            choice = "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "32"
+        else:
+            choice = (
+                "bf16" if torch.backends.mkldnn.is_available() and bool(torch.cpu._is_amx_tile_supported()) else "32"
+            )
+    return "bf16-mixed" if choice == "bf16" else "32-true"
+
+
+def _quiet_lightning() -> None:
+    """Silence Lightning's advertisements and hints about settings that were chosen here on purpose."""
+    for name in ("lightning.pytorch", "lightning.fabric", "lightning"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="lightning")

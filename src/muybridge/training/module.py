@@ -1,0 +1,120 @@
+"""The Lightning module: loss, optimiser and schedule.
+
+Notable: torch's global generator, which dropout draws from, is seeded again at every step from (seed, step). A
+training resumed at an epoch's start therefore repeats the uninterrupted one bit for bit on CPU.
+
+Axes: B batch, K classes.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import lightning as L
+import torch
+from torch import nn
+from torch.nn import functional
+
+from muybridge.models.recognizer import RecognizerNet
+from muybridge.pipeline.loader import Batch
+from muybridge.training.config import TrainingConfig
+
+
+class RecognizerModule(L.LightningModule):
+    """Fits a recognizer.
+
+    Args:
+        net: The network.
+        config: Options of training.
+        class_counts: Training clips of each class, for class weights.
+        steps_per_epoch: Optimiser steps of an epoch.
+    """
+
+    def __init__(
+        self, net: RecognizerNet, config: TrainingConfig, *, class_counts: Sequence[int], steps_per_epoch: int
+    ) -> None:
+        super().__init__()
+        self.net = net
+        self.config = config
+        self.steps_per_epoch = steps_per_epoch
+        counts_K = torch.tensor(class_counts, dtype=torch.float32)
+        weights_K = counts_K.sum() / (len(counts_K) * counts_K.clamp(min=1)) if config.class_weights else None
+        self.register_buffer("class_weights_K", weights_K, persistent=False)
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Make dropout a function of (seed, step)."""
+        torch.manual_seed(self.config.seed * 1_000_003 + self.global_step)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
+        """Loss of one batch; logs loss and accuracy averaged over the epoch's clips."""
+        logits_BK = self.net(batch.frames_BTHWC, batch.lengths_B)
+        loss = functional.cross_entropy(
+            logits_BK,
+            batch.labels_B,
+            weight=self.class_weights_K,  # type: ignore[arg-type]
+            label_smoothing=self.config.label_smoothing,
+        )
+        self._log("train", loss, logits_BK, batch.labels_B)
+        if self.config.l2:
+            loss = loss + self.config.l2 * sum(k.square().sum() for k in self.net.hidden_dense_kernels())
+        return loss
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Log validation loss (plain cross entropy) and accuracy."""
+        logits_BK = self.net(batch.frames_BTHWC, batch.lengths_B)
+        loss = functional.cross_entropy(logits_BK, batch.labels_B)
+        self._log("validation", loss, logits_BK, batch.labels_B)
+
+    def _log(self, part: str, loss: torch.Tensor, logits_BK: torch.Tensor, labels_B: torch.Tensor) -> None:
+        accuracy = (logits_BK.argmax(dim=1) == labels_B).float().mean()
+        for name, value in (("loss", loss), ("accuracy", accuracy)):
+            self.log(f"{part}_{name}", value.detach(), on_step=False, on_epoch=True, batch_size=len(labels_B))
+
+    def configure_optimizers(self) -> Any:
+        """The optimiser over four groups (encoder or rest, decayed or not) and a rate set at every step."""
+        optimizer = make_optimizer(self.net, self.config)
+        total = max(1, self.config.epochs * self.steps_per_epoch)
+        warmup = round(self.config.warmup_epochs * self.steps_per_epoch)
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda step: rate_factor(step, total=total, warmup=warmup, kind=self.config.schedule)
+        )
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def rate_factor(step: int, *, total: int, warmup: int, kind: str) -> float:
+    """Share of the highest rate at a step: linear warm-up, then cosine to zero (or constant).
+
+    Args:
+        step: Optimiser steps done.
+        total: Steps of the whole training.
+        warmup: Steps of warm-up.
+        kind: ``"cosine"`` or ``"constant"``.
+    """
+    if step < warmup:
+        return (step + 1) / (warmup + 1)
+    if kind == "constant":
+        return 1.0
+    progress = min(1.0, (step - warmup) / max(1, total - warmup))
+    return 0.5 * (1 + math.cos(math.pi * progress))
+
+
+def make_optimizer(net: RecognizerNet, config: TrainingConfig) -> torch.optim.Optimizer:
+    """The optimiser over the trainable parameters; the encoder has its own rate, biases and norms no decay."""
+    encoder = {id(parameter) for parameter in net.encoder.parameters()}
+    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    for parameter in net.parameters():
+        if parameter.requires_grad:
+            groups.setdefault((id(parameter) in encoder, parameter.ndim > 1), []).append(parameter)
+    parameters = [
+        {
+            "params": members,
+            "lr": config.learning_rate * (config.encoder_rate if in_encoder else 1.0),
+            "weight_decay": config.weight_decay if decayed else 0.0,
+        }
+        for (in_encoder, decayed), members in sorted(groups.items())
+    ]
+    if config.optimizer == "sgd":
+        return torch.optim.SGD(parameters, lr=config.learning_rate, momentum=0.9)
+    kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
+    # eps 1e-7 is Keras's, within the report's settings; for float32 training it makes no other difference.
+    return kind(parameters, lr=config.learning_rate, eps=1e-7, fused=True)

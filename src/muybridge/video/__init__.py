@@ -1,0 +1,1 @@
+"""From a file to exact frames: probe, decode, sample. Knows no labels."""

@@ -1,0 +1,330 @@
+"""Exact frames from a video file.
+
+Frame i is the i-th frame that decoding from the start of the file gives, in the order of presentation,
+whatever the header says about counts and times. There are two ways to get there, and they give the same
+pixels:
+
+- in order: decode from the first frame on. This is the definition, and it works for every file.
+- by index (`packets`, `reading`): list the packets without decoding, jump to the restart point before each
+  frame, decode from there. Only for files whose every packet is seen to be one frame, and checked on the
+  way; at the first surprise the file is read in order after all.
+
+On damaged files the frames up to the first packet that the decoder refuses are kept, and their count is the
+count. By index, damage can stay unseen in a stretch that was jumped over (see `packets`);
+``strategy="sequential"`` and `decode_fully` see all of it.
+
+Times are seconds since the first frame of the file, whatever its timestamps start with.
+
+Legend: T frames, H height, W width, C channels (RGB).
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import av
+import numpy as np
+import numpy.typing as npt
+
+from muybridge.video.container import open_video
+from muybridge.video.errors import VideoError
+from muybridge.video.packets import PacketOrderError, index_packets
+from muybridge.video.picture import Image, displayed_size, to_image
+from muybridge.video.probing import declared_frames, nominal_rate, nothing_decodes
+from muybridge.video.reading import OrderedReader, TimeRange, frames_by_index, frames_in_order
+from muybridge.video.sampling import ClipTooShortError, Indices, Sampler
+
+Strategy = Literal["auto", "seek", "sequential"]
+
+# A jump costs about as much as decoding a few frames of a small video; measured speeds are flat from 1 to 16.
+_LEAST_JUMP_FRAMES = {"auto": 4, "seek": 1}
+# Decoded frames are held up to this size while a file's count is not yet known; beyond, it is decoded twice.
+_HOLD_BYTES = 128 * 2**20
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Frame:
+    """One frame of `iterate_frames`."""
+
+    index: int  # counted within the asked time range
+    timestamp_seconds: float  # since the first frame of the file
+    image_HWC: Image
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SampledFrames:
+    """The frames that the views of a sampler need, each once.
+
+    View v is ``frames_THWC[views[v]]``; its frame indices are ``indices[views[v]]``. The T distinct frames
+    stand by rising index.
+    """
+
+    frames_THWC: npt.NDArray[np.uint8]
+    indices: Indices  # (T,) frame index of each, counted within the asked time range
+    timestamps_seconds: npt.NDArray[np.float64]  # (T,) time of each, since the first frame of the file
+    views: list[Indices]  # positions in frames_THWC
+    frame_count: int  # frames within the asked time range
+    declared_frames: int | None  # what the header says about the whole file
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecodeResult:
+    """What decoding a whole file showed, beside what its header declares."""
+
+    path: Path
+    frame_count: int
+    declared_frames: int | None
+    duration_seconds: float  # from the first frame to one frame after the last, by their timestamps
+    frames_per_second: float | None  # nominal
+    width_px: int  # of the first frame, as displayed
+    height_px: int
+    codec: str
+    damaged_frames: int  # frames that the decoder gave and marked as damaged
+    stopped_by: str | None  # FFmpeg's reason, if it refused to decode to the end
+
+    @property
+    def problem(self) -> str | None:
+        """What is wrong with the picture data, in words; None if nothing is."""
+        if self.stopped_by is not None:
+            return f"decoding stopped after {self.frame_count} frames: {self.stopped_by}"
+        if self.damaged_frames:
+            return f"{self.damaged_frames} of {self.frame_count} frames are damaged"
+        return None
+
+
+def read_frames(
+    path: str | Path,
+    indices: Sequence[int] | Indices,
+    *,
+    size_px: int | None = None,
+    start_seconds: float | None = None,
+    end_seconds: float | None = None,
+    strategy: Strategy = "auto",
+) -> npt.NDArray[np.uint8]:
+    """Read the frames with the given indices.
+
+    Args:
+        path: a video file.
+        indices: frame indices from 0 on, in any order, repeats allowed. Within a time range they count from
+            its first frame: of frames at 0.0, 0.1, 0.2 ... s, index 1 with ``start_seconds=0.2`` is the one
+            at 0.3 s.
+        size_px: side of the square that each picture is squashed to; None keeps the native size.
+        start_seconds: only frames at or after this time since the first frame of the file.
+        end_seconds: only frames before this time.
+        strategy: ``"auto"`` jumps where that saves work; ``"seek"`` jumps wherever the file allows;
+            ``"sequential"`` decodes all frames in order. The result is the same.
+
+    Returns:
+        ``frames_THWC``, uint8 RGB, one per index, in the order of ``indices``.
+
+    Raises:
+        VideoError: the file is no readable video, has no frame with such an index (the message tells how many
+            there are), or has none in the time range.
+        ValueError: ``indices`` is empty.
+    """
+    path = Path(path)
+    asked = np.asarray(indices, dtype=np.int64)
+    if asked.size == 0:
+        raise ValueError("indices is empty")
+    time_range = TimeRange.checked(path, start_seconds, end_seconds)
+    wanted = np.unique(asked)
+    if wanted[0] < 0:
+        raise VideoError(path, f"no frame {wanted[0]}", "indices count from 0")
+
+    def choose(frame_count: int) -> list[Indices]:
+        if wanted[-1] >= frame_count:
+            raise PacketOrderError  # before telling the user, count by decoding
+        return [wanted]
+
+    found = None
+    if strategy != "sequential":
+        found = _read_by_index(path, choose, size_px, time_range, strategy)
+    frames_THWC = _read_in_order(path, wanted, size_px, time_range) if found is None else found.frames_THWC
+    return frames_THWC[np.searchsorted(wanted, asked)]
+
+
+def read_sampled(
+    path: str | Path,
+    sampler: Sampler,
+    *,
+    views: int | None = 1,
+    size_px: int | None = None,
+    start_seconds: float | None = None,
+    end_seconds: float | None = None,
+    strategy: Strategy = "auto",
+) -> SampledFrames:
+    """Read the frames that a sampler chooses from the true number of frames; each is decoded once.
+
+    Args:
+        path: a video file.
+        sampler: which frames of a view.
+        views: how many views; None means the sampler's own number (all windows of a `SlidingSampler`).
+        size_px: side of the square that each picture is squashed to; None keeps the native size.
+        start_seconds: only frames at or after this time since the first frame of the file.
+        end_seconds: only frames before this time.
+        strategy: see `read_frames`.
+
+    Raises:
+        VideoError: the file is no readable video, has no frame in the time range, or is too short for a
+            sampler whose policy is ``"error"``.
+    """
+    path = Path(path)
+    time_range = TimeRange.checked(path, start_seconds, end_seconds)
+
+    def choose(frame_count: int) -> list[Indices]:
+        try:
+            return sampler.views(frame_count, count=views)
+        except ClipTooShortError as error:
+            raise VideoError(path, str(error), "it is too short for these settings") from error
+
+    found = None
+    if strategy != "sequential":
+        found = _read_by_index(path, choose, size_px, time_range, strategy)
+    return _sample_in_order(path, choose, size_px, time_range) if found is None else found
+
+
+def iterate_frames(
+    path: str | Path,
+    *,
+    size_px: int | None = None,
+    start_seconds: float | None = None,
+    end_seconds: float | None = None,
+) -> Iterator[Frame]:
+    """Yield all frames in order, one at a time, however long the video is.
+
+    Args:
+        path: a video file.
+        size_px: side of the square that each picture is squashed to; None keeps the native size.
+        start_seconds: only frames at or after this time since the first frame of the file.
+        end_seconds: only frames before this time.
+
+    Raises:
+        VideoError: at the first step, if the file is no readable video or has no frame in the time range.
+    """
+    path = Path(path)
+    time_range = TimeRange.checked(path, start_seconds, end_seconds)
+    with open_video(path) as (container, stream):
+        for index, seconds, frame in frames_in_order(path, container, stream, time_range):
+            yield Frame(index=index, timestamp_seconds=seconds, image_HWC=to_image(frame, size_px))
+
+
+def decode_fully(path: str | Path) -> DecodeResult:
+    """Decode every frame of a file and tell what was found.
+
+    Raises:
+        VideoError: the file is no readable video, or no frame of it decodes.
+    """
+    path = Path(path)
+    with open_video(path) as (container, stream):
+        reader = OrderedReader(container, stream)
+        frame_count, last_seconds, size_px = 0, 0.0, (0, 0)
+        for seconds, frame in reader:
+            if frame_count == 0:
+                size_px = displayed_size(frame)
+            frame_count += 1
+            last_seconds = seconds
+        if frame_count == 0:
+            raise nothing_decodes(path, reader.stopped_by or "it holds no picture")
+        rate = nominal_rate(stream)
+        return DecodeResult(
+            path=path,
+            frame_count=frame_count,
+            declared_frames=declared_frames(stream),
+            duration_seconds=last_seconds + float(reader.clock.frame_seconds),
+            frames_per_second=None if rate is None else float(rate),
+            width_px=size_px[0],
+            height_px=size_px[1],
+            codec=stream.codec_context.name,
+            damaged_frames=reader.damaged_frames,
+            stopped_by=reader.stopped_by,
+        )
+
+
+def _read_in_order(path: Path, wanted: Indices, size_px: int | None, time_range: TimeRange) -> npt.NDArray[np.uint8]:
+    """Decode from the start up to the last of the rising indices ``wanted``."""
+    images: list[Image] = []
+    with open_video(path) as (container, stream):
+        for index, _, frame in frames_in_order(path, container, stream, time_range):
+            if index == wanted[len(images)]:
+                images.append(to_image(frame, size_px))
+                if len(images) == len(wanted):
+                    return _stack(path, images)
+    raise VideoError(path, f"no frame {wanted[-1]}", f"{index + 1} frames decode, indices count from 0")
+
+
+def _sample_in_order(
+    path: Path, choose: Callable[[int], list[Indices]], size_px: int | None, time_range: TimeRange
+) -> SampledFrames:
+    """Decode the whole range to count its frames, then take the chosen ones, from memory if they fit."""
+    seconds: list[float] = []
+    held: list[av.VideoFrame] | None = []
+    with open_video(path) as (container, stream):
+        declared = declared_frames(stream)
+        for _, time, frame in frames_in_order(path, container, stream, time_range):
+            seconds.append(time)
+            if held is not None:
+                held.append(frame)
+                if len(held) * frame.width * frame.height * 3 > _HOLD_BYTES:
+                    held = None
+    views = choose(len(seconds))
+    wanted = np.unique(np.concatenate(views))
+    if held is None:
+        frames_THWC = _read_in_order(path, wanted, size_px, time_range)
+    else:
+        frames_THWC = _stack(path, [to_image(held[i], size_px) for i in wanted])
+    return _sampled(frames_THWC, wanted, views, np.array(seconds), declared)
+
+
+def _read_by_index(
+    path: Path,
+    choose: Callable[[int], list[Indices]],
+    size_px: int | None,
+    time_range: TimeRange,
+    strategy: Literal["auto", "seek"],
+) -> SampledFrames | None:
+    """Read what `choose` picks by the packet index; None if this file must be read in order."""
+    with open_video(path) as (container, stream):
+        index = index_packets(container, stream)
+        if index is None:
+            return None
+        all_seconds = index.seconds(stream)
+        first = int(np.searchsorted(all_seconds, time_range.start_seconds))
+        last = int(np.searchsorted(all_seconds, time_range.end_seconds))
+        if first == last:
+            raise time_range.nothing_inside(path, float(all_seconds[-1]))
+        try:
+            views = choose(last - first)
+            wanted = np.unique(np.concatenate(views))
+            frames = frames_by_index(
+                container, stream, index, (wanted + first).tolist(), least_jump=_LEAST_JUMP_FRAMES[strategy]
+            )
+            images = [to_image(frame, size_px) for frame in frames]
+        except PacketOrderError:
+            return None
+        seconds = all_seconds[first:last]
+        return _sampled(_stack(path, images), wanted, views, seconds, declared_frames(stream))
+
+
+def _sampled(
+    frames_THWC: npt.NDArray[np.uint8],
+    wanted: Indices,
+    views: list[Indices],
+    seconds: npt.NDArray[np.float64],
+    declared: int | None,
+) -> SampledFrames:
+    """Put together a result from the frames ``wanted`` and the times of all frames in the range."""
+    return SampledFrames(
+        frames_THWC=frames_THWC,
+        indices=wanted,
+        timestamps_seconds=seconds[wanted],
+        views=[np.searchsorted(wanted, view) for view in views],
+        frame_count=len(seconds),
+        declared_frames=declared,
+    )
+
+
+def _stack(path: Path, images: list[Image]) -> npt.NDArray[np.uint8]:
+    if len({image.shape for image in images}) > 1:
+        raise VideoError(path, "the picture size changes within the file", "give size_px")
+    return np.stack(images)

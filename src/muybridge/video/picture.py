@@ -1,0 +1,49 @@
+"""A decoded frame to an image: turned as its rotation tag says, RGB, and of the asked size.
+
+Legend: H height, W width, C channels (RGB).
+"""
+
+from typing import cast
+
+import av
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+Image = npt.NDArray[np.uint8]
+
+
+def quarter_turns(frame: av.VideoFrame) -> int:
+    """How many quarter turns counter-clockwise the display matrix of ``frame`` asks for: 0, 1, 2 or 3.
+
+    Phones write multiples of 90 degrees; any other angle is rounded to the nearest one. A matrix that mirrors
+    is taken for its rotation alone.
+    """
+    return round(frame.rotation / 90) % 4
+
+
+def displayed_size(frame: av.VideoFrame) -> tuple[int, int]:
+    """Width and height of ``frame`` in pixels, after rotation."""
+    if quarter_turns(frame) % 2:
+        return frame.height, frame.width
+    return frame.width, frame.height
+
+
+def to_image(frame: av.VideoFrame, size_px: int | None) -> Image:
+    """Convert ``frame`` to ``image_HWC``, uint8 RGB, as it is meant to be displayed.
+
+    Args:
+        frame: a decoded frame of any pixel format.
+        size_px: side of the square the picture is squashed to, whatever its aspect (as the report does);
+            None keeps the native size. Shrinking averages over areas, enlarging interpolates linearly.
+    """
+    image = cast(Image, np.rot90(frame.to_ndarray(format="rgb24"), quarter_turns(frame)))
+    if size_px is None:
+        return np.ascontiguousarray(image)
+    shrinks = image.shape[0] * image.shape[1] >= size_px * size_px
+    resized = cv2.resize(
+        np.ascontiguousarray(image),
+        (size_px, size_px),
+        interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR,
+    )
+    return cast(Image, resized)

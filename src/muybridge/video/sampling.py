@@ -1,0 +1,295 @@
+"""Which frames of a clip: the samplers.
+
+A sampler knows only how many frames there are, so it can be tested, stored beside a model as JSON and
+compared without touching a video. Each gives *views*: one view is the frame indices that one pass of a
+network sees, in the order of time. Training takes one view, testing may average the scores of several.
+
+A clip can be too short for what a sampler wants. What happens then is its ``policy``, never an accident:
+
+- ``"repeat_last"``: the last frame that was taken is repeated up to the full length;
+- ``"wrap"``: the frames that were taken start again from the first (then, and only then, a view jumps back);
+- ``"shorter"``: the view has fewer frames; later it is padded and masked;
+- ``"error"``: `ClipTooShortError`.
+"""
+
+import difflib
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, ClassVar, Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from muybridge.errors import UserError
+
+Policy = Literal["repeat_last", "wrap", "error", "shorter"]
+UniformRule = Literal["even", "report"]
+Indices = npt.NDArray[np.int64]
+
+
+class ClipTooShortError(UserError):
+    """A clip has fewer frames than a sampler with ``policy="error"`` wants."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampler(ABC):
+    """What all samplers share: views of a clip as frame indices, and a form that JSON can hold."""
+
+    kind: ClassVar[str]
+    policy: Policy = "repeat_last"
+
+    def __post_init__(self) -> None:
+        _require_choice(self.kind, "policy", self.policy, get_args(Policy))
+
+    def views(self, frame_count: int, *, count: int | None = None) -> list[Indices]:
+        """Choose the frames of one or more views.
+
+        Args:
+            frame_count: how many frames the clip has, at least 1.
+            count: how many views, at least 1; None means one view (`SlidingSampler`: all windows).
+
+        Returns:
+            A list of views: int64 indices in ``range(frame_count)``, rising with time unless
+            ``policy="wrap"`` filled a short clip.
+
+        Raises:
+            ClipTooShortError: the clip is too short and the policy is ``"error"``.
+            UserError: this sampler cannot give ``count`` views.
+        """
+        if frame_count < 1:
+            raise ValueError(f"frame_count must be at least 1, got {frame_count}")
+        if count is not None and count < 1:
+            raise UserError(f"views must be at least 1, got {count}")
+        return self._views(frame_count, count)
+
+    @abstractmethod
+    def _views(self, frame_count: int, count: int | None) -> list[Indices]: ...
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return ``kind`` and all fields, as plain values; `sampler_from_dict` turns them back."""
+        return {"kind": self.kind, **asdict(self)}
+
+    def _fill(self, taken: Iterable[int], frames: int, frame_count: int) -> Indices:
+        """Bring the indices ``taken`` from a clip of ``frame_count`` frames to ``frames`` by policy."""
+        indices = np.fromiter(taken, dtype=np.int64)
+        missing = frames - len(indices)
+        if missing <= 0 or self.policy == "shorter":
+            return indices
+        if self.policy == "error":
+            raise ClipTooShortError(
+                f"the clip has {frame_count} frames, which gives {len(indices)} of the {frames} that sampler "
+                f"'{self.kind}' wants; choose another policy than 'error', or fewer frames"
+            )
+        if self.policy == "wrap":
+            return np.resize(indices, frames)
+        return np.pad(indices, (0, missing), mode="edge")
+
+
+@dataclass(frozen=True, kw_only=True)
+class UniformSampler(Sampler):
+    """A fixed number of frames, spread over the whole clip (the report's ``VideoFrameGenerator``).
+
+    Rule ``"even"`` cuts the N frames into T equal segments; segment t covers ``[t*N/T, (t+1)*N/T)``, and view
+    v of V takes the frame at the fraction ``(v + 1/2) / V`` of each: one view takes the centres.
+
+        >>> UniformSampler(frames=4).views(12)  # segments 0-2, 3-5, 6-8, 9-11
+        [array([ 1,  4,  7, 10])]
+        >>> UniformSampler(frames=4).views(12, count=3)
+        [array([0, 3, 6, 9]), array([ 1,  4,  7, 10]), array([ 2,  5,  8, 11])]
+
+    Rule ``"report"`` is the index rule of keras-video-generators 1.0.14, which the report used, for
+    comparable numbers. The step is ``max(1, N // (T - 1))``, where an odd N counts as N + 1. Counting from 1,
+    frame i is kept if it is the first, the last, or a multiple of the step, until T are kept. One view only.
+
+        >>> UniformSampler(frames=5, rule="report").views(93)  # counted from 1: 1, 23, 46, 69, 92
+        [array([ 0, 22, 45, 68, 91])]
+
+    A clip is too short if it has fewer than ``frames`` frames; then all its frames are taken, and `policy`
+    says what follows.
+
+        >>> UniformSampler(frames=5).views(3)
+        [array([0, 1, 2, 2, 2])]
+    """
+
+    kind: ClassVar[str] = "uniform"
+    frames: int = 16
+    rule: UniformRule = "even"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _require_choice(self.kind, "rule", self.rule, get_args(UniformRule))
+        _require_at_least(self.kind, "frames", self.frames, 2 if self.rule == "report" else 1)
+
+    def _views(self, frame_count: int, count: int | None) -> list[Indices]:
+        if self.rule == "report" and count not in (None, 1):
+            raise UserError(f"rule 'report' of the uniform sampler has one view, not {count}; use rule 'even'")
+        if frame_count < self.frames:
+            view = self._fill(range(frame_count), self.frames, frame_count)
+            return [view.copy() for _ in range(count or 1)]
+        if self.rule == "report":
+            return [self._report_view(frame_count)]
+        return [self._even_view(frame_count, view, count or 1) for view in range(count or 1)]
+
+    def _even_view(self, frame_count: int, view: int, count: int) -> Indices:
+        # floor((t + (v + 1/2) / V) * N / T) in whole numbers, so that no rounding can move a frame.
+        segment = np.arange(self.frames, dtype=np.int64)
+        return (2 * count * segment + 2 * view + 1) * frame_count // (2 * count * self.frames)
+
+    def _report_view(self, frame_count: int) -> Indices:
+        even_count = frame_count + frame_count % 2
+        step = max(1, even_count // (self.frames - 1))
+        numbers = {1, frame_count, *range(step, frame_count + 1, step)}
+        return np.array(sorted(numbers)[: self.frames], dtype=np.int64) - 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class EverySampler(Sampler):
+    """Each n-th frame from the first on (Ullah et al. take each 6th), at most ``max_frames`` of them.
+
+        >>> EverySampler(every=6).views(20)
+        [array([ 0,  6, 12, 18])]
+
+    More views start later, by equal parts of the step:
+
+        >>> EverySampler(every=6).views(20, count=2)
+        [array([ 0,  6, 12, 18]), array([ 3,  9, 15])]
+
+    Without ``max_frames`` the length follows the clip and no clip is too short. With it, a clip that gives
+    fewer is, and `policy` decides; as the length varies by nature, the default is to leave it shorter.
+
+        >>> EverySampler(every=6, max_frames=5, policy="repeat_last").views(20)
+        [array([ 0,  6, 12, 18, 18])]
+    """
+
+    kind: ClassVar[str] = "every"
+    policy: Policy = "shorter"
+    every: int = 6
+    max_frames: int | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _require_at_least(self.kind, "every", self.every, 1)
+        if self.max_frames is not None:
+            _require_at_least(self.kind, "max_frames", self.max_frames, 1)
+
+    def _views(self, frame_count: int, count: int | None) -> list[Indices]:
+        count = count or 1
+        # In a clip shorter than one step, all starts must still lie inside the clip.
+        starts = (view * min(self.every, frame_count) // count for view in range(count))
+        return [
+            self._fill(range(start, frame_count, self.every)[: self.max_frames], self.max_frames or 0, frame_count)
+            for start in starts
+        ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DenseSampler(Sampler):
+    """Consecutive frames, or each ``stride``-th, from one stretch of the clip: the middle, or spread views.
+
+    With ``span = (frames - 1) * stride + 1``, a stretch can start at any of the ``N - span + 1`` frames;
+    view v of V starts at the fraction ``(v + 1/2) / V`` of these.
+
+        >>> DenseSampler(frames=4).views(9)  # six possible starts, 0 to 5
+        [array([3, 4, 5, 6])]
+        >>> DenseSampler(frames=4, stride=2).views(9, count=3)  # span 7, starts 0 to 2
+        [array([0, 2, 4, 6]), array([1, 3, 5, 7]), array([2, 4, 6, 8])]
+
+    A clip is too short if it has fewer than ``span`` frames: then every ``stride``-th frame from the first
+    on is taken, and `policy` says what follows.
+    """
+
+    kind: ClassVar[str] = "dense"
+    frames: int = 16
+    stride: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _require_at_least(self.kind, "frames", self.frames, 1)
+        _require_at_least(self.kind, "stride", self.stride, 1)
+
+    @property
+    def span(self) -> int:
+        """Frames of the clip from the first to the last that a view takes."""
+        return (self.frames - 1) * self.stride + 1
+
+    def _views(self, frame_count: int, count: int | None) -> list[Indices]:
+        starts = max(1, frame_count - self.span + 1)
+        return [self._stretch((2 * view + 1) * starts // (2 * (count or 1)), frame_count) for view in range(count or 1)]
+
+    def _stretch(self, start: int, frame_count: int) -> Indices:
+        return self._fill(range(start, min(start + self.span, frame_count), self.stride), self.frames, frame_count)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlidingSampler(DenseSampler):
+    """Windows that slide over the whole clip (what the report's ``SlidingFrameGenerator`` was meant to do).
+
+    A window is like a view of `DenseSampler`; each starts ``hop`` frames after the one before (default: right
+    behind its last frame), and the last is moved back so that it ends with the clip.
+
+        >>> SlidingSampler(frames=4, hop=3).views(12)  # 8 would be the last possible start
+        [array([0, 1, 2, 3]), array([3, 4, 5, 6]), array([6, 7, 8, 9]), array([ 8,  9, 10, 11])]
+
+    ``count`` windows are chosen evenly among these; if there are fewer, some are given more than once.
+
+        >>> SlidingSampler(frames=4, hop=3).views(12, count=2)
+        [array([3, 4, 5, 6]), array([ 8,  9, 10, 11])]
+
+    ``frames=6, stride=6, hop=36`` gives the chunks of Ullah et al.: six frames from 36 each.
+    """
+
+    kind: ClassVar[str] = "sliding"
+    hop: int | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.hop is not None:
+            _require_at_least(self.kind, "hop", self.hop, 1)
+
+    def _views(self, frame_count: int, count: int | None) -> list[Indices]:
+        last_start = max(0, frame_count - self.span)
+        starts = [*range(0, last_start, self.hop or self.span), last_start]
+        if count is not None:
+            starts = [starts[(2 * view + 1) * len(starts) // (2 * count)] for view in range(count)]
+        return [self._stretch(start, frame_count) for start in starts]
+
+
+SAMPLERS: dict[str, type[Sampler]] = {
+    sampler.kind: sampler for sampler in (UniformSampler, EverySampler, DenseSampler, SlidingSampler)
+}
+
+
+def sampler_from_dict(values: Mapping[str, Any]) -> Sampler:
+    """Make the sampler that `Sampler.to_dict` wrote down; fields left out take their defaults.
+
+    Raises:
+        UserError: an unknown kind or field (with the nearest known one), or a bad value.
+    """
+    given = dict(values)
+    kind = given.pop("kind", None)
+    if not isinstance(kind, str):
+        raise UserError(f"a sampler needs a 'kind', one of {', '.join(SAMPLERS)}")
+    if kind not in SAMPLERS:
+        raise UserError(f"unknown sampler kind {kind!r}{_suggest(kind, SAMPLERS)}")
+    known = [field.name for field in fields(SAMPLERS[kind])]
+    for name in given:
+        if name not in known:
+            raise UserError(f"sampler '{kind}' has no setting {name!r}{_suggest(str(name), known)}")
+    return SAMPLERS[kind](**given)
+
+
+def _require_choice(kind: str, name: str, value: object, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise UserError(f"sampler '{kind}': unknown {name} {value!r}{_suggest(str(value), choices)}")
+
+
+def _require_at_least(kind: str, name: str, value: object, least: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise UserError(f"sampler '{kind}': {name} must be a whole number of at least {least}, got {value!r}")
+
+
+def _suggest(word: str, known: Iterable[str]) -> str:
+    known = list(known)
+    close = difflib.get_close_matches(word, known, n=1)
+    return f"; did you mean {close[0]!r}?" if close else f"; choose from {', '.join(known)}"

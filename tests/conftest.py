@@ -1,0 +1,49 @@
+"""Fixtures shared by all tests."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+sys.path.insert(0, str(Path(__file__).parent))  # for helpers such as clips.py, whatever the import mode
+from clips import tiny_recipe, write_clips
+
+# Small networks on few cores: several threads spend their time waiting for each other.
+torch.set_num_threads(1)
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real clips and weights beside the checkout; tests that need it skip where it is absent."""
+    if not SHARED.is_dir():
+        pytest.skip(f"needs the real clips and weights in {SHARED}")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of 24 real clips of two easily told classes in twelve source groups. Not to be changed."""
+    return write_clips(tmp_path_factory.mktemp("data") / "clips")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def private_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keeps the user's own frame cache and weights out of the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MUYBRIDGE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.delenv("MUYBRIDGE_WEIGHTS", raising=False)
+        yield
+
+
+@pytest.fixture(scope="session")
+def tiny_run(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of the tiny recipe on ``clips``. Not to be changed."""
+    from muybridge import api
+
+    run = tmp_path_factory.mktemp("runs") / "tiny"
+    api.train(clips, tiny_recipe(), run=run)
+    return run

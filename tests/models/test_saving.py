@@ -1,0 +1,106 @@
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from muybridge.errors import UserError
+from muybridge.models.config import ModelConfig
+from muybridge.models.recognizer import RecognizerNet
+from muybridge.models.saving import load_recognizer, save_recognizer
+
+SMALL = ModelConfig(width=0.25, head_widths=(8, 4), dense_widths=(16,), trainable="last-15", scaling="unit")
+PREPROCESSING = {"size_px": 64, "sampler": {"name": "uniform", "frame_count": 5}}
+
+
+def _save(folder: Path, config: ModelConfig = SMALL) -> RecognizerNet:
+    net = RecognizerNet(config, class_count=3)
+    save_recognizer(folder, net, classes=["a", "b", "ü"], preprocessing=PREPROCESSING)
+    return net
+
+
+def test_what_was_saved_is_what_loads(encoder_config: ModelConfig, tmp_path: Path) -> None:
+    config = dataclasses.replace(encoder_config, head_widths=(8,), dense_widths=())
+    net = _save(tmp_path / "model", config)
+    # One step in training mode moves the running statistics too.
+    clip_BTHWC = torch.randint(0, 256, (2, 3, 64, 64, 3), dtype=torch.uint8)
+    net.train()(clip_BTHWC)
+    save_recognizer(tmp_path / "model", net, classes=["a", "b", "ü"], preprocessing=PREPROCESSING)
+    loaded, saved = load_recognizer(tmp_path / "model")
+    with torch.no_grad():
+        assert torch.equal(loaded(clip_BTHWC), net.eval()(clip_BTHWC))
+    assert saved.config == config
+    assert saved.classes == ("a", "b", "ü")
+    assert saved.preprocessing == PREPROCESSING
+    assert sorted(path.name for path in (tmp_path / "model").iterdir()) == ["model.json", "model.safetensors"]
+
+
+def test_loading_needs_no_pretrained_weights_and_keeps_what_learns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MUYBRIDGE_WEIGHTS", str(tmp_path / "nowhere"))
+    net = _save(tmp_path / "model", SMALL)  # its config says weights="imagenet"
+    loaded, _ = load_recognizer(tmp_path / "model")
+    assert not loaded.training
+    learning = [name for name, parameter in net.named_parameters() if parameter.requires_grad]
+    assert learning == [name for name, parameter in loaded.named_parameters() if parameter.requires_grad]
+
+
+def test_classes_must_match_the_scores(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="2 class names for 3 scores"):
+        save_recognizer(tmp_path, RecognizerNet(SMALL, 3), classes=["a", "b"], preprocessing={})
+
+
+def test_a_pair_of_two_saves_is_noticed(tmp_path: Path) -> None:
+    _save(tmp_path / "old")
+    _save(tmp_path / "new")
+    (tmp_path / "new/model.safetensors").replace(tmp_path / "old/model.safetensors")
+    with pytest.raises(UserError, match="saving was interrupted"):
+        load_recognizer(tmp_path / "old")
+
+
+def test_a_failed_save_leaves_the_old_model_whole(tmp_path: Path) -> None:
+    _save(tmp_path / "model")
+    net = RecognizerNet(SMALL, class_count=3)
+    with pytest.raises(TypeError):
+        save_recognizer(tmp_path / "model", net, classes="abc", preprocessing={"sampler": object()})
+    assert sorted(path.name for path in (tmp_path / "model").iterdir()) == ["model.json", "model.safetensors"]
+    load_recognizer(tmp_path / "model")
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"format": "other"}, "does not describe a muybridge recognizer"),
+        ({"format_version": 99}, "update muybridge"),
+        ({"model": {"encoder": "mobilenet", "colour": 1}}, "colour"),
+        ({"model": {"encoder": "mobilnet"}}, "did you mean mobilenet"),
+        ({"classes": ["a", "b"]}, "does not hold the tensors"),
+        ({"weights_sha256": None}, "damaged"),
+    ],
+)
+def test_changed_metadata_is_told(tmp_path: Path, change: dict, told: str) -> None:
+    _save(tmp_path)
+    path = tmp_path / "model.json"
+    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | change))
+    with pytest.raises(UserError, match=told):
+        load_recognizer(tmp_path)
+
+
+def test_missing_and_damaged_files_are_told(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="holds no trained model"):
+        load_recognizer(tmp_path / "nowhere")
+    _save(tmp_path)
+    metadata = (tmp_path / "model.json").read_text(encoding="utf-8")
+    for content in ("", "[]", metadata[:-10]):
+        (tmp_path / "model.json").write_text(content, encoding="utf-8")
+        with pytest.raises(UserError, match=r"model\.json"):
+            load_recognizer(tmp_path)
+    (tmp_path / "model.json").write_text(metadata, encoding="utf-8")
+    (tmp_path / "model.safetensors").write_bytes(b"x")
+    with pytest.raises(UserError, match="the file is damaged"):
+        load_recognizer(tmp_path)
+    (tmp_path / "model.safetensors").unlink()
+    with pytest.raises(UserError, match=r"has no model\.safetensors"):
+        load_recognizer(tmp_path)

@@ -1,0 +1,103 @@
+import numpy as np
+import pytest
+import torch
+
+from muybridge.pipeline.cache import FrameCache
+from muybridge.pipeline.config import AugmentConfig, CacheConfig
+from muybridge.pipeline.loader import ClipDataset, EpochOrder, Item, collate, draw_positions, make_loader
+from muybridge.video.sampling import UniformSampler
+
+OFF = AugmentConfig(zoom=0, flip=False, rotation_degrees=0, shift=0)
+
+
+@pytest.fixture
+def cache_and_clips(tmp_path, make_clip):
+    clips = [make_clip(f"{n}.avi", seed=n, frames=18 + n, label="ab"[n % 2]) for n in range(5)]
+    cache = FrameCache(
+        CacheConfig(folder=str(tmp_path / "cache")), sampler=UniformSampler(frames=4), views=3, size_px=16
+    )
+    cache.build(clips, workers=1)
+    return cache, clips
+
+
+def make_data(cache_and_clips, augment=None, seed=0):
+    cache, clips = cache_and_clips
+    return ClipDataset(cache, clips, classes=["a", "b"], augment=augment, seed=seed)
+
+
+def test_validation_takes_the_middle_view_always(cache_and_clips):
+    data = make_data(cache_and_clips)
+    cache, clips = cache_and_clips
+    expected = cache.read(clips[2], cache.entry(clips[2]).views[1])
+    for epoch in (0, 1):
+        item = data[epoch, 2]
+        np.testing.assert_array_equal(item.frames_THWC, expected)
+        assert item.label == 0
+
+
+def test_training_draws_each_frame_within_its_segment(cache_and_clips):
+    cache, clips = cache_and_clips
+    entry = cache.entry(clips[0])
+    views_VT = np.array(entry.views)
+    seen = {tuple(draw_positions(entry, np.random.default_rng(n), mix=True)) for n in range(300)}
+    assert len(seen) > 60  # of 3 ** 4 = 81
+    assert all(position in views_VT[:, t] for draw in seen for t, position in enumerate(draw))
+    whole = {tuple(draw_positions(entry, np.random.default_rng(n), mix=False)) for n in range(50)}
+    assert whole == {tuple(view) for view in entry.views}
+
+
+def test_items_depend_on_seed_and_epoch_alone(cache_and_clips):
+    one, two = make_data(cache_and_clips, AugmentConfig()), make_data(cache_and_clips, AugmentConfig())
+    other = make_data(cache_and_clips, AugmentConfig(), seed=1)
+    _ = one[0, 0]
+    np.testing.assert_array_equal(one[3, 1].frames_THWC, two[3, 1].frames_THWC)
+    assert not np.array_equal(one[3, 1].frames_THWC, one[4, 1].frames_THWC)
+    assert not np.array_equal(one[3, 1].frames_THWC, other[3, 1].frames_THWC)
+
+
+def test_no_flip_classes_are_never_mirrored(cache_and_clips):
+    flip = AugmentConfig(zoom=0, rotation_degrees=0, shift=0, flip=True, no_flip_classes=("a",))
+    data, plain = make_data(cache_and_clips, flip), make_data(cache_and_clips, OFF)
+    mirrored = {0: 0, 1: 0}
+    for epoch in range(20):
+        for index in range(2):
+            mirrored[index] += not np.array_equal(data[epoch, index].frames_THWC, plain[epoch, index].frames_THWC)
+    assert mirrored[0] == 0
+    assert mirrored[1] > 3
+
+
+def test_order_is_a_function_of_seed_and_epoch():
+    def order(seed, epoch, shuffle=True):
+        sampler = EpochOrder(range(40), shuffle=shuffle, seed=seed)
+        sampler.set_epoch(epoch)
+        return list(sampler)
+
+    assert order(0, 2) == order(0, 2)
+    assert [i for _, i in order(0, 2)] != [i for _, i in order(0, 3)]
+    assert [i for _, i in order(0, 2)] != [i for _, i in order(1, 2)]
+    assert sorted(i for _, i in order(0, 2)) == list(range(40))
+    assert order(0, 2, shuffle=False) == [(2, i) for i in range(40)]
+
+
+def test_collate_pads_with_zeros_and_keeps_lengths():
+    items = [Item(np.full((t, 2, 2, 3), t, dtype=np.uint8), label) for t, label in ((3, 1), (1, 0))]
+    batch = collate(items)
+    assert batch.frames_BTHWC.shape == (2, 3, 2, 2, 3)
+    assert batch.frames_BTHWC.dtype == torch.uint8
+    assert batch.lengths_B.tolist() == [3, 1]
+    assert batch.labels_B.tolist() == [1, 0]
+    assert batch.frames_BTHWC[1, 1:].sum() == 0
+    assert (batch.frames_BTHWC[1, 0] == 1).all()
+
+
+def test_batches_do_not_depend_on_the_number_of_workers(cache_and_clips):
+    batches = []
+    for workers in (0, 2):
+        data = make_data(cache_and_clips, AugmentConfig())
+        loader = make_loader(data, batch_size=2, shuffle=True, seed=7, workers=workers)
+        loader.sampler.set_epoch(4)
+        batches.append(list(loader))
+    assert len(batches[0]) == 3
+    for one, two in zip(*batches, strict=True):
+        for a, b in zip(one, two, strict=True):
+            assert torch.equal(a, b)

@@ -1,0 +1,125 @@
+import dataclasses
+
+import pytest
+
+from muybridge.errors import UserError
+from muybridge.recipes.loading import load_recipe, parse_recipe, recipe_names, save_recipe
+from muybridge.recipes.recipe import DataConfig, Recipe, SamplerConfig
+from muybridge.training.config import TrainingConfig
+from muybridge.video.sampling import DenseSampler, EverySampler, SlidingSampler, UniformSampler
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_every_recipe_loads_builds_and_says_its_name(name):
+    recipe = load_recipe(name)
+    assert recipe.name == name
+    recipe.sampler.build()
+
+
+def test_the_reports_settings():
+    main, small = load_recipe("report-mobilenet"), load_recipe("report-mobilenet-small")
+    assert main.sampler.build() == UniformSampler(frames=5, rule="report")
+    assert (main.model.trainable, main.model.head_widths, main.training.l2) == ("all", (256, 128), 0.001)
+    assert (small.model.trainable, small.model.head_widths) == ("last-15", (256, 128, 64))
+    for recipe in (main, small):
+        assert recipe.data.protocol == "random"
+        assert recipe.model.scaling == "unit"
+        assert recipe.training.patience == 30
+        augment = recipe.augment
+        assert (augment.zoom, augment.flip, augment.rotation_degrees, augment.shift) == (0.1, True, 20, 0.2)
+
+
+def test_a_recipe_survives_yaml(tmp_path):
+    recipe = Recipe(
+        name="mine",
+        data=DataConfig(classes=("a b", "ü"), test_groups=("g01",)),
+        training=TrainingConfig(class_weights=True, learning_rate=3e-5),
+    )
+    save_recipe(tmp_path / "r.yaml", recipe)
+    assert load_recipe(str(tmp_path / "r.yaml")) == recipe
+
+
+def test_the_file_is_complete(tmp_path):
+    save_recipe(tmp_path / "r.yaml", Recipe())
+    text = (tmp_path / "r.yaml").read_text()
+    for section in dataclasses.fields(Recipe):
+        assert f"{section.name}:" in text
+    for section in ("data", "sampler", "augment", "model", "training", "cache"):
+        for option in dataclasses.fields(getattr(Recipe(), section)):
+            assert f"  {option.name}:" in text
+
+
+def test_flags_go_before_the_file():
+    values = {"sampler": {"frames": 5, "kind": "dense"}, "model": {"head_widths": [3]}}
+    recipe = parse_recipe(values, source="x", flags=["--sampler.frames", "7", "--model.head-widths", "4", "5"])
+    assert recipe.sampler.frames == 7
+    assert recipe.sampler.kind == "dense"
+    assert recipe.model.head_widths == (4, 5)
+
+
+def test_short_names_of_flags():
+    flags = [
+        "--frames",
+        "3",
+        "--protocol",
+        "random",
+        "--size-px",
+        "64",
+        "--weights",
+        "none",
+        "--epochs",
+        "2",
+        "--seed",
+        "9",
+    ]
+    recipe = parse_recipe({}, source="x", flags=flags)
+    assert (recipe.sampler.frames, recipe.data.protocol, recipe.size_px) == (3, "random", 64)
+    assert (recipe.model.weights, recipe.training.epochs, recipe.training.seed) == ("none", 2, 9)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"sise_px": 3}, "size"),
+        ({"training": {"epoch": 3}}, "epochs"),
+        ({"training": {"epochs": "many"}}, "many"),
+        ({"training": {"epochs": 0}}, "epochs"),
+        ({"training": {"learning_rate": -1}}, "learning_rate"),
+        ({"augment": {"flip": "perhaps"}}, "perhaps"),
+        ({"model": {"trainable": "first-3"}}, "first-3"),
+        ({"cache": {"format": "png"}}, "png"),
+        ({"data": {"protocol": "official-4"}}, "official-4"),
+    ],
+)
+def test_bad_values_are_named(values, expected):
+    with pytest.raises(UserError, match=expected) as caught:
+        parse_recipe(values, source="mine.yaml")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("config", "sampler"),
+    [
+        (SamplerConfig(frames=5), UniformSampler(frames=5)),
+        (
+            SamplerConfig(kind="every", every=4, frames=0, short="shorter"),
+            EverySampler(every=4, policy="shorter"),
+        ),
+        (SamplerConfig(kind="dense", frames=9, stride=2), DenseSampler(frames=9, stride=2)),
+        (
+            SamplerConfig(kind="sliding", frames=6, stride=6, hop=36),
+            SlidingSampler(frames=6, stride=6, hop=36),
+        ),
+    ],
+)
+def test_samplers_of_recipes(config, sampler):
+    assert config.build() == sampler
+
+
+@pytest.mark.parametrize(
+    "config",
+    [SamplerConfig(jitter=2), SamplerConfig(jitter=0), SamplerConfig(rule="report"), SamplerConfig(frames=0)],
+)
+def test_samplers_that_make_no_sense(config):
+    with pytest.raises(UserError):
+        config.build()

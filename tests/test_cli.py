@@ -1,0 +1,141 @@
+import json
+import re
+import subprocess
+import sys
+import time
+
+import pytest
+
+from clips import write_clip
+from muybridge import cli
+
+
+def run(*arguments: str, capsys) -> tuple[int, str, str]:
+    """Exit code, standard output and standard error (spaces folded) of one command."""
+    code = 0
+    try:
+        cli.main([str(argument) for argument in arguments])
+    except SystemExit as leave:
+        code = leave.code
+    out, err = capsys.readouterr()
+    return code, out, " ".join(err.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["trian", "x"], "train"),
+        (["train"], "CLIPS"),
+        (["train", "nowhere"], "nowhere"),
+        (["train", "x", "--sampler.framse", "4"], "--sampler.frames"),
+        (["train", "x", "--model.encoder", "mobilnet"], "mobilenet"),
+        (["train", "x", "--training.epochs", "many"], "many"),
+        (["train", "x", "--recipe", "nothing.yaml"], "nothing.yaml"),
+        (["train", "--resume", "nowhere"], "nowhere"),
+        (["evaluate", "nowhere"], "nowhere"),
+        (["predict", "nowhere", "nothing.avi"], "nothing.avi"),
+        (["check", "nowhere"], "nowhere"),
+    ],
+)
+def test_bad_input_is_one_line_and_code_2(arguments, expected, capsys):
+    code, out, err = run(*arguments, capsys=capsys)
+    assert code == 2
+    assert out == ""
+    assert err.startswith("error:")
+    assert expected in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("sampler: {framse: 4}", "--sampler.frames"),
+        ("model: {encoder: resnet}", "resnet"),
+        ("size_px: big", "big"),
+        ("size_px: [1", "line"),
+        ("- 1", "mapping"),
+    ],
+)
+def test_bad_recipes_name_file_and_key(tmp_path, text, expected, capsys):
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text(text)
+    code, _, err = run("train", tmp_path, "--recipe", recipe, capsys=capsys)
+    assert code == 2
+    assert "mine.yaml" in err
+    assert expected in err
+
+
+def test_predict_text_and_json(tiny_run, clips, tmp_path, capsys):
+    code, out, _ = run("predict", tiny_run, clips / "dim", capsys=capsys)
+    assert code == 0
+    assert len(out.splitlines()) == 12
+    assert re.search(r"\.avi  (dim|bright), [01]\.\d\d  (dim|bright), [01]\.\d\d$", out.splitlines()[0])
+    code, out, _ = run("predict", tiny_run, f"{clips}/*/*g01_c01.avi", "--json", "--top", "1", capsys=capsys)
+    found = json.loads(out)
+    assert len(found) == 2
+    assert len(found[0]["actions"]) == 1
+    assert 0.5 <= found[0]["actions"][0]["score"] <= 1
+
+
+def test_predict_goes_on_after_a_bad_file(tiny_run, tmp_path, capsys):
+    write_clip(tmp_path / "good.avi", level=90, seed=5)
+    (tmp_path / "bad.avi").write_bytes(b"")
+    code, out, err = run("predict", tiny_run, tmp_path, capsys=capsys)
+    assert code == 0
+    assert "good.avi" in out
+    assert "bad.avi" in err
+    code, out, err = run("predict", tiny_run, tmp_path / "bad.avi", capsys=capsys)
+    assert code == 2
+    assert out == ""
+
+
+def test_evaluate_prints_protocol_count_and_interval(tiny_run, tmp_path, capsys):
+    code, out, _ = run("evaluate", tiny_run, "--out", tmp_path, capsys=capsys)
+    assert code == 0
+    assert re.search(r"top-1 [\d.]+ % \(\d+ of \d+ clips; protocol grouped; 95 %: Wilson", out)
+    assert "0 of" in out
+    code, out, _ = run("evaluate", tiny_run, "--out", tmp_path, "--json", capsys=capsys)
+    assert json.loads(out)["top1"]["clips"] > 0
+
+
+def test_check_reports_and_saves(clips, tmp_path, capsys):
+    code, out, _ = run("check", clips, "--out", tmp_path / "out", "--workers", "1", capsys=capsys)
+    assert code == 0
+    assert "24" in out
+    assert (tmp_path / "out" / "check.json").is_file()
+    assert (tmp_path / "out" / "check.csv").is_file()
+    code, out, _ = run("check", clips, "--out", tmp_path / "out", "--workers", "1", "--json", capsys=capsys)
+    assert json.loads(out)
+
+
+@pytest.mark.parametrize("verb", [[], ["demo"], ["check"], ["train"], ["evaluate"], ["predict"]])
+def test_help_of_every_verb(verb, capsys):
+    code, out, _ = run(*verb, "--help", capsys=capsys)
+    assert code == 0
+    assert len(out) > 300
+
+
+def test_every_option_of_train_has_a_help_text_and_a_default(capsys):
+    _, out, _ = run("train", "--help", capsys=capsys)
+    assert out.count("[default: ") > 45
+
+
+def test_help_needs_no_heavy_imports():
+    heavy = {"torch", "cv2", "av", "lightning", "matplotlib"}
+    code = f"import sys; from muybridge import cli; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_ctrl_c_has_no_traceback(clips, tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "muybridge.cli", "check", str(clips), "--out", str(tmp_path)],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    time.sleep(0.7)
+    process.send_signal(2)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode in (0, 130)
+    assert "Traceback" not in errors

@@ -1,0 +1,100 @@
+import pytest
+import torch
+
+from muybridge.models.config import ModelConfig
+from muybridge.models.recognizer import build
+from muybridge.pipeline.loader import Batch
+from muybridge.training.config import TrainingConfig
+from muybridge.training.fitting import precision, worker_count
+from muybridge.training.module import RecognizerModule, make_optimizer, rate_factor
+
+
+@pytest.fixture(scope="module")
+def net():
+    return build(ModelConfig(width=0.25, weights="none", head_widths=(8,), dense_widths=(16,)), 3)
+
+
+def test_cosine_with_warm_up():
+    rates = [rate_factor(step, total=100, warmup=10, kind="cosine") for step in range(101)]
+    assert rates[0] == pytest.approx(1 / 11)
+    assert max(rates) == rates[10] == 1
+    assert rates[:11] == sorted(rates[:11])
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+    assert rates[55] == pytest.approx(0.5)
+    assert rates[100] == pytest.approx(0)
+
+
+def test_constant_rate():
+    assert [rate_factor(step, total=9, warmup=0, kind="constant") for step in range(9)] == [1.0] * 9
+
+
+def test_the_encoder_learns_slower_and_biases_do_not_decay(net):
+    config = TrainingConfig(learning_rate=0.01, encoder_rate=0.1, weight_decay=0.5)
+    groups = make_optimizer(net, config).param_groups
+    encoder = {id(parameter) for parameter in net.encoder.parameters()}
+    found = 0
+    for group in groups:
+        for parameter in group["params"]:
+            found += 1
+            assert group["lr"] == pytest.approx(0.001 if id(parameter) in encoder else 0.01)
+            assert group["weight_decay"] == (0.5 if parameter.ndim > 1 else 0.0)
+    assert found == sum(parameter.requires_grad for parameter in net.parameters())
+
+
+def test_frozen_parameters_are_left_to_themselves():
+    frozen = build(ModelConfig(width=0.25, weights="none", trainable="none", head_widths=(8,)), 3)
+    optimizer = make_optimizer(frozen, TrainingConfig())
+    trained = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
+    assert trained.isdisjoint(id(parameter) for parameter in frozen.encoder.parameters())
+
+
+@pytest.mark.parametrize("kind", ["adamw", "adam", "sgd"])
+def test_every_optimizer_makes_the_loss_fall(kind):
+    torch.manual_seed(0)
+    net = build(ModelConfig(width=0.25, weights="none", head_widths=(8,), dense_widths=(), dropout=0.0), 2)
+    config = TrainingConfig(optimizer=kind, learning_rate=0.01, encoder_rate=1.0)
+    optimizer = make_optimizer(net, config)
+    frames = torch.randint(0, 255, (4, 2, 32, 32, 3), dtype=torch.uint8)
+    labels = torch.tensor([0, 1, 0, 1])
+    losses = []
+    for _ in range(12):
+        loss = torch.nn.functional.cross_entropy(net(frames), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.7 * losses[0]
+
+
+def loss_of(net, **options):
+    module = RecognizerModule(
+        net, TrainingConfig(label_smoothing=0, **options), class_counts=[1, 2, 5], steps_per_epoch=1
+    )
+    module.log = lambda *args, **kwargs: None
+    net.eval()  # without dropout the loss is a function of the batch
+    batch = Batch(
+        torch.full((3, 2, 32, 32, 3), 99, dtype=torch.uint8), torch.tensor([2, 2, 1]), torch.tensor([0, 1, 2])
+    )
+    return module.training_step(batch, 0), net(batch.frames_BTHWC, batch.lengths_B), batch.labels_B
+
+
+def test_class_weights_are_inverse_shares(net):
+    loss, logits, labels = loss_of(net, class_weights=True)
+    weights = torch.tensor([8 / 3, 8 / 6, 8 / 15])
+    own = torch.nn.functional.cross_entropy(logits, labels, reduction="none")
+    assert loss.item() == pytest.approx(((own * weights).sum() / weights.sum()).item(), rel=1e-5)
+
+
+def test_l2_is_on_the_hidden_dense_kernels_alone(net):
+    plain, *_ = loss_of(net)
+    penalised, *_ = loss_of(net, l2=0.1)
+    kernel = net.classifier[0].weight
+    assert (penalised - plain).item() == pytest.approx(0.1 * kernel.square().sum().item(), rel=1e-4)
+
+
+def test_precision_and_workers():
+    assert precision("32") == "32-true"
+    assert precision("bf16") == "bf16-mixed"
+    assert precision("auto") in ("32-true", "bf16-mixed")
+    assert worker_count(3) == 3
+    assert 0 <= worker_count(-1) <= 8
