@@ -10,7 +10,7 @@ a small network knew every take by heart, never looked at the motion, and did no
 takes it had not seen. With dark figures before light, nearly grey walls it learns the motion in a minute, and
 the look still gives siblings away.
 
-Everything is drawn at twice the size of the clip and averaged down: cheap, and thin limbs come out smooth.
+Figures are drawn at twice the size of the clip and averaged down: cheap, and thin limbs come out smooth.
 
 Axes: T frames, H height, W width, C channels (RGB), J joints, N corners. World coordinates are in pixels of
 the finished clip, from its top left corner, before the camera moves.
@@ -45,7 +45,7 @@ class Take:
     skin: Colour
     hair: Colour
     shoes: Colour
-    backdrop: Frames  # (H, W, C), larger than the picture by a margin, and supersampled
+    backdrop: Frames  # (H, W, C), larger than the picture by a margin
     seat: Colour
     seat_in_view: bool  # also where nobody sits down
     ball: Colour | None  # something that drifts through behind the figure
@@ -144,13 +144,15 @@ class _Canvas:
     def __init__(self, backdrop_HWC: Frames, *, zoom: float, shift_2: FloatArray) -> None:
         self._zoom = zoom * _SUPERSAMPLING
         self._shift_x, self._shift_y = (float(shift) * _SUPERSAMPLING for shift in shift_2)
-        # The backdrop is drawn supersampled already, and starts a margin before the world does.
-        margin = _BACKDROP_MARGIN_PX * self._zoom
-        from_backdrop_23 = np.array([[zoom, 0, self._shift_x - margin], [0, zoom, self._shift_y - margin]])
-        size = (WIDTH_PX * _SUPERSAMPLING, HEIGHT_PX * _SUPERSAMPLING)
-        self._picture_HWC = np.asarray(
-            cv2.warpAffine(backdrop_HWC, from_backdrop_23, size, borderMode=cv2.BORDER_REFLECT), np.uint8
+        # The backdrop starts a margin before the world does; it has no fine lines, so it is moved at the
+        # size of the clip and only then enlarged.
+        shift_x, shift_y = (float(shift) - _BACKDROP_MARGIN_PX * zoom for shift in shift_2)
+        backdrop_to_picture_23 = np.array([[zoom, 0, shift_x], [0, zoom, shift_y]])
+        small = cv2.warpAffine(
+            backdrop_HWC, backdrop_to_picture_23, (WIDTH_PX, HEIGHT_PX), borderMode=cv2.BORDER_REFLECT
         )
+        large = cv2.resize(small, None, fx=_SUPERSAMPLING, fy=_SUPERSAMPLING, interpolation=cv2.INTER_NEAREST)
+        self._picture_HWC = np.asarray(large, np.uint8)
 
     def limb(self, start_2: FloatArray, end_2: FloatArray, thickness_px: float, colour: Colour) -> None:
         """A line with round ends."""
@@ -253,8 +255,7 @@ def _ball_path(rng: np.random.Generator, frames: int) -> FloatArray:
 def _draw_backdrop(rng: np.random.Generator) -> Frames:
     """Wall, floor, texture and clutter, all in light tones, against which a dark figure shows."""
     tone = rng.uniform(165, 215)
-    width = (WIDTH_PX + 2 * _BACKDROP_MARGIN_PX) * _SUPERSAMPLING
-    height = (HEIGHT_PX + 2 * _BACKDROP_MARGIN_PX) * _SUPERSAMPLING
+    width, height = WIDTH_PX + 2 * _BACKDROP_MARGIN_PX, HEIGHT_PX + 2 * _BACKDROP_MARGIN_PX
     corners = [[_colour(rng, tone=tone + rng.uniform(-20, 20), tint=8) for _ in range(2)] for _ in range(2)]
     wall = cv2.resize(np.array(corners, np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
     picture_HWC = np.asarray(wall, np.float32)
@@ -262,14 +263,14 @@ def _draw_backdrop(rng: np.random.Generator) -> Frames:
     picture_HWC[floor_y:] -= rng.uniform(0, 30)
     for _ in range(rng.integers(3, 9)):
         x, y = int(rng.integers(0, width)), int(rng.integers(0, floor_y))
-        half_sizes = rng.integers(8, 50, 2).tolist()
+        half_sizes = rng.integers(4, 25, 2).tolist()
         colour = _colour(rng, tone=tone + rng.uniform(-30, 30), tint=12)
         if rng.random() < 0.5:
             cv2.ellipse(picture_HWC, (x, y), half_sizes, 0, 0, 360, colour, cv2.FILLED, cv2.LINE_AA)
         else:
             far_corner = (x + 2 * half_sizes[0], min(y + 2 * half_sizes[1], floor_y))
             cv2.rectangle(picture_HWC, (x, y), far_corner, colour, cv2.FILLED)
-    coarse = rng.normal(0, rng.uniform(1, 6), (height // 8, width // 8)).astype(np.float32)
+    coarse = rng.normal(0, rng.uniform(1, 6), (height // 4, width // 4)).astype(np.float32)
     texture = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
     picture_HWC += np.asarray(texture, np.float32)[..., None]
     return np.clip(picture_HWC, 0, 255).astype(np.uint8)

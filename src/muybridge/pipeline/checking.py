@@ -1,23 +1,15 @@
 """Checking a data set before training on it: the work behind `muybridge check`.
 
-Every file is decoded from the first frame to the last, because headers lie and damage sits anywhere. That is
-done in processes of their own: decoding needs the processors, and a file that crashes the decoder must not
-take the check down with it. Such a file is found by trying those in work at the crash again, one at a time.
+Every file is decoded from the first frame to the last, because headers lie and damage sits anywhere.
 """
 
 import csv
 import io
-import os
-import signal
 import statistics
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,14 +19,10 @@ from muybridge.dataset.split import Leak
 from muybridge.dataset.text import printable
 from muybridge.errors import UserError
 from muybridge.files import write_json, write_text
-from muybridge.video.decoding import DecodeResult, decode_fully
-from muybridge.video.errors import VideoError
+from muybridge.pipeline.decode_pool import Progress, decode_all
+from muybridge.video.decoding import DecodeResult
 
 Status = Literal["ok", "damaged", "bad"]
-Progress = Callable[[int, int], None]
-"""Called with the number of files done and the number of all files."""
-
-_CRASHED = "the decoder crashed on it"
 
 
 @dataclass(frozen=True)
@@ -245,8 +233,7 @@ def check_catalog(
 ) -> CheckReport:
     """Decode every file of a catalog fully and report what is wrong, and what the catalog is like.
 
-    Ctrl-C at a terminal raises KeyboardInterrupt here and ends the worker processes at once; when the signal
-    is sent to this process alone, they end after the files they are at.
+    Ctrl-C raises KeyboardInterrupt and ends the worker processes, see `decode_all`.
 
     Args:
         catalog: The clips; a file with several clips is decoded once.
@@ -258,7 +245,7 @@ def check_catalog(
         The report; problems with files are part of it, not errors.
     """
     paths = sorted({clip.path for clip in catalog.clips})
-    files = _decode_all(paths, workers=workers or _processors(), progress=progress or (lambda done, total: None))
+    files = decode_all(paths, workers=workers, progress=progress)
     protocols, skipped = _protocols(catalog, lists=lists)
     return CheckReport(
         catalog=catalog,
@@ -292,97 +279,6 @@ def _protocols(catalog: Catalog, *, lists: Path | None) -> tuple[dict[str, Check
         counts = {part: len(getattr(split, part)) for part in ("train", "validation", "test")}
         applied[name] = CheckedProtocol(counts, split.leak(catalog), split.notes)
     return applied, skipped
-
-
-def _decode_all(paths: Sequence[Path], *, workers: int, progress: Progress) -> dict[Path, DecodeResult | str]:
-    """Decode all files; for one that does not decode, the reason stands in place of the result."""
-    outcomes: dict[Path, DecodeResult | str] = {}
-
-    def note(path: Path, outcome: DecodeResult | str) -> None:
-        outcomes[path] = outcome
-        progress(len(outcomes), len(paths))
-
-    waiting = list(reversed(paths))
-    while waiting:
-        running: dict[Future[DecodeResult | str], Path] = {}
-        with _processes(min(workers, len(waiting))) as pool:
-            try:
-                while waiting or running:
-                    # Few files are handed out at a time, so that there are few suspects after a crash.
-                    while waiting and len(running) < 2 * workers:
-                        running[pool.submit(_decode, waiting[-1])] = waiting[-1]
-                        waiting.pop()
-                    for future in wait(running, return_when=FIRST_COMPLETED).done:
-                        note(running[future], future.result())
-                        del running[future]
-            except BrokenProcessPool:
-                for path in running.values():
-                    note(path, _decode_alone(path))
-    return outcomes
-
-
-def _decode_alone(path: Path) -> DecodeResult | str:
-    """Decode one file in a process of its own, whose crash is this file's fault."""
-    with _processes(1) as pool:
-        try:
-            return pool.submit(_decode, path).result()
-        except BrokenProcessPool:
-            return _CRASHED
-
-
-def _decode(path: Path) -> DecodeResult | str:
-    try:
-        return decode_fully(path)
-    except VideoError as error:
-        return error.reason
-    except Exception as error:  # whatever a file can do to a decoder is a finding about the file
-        return f"{type(error).__name__}: {error}"
-
-
-@contextmanager
-def _processes(workers: int) -> Iterator[ProcessPoolExecutor]:
-    """Worker processes that have started, so that a later break is the fault of a file."""
-    # Fresh processes rather than forks: a fork would inherit locks that another thread of this process holds.
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_die_quietly)
-    try:
-        try:
-            with _interrupts_held():
-                started = pool.submit(os.getpid)
-            started.result()
-        except BrokenProcessPool as error:
-            raise RuntimeError(
-                "worker processes do not start; a script that checks clips must do so under "
-                "`if __name__ == '__main__':`"
-            ) from error
-        yield pool
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-
-
-# A terminal sends Ctrl-C to every process. A worker shall end of it at once and without a traceback, also while
-# it starts, before it can say so: it inherits a mask that holds the signal back, and lifts it when it is ready.
-
-
-@contextmanager
-def _interrupts_held() -> Iterator[None]:
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
-    previous = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, previous)
-
-
-def _die_quietly() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-
-
-def _processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _problems(clips: Iterable[CheckedClip]) -> list[dict[str, str | None]]:

@@ -140,9 +140,7 @@ def precision(choice: str) -> str:
         if torch.cuda.is_available():
             choice = "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "32"
         else:
-            choice = (
-                "bf16" if torch.backends.mkldnn.is_available() and bool(torch.cpu._is_amx_tile_supported()) else "32"
-            )
+            choice = "bf16" if torch.cpu._is_amx_tile_supported() else "32"
     return "bf16-mixed" if choice == "bf16" else "32-true"
 
 
