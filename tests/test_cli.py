@@ -49,7 +49,8 @@ def test_bad_input_is_one_line_and_code_2(arguments, expected, capsys):
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("sampler: {framse: 4}", "--sampler.frames"),
+        ("sampler: {framse: 4}", "unknown key sampler.framse; did you mean"),
+        ("sampler: 4", "section"),
         ("model: {encoder: resnet}", "resnet"),
         ("size_px: big", "big"),
         ("size_px: [1", "line"),

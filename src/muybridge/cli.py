@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from muybridge.errors import UserError
-from muybridge.recipes.loading import read_values, recipe_config
+from muybridge.recipes.loading import LIST_STYLE, read_values, recipe_config
 from muybridge.recipes.recipe import DataConfig, Recipe
 
 EXIT_USER_ERROR = 2
@@ -42,6 +42,7 @@ app = App(
     config=[_recipe_values],
     suppress_keyboard_interrupt=False,
     result_action="return_value",
+    default_parameter=LIST_STYLE,
     help_format="markdown",
 )
 
@@ -78,7 +79,7 @@ def check(
 
     Args:
         clips: A folder with a sub-folder per class, a CSV (path, label, ...), or an HMDB-51 or UCF101 folder.
-        out: Folder for check.json and check.csv; default: <clips>-check in the current folder.
+        out: Folder for check.json and check.csv; default: CLIPS-check in the current folder.
         workers: Processes that decode; -1: one per core.
         as_json: Print the result as JSON.
     """
@@ -119,7 +120,7 @@ def train(
         clips: A folder with a sub-folder per class, a CSV (path, label and optional group, split, start, end), or
             an HMDB-51 or UCF101 folder.
         recipe: Name of a recipe that comes with muybridge, or a YAML file. Flags go before its values.
-        run: The run directory to make; default: runs/<recipe's name>-<n>.
+        run: The run directory to make; default: runs/NAME-1, -2, ....
         resume: Continue this run where it was interrupted; no other option goes with it.
         experiment: Every option of the recipe.
         as_json: Print the result as JSON.
@@ -162,7 +163,7 @@ def evaluate(
         run: A run directory, or a model folder together with CLIPS.
         clips: Other labelled clips: a folder, a CSV, or an HMDB-51 or UCF101 folder.
         views: How many samplings of each clip to average.
-        out: Folder for the result files; default: <run>/evaluations/<clips>-views<n>.
+        out: Folder for the result files; default: evaluations/ in the run.
         data: Which of the other clips.
         as_json: Print the result as JSON.
     """

@@ -10,11 +10,11 @@ from muybridge.models.config import ModelConfig, last_layer_count
 @pytest.mark.parametrize(
     ("values", "told"),
     [
-        ({"encoder": "mobilnet"}, "did you mean mobilenet"),
-        ({"head": "bilsmt"}, "did you mean bilstm"),
+        ({"encoder": "mobilnet"}, "did you mean 'mobilenet'"),
+        ({"head": "bilsmt"}, "did you mean 'bilstm'"),
         ({"pooling": "avg"}, "choose from max, mean"),
-        ({"scaling": "image"}, "did you mean imagenet"),
-        ({"encoder_output": "scores"}, "choose from maps, logits"),
+        ({"scaling": "image"}, "did you mean 'imagenet'"),
+        ({"encoder_output": "scores"}, "choose from logits, maps"),
         ({"trainable": "last15"}, "all, none or last-N"),
         ({"width": 0.0}, "above 0"),
         ({"encoder": "densenet", "width": 0.5}, "only mobilenet has widths"),

@@ -75,7 +75,7 @@ def test_a_failed_save_leaves_the_old_model_whole(tmp_path: Path) -> None:
         ({"format": "other"}, "does not describe a muybridge recognizer"),
         ({"format_version": 99}, "update muybridge"),
         ({"model": {"encoder": "mobilenet", "colour": 1}}, "colour"),
-        ({"model": {"encoder": "mobilnet"}}, "did you mean mobilenet"),
+        ({"model": {"encoder": "mobilnet"}}, "did you mean 'mobilenet'"),
         ({"classes": ["a", "b"]}, "does not hold the tensors"),
         ({"weights_sha256": None}, "damaged"),
     ],

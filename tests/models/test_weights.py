@@ -175,8 +175,8 @@ def test_none_and_a_path_need_no_network(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("choice", "told"),
     [
-        ("imagnet", "did you mean imagenet"),
-        ("nowhere/mine.pth", "no such file; give imagenet, none, or the path"),
+        ("imagnet", "did you mean 'imagenet'"),
+        ("nowhere/mine.pth", "no such file; choose from imagenet, none, the path"),
     ],
 )
 def test_a_missing_path_is_told(choice: str, told: str) -> None:

@@ -80,7 +80,7 @@ def test_short_names_of_flags():
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
-        ({"sise_px": 3}, "size"),
+        ({"sise_px": 3}, "did you mean .size_px"),
         ({"training": {"epoch": 3}}, "epochs"),
         ({"training": {"epochs": "many"}}, "many"),
         ({"training": {"epochs": 0}}, "epochs"),

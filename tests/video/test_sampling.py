@@ -221,7 +221,7 @@ def test_sliding_gives_the_chunks_of_ullah() -> None:
         ({"kind": "uniform", "frames": True}, "whole number"),
         ({"kind": "sliding", "hop": 0}, "at least 1"),
         ({"kind": "every", "max_frames": -1}, "at least 1"),
-        ({"kind": "zzz"}, "choose from uniform, every, dense, sliding"),
+        ({"kind": "zzz"}, "choose from dense, every, sliding, uniform"),
         ({"frames": 5}, "needs a 'kind'"),
     ],
 )

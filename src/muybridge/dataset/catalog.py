@@ -13,8 +13,8 @@ from functools import cached_property
 from pathlib import Path
 
 from muybridge.dataset.duplicates import find_duplicates
-from muybridge.dataset.text import did_you_mean, printable, shortened
 from muybridge.errors import UserError
+from muybridge.text import did_you_mean, printable, shortened
 
 
 @dataclass(frozen=True)

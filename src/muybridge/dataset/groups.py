@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import Literal
 
 from muybridge.dataset.catalog import Clip
-from muybridge.dataset.text import counted
+from muybridge.text import counted
 
 _UCF101 = re.compile(r"v_(?P<name>.+)_g(?P<number>\d+)_c\d+")
 _HMDB51 = re.compile(r"(?P<group>.+)_[fhlu]_[cn]m_np\d+_(?:ba|fr|le|ri)_(?:bad|med|goo)_\d+", re.DOTALL)

@@ -16,8 +16,8 @@ from typing import Literal, get_args
 from muybridge.dataset.catalog import Catalog, Clip
 from muybridge.dataset.groups import detect_naming, groups_by_habit, groups_by_naming, ungrouped
 from muybridge.dataset.table import PART_NAMES, read_table
-from muybridge.dataset.text import counted, did_you_mean, printable, shortened
 from muybridge.errors import UserError
+from muybridge.text import counted, did_you_mean, printable, shortened
 
 Layout = Literal["auto", "folders", "csv", "hmdb51", "ucf101"]
 GroupRule = Literal["auto", "none"]

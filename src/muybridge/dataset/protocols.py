@@ -19,8 +19,8 @@ from muybridge.dataset.cutting import cut_units, drawn
 from muybridge.dataset.official import read_official
 from muybridge.dataset.sources import contents_of, linked_clips
 from muybridge.dataset.split import PARTS, Part, Split
-from muybridge.dataset.text import counted, did_you_mean, shortened
 from muybridge.errors import UserError
+from muybridge.text import counted, did_you_mean, shortened
 
 Protocol = Literal["auto", "given", "grouped", "official-1", "official-2", "official-3", "random"]
 PROTOCOLS: tuple[str, ...] = get_args(Protocol)

@@ -12,8 +12,8 @@ import math
 from pathlib import Path
 
 from muybridge.dataset.catalog import Clip
-from muybridge.dataset.text import counted, did_you_mean, shortened
 from muybridge.errors import UserError
+from muybridge.text import counted, did_you_mean, shortened
 
 PART_NAMES = {
     "train": "train", "training": "train",

@@ -5,14 +5,12 @@ evaluation.json.
 """
 
 import csv
-import json
 from pathlib import Path
 
 from muybridge.evaluation.evaluation import Evaluation, class_row
 from muybridge.evaluation.plots import plot_confusion
 from muybridge.evaluation.predictions import Predictions
-from muybridge.evaluation.text import printable
-from muybridge.files import replacing, write_text
+from muybridge.files import replacing, write_json
 
 
 def write_evaluation(folder: Path, predictions: Predictions, evaluation: Evaluation) -> None:
@@ -23,9 +21,7 @@ def write_evaluation(folder: Path, predictions: Predictions, evaluation: Evaluat
     predictions.write_csv(folder / "predictions.csv")
     _write_per_class(folder / "per_class.csv", evaluation)
     plot_confusion(evaluation.confusion, evaluation.classes, folder / "confusion_matrix.png")
-    # What `printable` makes of a file name's raw bytes is the JSON escape that reads back as them.
-    text = json.dumps(evaluation.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
-    write_text(folder / "evaluation.json", printable(text) + "\n")
+    write_json(folder / "evaluation.json", evaluation.to_dict())
 
 
 def _write_per_class(path: Path, evaluation: Evaluation) -> None:

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from muybridge.evaluation.metrics import Calibration, ClassMetrics
-from muybridge.evaluation.text import printable, shortened
 from muybridge.files import replacing
+from muybridge.text import abbreviated, printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -283,4 +283,4 @@ def _mark_best(axes: "Sequence[Axes]", epochs: NDArray[np.float64], accuracy: ND
 
 def _label(name: str) -> str:
     # A dollar sign would start matplotlib's mathematics.
-    return shortened(printable(name), _LABEL_CHARACTERS).replace("$", r"\$")
+    return abbreviated(printable(name), _LABEL_CHARACTERS).replace("$", r"\$")

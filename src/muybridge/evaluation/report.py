@@ -14,7 +14,6 @@ from typing import Any
 from muybridge.evaluation.evaluation import Accuracy, Evaluation, MeanClassAccuracy
 from muybridge.evaluation.intervals import Interval
 from muybridge.evaluation.plots import plot_confusion, plot_curves, plot_per_class, plot_reliability
-from muybridge.evaluation.text import printable
 from muybridge.files import write_text
 
 # Longer tables are cut here, and say so; predictions.csv has every row.
@@ -93,7 +92,7 @@ def write_report(
         command=command,
         table_rows=_TABLE_ROWS,
     )
-    write_text(path, printable(html))
+    write_text(path, html)
 
 
 def _section(evaluation: Evaluation) -> _Section:

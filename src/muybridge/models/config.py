@@ -5,15 +5,14 @@ The whole architecture is a function of this value and the number of classes: it
 Free of torch, because the command line reads it for its help.
 """
 
-import difflib
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Literal, get_args
 
 from cyclopts import Parameter
 
 from muybridge.errors import UserError
+from muybridge.text import did_you_mean
 
 EncoderName = Literal["mobilenet", "densenet", "alexnet"]
 EncoderOutput = Literal["maps", "logits"]
@@ -109,12 +108,9 @@ def last_layer_count(trainable: str) -> int | None:
     return int(match[1])
 
 
-def _require_choice(field: str, value: str, choices: Iterable[str]) -> None:
-    choices = list(choices)
+def _require_choice(field: str, value: str, choices: tuple[str, ...]) -> None:
     if value not in choices:
-        close = difflib.get_close_matches(str(value), choices, n=1)
-        hint = f"did you mean {close[0]}? " if close else ""
-        raise UserError(f"model.{field} is {value!r}; {hint}choose from {', '.join(choices)}")
+        raise UserError(f"model.{field} is {value!r}{did_you_mean(str(value), choices)}")
 
 
 def _require(holds: bool, field: str, value: object, expected: str) -> None:

@@ -5,7 +5,6 @@ download cache, the publisher. A download is checked before it takes its name, s
 the cache. Free of torch; ``loading`` puts the tensors into an encoder.
 """
 
-import difflib
 import hashlib
 import os
 import re
@@ -16,6 +15,7 @@ from typing import Any, Literal
 
 from muybridge.errors import UserError
 from muybridge.models.scaling import IMAGENET_STATISTICS, PLUS_MINUS_ONE, Scaling
+from muybridge.text import did_you_mean
 
 WEIGHTS_VARIABLE = "MUYBRIDGE_WEIGHTS"
 TIMEOUT_SECONDS = 30
@@ -181,9 +181,8 @@ def _given_path(choice: str) -> Path:
     path = Path(choice).expanduser()
     if path.is_file():
         return path
-    close = difflib.get_close_matches(choice, ["imagenet", "none"], n=1)
-    hint = f"did you mean {close[0]}?" if close else "give imagenet, none, or the path of a file"
-    raise UserError(f"model.weights is {choice!r}, and there is no such file; {hint}")
+    hint = did_you_mean(choice, ["imagenet", "none", "the path of a file"])
+    raise UserError(f"model.weights is {choice!r}, and there is no such file{hint}")
 
 
 def _published(encoder: str, width: float, *, size_px: int, with_classifier: bool) -> list[Pretrained]:

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterable
 
-from muybridge.dataset.text import counted, shortened
 from muybridge.pipeline.checking import CheckedClip, CheckReport
+from muybridge.text import counted, shortened
 
 _LISTED = 20
 

@@ -16,10 +16,10 @@ from typing import Any, Literal
 from muybridge.dataset.catalog import Catalog, Clip
 from muybridge.dataset.protocols import PROTOCOLS, make_split
 from muybridge.dataset.split import Leak
-from muybridge.dataset.text import printable
 from muybridge.errors import UserError
 from muybridge.files import write_json, write_text
 from muybridge.pipeline.decode_pool import Progress, decode_all
+from muybridge.text import printable
 from muybridge.video.decoding import DecodeResult
 
 Status = Literal["ok", "damaged", "bad"]

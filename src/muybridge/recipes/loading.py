@@ -1,5 +1,6 @@
 """Recipes from YAML and from dictionaries, checked by the same parser as the command line."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -12,6 +13,7 @@ from cyclopts import App, CycloptsError, Parameter
 from muybridge.errors import UserError
 from muybridge.files import write_text
 from muybridge.recipes.recipe import Recipe
+from muybridge.text import did_you_mean
 
 
 def recipe_names() -> list[str]:
@@ -50,8 +52,17 @@ def read_values(recipe: str) -> tuple[dict[str, Any], str]:
     return values, source
 
 
+# Lists take all the words that follow (--model.head-widths 256 128); an empty list is not worth an option.
+LIST_STYLE = Parameter(consume_multiple=True, negative_iterable=())
+
+
 def recipe_config(values: Mapping[str, Any], source: str) -> cyclopts.config.Dict:
-    """The values of a recipe as defaults for the command line parser."""
+    """The values of a recipe as defaults for the command line parser.
+
+    Raises:
+        UserError: For a key that no recipe has.
+    """
+    _check_keys(values, Recipe(), source)
     return cyclopts.config.Dict(dict(values), source=source, use_commands_as_keys=False)
 
 
@@ -66,7 +77,7 @@ def parse_recipe(values: Mapping[str, Any], *, source: str, flags: Sequence[str]
     Raises:
         UserError: For an unknown key or a bad value, with a did-you-mean.
     """
-    app = App(config=[recipe_config(values, source)], result_action="return_value")
+    app = App(config=[recipe_config(values, source)], result_action="return_value", default_parameter=LIST_STYLE)
 
     @app.default
     def collect(*, recipe: Annotated[Recipe, Parameter(name="*")] = Recipe()) -> Recipe:  # noqa: B008 - frozen
@@ -76,6 +87,19 @@ def parse_recipe(values: Mapping[str, Any], *, source: str, flags: Sequence[str]
         return app(list(flags), exit_on_error=False, print_error=False)  # type: ignore[no-any-return]
     except CycloptsError as error:
         raise UserError(" ".join(str(error).split())) from None
+
+
+def _check_keys(values: Mapping[str, Any], section: Any, source: str, prefix: str = "") -> None:
+    """The parser would refuse an unknown key too, but it compares it with flags, not with keys."""
+    known = [field.name for field in dataclasses.fields(section)]
+    for key, value in values.items():
+        if key not in known:
+            raise UserError(f"{source}: unknown key {prefix}{key}{did_you_mean(str(key), known)}")
+        inner = getattr(section, key)
+        if dataclasses.is_dataclass(inner):
+            if not isinstance(value, Mapping):
+                raise UserError(f"{source}: {prefix}{key} is a section; write its options below it")
+            _check_keys(value, inner, source, f"{prefix}{key}.")
 
 
 def load_recipe(recipe: str, *, flags: Sequence[str] = ()) -> Recipe:

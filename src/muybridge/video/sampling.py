@@ -12,7 +12,6 @@ A clip can be too short for what a sampler wants. What happens then is its ``pol
 - ``"error"``: `ClipTooShortError`.
 """
 
-import difflib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
@@ -22,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from muybridge.errors import UserError
+from muybridge.text import did_you_mean
 
 Policy = Literal["repeat_last", "wrap", "error", "shorter"]
 UniformRule = Literal["even", "report"]
@@ -271,25 +271,19 @@ def sampler_from_dict(values: Mapping[str, Any]) -> Sampler:
     if not isinstance(kind, str):
         raise UserError(f"a sampler needs a 'kind', one of {', '.join(SAMPLERS)}")
     if kind not in SAMPLERS:
-        raise UserError(f"unknown sampler kind {kind!r}{_suggest(kind, SAMPLERS)}")
+        raise UserError(f"unknown sampler kind {kind!r}{did_you_mean(kind, SAMPLERS)}")
     known = [field.name for field in fields(SAMPLERS[kind])]
     for name in given:
         if name not in known:
-            raise UserError(f"sampler '{kind}' has no setting {name!r}{_suggest(str(name), known)}")
+            raise UserError(f"sampler '{kind}' has no setting {name!r}{did_you_mean(str(name), known)}")
     return SAMPLERS[kind](**given)
 
 
 def _require_choice(kind: str, name: str, value: object, choices: tuple[str, ...]) -> None:
     if value not in choices:
-        raise UserError(f"sampler '{kind}': unknown {name} {value!r}{_suggest(str(value), choices)}")
+        raise UserError(f"sampler '{kind}': unknown {name} {value!r}{did_you_mean(str(value), choices)}")
 
 
 def _require_at_least(kind: str, name: str, value: object, least: int) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise UserError(f"sampler '{kind}': {name} must be a whole number of at least {least}, got {value!r}")
-
-
-def _suggest(word: str, known: Iterable[str]) -> str:
-    known = list(known)
-    close = difflib.get_close_matches(word, known, n=1)
-    return f"; did you mean {close[0]!r}?" if close else f"; choose from {', '.join(known)}"

@@ -1,4 +1,4 @@
-"""Small phrases that the messages of this room share."""
+"""Small phrases that messages share."""
 
 import difflib
 from collections.abc import Iterable, Sequence
@@ -23,6 +23,15 @@ def shortened(names: Sequence[str], *, limit: int = 8) -> str:
     """The names joined by commas, with the number of those left out after the first `limit`."""
     listed = ", ".join(names[:limit])
     return listed if len(names) <= limit else f"{listed} and {len(names) - limit} more"
+
+
+def abbreviated(text: str, characters: int) -> str:
+    """``text`` cut in the middle to at most ``characters``, so that both ends still tell names apart."""
+    if len(text) <= characters:
+        return text
+    head = (characters - 1) // 2
+    tail = characters - 1 - head
+    return f"{text[:head]}…{text[-tail:]}"
 
 
 def counted(number: int, noun: str) -> str:

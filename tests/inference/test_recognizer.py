@@ -1,0 +1,86 @@
+import numpy as np
+import pytest
+import torch
+
+from clips import write_clip
+from muybridge.dataset.catalog import Clip
+from muybridge.errors import UserError
+from muybridge.inference.recognizer import Recognizer
+from muybridge.models.config import ModelConfig
+from muybridge.models.recognizer import build
+from muybridge.video.decoding import read_sampled
+from muybridge.video.errors import VideoError
+from muybridge.video.sampling import EverySampler, SlidingSampler, UniformSampler
+
+SAMPLERS = [
+    UniformSampler(frames=4),
+    EverySampler(every=3, policy="shorter"),
+    SlidingSampler(frames=4, stride=2, hop=3),
+]
+
+
+def make(sampler=SAMPLERS[0]) -> Recognizer:
+    torch.manual_seed(0)
+    net = build(ModelConfig(width=0.25, weights="none", head_widths=(8,), dense_widths=(16,)), 3)
+    return Recognizer(net, classes=["a", "b", "c"], sampler=sampler, size_px=32, device="cpu")
+
+
+@pytest.fixture
+def video(tmp_path):
+    write_clip(tmp_path / "v.avi", level=120, seed=1, frames=17)
+    return tmp_path / "v.avi"
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS, ids=lambda sampler: sampler.kind)
+def test_several_views_are_the_mean_of_their_probabilities(video, sampler):
+    recognizer = make(sampler)
+    sampled = read_sampled(video, sampler, views=3, size_px=32)
+    with torch.inference_mode():
+        alone = [
+            recognizer.net(torch.from_numpy(sampled.frames_THWC[view][None])).softmax(1)[0].numpy()
+            for view in sampled.views
+        ]
+    assert len(alone) == 3
+    scores = dict(recognizer.predict(video, views=3).ranking)
+    np.testing.assert_allclose([scores[name] for name in "abc"], np.mean(alone, axis=0), atol=1e-6)
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS, ids=lambda sampler: sampler.kind)
+def test_a_saved_recognizer_says_the_same(video, tmp_path, sampler):
+    recognizer = make(sampler)
+    recognizer.save(tmp_path / "model")
+    loaded = Recognizer.load(tmp_path / "model", device="cpu")
+    assert loaded.sampler == sampler
+    assert loaded.predict(video).ranking == recognizer.predict(video).ranking
+
+
+def test_many_files_come_in_order_with_their_errors(tmp_path):
+    paths = []
+    for number in range(7):
+        write_clip(tmp_path / f"{number}.avi", level=30 * number, seed=number)
+        paths.append(tmp_path / f"{number}.avi")
+    paths.insert(3, tmp_path / "gone.avi")
+    recognizer = make()
+    found = list(recognizer.predict_files(paths, workers=3))
+    assert [prediction.path for prediction in found] == paths
+    assert [prediction.error is None for prediction in found] == [True] * 3 + [False] + [True] * 4
+    for prediction in found:
+        if prediction.error is None:
+            assert prediction.ranking == recognizer.predict(prediction.path).ranking
+
+
+def test_a_part_of_a_file(tmp_path):
+    write_clip(tmp_path / "long.avi", level=100, seed=3, frames=50)
+    recognizer = make()
+    whole, part = (
+        next(iter(recognizer.predict_clips([Clip(tmp_path / "long.avi", "a", "g", None, start, end)])))
+        for start, end in ((None, None), (0.5, 1.0))
+    )
+    assert not np.array_equal(whole.probabilities, part.probabilities)
+
+
+def test_errors(tmp_path, video):
+    with pytest.raises(VideoError, match=r"gone\.avi"):
+        make().predict(tmp_path / "gone.avi")
+    with pytest.raises(UserError, match="--views"):
+        make().predict(video, views=0)
