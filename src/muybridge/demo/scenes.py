@@ -102,7 +102,7 @@ def render_clip(action_name: str, *, take: Take, rng: np.random.Generator, frame
     seat_corners = _place_seat(action_name, take, rng, joints_TJ3, ground_y_px)
     ball_T2 = _ball_path(rng, frames)
     ball_radius_px = rng.uniform(4, 8)
-    gain = take.gain * rng.uniform(0.92, 1.08)
+    gain = take.gain * rng.uniform(0.98, 1.02)
     clip_THWC = np.empty((frames, HEIGHT_PX, WIDTH_PX, 3), np.uint8)
     for index in range(frames):
         canvas = _Canvas(take.backdrop, zoom=float(camera.zoom[index]), shift_2=camera.shift[index])

@@ -14,9 +14,9 @@ from cyclopts import Parameter
 from muybridge.errors import UserError
 from muybridge.text import did_you_mean
 
-EncoderName = Literal["mobilenet", "densenet", "alexnet"]
+EncoderName = Literal["mobilenet", "densenet", "alexnet", "small"]
 EncoderOutput = Literal["maps", "logits"]
-PoolingName = Literal["max", "mean"]
+PoolingName = Literal["max", "mean", "grid"]
 HeadName = Literal["bilstm", "mean"]
 ScalingName = Literal["imagenet", "unit"]
 
@@ -30,7 +30,8 @@ class ModelConfig:
     """
 
     encoder: EncoderName = "mobilenet"
-    """Frame encoder: "mobilenet" (MobileNet v1), "densenet" (DenseNet121) or "alexnet"."""
+    """Frame encoder: "mobilenet" (MobileNet v1), "densenet" (DenseNet121), "alexnet", or "small": four
+    convolutions for training from nothing, with weights "none"."""
 
     width: float = 1.0
     """Multiplier of every layer's channels, MobileNet only; ImageNet weights exist for 0.25, 0.5, 0.75, 1."""
@@ -52,7 +53,8 @@ class ModelConfig:
     """Weight of each new batch in batch norm's running statistics (Keras's momentum 0.99 is 0.01 here)."""
 
     pooling: PoolingName = "max"
-    """From feature maps to one vector per frame: "max" (the report) or "mean" over all positions."""
+    """From feature maps to one vector per frame: "max" (the report) or "mean" over all positions, or "grid":
+    16 mixed channels at 4x4 positions, which keeps where things are."""
 
     head: HeadName = "bilstm"
     """From frames to one vector per clip: "bilstm", or "mean", the baseline that ignores order."""
@@ -72,6 +74,8 @@ class ModelConfig:
     def __post_init__(self) -> None:
         _require_choice("encoder", self.encoder, get_args(EncoderName))
         _require_choice("encoder_output", self.encoder_output, get_args(EncoderOutput))
+        if self.encoder == "small":
+            _require(self.encoder_output == "maps", "encoder_output", self.encoder_output, "maps for small")
         _require_choice("pooling", self.pooling, get_args(PoolingName))
         _require_choice("head", self.head, get_args(HeadName))
         _require_choice("scaling", self.scaling, get_args(ScalingName))

@@ -21,7 +21,9 @@ from muybridge.models.freezing import set_trainable
 from muybridge.models.heads import BiLSTMHead, MeanHead, TemporalHead, frame_mask, partial_lengths
 from muybridge.models.loading import load_pretrained
 from muybridge.models.mobilenet import MobileNetV1
+from muybridge.models.pooling import GlobalPool, GridPool
 from muybridge.models.scaling import UNIT
+from muybridge.models.small import SmallCNN
 from muybridge.models.weights import resolve
 
 
@@ -45,7 +47,9 @@ class RecognizerNet(nn.Module):
         self.class_count = class_count
         self.config = config
         self.encoder = create_encoder(config)
-        self.head: TemporalHead = _create_head(config, self.encoder.feature_count)
+        map_count = self.encoder.feature_count
+        self.pool = GridPool(map_count) if config.pooling == "grid" else GlobalPool(config.pooling, map_count)
+        self.head: TemporalHead = _create_head(config, self.pool.feature_count)
         self.classifier = _create_classifier(config, self.head.feature_count, class_count)
         scaling = UNIT if config.scaling == "unit" else self.encoder.scaling
         self.register_buffer("pixel_mean", torch.tensor(scaling.mean))
@@ -89,8 +93,8 @@ class RecognizerNet(nn.Module):
     def _encode_frames(self, frames_NHWC: Tensor) -> Tensor:
         scaled_NHWC = (frames_NHWC / 255 - self.pixel_mean) / self.pixel_std
         # A view: the memory stays channels-last, which is the order convolutions run fastest in.
-        maps_NDHW: Tensor = self.encoder(scaled_NHWC.permute(0, 3, 1, 2))
-        return maps_NDHW.amax(dim=(2, 3)) if self.config.pooling == "max" else maps_NDHW.mean(dim=(2, 3))
+        features_ND: Tensor = self.pool(self.encoder(scaled_NHWC.permute(0, 3, 1, 2)))
+        return features_ND
 
 
 def build(
@@ -128,6 +132,8 @@ def create_encoder(config: ModelConfig) -> FrameEncoder:
         )
     if config.encoder == "densenet":
         return DenseNet121(output=config.encoder_output, batch_norm_momentum=config.batch_norm_momentum)
+    if config.encoder == "small":
+        return SmallCNN(batch_norm_momentum=config.batch_norm_momentum)
     return AlexNet(output=config.encoder_output)
 
 

@@ -188,6 +188,8 @@ def _given_path(choice: str) -> Path:
 def _published(encoder: str, width: float, *, size_px: int, with_classifier: bool) -> list[Pretrained]:
     """List the files that fit, best first; the last resort is always one that can be downloaded."""
     fitting = [entry for entry in PRETRAINED if entry.encoder == encoder]
+    if not fitting:
+        raise UserError(f"no ImageNet weights are published for {encoder}; say --model.weights none")
     entries = [entry for entry in fitting if entry.width == width and entry.size_px == size_px]
     if not entries:
         known = sorted({(entry.width, entry.size_px) for entry in fitting}, reverse=True)

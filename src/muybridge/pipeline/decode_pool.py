@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
 
+from muybridge.cores import available_cores
 from muybridge.video.decoding import DecodeResult, decode_fully
 from muybridge.video.errors import VideoError
 
@@ -41,7 +42,7 @@ def decode_all(
     Raises:
         RuntimeError: If worker processes cannot be started.
     """
-    workers = workers or _processors()
+    workers = workers or available_cores()
     outcomes: dict[Path, DecodeResult | str] = {}
 
     def note(path: Path, outcome: DecodeResult | str) -> None:
@@ -131,7 +132,3 @@ def _die_quietly() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-
-
-def _processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -6,25 +6,25 @@ names, check the same types and give the same did-you-mean. The field docstrings
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from muybridge.dataset.protocols import Protocol
 from muybridge.errors import UserError
 from muybridge.models.config import ModelConfig
 from muybridge.pipeline.config import AugmentConfig, CacheConfig
 from muybridge.training.config import TrainingConfig
-from muybridge.video.sampling import DenseSampler, EverySampler, Sampler, SlidingSampler, UniformSampler
+
+if TYPE_CHECKING:
+    from muybridge.video.sampling import Sampler
 
 
 @dataclass(frozen=True)
 class DataConfig:
     """Which clips, and how they are divided."""
 
-    protocol: Annotated[
-        Literal["auto", "given", "grouped", "official-1", "official-2", "official-3", "random"],
-        Parameter(alias="--protocol"),
-    ] = "auto"
+    protocol: Annotated[Protocol, Parameter(alias="--protocol")] = "auto"
     """How clips are divided. grouped: whole source groups; official-N: the data set's lists; random: by file, as
     in the report (leaks); given: the CSV's split column; auto: given if there is such a column, else grouped."""
 
@@ -78,12 +78,15 @@ class SamplerConfig:
     jitter: int = 3
     """Training draws each frame (uniform) or window (others) among this many places; odd. 1 is off."""
 
-    def build(self) -> Sampler:
+    def build(self) -> "Sampler":
         """Make the sampler.
 
         Raises:
             UserError: If a value makes no sense.
         """
+        # Here, because numpy alone would double the time that --help takes.
+        from muybridge.video.sampling import DenseSampler, EverySampler, SlidingSampler, UniformSampler
+
         if self.jitter < 1 or self.jitter % 2 == 0:
             raise UserError(f"sampler.jitter is {self.jitter}; give an odd number, 1 for none")
         if self.kind == "uniform":

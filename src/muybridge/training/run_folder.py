@@ -88,7 +88,7 @@ class RunFolder:
             UserError: If the directory already holds something.
         """
         if path is None:
-            path = next(free for n in count(1) if not (free := Path("runs") / f"{name}-{n}").exists())
+            path = free_path(Path("runs") / name)
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise UserError(f"{path} is already there; name another with --run, or continue it with --resume {path}")
         path.mkdir(parents=True, exist_ok=True)
@@ -105,6 +105,11 @@ class RunFolder:
         if not (run.recipe.is_file() and run.split.is_file()):
             raise UserError(f"{path} is not a run: it has no recipe.yaml and split.json; give a folder made by train")
         return run
+
+
+def free_path(path: Path) -> Path:
+    """``path`` with ``-1``, or the first number at which nothing stands yet."""
+    return next(free for n in count(1) if not (free := path.with_name(f"{path.name}-{n}")).exists())
 
 
 def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
