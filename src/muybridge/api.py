@@ -136,6 +136,12 @@ def train(
     write_json(folder.leak, leak)
     for line in (*catalog.notes, *_duplicate_notes(catalog), *split.notes):
         console.print(f"note: {line}", highlight=False, soft_wrap=True, markup=False)
+    console.print(
+        f"split {split.protocol}: {len(split.train)} clips to train, {len(split.validation)} to validate, "
+        f"{len(split.test)} to test; {leak}",
+        highlight=False,
+        soft_wrap=True,
+    )
     return _fit_and_measure(folder, recipe, split, net, console=console, resume=False)
 
 

@@ -110,12 +110,12 @@ class Recipe:
     size_px: Annotated[int, Parameter(alias="--size-px")] = 112
     """Side of the square frames that the network sees."""
 
-    data: DataConfig = field(default_factory=DataConfig)
-    sampler: SamplerConfig = field(default_factory=SamplerConfig)
-    augment: AugmentConfig = field(default_factory=AugmentConfig)
-    model: ModelConfig = field(default_factory=ModelConfig)
-    training: TrainingConfig = field(default_factory=TrainingConfig)
-    cache: CacheConfig = field(default_factory=CacheConfig)
+    data: Annotated[DataConfig, Parameter(group="Data")] = field(default_factory=DataConfig)
+    sampler: Annotated[SamplerConfig, Parameter(group="Frames")] = field(default_factory=SamplerConfig)
+    augment: Annotated[AugmentConfig, Parameter(group="Augmentation")] = field(default_factory=AugmentConfig)
+    model: Annotated[ModelConfig, Parameter(group="Model")] = field(default_factory=ModelConfig)
+    training: Annotated[TrainingConfig, Parameter(group="Training")] = field(default_factory=TrainingConfig)
+    cache: Annotated[CacheConfig, Parameter(group="Frame cache")] = field(default_factory=CacheConfig)
 
     def to_dict(self) -> dict[str, Any]:
         """The recipe as nested plain values, complete and re-runnable."""
