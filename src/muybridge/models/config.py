@@ -56,6 +56,9 @@ class ModelConfig:
     """From feature maps to one vector per frame: "max" (the report) or "mean" over all positions, or "grid":
     16 mixed channels at 4x4 positions, which keeps where things are."""
 
+    feature_norm: bool = True
+    """Layer norm on each frame's vector before the temporal head (not in the report)."""
+
     head: HeadName = "bilstm"
     """From frames to one vector per clip: "bilstm", or "mean", the baseline that ignores order."""
 

@@ -49,6 +49,7 @@ class RecognizerNet(nn.Module):
         self.encoder = create_encoder(config)
         map_count = self.encoder.feature_count
         self.pool = GridPool(map_count) if config.pooling == "grid" else GlobalPool(config.pooling, map_count)
+        self.norm = nn.LayerNorm(self.pool.feature_count) if config.feature_norm else nn.Identity()
         self.head: TemporalHead = _create_head(config, self.pool.feature_count)
         self.classifier = _create_classifier(config, self.head.feature_count, class_count)
         scaling = UNIT if config.scaling == "unit" else self.encoder.scaling
@@ -82,7 +83,7 @@ class RecognizerNet(nn.Module):
 
     def classify(self, features_BTD: Tensor, lengths_B: Tensor | None = None) -> Tensor:
         """Score clips whose frames are encoded: logits_BK."""
-        logits_BK: Tensor = self.classifier(self.head(features_BTD, lengths_B))
+        logits_BK: Tensor = self.classifier(self.head(self.norm(features_BTD), lengths_B))
         return logits_BK
 
     def hidden_dense_kernels(self) -> list[Tensor]:
