@@ -50,6 +50,7 @@ def test_a_run_leaves_everything_behind(tiny_run):
     assert load_recipe(str(tiny_run / "recipe.yaml")) == tiny_recipe()
     environment = json.loads((tiny_run / "environment.json").read_text())
     assert environment["packages"]["torch"]
+    assert f"--recipe {tiny_run / 'recipe.yaml'}" in (tiny_run / "report.html").read_text()
 
 
 def test_the_split_is_by_group_and_adds_up(tiny_run):

@@ -8,6 +8,7 @@ the run's own test clips, and the report is written.
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ from muybridge.pipeline.cache import FrameCache
 from muybridge.pipeline.loader import ClipDataset
 from muybridge.recipes.loading import load_recipe, save_recipe
 from muybridge.recipes.recipe import DataConfig, Recipe
-from muybridge.training.fitting import fit
+from muybridge.training.fitting import Interrupted, fit
 from muybridge.training.run_folder import RunFolder, describe_environment, write_rows
 
 STDERR = Console(stderr=True)
@@ -131,7 +132,7 @@ def train(
     folder = RunFolder.create(Path(run) if run else None, name=recipe.name)
     save_recipe(folder.recipe, recipe)
     split.save(folder.split)
-    write_json(folder.environment, describe_environment())
+    write_json(folder.environment, describe_environment(clips=Path(clips).absolute()))
     leak = str(split.leak(catalog))
     write_json(folder.leak, leak)
     for line in (*catalog.notes, *_duplicate_notes(catalog), *split.notes):
@@ -142,7 +143,8 @@ def train(
         highlight=False,
         soft_wrap=True,
     )
-    return _fit_and_measure(folder, recipe, split, net, console=console, resume=False)
+    with _resumable(folder):
+        return _fit_and_measure(folder, recipe, split, net, console=console, resume=False)
 
 
 def resume(run: str | Path, *, console: Console = STDERR) -> TrainResult:
@@ -160,7 +162,17 @@ def resume(run: str | Path, *, console: Console = STDERR) -> TrainResult:
     recipe, split = load_recipe(str(folder.recipe)), Split.load(folder.split)
     # The checkpoint replaces every weight, so the pretrained ones are needed only where there is none yet.
     net = _new_net(recipe, split, weights="none" if folder.last_checkpoint.exists() else None)
-    return _fit_and_measure(folder, recipe, split, net, console=console, resume=True)
+    with _resumable(folder):
+        return _fit_and_measure(folder, recipe, split, net, console=console, resume=True)
+
+
+@contextmanager
+def _resumable(folder: RunFolder) -> Iterator[None]:
+    """Ctrl-C while decoding or measuring is an interruption of the run, too."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted(folder.path) from None
 
 
 def _new_net(recipe: Recipe, split: Split, *, weights: str | None = None) -> RecognizerNet:
@@ -317,7 +329,7 @@ def _measure_run(
         console.print("note: no test clips, so no accuracy is claimed", highlight=False)
         return None
     predictions = _predict(recognizer, split.clips_of("test"), views=1, console=console)
-    leak = read_json(folder.leak)
+    leak, environment = read_json(folder.leak), read_json(folder.environment)
     evaluation = evaluate_predictions(predictions, protocol=split.protocol, leak=leak, notes=split.notes)
     write_evaluation(folder.path, predictions, evaluation)
     write_report(
@@ -333,8 +345,8 @@ def _measure_run(
             f"split hash {split.hash}",
             *split.notes,
         ],
-        environment=read_json(folder.environment),
-        command=shlex.join(["muybridge", "train", str(split.clips[0].root), "--recipe", str(folder.recipe)]),
+        environment=environment,
+        command=shlex.join(["muybridge", "train", environment["clips"], "--recipe", str(folder.recipe)]),
     )
     return evaluation
 

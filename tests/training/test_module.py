@@ -24,6 +24,14 @@ def test_cosine_with_warm_up():
     assert rates[100] == pytest.approx(0)
 
 
+def test_a_held_group_starts_later_and_joins_the_same_curve():
+    free = [rate_factor(step, total=100, warmup=10, kind="cosine") for step in range(101)]
+    held = [rate_factor(step, total=100, warmup=10, kind="cosine", held=30) for step in range(101)]
+    assert held[:30] == [0.0] * 30
+    assert 0 < held[30] < held[35] < free[35]
+    assert held[40:] == free[40:]
+
+
 def test_constant_rate():
     assert [rate_factor(step, total=9, warmup=0, kind="constant") for step in range(9)] == [1.0] * 9
 
@@ -54,8 +62,8 @@ def test_every_optimizer_makes_the_loss_fall(kind):
     net = build(ModelConfig(width=0.25, weights="none", head_widths=(8,), dense_widths=(), dropout=0.0), 2)
     config = TrainingConfig(optimizer=kind, learning_rate=0.01, encoder_rate=1.0)
     optimizer = make_optimizer(net, config)
-    frames = torch.randint(0, 255, (4, 2, 32, 32, 3), dtype=torch.uint8)
     labels = torch.tensor([0, 1, 0, 1])
+    frames = torch.randint(0, 100, (4, 2, 32, 32, 3)) + 150 * labels[:, None, None, None, None]
     losses = []
     for _ in range(12):
         loss = torch.nn.functional.cross_entropy(net(frames), labels)

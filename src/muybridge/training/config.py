@@ -27,6 +27,9 @@ class TrainingConfig:
     encoder_rate: float = 0.1
     """Rate of the frame encoder, as a share of learning_rate."""
 
+    head_epochs: int = 0
+    """First epochs in which the encoder's rate is zero, so that an untrained head cannot spoil it."""
+
     weight_decay: float = 0.01
     """Weight decay (not on biases and norms)."""
 
@@ -69,7 +72,7 @@ class TrainingConfig:
         Raises:
             UserError: For a value outside its range.
         """
-        least = {"epochs": 1, "batch_size": 1, "seed": 0, "patience": 0, "workers": -1}
+        least = {"epochs": 1, "batch_size": 1, "seed": 0, "patience": 0, "workers": -1, "head_epochs": 0}
         least |= dict.fromkeys(("encoder_rate", "weight_decay", "l2", "warmup_epochs", "gradient_clip"), 0)
         for name, minimum in least.items():
             if getattr(self, name) < minimum:

@@ -7,7 +7,8 @@ Axes: B batch, K classes.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import lightning as L
@@ -73,29 +74,41 @@ class RecognizerModule(L.LightningModule):
     def configure_optimizers(self) -> Any:
         """The optimiser over four groups (encoder or rest, decayed or not) and a rate set at every step."""
         optimizer = make_optimizer(self.net, self.config)
-        total = max(1, self.config.epochs * self.steps_per_epoch)
-        warmup = round(self.config.warmup_epochs * self.steps_per_epoch)
-        schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda step: rate_factor(step, total=total, warmup=warmup, kind=self.config.schedule)
-        )
+        held = self.config.head_epochs * self.steps_per_epoch
+        factors: list[Callable[[int], float]] = [
+            partial(
+                rate_factor,
+                total=self.config.epochs * self.steps_per_epoch,
+                warmup=round(self.config.warmup_epochs * self.steps_per_epoch),
+                held=held if group["in_encoder"] else 0,
+                kind=self.config.schedule,
+            )
+            for group in optimizer.param_groups
+        ]
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factors)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
-def rate_factor(step: int, *, total: int, warmup: int, kind: str) -> float:
-    """Share of the highest rate at a step: linear warm-up, then cosine to zero (or constant).
+def rate_factor(step: int, *, total: int, warmup: int, kind: str, held: int = 0) -> float:
+    """Share of the highest rate at a step: nothing while held, linear warm-up, then cosine to zero (or constant).
+
+    Training the head first, then all, keeps pretrained features from being bent towards a random head
+    (Kumar et al., Fine-Tuning can Distort Pretrained Features, 2022).
 
     Args:
         step: Optimiser steps done.
         total: Steps of the whole training.
         warmup: Steps of warm-up.
         kind: ``"cosine"`` or ``"constant"``.
+        held: First steps at rate zero; warm-up follows.
     """
-    if step < warmup:
-        return (step + 1) / (warmup + 1)
+    if step < held:
+        return 0.0
+    rise = min(1.0, (step - held + 1) / (warmup + 1))
     if kind == "constant":
-        return 1.0
-    progress = min(1.0, (step - warmup) / max(1, total - warmup))
-    return 0.5 * (1 + math.cos(math.pi * progress))
+        return rise
+    progress = min(1.0, max(0, step - warmup) / max(1, total - warmup))
+    return rise * 0.5 * (1 + math.cos(math.pi * progress))
 
 
 def make_optimizer(net: RecognizerNet, config: TrainingConfig) -> torch.optim.Optimizer:
@@ -110,6 +123,7 @@ def make_optimizer(net: RecognizerNet, config: TrainingConfig) -> torch.optim.Op
             "params": members,
             "lr": config.learning_rate * (config.encoder_rate if in_encoder else 1.0),
             "weight_decay": config.weight_decay if decayed else 0.0,
+            "in_encoder": in_encoder,
         }
         for (in_encoder, decayed), members in sorted(groups.items())
     ]

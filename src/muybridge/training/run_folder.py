@@ -120,13 +120,14 @@ def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
         writer.writerows(rows)
 
 
-def describe_environment() -> dict[str, Any]:
-    """Versions, machine and command, for environment.json."""
+def describe_environment(*, clips: Path) -> dict[str, Any]:
+    """Versions, machine, command and where the clips lie, for environment.json."""
     import torch
 
     packages = ("muybridge", "torch", "lightning", "torchmetrics", "av", "opencv-python-headless", "numpy")
     return {
         "command": sys.argv,
+        "clips": str(clips),
         "started": datetime.now().astimezone().isoformat(timespec="seconds"),
         "python": platform.python_version(),
         "platform": platform.platform(),
