@@ -1,6 +1,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -204,6 +205,15 @@ def test_an_interrupted_training_resumes_to_the_same_bits(tiny_run, clips, tmp_p
     assert rows_of(run) == rows_of(tiny_run)
 
 
+def test_resume_notices_that_clips_are_gone(clips, tmp_path):
+    data = shutil.copytree(clips, tmp_path / "data")
+    api.train(data, tiny_recipe("--epochs", "1"), run=tmp_path / "run")
+    clip = Split.load(tmp_path / "run" / "split.json").clips_of("train")[0]
+    clip.path.unlink()
+    with pytest.raises(UserError, match=clip.path.name):
+        api.resume(tmp_path / "run")
+
+
 def test_early_stopping_stays_stopped_after_a_resume(clips, tmp_path):
     flags = ["--training.patience", "1", "--training.epochs", "30", "--training.learning-rate", "0.5"]
     result = api.train(clips, tiny_recipe(*flags), run=tmp_path / "run")
@@ -221,3 +231,11 @@ def test_random_protocol_is_told_to_leak(clips, tmp_path):
 def test_data_options_of_evaluate_choose_the_part(tiny_run, clips, tmp_path):
     data = DataConfig(test_groups=("g01",))
     assert api.evaluate(tiny_run, clips, data=data, out=tmp_path).top1.clips == 4
+    (tmp_path / "testlist02.txt").write_text("dim/v_dim_g02_c01.avi\nbright/v_bright_g03_c02.avi\n")
+    (tmp_path / "trainlist02.txt").write_text("dim/v_dim_g01_c01.avi 1\n")
+    official = DataConfig(protocol="official-2", lists=str(tmp_path))
+    evaluation = api.evaluate(tiny_run, clips, data=official, out=tmp_path)
+    assert evaluation.top1.clips == 2
+    assert "official-2" in evaluation.protocol
+    with pytest.raises(UserError, match="official"):
+        api.evaluate(tiny_run, clips, data=DataConfig(protocol="random"), out=tmp_path)

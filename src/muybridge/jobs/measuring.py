@@ -1,0 +1,122 @@
+"""Measuring a trained model, on its own test part or on other labelled clips."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from muybridge.dataset.catalog import Catalog, Clip, matches_group
+from muybridge.dataset.duplicates import find_duplicates
+from muybridge.dataset.official import read_official
+from muybridge.dataset.split import Split
+from muybridge.errors import UserError
+from muybridge.evaluation.artefacts import write_evaluation
+from muybridge.evaluation.evaluation import Evaluation, evaluate_predictions
+from muybridge.files import read_json
+from muybridge.inference.recognizer import Recognizer
+from muybridge.jobs.steps import FITTED_PARTS, STDERR, predict_labelled, read_clips
+from muybridge.recipes.recipe import DataConfig
+from muybridge.training.run_folder import RunFolder
+
+
+def evaluate(
+    run: str | Path,
+    clips: str | Path | None = None,
+    *,
+    data: DataConfig | None = None,
+    views: int = 1,
+    out: str | Path | None = None,
+    console: Console = STDERR,
+) -> Evaluation:
+    """Measure a model on its own test part, or on other labelled clips.
+
+    Args:
+        run: A run directory (or, with ``clips``, a model folder).
+        clips: Other labelled clips; default: the run's test part.
+        data: Which of the other clips: classes, and for ``given``, ``official-N`` or named groups the test part.
+        views: How many samplings of each clip to average.
+        out: Folder for predictions.csv, per_class.csv, confusion_matrix.png, evaluation.json; default: the run's
+            folder ``evaluations/<clips>-views<n>``.
+        console: Where progress is printed.
+
+    Returns:
+        Accuracies with their intervals. Clips that do not decode count as wrong and are named.
+
+    Raises:
+        UserError: If there is no model, or no clip of a known class.
+    """
+    run = Path(run)
+    recognizer = Recognizer.load(run)
+    notes: list[str] = []
+    if clips is None:
+        folder = RunFolder.existing(run)
+        split = Split.load(folder.split)
+        chosen, protocol, leak = split.clips_of("test"), split.protocol, read_json(folder.leak)
+        if not chosen:
+            raise UserError(f"{run} has no test clips; name other clips to evaluate on")
+        missing = [clip for clip in chosen if not clip.path.exists()]
+        if len(missing) == len(chosen):
+            raise UserError(f"the clips of {run} are gone (for example {missing[0].path}); name their new folder")
+    else:
+        chosen, protocol, leak, notes = _other_clips(run, Path(clips), recognizer.classes, data or DataConfig())
+    predictions = predict_labelled(recognizer, chosen, views=views, console=console)
+    if views > 1:
+        notes.append(f"probabilities averaged over {views} views of each clip")
+    evaluation = evaluate_predictions(predictions, protocol=protocol, leak=leak, notes=notes)
+    name = f"{Path(clips).resolve().stem if clips else 'test'}-views{views}"
+    write_evaluation(Path(out) if out else run / "evaluations" / name, predictions, evaluation)
+    return evaluation
+
+
+def _other_clips(
+    run: Path, clips: Path, classes: Sequence[str], data: DataConfig
+) -> tuple[tuple[Clip, ...], str, str | None, list[str]]:
+    """Clips of another data set that a model can be measured on, with what there is to say about them."""
+    catalog = read_clips(clips, data)
+    notes = list(catalog.notes)
+    chosen, protocol = _part(catalog, data)
+    unknown = Counter(clip.label for clip in chosen if clip.label not in classes)
+    if unknown:
+        listed = ", ".join(f"{label} ({count})" for label, count in sorted(unknown.items()))
+        notes.append(f"left out, the model does not know these classes: {listed}")
+    known = tuple(clip for clip in chosen if clip.label in classes)
+    if not known:
+        raise UserError(f"no clip of {clips} ({protocol}) has a class that the model knows ({', '.join(classes)})")
+    return known, protocol, _leak_to_run(run, known), notes
+
+
+def _part(catalog: Catalog, data: DataConfig) -> tuple[tuple[Clip, ...], str]:
+    """The clips that the options ask for, and a name for them."""
+    name = catalog.root.name
+    if data.test_groups:
+        named = tuple(c for c in catalog.clips if any(matches_group(c, pattern) for pattern in data.test_groups))
+        return named, f"groups {', '.join(data.test_groups)} of {name}"
+    if data.protocol == "auto":
+        return catalog.clips, f"all of {name}"
+    if data.protocol == "given":
+        return tuple(clip for clip in catalog.clips if clip.split == "test"), f"given test part of {name}"
+    if data.protocol.startswith("official"):
+        number = int(data.protocol.removeprefix("official-"))
+        listed = read_official(number, root=catalog.root, lists=Path(data.lists) if data.lists else None)
+        test = tuple(clip for clip in catalog.clips if listed.get(clip.path.stem) == "test")
+        return test, f"{data.protocol} test part of {name}"
+    raise UserError(
+        f"--protocol {data.protocol} divides clips at random; to measure on other clips give none (all of them), "
+        "given, official-1, -2 or -3, or --data.test-groups"
+    )
+
+
+def _leak_to_run(run: Path, clips: Sequence[Clip]) -> str | None:
+    """How many clips share a source with those the run was fitted on; None for a model without its run."""
+    folder = RunFolder(run)
+    if not folder.split.is_file():
+        return None
+    split = Split.load(folder.split)
+    fitted = [clip for part in FITTED_PARTS for clip in split.clips_of(part)]
+    groups = {clip.group for clip in fitted}
+    files = [clip.path for clip in (*fitted, *clips) if clip.path.is_file()]
+    fitted_files = {clip.path for clip in fitted}
+    identical = {path for twins in find_duplicates(set(files)) if fitted_files & set(twins) for path in twins}
+    shared = sum(clip.group in groups or clip.path in identical | fitted_files for clip in clips)
+    return f"{shared} of {len(clips)} clips share a source with the run's training clips"

@@ -1,0 +1,278 @@
+"""Training on a folder of clips, then measuring on the clips that were held out.
+
+Notable: a training ends with the honest part. The saved model is measured on the run's own test clips by the path
+that ``predict`` uses, from the files and not from the cache, and the report is written.
+"""
+
+import shlex
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.progress import Progress
+
+from muybridge.cores import available_cores
+from muybridge.dataset.catalog import Catalog, Clip
+from muybridge.dataset.protocols import make_split
+from muybridge.dataset.split import Split
+from muybridge.errors import UserError
+from muybridge.evaluation.artefacts import write_evaluation
+from muybridge.evaluation.evaluation import Evaluation, evaluate_predictions
+from muybridge.evaluation.plots import plot_curves
+from muybridge.evaluation.report import write_report
+from muybridge.files import read_json, write_json
+from muybridge.inference.recognizer import Recognizer
+from muybridge.jobs.steps import FITTED_PARTS, STDERR, predict_labelled, read_clips
+from muybridge.models.recognizer import RecognizerNet, build
+from muybridge.pipeline.cache import FrameCache
+from muybridge.pipeline.loader import ClipDataset
+from muybridge.recipes.loading import load_recipe, save_recipe
+from muybridge.recipes.recipe import Recipe
+from muybridge.training.fitting import Interrupted, fit
+from muybridge.training.run_folder import RunFolder, describe_environment, write_rows
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What a training left behind.
+
+    Attributes:
+        run: The run directory.
+        evaluation: Accuracy on the test part, or None when the split has no test clips.
+        rows: One row of figures per epoch.
+    """
+
+    run: Path
+    evaluation: Evaluation | None
+    rows: list[dict[str, Any]]
+
+    def __str__(self) -> str:
+        if self.evaluation is None:
+            return f"run: {self.run}"
+        return "\n".join([*self.evaluation.details(), f"report: {RunFolder(self.run).report}"])
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result as plain values."""
+        return {
+            "run": str(self.run),
+            "report": str(RunFolder(self.run).report),
+            "epochs": len(self.rows),
+            "test": self.evaluation.to_dict() if self.evaluation else None,
+        }
+
+
+def train(
+    clips: str | Path,
+    recipe: Recipe | None = None,
+    *,
+    run: str | Path | None = None,
+    console: Console = STDERR,
+) -> TrainResult:
+    """Train on a folder of clips, then measure on the clips that were held out.
+
+    Args:
+        clips: A folder with a sub-folder per class, a CSV, or an HMDB-51 or UCF101 folder.
+        recipe: The experiment; default: the default recipe.
+        run: The run directory to make; default: ``runs/<recipe>-<n>``.
+        console: Where progress is printed.
+
+    Returns:
+        The run directory and the test result.
+
+    Raises:
+        UserError: For clips or options that make no sense, before anything is written.
+        Interrupted: On Ctrl-C; ``resume`` continues.
+    """
+    recipe = recipe or Recipe()
+    recipe.sampler.build()
+    catalog = read_clips(clips, recipe.data)
+    split = make_split(
+        catalog,
+        protocol=recipe.data.protocol,
+        seed=recipe.data.split_seed,
+        test_share=recipe.data.test_share,
+        validation_share=recipe.data.validation_share,
+        test_groups=recipe.data.test_groups,
+        lists=Path(recipe.data.lists) if recipe.data.lists else None,
+    )
+    if not split.validation:
+        raise UserError(
+            "no validation clips are left to choose the best epoch by; give more clips or source groups, "
+            "or set data.validation_share"
+        )
+    # The network first: without its weights nothing should be written, and no frame decoded.
+    net = _new_net(recipe, split)
+    folder = RunFolder.create(Path(run) if run else None, name=recipe.name)
+    save_recipe(folder.recipe, recipe)
+    split.save(folder.split)
+    write_json(folder.environment, describe_environment(clips=Path(clips).absolute()))
+    leak = str(split.leak(catalog))
+    write_json(folder.leak, leak)
+    for line in (*catalog.notes, *_duplicate_notes(catalog), *split.notes):
+        console.print(f"note: {line}", highlight=False, soft_wrap=True, markup=False)
+    console.print(
+        f"split {split.protocol}: {len(split.train)} clips to train, {len(split.validation)} to validate, "
+        f"{len(split.test)} to test; {leak}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    with _resumable(folder):
+        return _fit_and_measure(folder, recipe, split, net, console=console, resume=False)
+
+
+def resume(run: str | Path, *, console: Console = STDERR) -> TrainResult:
+    """Continue an interrupted training; the result is the one it would have had.
+
+    Args:
+        run: The run directory.
+        console: Where progress is printed.
+
+    Raises:
+        UserError: If there is no run, or it is damaged.
+        Interrupted: On Ctrl-C.
+    """
+    folder = RunFolder.existing(Path(run))
+    recipe, split = load_recipe(str(folder.recipe)), Split.load(folder.split)
+    # The checkpoint replaces every weight, so the pretrained ones are needed only where there is none yet.
+    net = _new_net(recipe, split, weights="none" if folder.last_checkpoint.exists() else None)
+    with _resumable(folder):
+        return _fit_and_measure(folder, recipe, split, net, console=console, resume=True)
+
+
+@contextmanager
+def _resumable(folder: RunFolder) -> Iterator[None]:
+    """Ctrl-C while decoding or measuring is an interruption of the run, too."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted(folder.path) from None
+
+
+def _new_net(recipe: Recipe, split: Split, *, weights: str | None = None) -> RecognizerNet:
+    torch.manual_seed(recipe.training.seed)
+    net = build(recipe.model, len(split.classes), weights=weights)
+    if recipe.size_px < net.encoder.minimum_size_px:
+        raise UserError(
+            f"size_px is {recipe.size_px}; {recipe.model.encoder} needs at least {net.encoder.minimum_size_px}"
+        )
+    return net
+
+
+def _fit_and_measure(
+    folder: RunFolder, recipe: Recipe, split: Split, net: RecognizerNet, *, console: Console, resume: bool
+) -> TrainResult:
+    classes = split.classes
+    cache = FrameCache(
+        recipe.cache, sampler=recipe.sampler.build(), views=recipe.sampler.jitter, size_px=recipe.size_px
+    )
+    fitted = {part: split.clips_of(part) for part in FITTED_PARTS}
+    failed = _decode_once(cache, [clip for clips in fitted.values() for clip in clips], console=console)
+    if resume and folder.undecodable.exists():
+        _check_unchanged(read_json(folder.undecodable), failed)
+    write_json(folder.undecodable, failed)
+    datasets = {
+        part: ClipDataset(
+            cache,
+            [clip for clip in clips if clip.id not in failed],
+            classes=classes,
+            augment=recipe.augment if part == "train" else None,
+            seed=recipe.training.seed,
+        )
+        for part, clips in fitted.items()
+    }
+    _check_enough(datasets["train"], datasets["validation"], classes, failed)
+
+    def on_epoch(rows: list[dict[str, Any]]) -> None:
+        write_rows(folder.metrics, rows)
+        plot_curves(rows, folder.curves)
+
+    rows = fit(
+        net,
+        recipe.training,
+        train=datasets["train"],
+        validation=datasets["validation"],
+        run=folder,
+        console=console,
+        on_epoch=on_epoch,
+        resume=resume,
+    )
+    recognizer = Recognizer(net, classes=classes, sampler=cache.sampler, size_px=recipe.size_px)
+    recognizer.save(folder.model)
+    return TrainResult(folder.path, _measure_run(folder, recipe, split, recognizer, rows, console=console), rows)
+
+
+def _measure_run(
+    folder: RunFolder,
+    recipe: Recipe,
+    split: Split,
+    recognizer: Recognizer,
+    rows: list[dict[str, Any]],
+    *,
+    console: Console,
+) -> Evaluation | None:
+    """Measure a finished training on its own test clips and write the report."""
+    if not split.test:
+        console.print("note: no test clips, so no accuracy is claimed", highlight=False)
+        return None
+    predictions = predict_labelled(recognizer, split.clips_of("test"), views=1, console=console)
+    leak, environment = read_json(folder.leak), read_json(folder.environment)
+    evaluation = evaluate_predictions(predictions, protocol=split.protocol, leak=leak, notes=split.notes)
+    write_evaluation(folder.path, predictions, evaluation)
+    write_report(
+        folder.report,
+        title=folder.path.name,
+        evaluations=[evaluation],
+        metrics_rows=rows,
+        recipe=recipe.to_dict(),
+        split_notes=[
+            f"protocol {split.protocol}, seed {split.seed}",
+            f"{len(split.train)} clips to train, {len(split.validation)} to validate, {len(split.test)} to test",
+            leak,
+            f"split hash {split.hash}",
+            *split.notes,
+        ],
+        environment=environment,
+        command=shlex.join(["muybridge", "train", environment["clips"], "--recipe", str(folder.recipe)]),
+    )
+    return evaluation
+
+
+def _decode_once(cache: FrameCache, clips: Sequence[Clip], *, console: Console) -> dict[str, str]:
+    """Fill the cache; returns clip id to reason for the clips that do not decode, and prints them."""
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("decoding once", total=len(clips))
+        result = cache.build(
+            clips,
+            workers=available_cores(),
+            on_progress=lambda done, total: progress.update(task, completed=done),
+        )
+    console.print(f"frames: {result.built} clips decoded, {result.reused} already in {cache.folder}", highlight=False)
+    for clip, reason in result.failed.items():
+        console.print(f"left out: {clip}: {reason}", highlight=False, soft_wrap=True, markup=False)
+    return result.failed
+
+
+def _check_unchanged(before: dict[str, str], now: dict[str, str]) -> None:
+    """A resumed training must see the clips that it began with."""
+    lost = sorted(now.keys() - before.keys())
+    if lost:
+        raise UserError(
+            f"{len(lost)} clips that this run began with cannot be read now, for example {lost[0]}: {now[lost[0]]}; "
+            "put them back to resume"
+        )
+
+
+def _check_enough(train: ClipDataset, validation: ClipDataset, classes: Sequence[str], failed: dict[str, str]) -> None:
+    empty = [name for number, name in enumerate(classes) if number not in train.labels]
+    if empty:
+        raise UserError(f"no training clip of {', '.join(empty)} decodes; run muybridge check to see why")
+    if not len(validation):
+        raise UserError("no validation clip decodes; run muybridge check to see why")
+
+
+def _duplicate_notes(catalog: Catalog) -> list[str]:
+    return [f"byte-identical: {' = '.join(path.name for path in twins)}" for twins in catalog.duplicates]
