@@ -42,7 +42,7 @@ TINY = {
     "size_px": 32,
     "sampler": {"frames": 4},
     "model": {"width": 0.25, "weights": "none", "head_widths": [16], "dense_widths": [], "dropout": 0.2},
-    "training": {"epochs": 4, "learning_rate": 3e-3, "encoder_rate": 1.0, "workers": 0},
+    "training": {"epochs": 4, "learning_rate": 3e-3, "encoder_rate": 1.0, "head_epochs": 0, "workers": 0},
 }
 
 

@@ -87,3 +87,18 @@ def test_thawing_undoes_freezing(encoder_config: ModelConfig) -> None:
 def test_more_layers_than_there_are_is_an_error() -> None:
     with pytest.raises(UserError, match="MobileNetV1 has 85 layers"):
         set_trainable(MobileNetV1(width=0.25), "last-86")
+
+
+def test_frozen_batch_norms_stay_as_they_are_while_the_rest_learns() -> None:
+    net = RecognizerNet(ModelConfig(width=0.25, weights="none", frozen_batch_norm=True, head_widths=(4,)), 2)
+    norms = [module for module in net.encoder.modules() if isinstance(module, nn.BatchNorm2d)]
+    before = [{name: value.clone() for name, value in norm.state_dict().items()} for norm in norms]
+    kernel = net.encoder.conv_stem.weight.detach().clone()
+    optimizer = torch.optim.SGD([p for p in net.parameters() if p.requires_grad], lr=0.1)
+    net.train()
+    net(torch.randint(0, 255, (2, 2, 32, 32, 3))).logsumexp(1).sum().backward()
+    optimizer.step()
+    assert len(norms) == 27
+    for norm, old in zip(norms, before, strict=True):
+        assert all(torch.equal(value, old[name]) for name, value in norm.state_dict().items())
+    assert not torch.equal(kernel, net.encoder.conv_stem.weight)

@@ -63,15 +63,15 @@ _STYLE: dict[str, Any] = {
 }
 
 
-def plot_curves(metrics_rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+def plot_curves(metrics_rows: Sequence[Mapping[str, Any]], path: Path, *, monitor: str = "loss") -> None:
     """Draw loss, accuracy and learning rate over the epochs.
 
     Args:
         metrics_rows: rows of metrics.csv, with the keys ``epoch``, ``train_loss``, ``train_accuracy``,
             ``validation_loss``, ``validation_accuracy`` and ``learning_rate``; numbers, or their text. A
-            value that is absent, None or empty is left out. The first epoch with the highest validation
-            accuracy is marked.
+            value that is absent, None or empty is left out. The epoch whose weights are kept is marked.
         path: ``.png`` or ``.svg`` file to write.
+        monitor: the validation figure that chose it, ``"loss"`` (lowest) or ``"accuracy"`` (highest).
 
     Raises:
         ValueError: if there are no rows.
@@ -93,7 +93,9 @@ def plot_curves(metrics_rows: Sequence[Mapping[str, Any]], path: Path) -> None:
         rate.set_title(rf"Learning rate, $\times 10^{{{exponent}}}$")
         loss.set_title("Loss")
         accuracy.set_title("Accuracy, %")
-        _mark_best(axes, epochs, 100 * _column(metrics_rows, "validation_accuracy"))
+        chosen = _column(metrics_rows, f"validation_{monitor}") * (1 if monitor == "accuracy" else -1)
+        if np.isfinite(chosen).any():
+            _mark_best(axes, epochs, 100 * _column(metrics_rows, "validation_accuracy"), int(np.nanargmax(chosen)))
         for panel in axes:
             panel.set_xlabel("epoch")
             panel.set_xlim(np.nanmin(epochs) - 0.5, np.nanmax(epochs) + 0.5)
@@ -262,17 +264,14 @@ def _line(axes: "Axes", epochs: NDArray[np.float64], values: NDArray[np.float64]
         axes.plot(epochs[known], values[known], color=colour, label=label, marker=marker, markersize=3)
 
 
-def _mark_best(axes: "Sequence[Axes]", epochs: NDArray[np.float64], accuracy: NDArray[np.float64]) -> None:
-    if not np.isfinite(accuracy).any():
-        return
-    best = int(np.nanargmax(accuracy))
+def _mark_best(axes: "Sequence[Axes]", epochs: NDArray[np.float64], accuracy: NDArray[np.float64], best: int) -> None:
     for panel in axes:
         panel.axvline(epochs[best], color=GREY, linestyle=":", linewidth=1.2, zorder=0)
     axes[1].plot(epochs[best], accuracy[best], "o", markersize=9, markerfacecolor="none", markeredgecolor=ORANGE)
     # Inside the panel, on the side with more room.
     right_half = epochs[best] > (epochs[0] + epochs[-1]) / 2
     axes[1].annotate(
-        f"best {accuracy[best]:.1f} % in epoch {epochs[best]:g}",
+        f"kept: epoch {epochs[best]:g}, {accuracy[best]:.1f} %",
         (epochs[best], 4),
         xytext=(-5 if right_half else 5, 0),
         textcoords="offset points",

@@ -43,6 +43,7 @@ def write_report(
     title: str,
     evaluations: Sequence[Evaluation],
     metrics_rows: Sequence[Mapping[str, Any]],
+    monitor: str = "loss",
     recipe: Mapping[str, Any],
     split_notes: Sequence[str],
     environment: Mapping[str, Any],
@@ -56,6 +57,7 @@ def write_report(
         evaluations: at least one; the first is the headline, several are compared side by side.
         metrics_rows: rows of metrics.csv for the training curves (see `plot_curves`); empty when there are
             none.
+        monitor: the validation figure that chose the weights, ``"loss"`` or ``"accuracy"``.
         recipe: the complete recipe, nested mappings allowed.
         split_notes: sentences on how the clips were divided: counts, leak, hash.
         environment: versions and hardware, nested mappings allowed.
@@ -79,7 +81,7 @@ def write_report(
     curves = None
     if metrics_rows:
         curves = _picture(
-            lambda file: plot_curves(metrics_rows, file),
+            lambda file: plot_curves(metrics_rows, file, monitor=monitor),
             f"Loss, accuracy and learning rate, {len(metrics_rows)} epochs",
         )
     html = templates.get_template("report.html.j2").render(

@@ -188,7 +188,7 @@ def _fit_and_measure(
 
     def on_epoch(rows: list[dict[str, Any]]) -> None:
         write_rows(folder.metrics, rows)
-        plot_curves(rows, folder.curves)
+        plot_curves(rows, folder.curves, monitor=recipe.training.monitor)
 
     rows = fit(
         net,
@@ -227,6 +227,7 @@ def _measure_run(
         title=folder.path.name,
         evaluations=[evaluation],
         metrics_rows=rows,
+        monitor=recipe.training.monitor,
         recipe=recipe.to_dict(),
         split_notes=[
             f"protocol {split.protocol}, seed {split.seed}",

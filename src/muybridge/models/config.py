@@ -39,8 +39,9 @@ class ModelConfig:
     encoder_output: EncoderOutput = "maps"
     """What the encoder gives: "maps", its last feature maps, or "logits", its 1000 ImageNet scores."""
 
-    trainable: str = "all"
-    """Which encoder layers learn: "all", "none", or "last-N", counted as Keras does (the report: last-15)."""
+    trainable: str = "auto"
+    """Which encoder layers learn: "all", "none", or "last-N", counted as Keras counts (the report: last-15);
+    "auto" is last-15 of a pretrained encoder and all of a fresh one."""
 
     weights: Annotated[str, Parameter(alias="--weights")] = "imagenet"
     """First weights of the encoder: "imagenet" (trained at 224 px), for MobileNet also "imagenet-128", "-160"
@@ -49,10 +50,14 @@ class ModelConfig:
     scaling: ScalingName = "imagenet"
     """Pixel scaling: "imagenet", as the ImageNet weights saw it, or "unit", the report's plain 1/255."""
 
+    frozen_batch_norm: bool = True
+    """Keep all of the encoder's batch norms as pretrained, also in layers that learn: a batch holds few, similar
+    frames, whose statistics say little about the next clip. Without pretrained weights they learn."""
+
     batch_norm_momentum: float = 0.1
     """Weight of each new batch in batch norm's running statistics (Keras's momentum 0.99 is 0.01 here)."""
 
-    pooling: PoolingName = "max"
+    pooling: PoolingName = "mean"
     """From feature maps to one vector per frame: "max" (the report) or "mean" over all positions, or "grid":
     16 mixed channels at 4x4 positions, which keeps where things are."""
 
@@ -62,13 +67,13 @@ class ModelConfig:
     head: HeadName = "bilstm"
     """From frames to one vector per clip: "bilstm", or "mean", the baseline that ignores order."""
 
-    head_widths: tuple[int, ...] = (256, 128)
+    head_widths: tuple[int, ...] = (256,)
     """Units of each BiLSTM layer, per direction, first layer first."""
 
     head_dropout: float = 0.0
     """Dropout on the input of each BiLSTM layer while training."""
 
-    dense_widths: tuple[int, ...] = (1024,)
+    dense_widths: tuple[int, ...] = ()
     """Units of each ReLU layer between the head and the class scores; may be empty."""
 
     dropout: float = 0.5
@@ -82,7 +87,7 @@ class ModelConfig:
         _require_choice("pooling", self.pooling, get_args(PoolingName))
         _require_choice("head", self.head, get_args(HeadName))
         _require_choice("scaling", self.scaling, get_args(ScalingName))
-        last_layer_count(self.trainable)
+        last_layer_count(self.layers_to_train)
         _require(0 < self.width <= 4, "width", self.width, "a number above 0 and at most 4")
         if self.encoder != "mobilenet":
             _require(self.width == 1, "width", self.width, f"1 for {self.encoder}: only mobilenet has widths")
@@ -98,6 +103,18 @@ class ModelConfig:
             _require(len(self.head_widths) > 0, "head_widths", self.head_widths, "one number per BiLSTM layer")
         _require(bool(self.weights), "weights", self.weights, "imagenet, none or a path")
 
+    @property
+    def pretrained(self) -> bool:
+        """Whether the encoder begins with weights from elsewhere."""
+        return self.weights != "none"
+
+    @property
+    def layers_to_train(self) -> str:
+        """``trainable`` with ``auto`` resolved."""
+        if self.trainable != "auto":
+            return self.trainable
+        return "last-15" if self.pretrained else "all"
+
 
 def last_layer_count(trainable: str) -> int | None:
     """Read ``"all"`` as None, ``"none"`` as 0 and ``"last-N"`` as N.
@@ -111,7 +128,7 @@ def last_layer_count(trainable: str) -> int | None:
         return 0
     match = re.fullmatch(r"last-(\d+)", trainable)
     if match is None:
-        raise UserError(f"model.trainable is {trainable!r}; give all, none or last-N, for example last-15")
+        raise UserError(f"model.trainable is {trainable!r}; give auto, all, none or last-N, for example last-15")
     return int(match[1])
 
 

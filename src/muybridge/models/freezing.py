@@ -4,9 +4,18 @@
 all of blocks 12 and 13, since Keras counts ReLU and padding layers too.
 """
 
+from torch import nn
+
 from muybridge.errors import UserError
 from muybridge.models.config import last_layer_count
-from muybridge.models.encoder import FrameEncoder, Freezable
+from muybridge.models.encoder import FrameEncoder, Freezable, FreezableBatchNorm2d
+
+
+def freeze_batch_norms(encoder: FrameEncoder) -> None:
+    """Freeze every batch norm of an encoder wholly, whatever else learns."""
+    for layer in encoder.keras_layers():
+        if isinstance(layer.module, FreezableBatchNorm2d):
+            _set_learning(layer.module, learns=False, training=encoder.training)
 
 
 def set_trainable(encoder: FrameEncoder, trainable: str) -> None:
@@ -36,8 +45,11 @@ def set_trainable(encoder: FrameEncoder, trainable: str) -> None:
     for index, layer in enumerate(layers):
         if layer.module is None:
             continue
-        learns = index >= first_trainable
-        layer.module.requires_grad_(learns)
-        if isinstance(layer.module, Freezable):
-            layer.module.frozen = not learns
-            layer.module.train(encoder.training)
+        _set_learning(layer.module, learns=index >= first_trainable, training=encoder.training)
+
+
+def _set_learning(module: nn.Module, *, learns: bool, training: bool) -> None:
+    module.requires_grad_(learns)
+    if isinstance(module, Freezable):
+        module.frozen = not learns
+        module.train(training)

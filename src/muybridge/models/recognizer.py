@@ -17,7 +17,7 @@ from muybridge.models.alexnet import AlexNet
 from muybridge.models.config import ModelConfig
 from muybridge.models.densenet import DenseNet121
 from muybridge.models.encoder import FrameEncoder
-from muybridge.models.freezing import set_trainable
+from muybridge.models.freezing import freeze_batch_norms, set_trainable
 from muybridge.models.heads import BiLSTMHead, MeanHead, TemporalHead, frame_mask, partial_lengths
 from muybridge.models.loading import load_pretrained
 from muybridge.models.mobilenet import MobileNetV1
@@ -55,7 +55,9 @@ class RecognizerNet(nn.Module):
         scaling = UNIT if config.scaling == "unit" else self.encoder.scaling
         self.register_buffer("pixel_mean", torch.tensor(scaling.mean))
         self.register_buffer("pixel_std", torch.tensor(scaling.std))
-        set_trainable(self.encoder, config.trainable)
+        set_trainable(self.encoder, config.layers_to_train)
+        if config.frozen_batch_norm and config.pretrained:
+            freeze_batch_norms(self.encoder)
 
     def forward(self, clip_BTHWC: Tensor, lengths_B: Tensor | None = None) -> Tensor:
         """Score clips.

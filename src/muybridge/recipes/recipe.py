@@ -107,7 +107,7 @@ class Recipe:
     name: str = "default"
     """Name of the experiment; runs are numbered under it."""
 
-    size_px: Annotated[int, Parameter(alias="--size-px")] = 112
+    size_px: Annotated[int, Parameter(alias="--size-px")] = 192
     """Side of the square frames that the network sees."""
 
     data: Annotated[DataConfig, Parameter(group="Data")] = field(default_factory=DataConfig)

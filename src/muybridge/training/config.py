@@ -12,7 +12,7 @@ from muybridge.errors import UserError
 class TrainingConfig:
     """How a recognizer is fitted."""
 
-    epochs: Annotated[int, Parameter(alias="--epochs")] = 30
+    epochs: Annotated[int, Parameter(alias="--epochs")] = 15
     """Passes over the training clips."""
 
     batch_size: Annotated[int, Parameter(alias="--batch-size")] = 8
@@ -21,16 +21,16 @@ class TrainingConfig:
     optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
     """adamw, or the report's adam; sgd has momentum 0.9."""
 
-    learning_rate: float = 1e-3
+    learning_rate: float = 5e-4
     """Highest rate of the temporal head and the classifier."""
 
     encoder_rate: float = 0.1
     """Rate of the frame encoder, as a share of learning_rate."""
 
-    head_epochs: int = 0
+    head_epochs: int = 2
     """First epochs in which the encoder's rate is zero, so that an untrained head cannot spoil it."""
 
-    weight_decay: float = 0.01
+    weight_decay: float = 0.05
     """Weight decay (not on biases and norms)."""
 
     l2: float = 0.0
@@ -54,7 +54,7 @@ class TrainingConfig:
     monitor: Literal["loss", "accuracy"] = "loss"
     """Which validation figure chooses the best epoch and stops early."""
 
-    patience: int = 10
+    patience: int = 5
     """Stop after this many epochs without a better validation figure; 0 never stops early."""
 
     precision: Literal["auto", "32", "bf16"] = "auto"
