@@ -12,7 +12,7 @@ from muybridge.models.config import ModelConfig, last_layer_count
     [
         ({"encoder": "mobilnet"}, "did you mean 'mobilenet'"),
         ({"head": "bilsmt"}, "did you mean 'bilstm'"),
-        ({"pooling": "avg"}, "choose from max, mean"),
+        ({"pooling": "avg"}, "choose from grid, max, mean"),
         ({"scaling": "image"}, "did you mean 'imagenet'"),
         ({"encoder_output": "scores"}, "choose from logits, maps"),
         ({"trainable": "last15"}, "all, none or last-N"),
@@ -45,3 +45,11 @@ def test_the_command_line_can_import_the_options_without_torch() -> None:
     code = "import sys, muybridge.models.config, muybridge.models.weights; print('torch' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize(
+    ("weights", "resolved"), [("imagenet", "last-15"), ("x.safetensors", "last-15"), ("none", "all")]
+)
+def test_auto_trains_the_top_of_a_pretrained_encoder_and_all_of_a_fresh_one(weights: str, resolved: str) -> None:
+    assert ModelConfig(weights=weights).layers_to_train == resolved
+    assert ModelConfig(weights=weights, trainable="none").layers_to_train == "none"

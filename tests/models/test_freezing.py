@@ -90,7 +90,7 @@ def test_more_layers_than_there_are_is_an_error() -> None:
 
 
 def test_frozen_batch_norms_stay_as_they_are_while_the_rest_learns() -> None:
-    net = RecognizerNet(ModelConfig(width=0.25, weights="none", frozen_batch_norm=True, head_widths=(4,)), 2)
+    net = RecognizerNet(ModelConfig(width=0.25, trainable="all", frozen_batch_norm=True, head_widths=(4,)), 2)
     norms = [module for module in net.encoder.modules() if isinstance(module, nn.BatchNorm2d)]
     before = [{name: value.clone() for name, value in norm.state_dict().items()} for norm in norms]
     kernel = net.encoder.conv_stem.weight.detach().clone()

@@ -8,7 +8,7 @@ from muybridge.models.config import ModelConfig
 from muybridge.models.cost import measure_cost
 from muybridge.models.recognizer import RecognizerNet, build
 
-SMALL = ModelConfig(width=0.25, weights="none", head_widths=(8, 4), dense_widths=(16,))
+SMALL = ModelConfig(width=0.25, weights="none", pooling="max", head_widths=(8, 4), dense_widths=(16,))
 
 
 def _clip(*shape: int) -> torch.Tensor:

@@ -84,7 +84,7 @@ def test_short_names_of_flags():
         ({"sise_px": 3}, "did you mean .size_px"),
         ({"training": {"epoch": 3}}, "epochs"),
         ({"training": {"epochs": "many"}}, "many"),
-        ({"training": {"epochs": 0}}, "epochs"),
+        ({"training": {"epochs": -1}}, "epochs"),
         ({"training": {"learning_rate": -1}}, "learning_rate"),
         ({"augment": {"flip": "perhaps"}}, "perhaps"),
         ({"model": {"trainable": "first-3"}}, "first-3"),

@@ -100,6 +100,12 @@ def test_l2_is_on_the_hidden_dense_kernels_alone(net):
     assert (penalised - plain).item() == pytest.approx(0.1 * kernel.square().sum().item(), rel=1e-4)
 
 
+@pytest.mark.parametrize(("clips", "epochs"), [(20, 40), (100, 30), (375, 8), (9000, 8)])
+def test_epochs_suit_the_number_of_clips_unless_given(clips, epochs):
+    assert TrainingConfig().resolved(clips).epochs == epochs
+    assert TrainingConfig(epochs=3).resolved(clips).epochs == 3
+
+
 def test_precision_and_workers():
     assert precision("32") == "32-true"
     assert precision("bf16") == "bf16-mixed"

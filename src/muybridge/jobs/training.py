@@ -7,7 +7,7 @@ that ``predict`` uses, from the files and not from the cache, and the report is 
 import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +104,7 @@ def train(
             "no validation clips are left to choose the best epoch by; give more clips or source groups, "
             "or set data.validation_share"
         )
+    recipe = replace(recipe, training=recipe.training.resolved(len(split.train)))
     # The network first: without its weights nothing should be written, and no frame decoded.
     net = _new_net(recipe, split)
     folder = RunFolder.create(Path(run) if run else None, name=recipe.name)

@@ -1,6 +1,6 @@
 """The options of training, as plain values that the command line can show without importing torch."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
@@ -12,8 +12,8 @@ from muybridge.errors import UserError
 class TrainingConfig:
     """How a recognizer is fitted."""
 
-    epochs: Annotated[int, Parameter(alias="--epochs")] = 15
-    """Passes over the training clips."""
+    epochs: Annotated[int, Parameter(alias="--epochs")] = 0
+    """Passes over the training clips; 0: as many as show about 3000 clips, but from 8 to 40."""
 
     batch_size: Annotated[int, Parameter(alias="--batch-size")] = 8
     """Clips per step."""
@@ -66,13 +66,19 @@ class TrainingConfig:
     workers: int = -1
     """Processes that read and augment; -1: one fewer than the cores, at most 8."""
 
+    def resolved(self, clip_count: int) -> "TrainingConfig":
+        """The same with a number of epochs that suits this many training clips, where none was given."""
+        if self.epochs:
+            return self
+        return replace(self, epochs=min(40, max(8, round(3000 / clip_count))))
+
     def __post_init__(self) -> None:
         """Check the ranges.
 
         Raises:
             UserError: For a value outside its range.
         """
-        least = {"epochs": 1, "batch_size": 1, "seed": 0, "patience": 0, "workers": -1, "head_epochs": 0}
+        least = {"epochs": 0, "batch_size": 1, "seed": 0, "patience": 0, "workers": -1, "head_epochs": 0}
         least |= dict.fromkeys(("encoder_rate", "weight_decay", "l2", "warmup_epochs", "gradient_clip"), 0)
         for name, minimum in least.items():
             if getattr(self, name) < minimum:
