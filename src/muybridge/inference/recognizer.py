@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from muybridge.allocator import keep_freed_memory
 from muybridge.cores import available_cores
 from muybridge.dataset.catalog import Clip
 from muybridge.errors import UserError
@@ -89,6 +90,7 @@ class Recognizer:
         size_px: int,
         device: str | None = None,
     ) -> None:
+        keep_freed_memory()
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.net = net.to(self.device).eval()
         self.classes = tuple(classes)

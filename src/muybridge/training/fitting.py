@@ -16,6 +16,7 @@ import torch
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from rich.console import Console
 
+from muybridge.allocator import keep_freed_memory
 from muybridge.cores import available_cores
 from muybridge.errors import UserError
 from muybridge.models.recognizer import RecognizerNet
@@ -61,6 +62,7 @@ def fit(
         UserError: If a checkpoint does not belong to this recipe, or the loss is not finite.
     """
     _quiet_lightning()
+    keep_freed_memory()
     L.seed_everything(config.seed, verbose=False)
     cuda = torch.cuda.is_available()
     workers = worker_count(config.workers)
