@@ -1,0 +1,48 @@
+import json
+import os
+
+import pytest
+
+from muybridge.errors import UserError
+from muybridge.files import read_json, replacing, write_json, write_text
+
+
+def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "a.txt"
+    write_text(path, "old")
+    with pytest.raises(RuntimeError), replacing(path) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_new_file_has_the_usual_permissions(tmp_path):
+    old = os.umask(0o027)
+    try:
+        write_text(tmp_path / "deep" / "a.txt", "x")
+    finally:
+        os.umask(old)
+    assert (tmp_path / "deep" / "a.txt").stat().st_mode & 0o777 == 0o640
+
+
+def test_json_keeps_names_that_are_not_utf8(tmp_path):
+    name = os.fsdecode(b"caf\xe9.avi")
+    write_json(tmp_path / "a.json", {"path": name, "label": "sauté"})
+    assert read_json(tmp_path / "a.json") == {"path": name, "label": "sauté"}
+    assert "sauté" in (tmp_path / "a.json").read_text()
+
+
+def test_json_refuses_what_json_cannot_hold(tmp_path):
+    with pytest.raises(ValueError, match="JSON"):
+        write_json(tmp_path / "a.json", float("nan"))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("content", [None, "{", b"\xff"])
+def test_damaged_json_is_told(tmp_path, content):
+    path = tmp_path / "a.json"
+    if content is not None:
+        path.write_bytes(content if isinstance(content, bytes) else json.dumps("x")[:1].encode())
+    with pytest.raises(UserError, match=r"a\.json"):
+        read_json(path)
