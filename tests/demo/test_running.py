@@ -15,6 +15,7 @@ def test_the_demo_runs_both_protocols_and_can_be_repeated(tmp_path):
     assert result.evaluations["grouped"].leak.startswith("0 of ")
     assert not result.evaluations["random"].leak.startswith("0 of ")
     assert all((run / "report.html").is_file() for run in result.runs.values())
+    assert result.colours["grouped"] < 0.35 < result.colours["random"]
     assert result.prediction.path.parent.name == result.truth
     assert str(result.runs["grouped"]) in str(result)
     json.dumps(result.to_dict())
