@@ -181,8 +181,12 @@ def test_an_interrupted_training_resumes_to_the_same_bits(tiny_run, clips, tmp_p
     recipe.write_text(yaml.safe_dump(TINY))
     run = tmp_path / "run"
     command = [sys.executable, "-m", "muybridge.cli", "train"]
+    one_thread = {**os.environ, "OMP_NUM_THREADS": "1"}  # as in these tests: sums depend on the number of threads
     process = subprocess.Popen(
-        [*command, str(clips), "--recipe", str(recipe), "--run", str(run)], stderr=subprocess.PIPE, text=True
+        [*command, str(clips), "--recipe", str(recipe), "--run", str(run)],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=one_thread,
     )
     deadline = time.monotonic() + 120
     while not (run / "metrics.csv").exists() or len(rows_of(run)) < 2:
@@ -199,7 +203,7 @@ def test_an_interrupted_training_resumes_to_the_same_bits(tiny_run, clips, tmp_p
         assert "Traceback" not in errors
     assert not (run / "report.html").exists()
     assert (run / "checkpoints" / "last.ckpt").exists()
-    subprocess.run([*command, "--resume", str(run)], check=True, env=os.environ, capture_output=True)
+    subprocess.run([*command, "--resume", str(run)], check=True, env=one_thread, capture_output=True)
     for name in ("model/model.safetensors", "predictions.csv"):
         assert (run / name).read_bytes() == (tiny_run / name).read_bytes()
     assert rows_of(run) == rows_of(tiny_run)

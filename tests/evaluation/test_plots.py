@@ -32,7 +32,7 @@ def rows(epochs: int) -> list[dict[str, object]]:
 
 
 def test_curves_mark_the_first_best_epoch(tmp_path: Path) -> None:
-    plot_curves(rows(8), tmp_path / "curves.svg")
+    plot_curves(rows(8), tmp_path / "curves.svg", monitor="accuracy")
     assert "kept: epoch 2, 75.0 %" in texts(tmp_path / "curves.svg")
     assert {"Loss", "Accuracy, %", "training", "validation"} <= set(texts(tmp_path / "curves.svg"))
 

@@ -1,10 +1,11 @@
 import subprocess
 import sys
+from typing import get_args
 
 import pytest
 
 from muybridge.errors import UserError
-from muybridge.models.config import ModelConfig, last_layer_count
+from muybridge.models.config import EncoderName, ModelConfig, last_layer_count
 
 
 @pytest.mark.parametrize(
@@ -48,8 +49,14 @@ def test_the_command_line_can_import_the_options_without_torch() -> None:
 
 
 @pytest.mark.parametrize(
-    ("weights", "resolved"), [("imagenet", "last-15"), ("x.safetensors", "last-15"), ("none", "all")]
+    ("encoder", "top"), [("mobilenet", "last-15"), ("densenet", "last-114"), ("alexnet", "last-5")]
 )
-def test_auto_trains_the_top_of_a_pretrained_encoder_and_all_of_a_fresh_one(weights: str, resolved: str) -> None:
-    assert ModelConfig(weights=weights).layers_to_train == resolved
-    assert ModelConfig(weights=weights, trainable="none").layers_to_train == "none"
+@pytest.mark.parametrize("weights", ["imagenet", "x.safetensors"])
+def test_auto_trains_the_top_of_a_pretrained_encoder(encoder: EncoderName, top: str, weights: str) -> None:
+    assert ModelConfig(encoder=encoder, weights=weights).layers_to_train == top
+    assert ModelConfig(encoder=encoder, weights=weights, trainable="none").layers_to_train == "none"
+
+
+@pytest.mark.parametrize("encoder", get_args(EncoderName))
+def test_auto_trains_all_of_a_fresh_encoder(encoder: EncoderName) -> None:
+    assert ModelConfig(encoder=encoder, weights="none").layers_to_train == "all"

@@ -6,7 +6,7 @@ from torch import nn
 
 from muybridge.errors import UserError
 from muybridge.models.alexnet import AlexNet
-from muybridge.models.config import ModelConfig
+from muybridge.models.config import EncoderName, ModelConfig
 from muybridge.models.densenet import DenseNet121
 from muybridge.models.encoder import FrameEncoder
 from muybridge.models.freezing import set_trainable
@@ -102,3 +102,12 @@ def test_frozen_batch_norms_stay_as_they_are_while_the_rest_learns() -> None:
     for norm, old in zip(norms, before, strict=True):
         assert all(torch.equal(value, old[name]) for name, value in norm.state_dict().items())
     assert not torch.equal(kernel, net.encoder.conv_stem.weight)
+
+
+@pytest.mark.parametrize(("encoder", "first"), [("densenet", "features.denseblock4"), ("alexnet", "features.8")])
+def test_auto_begins_at_the_last_stage(encoder: EncoderName, first: str) -> None:
+    net = RecognizerNet(ModelConfig(encoder=encoder, head_widths=(4,), frozen_batch_norm=False), 2)
+    learning = [name for name, parameter in net.encoder.named_parameters() if parameter.requires_grad]
+    stages = {name.removeprefix("features.").split(".")[0] for name in learning}
+    assert learning[0].startswith(first)
+    assert stages == ({"denseblock4", "norm5"} if encoder == "densenet" else {"8", "10"})

@@ -124,7 +124,7 @@ def test_every_encoder_learns_two_clips_by_heart(encoder_config: ModelConfig) ->
 
 
 def test_cost_adds_up() -> None:
-    net = build(ModelConfig(weights="none"), class_count=10)
+    net = build(ModelConfig(weights="none", head_widths=(256, 128), dense_widths=(1024,)), class_count=10)
     cost = measure_cost(net, frame_count=5, size_px=224)
     # Per frame: the paper's 569 M less the 1.024 M of its classifier.
     assert cost.encoder_macs_per_frame == 568_740_352 - 1_024_000

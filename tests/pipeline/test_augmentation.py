@@ -4,7 +4,7 @@ import pytest
 from muybridge.pipeline.augmentation import apply_affine, augment, draw_affine, is_sided
 from muybridge.pipeline.config import AugmentConfig
 
-OFF = AugmentConfig(zoom=0, flip=False, rotation_degrees=0, shift=0)
+OFF = AugmentConfig(zoom=0, flip=False, rotation_degrees=0, shift=0, brightness=0)
 FRAMES = np.random.default_rng(0).integers(0, 255, (4, 24, 24, 3), dtype=np.uint8)
 
 
@@ -23,7 +23,7 @@ def test_everything_off_changes_nothing():
 
 
 def test_flip_alone_mirrors_exactly_and_half_of_the_time():
-    config = AugmentConfig(zoom=0, flip=True, rotation_degrees=0, shift=0)
+    config = AugmentConfig(zoom=0, flip=True, rotation_degrees=0, shift=0, brightness=0)
     results = [augment(FRAMES, config, rng(n), may_flip=True) for n in range(200)]
     mirrored = [np.array_equal(result, FRAMES[:, :, ::-1]) for result in results]
     plain = [np.array_equal(result, FRAMES) for result in results]
@@ -32,7 +32,7 @@ def test_flip_alone_mirrors_exactly_and_half_of_the_time():
 
 
 def test_no_flip_where_sides_matter():
-    config = AugmentConfig(zoom=0, flip=True, rotation_degrees=0, shift=0)
+    config = AugmentConfig(zoom=0, flip=True, rotation_degrees=0, shift=0, brightness=0)
     assert all(np.array_equal(augment(FRAMES, config, rng(n), may_flip=False), FRAMES) for n in range(50))
 
 
@@ -65,7 +65,7 @@ def test_each_option_stays_in_its_range_and_reaches_it(option, measure, limit):
 
 
 def test_rotation_and_zoom_keep_the_centre():
-    config = AugmentConfig(zoom=0.1, flip=True, rotation_degrees=20, shift=0)
+    config = AugmentConfig(zoom=0.1, flip=True, rotation_degrees=20, shift=0, brightness=0)
     centre = np.array([11.5, 11.5, 1])
     np.testing.assert_allclose(matrices(config) @ centre, np.tile(centre[:2], (300, 1)), atol=1e-9)
 

@@ -60,12 +60,12 @@ def test_frozen_parameters_are_left_to_themselves():
 def test_every_optimizer_makes_the_loss_fall(kind):
     torch.manual_seed(0)
     net = build(ModelConfig(width=0.25, weights="none", head_widths=(8,), dense_widths=(), dropout=0.0), 2)
-    config = TrainingConfig(optimizer=kind, learning_rate=0.01, encoder_rate=1.0)
+    config = TrainingConfig(optimizer=kind, learning_rate=0.1 if kind == "sgd" else 0.01, encoder_rate=1.0)
     optimizer = make_optimizer(net, config)
     labels = torch.tensor([0, 1, 0, 1])
     frames = torch.randint(0, 100, (4, 2, 32, 32, 3)) + 150 * labels[:, None, None, None, None]
     losses = []
-    for _ in range(12):
+    for _ in range(20):
         loss = torch.nn.functional.cross_entropy(net(frames), labels)
         optimizer.zero_grad()
         loss.backward()

@@ -20,6 +20,9 @@ PoolingName = Literal["max", "mean", "grid"]
 HeadName = Literal["bilstm", "mean"]
 ScalingName = Literal["imagenet", "unit"]
 
+AUTO_TRAINABLE = {"mobilenet": "last-15", "densenet": "last-114", "alexnet": "last-5"}
+"""What "auto" trains of a pretrained encoder: the report's choice, the last dense block, the last two convolutions."""
+
 
 @dataclass(frozen=True)
 class ModelConfig:
@@ -41,7 +44,7 @@ class ModelConfig:
 
     trainable: str = "auto"
     """Which encoder layers learn: "all", "none", or "last-N", counted as Keras counts (the report: last-15);
-    "auto" is last-15 of a pretrained encoder and all of a fresh one."""
+    "auto" is the last stage of a pretrained encoder (MobileNet: last-15) and all of a fresh one."""
 
     weights: Annotated[str, Parameter(alias="--weights")] = "imagenet"
     """First weights of the encoder: "imagenet" (trained at 224 px), for MobileNet also "imagenet-128", "-160"
@@ -113,7 +116,7 @@ class ModelConfig:
         """``trainable`` with ``auto`` resolved."""
         if self.trainable != "auto":
             return self.trainable
-        return "last-15" if self.pretrained else "all"
+        return AUTO_TRAINABLE.get(self.encoder, "all") if self.pretrained else "all"
 
 
 def last_layer_count(trainable: str) -> int | None:
