@@ -7,7 +7,7 @@ them with zeros page by page: a training step of MobileNet on 64 frames of 192 p
 import ctypes
 import sys
 
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h of glibc
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # malloc.h of glibc
 
 
 def keep_freed_memory() -> None:
@@ -18,3 +18,5 @@ def keep_freed_memory() -> None:
     if mallopt is not None:
         mallopt(_M_MMAP_THRESHOLD, 1 << 30)
         mallopt(_M_TRIM_THRESHOLD, (1 << 31) - 1)
+        # What the forward pass takes, autograd's thread gives back: with one arena each, both would keep growing.
+        mallopt(_M_ARENA_MAX, 1)

@@ -187,10 +187,6 @@ def _fit_and_measure(
     }
     _check_enough(datasets["train"], datasets["validation"], classes, failed)
 
-    def on_epoch(rows: list[dict[str, Any]]) -> None:
-        write_rows(folder.metrics, rows)
-        plot_curves(rows, folder.curves, monitor=recipe.training.monitor)
-
     rows = fit(
         net,
         recipe.training,
@@ -198,9 +194,10 @@ def _fit_and_measure(
         validation=datasets["validation"],
         run=folder,
         console=console,
-        on_epoch=on_epoch,
+        on_epoch=lambda rows: write_rows(folder.metrics, rows),
         resume=resume,
     )
+    plot_curves(rows, folder.curves, monitor=recipe.training.monitor)
     recognizer = Recognizer(net, classes=classes, sampler=cache.sampler, size_px=recipe.size_px)
     recognizer.save(folder.model)
     return TrainResult(folder.path, _measure_run(folder, recipe, split, recognizer, rows, console=console), rows)
