@@ -22,7 +22,7 @@ def main() -> None:
     options, flags = parser.parse_known_args()
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
-        command = [sys.executable, "-m", "muybridge.cli", "train", str(options.clips), "--run", str(run)]
+        command = [sys.executable, "-m", "muybridge", "train", str(options.clips), "--run", str(run)]
         command += ["--training.epochs", str(options.epochs), "--training.patience", "0"]
         command += [flag for flag in flags if flag != "--"]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL)

@@ -180,7 +180,7 @@ def test_an_interrupted_training_resumes_to_the_same_bits(tiny_run, clips, tmp_p
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text(yaml.safe_dump(TINY))
     run = tmp_path / "run"
-    command = [sys.executable, "-m", "muybridge.cli", "train"]
+    command = [sys.executable, "-m", "muybridge", "train"]
     one_thread = {**os.environ, "OMP_NUM_THREADS": "1"}  # as in these tests: sums depend on the number of threads
     process = subprocess.Popen(
         [*command, str(clips), "--recipe", str(recipe), "--run", str(run)],

@@ -128,14 +128,16 @@ def test_help_needs_no_heavy_imports():
     assert done.stdout.strip() == "[]"
 
 
-def test_ctrl_c_has_no_traceback(clips, tmp_path):
+@pytest.mark.parametrize("after_seconds", [0.7, 1.5])
+def test_ctrl_c_has_no_traceback(clips, tmp_path, after_seconds):
+    """While it imports, starts its workers or works: which of these depends on the machine."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "muybridge.cli", "check", str(clips), "--out", str(tmp_path)],
+        [sys.executable, "-m", "muybridge", "check", str(clips), "--out", str(tmp_path)],
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
     )
-    time.sleep(0.7)
+    time.sleep(after_seconds)
     process.send_signal(2)
     _, errors = process.communicate(timeout=60)
     assert process.returncode in (0, 130)

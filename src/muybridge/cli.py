@@ -255,10 +255,3 @@ def main(arguments: Sequence[str] | None = None) -> None:
         message = " ".join(str(error).split())
         STDERR.print(f"[bold red]error:[/] {escape(message)}", highlight=False, soft_wrap=True)
         sys.exit(EXIT_USER_ERROR)
-    except KeyboardInterrupt:
-        STDERR.print("\nstopped", highlight=False)
-        sys.exit(EXIT_INTERRUPTED)
-
-
-if __name__ == "__main__":
-    main()
