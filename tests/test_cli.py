@@ -32,6 +32,7 @@ def run(*arguments: str, capsys) -> tuple[int, str, str]:
         (["train", "x", "--training.epochs", "many"], "many"),
         (["train", "x", "--recipe", "nothing.yaml"], "nothing.yaml"),
         (["train", "--resume", "nowhere"], "nowhere"),
+        (["train", "--resume", "nowhere", "--epochs", "9"], "leave the other options out"),
         (["evaluate", "nowhere"], "nowhere"),
         (["predict", "nowhere", "nothing.avi"], "nothing.avi"),
         (["check", "nowhere"], "nowhere"),

@@ -130,6 +130,8 @@ def train(
 
     if (clips is None) == (resume is None):
         raise UserError("train takes either CLIPS or --resume RUN; for example: muybridge train my_clips")
+    if resume is not None and (recipe or run is not None or experiment != Recipe()):
+        raise UserError(f"--resume {resume} continues with the run's own recipe; leave the other options out")
     try:
         if resume is not None:
             result = api.resume(resume, console=STDERR)

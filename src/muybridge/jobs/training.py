@@ -185,7 +185,7 @@ def _fit_and_measure(
         )
         for part, clips in fitted.items()
     }
-    _check_enough(datasets["train"], datasets["validation"], classes, failed)
+    _check_enough(datasets["train"], datasets["validation"], classes)
 
     rows = fit(
         net,
@@ -265,7 +265,7 @@ def _check_unchanged(before: dict[str, str], now: dict[str, str]) -> None:
         )
 
 
-def _check_enough(train: ClipDataset, validation: ClipDataset, classes: Sequence[str], failed: dict[str, str]) -> None:
+def _check_enough(train: ClipDataset, validation: ClipDataset, classes: Sequence[str]) -> None:
     empty = [name for number, name in enumerate(classes) if number not in train.labels]
     if empty:
         raise UserError(f"no training clip of {', '.join(empty)} decodes; run muybridge check to see why")

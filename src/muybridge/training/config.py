@@ -28,7 +28,7 @@ class TrainingConfig:
     """Rate of the frame encoder, as a share of learning_rate."""
 
     head_epochs: int = 2
-    """First epochs in which the encoder's rate is zero, so that an untrained head cannot spoil it."""
+    """First epochs in which a pretrained encoder's rate is zero, so that an untrained head cannot spoil it."""
 
     weight_decay: float = 0.05
     """Weight decay (not on biases and norms)."""

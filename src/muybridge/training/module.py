@@ -74,7 +74,8 @@ class RecognizerModule(L.LightningModule):
     def configure_optimizers(self) -> Any:
         """The optimiser over four groups (encoder or rest, decayed or not) and a rate set at every step."""
         optimizer = make_optimizer(self.net, self.config)
-        held = self.config.head_epochs * self.steps_per_epoch
+        # A fresh encoder has nothing that an untrained head could spoil.
+        held = self.config.head_epochs * self.steps_per_epoch if self.net.config.pretrained else 0
         factors: list[Callable[[int], float]] = [
             partial(
                 rate_factor,
