@@ -1,5 +1,6 @@
 """Fixtures shared by all tests."""
 
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,9 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parent))  # for helpers such as clips.py, whatever the import mode
 from clips import tiny_recipe, write_clips
+
+# Background jobs of a shell ignore Ctrl-C and hand that on; the tests of Ctrl-C need its usual effect.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Small networks on few cores: several threads spend their time waiting for each other.
 torch.set_num_threads(1)

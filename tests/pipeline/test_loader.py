@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -101,3 +104,34 @@ def test_batches_do_not_depend_on_the_number_of_workers(cache_and_clips):
     for one, two in zip(*batches, strict=True):
         for a, b in zip(one, two, strict=True):
             assert torch.equal(a, b)
+
+
+OPENCV_BEFORE_FORK = """
+import sys
+import cv2, numpy as np
+from pathlib import Path
+from muybridge.dataset.catalog import Clip
+from muybridge.pipeline.cache import FrameCache
+from muybridge.pipeline.config import AugmentConfig, CacheConfig
+from muybridge.pipeline.loader import ClipDataset, make_loader
+from muybridge.video.sampling import UniformSampler
+
+if __name__ == "__main__":
+    root = Path(sys.argv[1])
+    clips = [Clip(path, label="a", group="", root=root) for path in sorted(root.rglob("*.avi"))]
+    cache = FrameCache(CacheConfig(folder=str(root / "c")), sampler=UniformSampler(frames=2), views=1, size_px=16)
+    cache.build(clips, workers=1)
+    cv2.setNumThreads(4)
+    cv2.GaussianBlur(np.zeros((4000, 4000), np.uint8), (5, 5), 0)  # starts OpenCV's threads
+    data = ClipDataset(cache, clips, classes=["a"], augment=AugmentConfig(), seed=0)
+    print(len(list(make_loader(data, batch_size=2, shuffle=True, seed=0, workers=1))))
+"""
+
+
+def test_workers_start_although_opencv_ran_threads_before(cache_and_clips, tmp_path):
+    """As after decoding large pictures: forked workers used to wait for threads that a fork does not copy."""
+    (tmp_path / "script.py").write_text(OPENCV_BEFORE_FORK)
+    done = subprocess.run(
+        [sys.executable, str(tmp_path / "script.py"), str(tmp_path)], capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stdout) == (0, "3\n"), done.stderr

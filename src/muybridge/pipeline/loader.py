@@ -159,6 +159,10 @@ def make_loader(
         workers: Processes that read and augment; 0 does it in this one.
         pin_memory: Page-locked batches, for a GPU.
     """
+    if workers:
+        # Workers may be forks, and a fork has OpenCV's thread pool without its threads: it would wait for them
+        # for ever. Ending the pool here, before they start, costs little: clips are read in parallel, not pixels.
+        cv2.setNumThreads(1)
     return DataLoader(
         data,  # type: ignore[arg-type]
         batch_size=batch_size,
@@ -172,6 +176,6 @@ def make_loader(
 
 
 def _start_worker(worker: int) -> None:
-    # Ctrl-C is the main process's to handle; it ends its workers. One thread each: there are many of them.
+    # Ctrl-C is the main process's to handle; it ends its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    cv2.setNumThreads(1)
+    cv2.setNumThreads(1)  # for workers that are not forks
