@@ -7,12 +7,17 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 
 sys.path.insert(0, str(Path(__file__).parent))  # for helpers such as clips.py, whatever the import mode
 from clips import tiny_recipe, write_clips
 
 # Background jobs of a shell ignore Ctrl-C and hand that on; the tests of Ctrl-C need its usual effect.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# The same examples at every run, so that a failure is a change's fault.
+settings.register_profile("repeatable", derandomize=True)
+settings.load_profile("repeatable")
 
 # Small networks on few cores: several threads spend their time waiting for each other.
 torch.set_num_threads(1)

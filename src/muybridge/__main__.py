@@ -1,5 +1,6 @@
 """Where the command starts: nothing is imported before Ctrl-C is answered cleanly."""
 
+import signal
 import sys
 
 
@@ -12,6 +13,8 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.stderr.write("\nstopped\n")
         sys.exit(130)
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # what is left is a second of tidying up
 
 
 if __name__ == "__main__":
