@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
@@ -16,6 +17,7 @@ from clips import TINY, tiny_recipe, write_clip
 from muybridge import api
 from muybridge.dataset.split import Split
 from muybridge.errors import UserError
+from muybridge.evaluation.predictions import Predictions
 from muybridge.recipes.loading import load_recipe
 from muybridge.recipes.recipe import DataConfig
 
@@ -104,6 +106,15 @@ def test_evaluate_tells_the_leak_to_the_clips_it_was_trained_on(tiny_run, clips,
     evaluation = api.evaluate(tiny_run, clips, out=tmp_path)
     split = Split.load(tiny_run / "split.json")
     assert evaluation.leak.startswith(f"{len(split.train) + len(split.validation)} of 24 clips")
+
+
+def test_windows_vote(clips, tmp_path):
+    flags = ["--sampler.kind", "sliding", "--sampler.hop", "4", "--sampler.jitter", "1", "--sampler.windows", "all"]
+    result = api.train(clips, tiny_recipe(*flags, "--sampler.combine", "vote"), run=tmp_path / "run")
+    shares = Predictions.read_csv(result.run / "predictions.csv").probabilities_NK
+    np.testing.assert_allclose(3 * shares, np.round(3 * shares), atol=1e-5)  # 12 frames: three windows vote
+    recognizer = api.load(result.run)
+    assert (recognizer.windows, recognizer.combine) == ("all", "vote")
 
 
 @pytest.mark.parametrize("views", [0, -1])

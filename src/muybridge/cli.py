@@ -154,7 +154,7 @@ def evaluate(
     run: Path,
     clips: Path | None = None,
     *,
-    views: int = 1,
+    views: int | None = None,
     out: Path | None = None,
     data: Annotated[DataConfig, Parameter(name="*")] = DataConfig(),  # noqa: B008 - a frozen value
     as_json: Annotated[Json, Parameter("--json")] = False,
@@ -164,7 +164,7 @@ def evaluate(
     Args:
         run: A run directory, or a model folder together with CLIPS.
         clips: Other labelled clips: a folder, a CSV, or an HMDB-51 or UCF101 folder.
-        views: How many samplings of each clip to average.
+        views: How many samplings of each clip to combine; default: as the model was trained to be used.
         out: Folder for the result files; default: evaluations/ in the run.
         data: Which of the other clips.
         as_json: Print the result as JSON.
@@ -182,7 +182,7 @@ def predict(
     /,
     *,
     top: int = 3,
-    views: int = 1,
+    views: int | None = None,
     as_json: Annotated[Json, Parameter("--json")] = False,
 ) -> None:
     """Name the action in video files.
@@ -191,7 +191,7 @@ def predict(
         model: A run directory or a model folder.
         videos: Files, folders or glob patterns ('clips/*.avi').
         top: How many classes to print.
-        views: How many samplings of each clip to average.
+        views: How many samplings of each clip to combine; default: as the model was trained to be used.
         as_json: Print the result as JSON.
     """
     from muybridge import api

@@ -6,6 +6,7 @@ from clips import write_clip
 from muybridge.dataset.catalog import Clip
 from muybridge.errors import UserError
 from muybridge.inference.recognizer import Recognizer
+from muybridge.inference.voting import vote
 from muybridge.models.config import ModelConfig
 from muybridge.models.recognizer import build
 from muybridge.video.decoding import read_sampled
@@ -19,10 +20,10 @@ SAMPLERS = [
 ]
 
 
-def make(sampler=SAMPLERS[0]) -> Recognizer:
+def make(sampler=SAMPLERS[0], **options) -> Recognizer:
     torch.manual_seed(0)
     net = build(ModelConfig(width=0.25, weights="none", head_widths=(8,), dense_widths=(16,)), 3)
-    return Recognizer(net, classes=["a", "b", "c"], sampler=sampler, size_px=32, device="cpu")
+    return Recognizer(net, classes=["a", "b", "c"], sampler=sampler, size_px=32, device="cpu", **options)
 
 
 @pytest.fixture
@@ -52,6 +53,20 @@ def test_a_saved_recognizer_says_the_same(video, tmp_path, sampler):
     loaded = Recognizer.load(tmp_path / "model", device="cpu")
     assert loaded.sampler == sampler
     assert loaded.predict(video).ranking == recognizer.predict(video).ranking
+
+
+@pytest.mark.parametrize("combine", ["mean", "vote"])
+def test_all_windows_of_a_clip_are_combined(video, tmp_path, combine):
+    recognizer = make(SAMPLERS[2], windows="all", combine=combine)
+    sampled = read_sampled(video, recognizer.sampler, views=None, size_px=32)
+    assert len(sampled.views) == 5  # of 17 frames: 0-6, 3-9, 6-12, 9-15, 10-16
+    with torch.inference_mode():
+        alone_VK = recognizer.net(torch.from_numpy(sampled.frames_THWC[np.array(sampled.views)])).double().softmax(1)
+    expected = vote(alone_VK.numpy()) if combine == "vote" else alone_VK.numpy().mean(axis=0)
+    recognizer.save(tmp_path / "model")
+    for each in (recognizer, Recognizer.load(tmp_path / "model", device="cpu")):
+        scores = dict(each.predict(video).ranking)
+        np.testing.assert_allclose([scores[name] for name in "abc"], expected, atol=1e-6)
 
 
 def test_many_files_come_in_order_with_their_errors(tmp_path):

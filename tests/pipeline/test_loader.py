@@ -1,3 +1,4 @@
+import dataclasses
 import subprocess
 import sys
 
@@ -8,7 +9,7 @@ import torch
 from muybridge.pipeline.cache import FrameCache
 from muybridge.pipeline.config import AugmentConfig, CacheConfig
 from muybridge.pipeline.loader import ClipDataset, EpochOrder, Item, collate, draw_positions, make_loader
-from muybridge.video.sampling import UniformSampler
+from muybridge.video.sampling import SlidingSampler, UniformSampler
 
 OFF = AugmentConfig(zoom=0, flip=False, rotation_degrees=0, shift=0)
 
@@ -47,6 +48,21 @@ def test_training_draws_each_frame_within_its_segment(cache_and_clips):
     assert all(position in views_VT[:, t] for draw in seen for t, position in enumerate(draw))
     whole = {tuple(draw_positions(entry, np.random.default_rng(n), mix=False)) for n in range(50)}
     assert whole == {tuple(view) for view in entry.views}
+
+
+def test_every_window_is_an_example(tmp_path, make_clip):
+    clips = [make_clip(f"{n}.avi", seed=n, frames=8 + 4 * n, label="ab"[n % 2]) for n in range(3)]
+    sampler = SlidingSampler(frames=4, hop=4)
+    cache = FrameCache(CacheConfig(folder=str(tmp_path / "cache")), sampler=sampler, views=None, size_px=16)
+    cache.build(clips, workers=1)
+    data = ClipDataset(cache, clips, classes=["a", "b"], augment=dataclasses.replace(OFF, brightness=0), seed=0)
+    assert data.labels == [0, 0, 1, 1, 1, 0, 0, 0, 0]  # of 8, 12 and 16 frames
+    seen = [data[3, index].frames_THWC for index in range(len(data))]
+    whole = FrameCache(
+        CacheConfig(folder=str(tmp_path / "cache")), sampler=UniformSampler(frames=16), views=1, size_px=16
+    )
+    whole.build(clips[2:], workers=1)
+    np.testing.assert_array_equal(np.concatenate(seen[5:]), whole.read(clips[2], range(16)))
 
 
 def test_items_depend_on_seed_and_epoch_alone(cache_and_clips):

@@ -19,8 +19,8 @@ def test_every_recipe_loads_builds_and_says_its_name(name):
 def test_the_reports_settings():
     main, small = load_recipe("report-mobilenet"), load_recipe("report-mobilenet-small")
     assert main.sampler.build() == UniformSampler(frames=5, rule="report")
-    assert (main.model.trainable, main.model.head_widths, main.training.l2) == ("all", (256, 128), 0.001)
-    assert (small.model.trainable, small.model.head_widths) == ("last-15", (256, 128, 64))
+    assert (main.model.trainable, main.model.head_widths, main.model.l2) == ("all", (256, 128), 0.001)
+    assert (small.model.trainable, small.model.head_widths, small.model.l2) == ("last-15", (256, 128, 64), 0)
     for recipe in (main, small):
         assert recipe.data.protocol == "random"
         assert recipe.model.scaling == "unit"
@@ -28,6 +28,36 @@ def test_the_reports_settings():
         assert recipe.training.patience == 30
         augment = recipe.augment
         assert (augment.zoom, augment.flip, augment.rotation_degrees, augment.shift) == (0.1, True, 20, 0.2)
+
+
+def test_a_recipe_can_be_based_on_another(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("name: mine\nbase: report-mobilenet\nmodel: {l2: 0.01}\n")
+    recipe, base = load_recipe(str(path)), load_recipe("report-mobilenet")
+    assert recipe == dataclasses.replace(base, name="mine", model=dataclasses.replace(base.model, l2=0.01))
+
+
+def test_an_unknown_base_is_named(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("base: report-mobilenets\n")
+    with pytest.raises(UserError, match="did you mean 'report-mobilenet'"):
+        load_recipe(str(path))
+
+
+def test_ullahs_settings():
+    recipe = load_recipe("ullah-dblstm")
+    assert recipe.sampler.build() == SlidingSampler(frames=6, stride=6, hop=36, policy="wrap")
+    assert (recipe.sampler.windows, recipe.sampler.combine) == ("all", "vote")
+    model = recipe.model
+    assert (model.encoder, model.encoder_output, model.trainable) == ("alexnet", "logits", "none")
+
+
+@pytest.mark.parametrize("name", [name for name in recipe_names() if name.startswith("modern-")])
+def test_modern_recipes_keep_the_structure_alone(name):
+    recipe = load_recipe(name)
+    assert (recipe.training, recipe.augment, recipe.data) == (Recipe().training, Recipe().augment, Recipe().data)
+    if name.removeprefix("modern-") not in ("dblstm",):
+        assert recipe.model.head_widths == load_recipe(name.replace("modern", "report")).model.head_widths
 
 
 def test_a_recipe_survives_yaml(tmp_path):
@@ -89,6 +119,8 @@ def test_short_names_of_flags():
         ({"augment": {"flip": "perhaps"}}, "perhaps"),
         ({"model": {"trainable": "first-3"}}, "first-3"),
         ({"cache": {"format": "png"}}, "png"),
+        ({"model": {"l2": 0.1}}, "dense_widths"),
+        ({"model": {"dense_widths": [8], "l1_bias": -0.1}}, "l1_bias"),
         ({"data": {"protocol": "official-4"}}, "official-4"),
     ],
 )
@@ -119,7 +151,14 @@ def test_samplers_of_recipes(config, sampler):
 
 @pytest.mark.parametrize(
     "config",
-    [SamplerConfig(jitter=2), SamplerConfig(jitter=0), SamplerConfig(rule="report"), SamplerConfig(frames=0)],
+    [
+        SamplerConfig(jitter=2),
+        SamplerConfig(jitter=0),
+        SamplerConfig(rule="report"),
+        SamplerConfig(frames=0),
+        SamplerConfig(windows="all", jitter=1),
+        SamplerConfig(kind="sliding", windows="all"),
+    ],
 )
 def test_samplers_that_make_no_sense(config):
     with pytest.raises(UserError):

@@ -1,8 +1,10 @@
+import dataclasses
+
 import pytest
 import torch
 
-from muybridge.models.config import ModelConfig
-from muybridge.models.recognizer import build
+from muybridge.models.config import PENALTIES, ModelConfig
+from muybridge.models.recognizer import RecognizerNet, build
 from muybridge.pipeline.loader import Batch
 from muybridge.training.config import TrainingConfig
 from muybridge.training.fitting import precision, worker_count
@@ -74,15 +76,17 @@ def test_every_optimizer_makes_the_loss_fall(kind):
     assert losses[-1] < 0.7 * losses[0]
 
 
+def loss_batch():
+    return Batch(torch.full((3, 2, 32, 32, 3), 99, dtype=torch.uint8), torch.tensor([2, 2, 1]), torch.tensor([0, 1, 2]))
+
+
 def loss_of(net, **options):
     module = RecognizerModule(
         net, TrainingConfig(label_smoothing=0, **options), class_counts=[1, 2, 5], steps_per_epoch=1
     )
     module.log = lambda *args, **kwargs: None
     net.eval()  # without dropout the loss is a function of the batch
-    batch = Batch(
-        torch.full((3, 2, 32, 32, 3), 99, dtype=torch.uint8), torch.tensor([2, 2, 1]), torch.tensor([0, 1, 2])
-    )
+    batch = loss_batch()
     return module.training_step(batch, 0), net(batch.frames_BTHWC, batch.lengths_B), batch.labels_B
 
 
@@ -93,11 +97,28 @@ def test_class_weights_are_inverse_shares(net):
     assert loss.item() == pytest.approx(((own * weights).sum() / weights.sum()).item(), rel=1e-5)
 
 
-def test_l2_is_on_the_hidden_dense_kernels_alone(net):
-    plain, *_ = loss_of(net)
-    penalised, *_ = loss_of(net, l2=0.1)
-    kernel = net.classifier[0].weight
-    assert (penalised - plain).item() == pytest.approx(0.1 * kernel.square().sum().item(), rel=1e-4)
+@pytest.mark.parametrize("option", PENALTIES)
+def test_penalties_are_on_the_hidden_dense_layers_alone(option):
+    torch.manual_seed(0)
+    config = ModelConfig(width=0.25, weights="none", head_widths=(8,), dense_widths=(16, 12))
+    net = RecognizerNet(dataclasses.replace(config, **{option: 0.1}), 3)
+    layers = [net.classifier[0], net.classifier[3]]
+    for layer in layers:
+        torch.nn.init.normal_(layer.bias)
+    penalised, *_ = loss_of(net)
+    net.config = config
+    plain, _, _ = loss_of(net)
+    summed = torch.square if option.startswith("l2") else torch.abs
+    if option.endswith("bias"):
+        expected = sum(summed(layer.bias).sum() for layer in layers)
+    elif option.endswith("activity"):
+        batch = loss_batch()
+        first = net.classifier[:2](net.head(net.norm(net.encode(batch.frames_BTHWC, batch.lengths_B)), batch.lengths_B))
+        second = net.classifier[2:5](first)
+        expected = (summed(first).sum() + summed(second).sum()) / len(batch.labels_B)
+    else:
+        expected = sum(summed(layer.weight).sum() for layer in layers)
+    assert (penalised - plain).item() == pytest.approx(0.1 * expected.item(), rel=1e-3)
 
 
 @pytest.mark.parametrize(("clips", "epochs"), [(20, 40), (100, 30), (375, 8), (9000, 8)])

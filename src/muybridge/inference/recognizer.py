@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,7 @@ from muybridge.cores import available_cores
 from muybridge.dataset.catalog import Clip
 from muybridge.errors import UserError
 from muybridge.evaluation.predictions import ClipPrediction
+from muybridge.inference.voting import vote
 from muybridge.models.recognizer import RecognizerNet
 from muybridge.models.saving import load_recognizer, save_recognizer
 from muybridge.pipeline.loader import Item, collate
@@ -31,6 +32,8 @@ from muybridge.video.sampling import Sampler, sampler_from_dict
 
 Frames = npt.NDArray[np.uint8]
 Scores = npt.NDArray[np.float64]
+Windows = Literal["one", "all"]
+Combine = Literal["mean", "vote"]
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,8 @@ class Recognizer:
         classes: Names of its K classes.
         sampler: Which frames of a clip it sees.
         size_px: Side of the square frames.
+        windows: ``"all"`` if a prediction combines all windows of a clip (a `SlidingSampler`'s), else ``"one"``.
+        combine: How the scores of several windows or views become one.
         device: Where it computes; default: a GPU if there is one.
     """
 
@@ -88,6 +93,8 @@ class Recognizer:
         classes: Sequence[str],
         sampler: Sampler,
         size_px: int,
+        windows: Windows = "one",
+        combine: Combine = "mean",
         device: str | None = None,
     ) -> None:
         keep_freed_memory()
@@ -96,6 +103,8 @@ class Recognizer:
         self.classes = tuple(classes)
         self.sampler = sampler
         self.size_px = size_px
+        self.windows = windows
+        self.combine = combine
 
     @classmethod
     def load(cls, folder: Path, *, device: str | None = None) -> "Recognizer":
@@ -113,20 +122,28 @@ class Recognizer:
             classes=metadata.classes,
             sampler=sampler_from_dict(preprocessing["sampler"]),
             size_px=preprocessing["size_px"],
+            # Models saved before these two existed use one window.
+            windows=preprocessing.get("windows", "one"),
+            combine=preprocessing.get("combine", "mean"),
             device=device,
         )
 
     def save(self, folder: Path) -> None:
         """Save the network with its classes and preprocessing."""
-        preprocessing: dict[str, Any] = {"sampler": self.sampler.to_dict(), "size_px": self.size_px}
+        preprocessing: dict[str, Any] = {
+            "sampler": self.sampler.to_dict(),
+            "size_px": self.size_px,
+            "windows": self.windows,
+            "combine": self.combine,
+        }
         save_recognizer(folder, self.net, classes=self.classes, preprocessing=preprocessing)
 
-    def predict(self, video: str | Path, *, views: int = 1) -> Prediction:
+    def predict(self, video: str | Path, *, views: int | None = None) -> Prediction:
         """Recognise the action in a video file.
 
         Args:
             video: The file; the whole of it is taken as one clip.
-            views: How many samplings of the clip to average.
+            views: How many samplings of the clip to combine; default: one, or all windows, as in training.
 
         Returns:
             All classes with their probabilities.
@@ -138,13 +155,13 @@ class Recognizer:
         return self._rank(clip.path, self._probabilities(self._views(clip, views)))
 
     def predict_files(
-        self, paths: Sequence[Path], *, views: int = 1, workers: int | None = None
+        self, paths: Sequence[Path], *, views: int | None = None, workers: int | None = None
     ) -> Iterator[Prediction]:
         """Recognise many videos, in order; one that does not decode gives a prediction with its error.
 
         Args:
             paths: The files.
-            views: How many samplings of each clip to average.
+            views: As in ``predict``.
             workers: Threads that decode ahead of the network; default: one per core.
         """
         for clip, probabilities_K, error in self._score(
@@ -155,7 +172,7 @@ class Recognizer:
             )
 
     def predict_clips(
-        self, clips: Sequence[Clip], *, views: int = 1, workers: int | None = None
+        self, clips: Sequence[Clip], *, views: int | None = None, workers: int | None = None
     ) -> Iterator[ClipPrediction]:
         """Recognise labelled clips, in order, for evaluation; arguments as in ``predict_files``."""
         for clip, probabilities_K, error in self._score(clips, views=views, workers=workers):
@@ -173,7 +190,7 @@ class Recognizer:
         return Prediction(path, tuple((self.classes[k], float(probabilities_K[k])) for k in order))
 
     def _score(
-        self, clips: Sequence[Clip], *, views: int, workers: int | None
+        self, clips: Sequence[Clip], *, views: int | None, workers: int | None
     ) -> Iterator[tuple[Clip, Scores | None, str | None]]:
         """Probabilities of each clip, or why there are none; threads decode ahead of the network."""
         workers = workers or available_cores()
@@ -197,8 +214,10 @@ class Recognizer:
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)
 
-    def _views(self, clip: Clip, views: int) -> list[Frames]:
-        if views < 1:
+    def _views(self, clip: Clip, views: int | None) -> list[Frames]:
+        if views is None and self.windows == "one":
+            views = 1
+        if views is not None and views < 1:
             raise UserError(f"--views is {views}; give 1 or more")
         sampled = read_sampled(
             clip.path,
@@ -212,10 +231,11 @@ class Recognizer:
 
     @torch.inference_mode()
     def _probabilities(self, views: list[Frames]) -> Scores:
-        """Average the class probabilities of the views of one clip."""
+        """Class probabilities of one clip from those of its views."""
         batch = collate([Item(frames_THWC, 0) for frames_THWC in views])
         logits_VK = self.net(batch.frames_BTHWC.to(self.device), batch.lengths_B.to(self.device))
-        return np.asarray(logits_VK.double().softmax(dim=1).mean(dim=0).cpu().numpy())
+        probabilities_VK = logits_VK.double().softmax(dim=1).cpu().numpy()
+        return vote(probabilities_VK) if self.combine == "vote" else np.asarray(probabilities_VK.mean(axis=0))
 
 
 def _whole_file(path: Path) -> Clip:

@@ -17,6 +17,7 @@ from muybridge.files import read_json
 from muybridge.inference.recognizer import Recognizer
 from muybridge.jobs.steps import FITTED_PARTS, STDERR, predict_labelled, read_clips
 from muybridge.recipes.recipe import DataConfig
+from muybridge.text import counted
 from muybridge.training.run_folder import RunFolder
 
 
@@ -25,7 +26,7 @@ def evaluate(
     clips: str | Path | None = None,
     *,
     data: DataConfig | None = None,
-    views: int = 1,
+    views: int | None = None,
     out: str | Path | None = None,
     console: Console = STDERR,
 ) -> Evaluation:
@@ -35,9 +36,9 @@ def evaluate(
         run: A run directory (or, with ``clips``, a model folder).
         clips: Other labelled clips; default: the run's test part.
         data: Which of the other clips: classes, and for ``given``, ``official-N`` or named groups the test part.
-        views: How many samplings of each clip to average.
+        views: How many samplings of each clip to combine; default: as the model was trained to be used.
         out: Folder for predictions.csv, per_class.csv, confusion_matrix.png, evaluation.json; default: the run's
-            folder ``evaluations/<clips>-views<n>``.
+            folder ``evaluations/<clips>``, with ``-views<n>`` if views were asked for.
         console: Where progress is printed.
 
     Returns:
@@ -61,10 +62,10 @@ def evaluate(
     else:
         chosen, protocol, leak, notes = _other_clips(run, Path(clips), recognizer.classes, data or DataConfig())
     predictions = predict_labelled(recognizer, chosen, views=views, console=console)
-    if views > 1:
-        notes.append(f"probabilities averaged over {views} views of each clip")
+    if views is not None:
+        notes.append(f"scores combined over {counted(views, 'view')} of each clip")
     evaluation = evaluate_predictions(predictions, protocol=protocol, leak=leak, notes=notes)
-    name = f"{Path(clips).resolve().stem if clips else 'test'}-views{views}"
+    name = (Path(clips).resolve().stem if clips else "test") + (f"-views{views}" if views else "")
     write_evaluation(Path(out) if out else run / "evaluations" / name, predictions, evaluation)
     return evaluation
 

@@ -30,7 +30,9 @@ def read_clips(clips: str | Path, data: DataConfig) -> Catalog:
     return catalog.subset(data.classes or data.class_count or None)
 
 
-def predict_labelled(recognizer: Recognizer, clips: Sequence[Clip], *, views: int, console: Console) -> Predictions:
+def predict_labelled(
+    recognizer: Recognizer, clips: Sequence[Clip], *, views: int | None = None, console: Console
+) -> Predictions:
     """Predict labelled clips, with a progress bar."""
     found: Iterator[ClipPrediction] = recognizer.predict_clips(clips, views=views)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:

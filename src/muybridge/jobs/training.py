@@ -168,7 +168,7 @@ def _fit_and_measure(
 ) -> TrainResult:
     classes = split.classes
     cache = FrameCache(
-        recipe.cache, sampler=recipe.sampler.build(), views=recipe.sampler.jitter, size_px=recipe.size_px
+        recipe.cache, sampler=recipe.sampler.build(), views=recipe.sampler.training_views, size_px=recipe.size_px
     )
     fitted = {part: split.clips_of(part) for part in FITTED_PARTS}
     failed = _decode_once(cache, [clip for clips in fitted.values() for clip in clips], console=console)
@@ -198,7 +198,14 @@ def _fit_and_measure(
         resume=resume,
     )
     plot_curves(rows, folder.curves, monitor=recipe.training.monitor)
-    recognizer = Recognizer(net, classes=classes, sampler=cache.sampler, size_px=recipe.size_px)
+    recognizer = Recognizer(
+        net,
+        classes=classes,
+        sampler=cache.sampler,
+        size_px=recipe.size_px,
+        windows=recipe.sampler.windows,
+        combine=recipe.sampler.combine,
+    )
     recognizer.save(folder.model)
     return TrainResult(folder.path, _measure_run(folder, recipe, split, recognizer, rows, console=console), rows)
 
@@ -216,7 +223,7 @@ def _measure_run(
     if not split.test:
         console.print("note: no test clips, so no accuracy is claimed", highlight=False)
         return None
-    predictions = predict_labelled(recognizer, split.clips_of("test"), views=1, console=console)
+    predictions = predict_labelled(recognizer, split.clips_of("test"), console=console)
     leak, environment = read_json(folder.leak), read_json(folder.environment)
     evaluation = evaluate_predictions(predictions, protocol=split.protocol, leak=leak, notes=split.notes)
     write_evaluation(folder.path, predictions, evaluation)

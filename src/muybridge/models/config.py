@@ -23,6 +23,8 @@ ScalingName = Literal["imagenet", "unit"]
 AUTO_TRAINABLE = {"mobilenet": "last-15", "densenet": "last-114", "alexnet": "last-5"}
 """What "auto" trains of a pretrained encoder: the report's choice, the last dense block, the last two convolutions."""
 
+PENALTIES = ("l1", "l2", "l1_bias", "l2_bias", "l1_activity", "l2_activity")
+
 
 @dataclass(frozen=True)
 class ModelConfig:
@@ -82,6 +84,24 @@ class ModelConfig:
     dropout: float = 0.5
     """Dropout before the class scores (after each dense layer) while training."""
 
+    l1: float = 0.0
+    """Penalty on the absolute kernels of the dense layers, added to the loss (Keras: kernel_regularizer)."""
+
+    l2: float = 0.0
+    """Penalty on the squared kernels of the dense layers (the report: 0.001)."""
+
+    l1_bias: float = 0.0
+    """Penalty on the absolute biases of the dense layers."""
+
+    l2_bias: float = 0.0
+    """Penalty on the squared biases of the dense layers."""
+
+    l1_activity: float = 0.0
+    """Penalty on the absolute outputs of the dense layers, a mean over the clips of a batch."""
+
+    l2_activity: float = 0.0
+    """Penalty on the squared outputs of the dense layers, a mean over the clips of a batch."""
+
     def __post_init__(self) -> None:
         _require_choice("encoder", self.encoder, get_args(EncoderName))
         _require_choice("encoder_output", self.encoder_output, get_args(EncoderOutput))
@@ -102,6 +122,10 @@ class ModelConfig:
             object.__setattr__(self, field, tuple(getattr(self, field)))
             widths = getattr(self, field)
             _require(all(units >= 1 for units in widths), field, widths, "whole numbers from 1 on")
+        for field in PENALTIES:
+            value = getattr(self, field)
+            _require(value >= 0, field, value, "0 or more")
+            _require(not value or len(self.dense_widths) > 0, field, value, "0 without layers in model.dense_widths")
         if self.head == "bilstm":
             _require(len(self.head_widths) > 0, "head_widths", self.head_widths, "one number per BiLSTM layer")
         _require(bool(self.weights), "weights", self.weights, "imagenet, none or a path")

@@ -85,13 +85,21 @@ class RecognizerNet(nn.Module):
 
     def classify(self, features_BTD: Tensor, lengths_B: Tensor | None = None) -> Tensor:
         """Score clips whose frames are encoded: logits_BK."""
-        logits_BK: Tensor = self.classifier(self.head(self.norm(features_BTD), lengths_B))
-        return logits_BK
+        return self.classify_openly(features_BTD, lengths_B)[0]
 
-    def hidden_dense_kernels(self) -> list[Tensor]:
-        """Kernels of the hidden dense layers, which the report's L2 penalty is on."""
-        linear = [layer for layer in self.classifier if isinstance(layer, nn.Linear)]
-        return [layer.weight for layer in linear[:-1]]
+    def classify_openly(self, features_BTD: Tensor, lengths_B: Tensor | None = None) -> tuple[Tensor, list[Tensor]]:
+        """As ``classify``, together with the outputs of the hidden dense layers, for penalties on them."""
+        output = self.head(self.norm(features_BTD), lengths_B)
+        hidden: list[Tensor] = []
+        for layer in self.classifier:
+            output = layer(output)
+            if isinstance(layer, nn.ReLU):
+                hidden.append(output)
+        return output, hidden
+
+    def hidden_dense_layers(self) -> list[nn.Linear]:
+        """The dense layers before the one that gives the class scores."""
+        return [layer for layer in self.classifier if isinstance(layer, nn.Linear)][:-1]
 
     def _encode_frames(self, frames_NHWC: Tensor) -> Tensor:
         scaled_NHWC = (frames_NHWC / 255 - self.pixel_mean) / self.pixel_std

@@ -48,13 +48,13 @@ class Batch(NamedTuple):
 
 
 class ClipDataset(Dataset[Item]):
-    """Cached clips of one part of a split.
+    """Cached clips of one part of a split: an example per clip, or per window where the cache keeps all windows.
 
     Args:
         cache: A cache whose ``build`` has seen the clips.
         clips: Clips that decode.
         classes: Class names; a clip's label is its position among them.
-        augment: Augmentation, or None for validation: no randomness, the middle view of the sampler.
+        augment: Augmentation, or None for validation: no randomness, and the middle view where one is chosen.
         seed: Seed of the augmentation.
     """
 
@@ -68,24 +68,30 @@ class ClipDataset(Dataset[Item]):
         seed: int,
     ) -> None:
         self.cache = cache
-        self.clips = tuple(clips)
-        self.labels = [classes.index(clip.label) for clip in clips]
+        # A clip and which of its views; None leaves the choice to each epoch.
+        self.examples: list[tuple[Clip, int | None]] = [(clip, None) for clip in clips]
+        if cache.views is None:
+            self.examples = [(clip, view) for clip in clips for view in range(len(cache.entry(clip).views))]
+        self.labels = [classes.index(clip.label) for clip, _ in self.examples]
         self.augment = augment
         self.seed = seed
 
     def __len__(self) -> int:
-        return len(self.clips)
+        return len(self.examples)
 
     def __getitem__(self, key: tuple[int, int]) -> Item:
         """Item of (epoch, index)."""
         epoch, index = key
-        clip = self.clips[index]
+        clip, view = self.examples[index]
         entry = self.cache.entry(clip)
         if self.augment is None:
-            positions = np.asarray(entry.views[len(entry.views) // 2])
+            positions = np.asarray(entry.views[len(entry.views) // 2 if view is None else view])
             return Item(self.cache.read(clip, positions), self.labels[index])
         generator = np.random.default_rng([self.seed, _AUGMENT, epoch, index])
-        positions = draw_positions(entry, generator, mix=self.cache.sampler.kind == "uniform")
+        if view is None:
+            positions = draw_positions(entry, generator, mix=self.cache.sampler.kind == "uniform")
+        else:
+            positions = np.asarray(entry.views[view])
         may_flip = not (is_sided(clip.label) or clip.label in self.augment.no_flip_classes)
         frames = augment(self.cache.read(clip, positions), self.augment, generator, may_flip=may_flip)
         return Item(frames, self.labels[index])

@@ -22,8 +22,12 @@ def recipe_names() -> list[str]:
     return sorted(item.name.removesuffix(".yaml") for item in folder.iterdir() if item.name.endswith(".yaml"))
 
 
+BASE_KEY = "base"
+"""``base: NAME`` in a recipe takes over what it does not say itself."""
+
+
 def read_values(recipe: str) -> tuple[dict[str, Any], str]:
-    """Read the values of a recipe, unchecked.
+    """Read the values of a recipe and of those it is based on, unchecked.
 
     Args:
         recipe: The name of a recipe that comes with the package, or the path of a YAML file.
@@ -49,7 +53,19 @@ def read_values(recipe: str) -> tuple[dict[str, Any], str]:
         raise UserError(f"{source}{where}: not YAML: {getattr(error, 'problem', error)}") from None
     if not isinstance(values, dict):
         raise UserError(f"{source}: a recipe is a mapping such as 'size_px: 112', this is a {type(values).__name__}")
+    if (base := values.pop(BASE_KEY, None)) is not None:
+        if base not in recipe_names():
+            raise UserError(f"{source}: no recipe {base} to be based on{did_you_mean(str(base), recipe_names())}")
+        values = _merged(read_values(base)[0], values)
     return values, source
+
+
+def _merged(base: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in values.items():
+        inner = merged.get(key)
+        merged[key] = _merged(inner, value) if isinstance(inner, Mapping) and isinstance(value, Mapping) else value
+    return merged
 
 
 # Lists take all the words that follow (--model.head-widths 256 128); an empty list is not worth an option.

@@ -31,7 +31,7 @@ class DataConfig:
     classes: tuple[str, ...] = ()
     """Only these classes. Empty: all."""
 
-    class_count: int = 0
+    class_count: Annotated[int, Parameter(alias="--class-count")] = 0
     """Only this many classes, in alphabetical order (the report: 4, 9, 16, 25, 51). 0: all."""
 
     test_groups: tuple[str, ...] = ()
@@ -78,6 +78,18 @@ class SamplerConfig:
     jitter: int = 3
     """Training draws each frame (uniform) or window (others) among this many places; odd. 1 is off."""
 
+    windows: Literal["one", "all"] = "one"
+    """sliding only. one: a clip is one example, a window of it; all: every window is an example of its own, and a
+    prediction combines all windows of a clip."""
+
+    combine: Literal["mean", "vote"] = "mean"
+    """How the scores of several windows or views of a clip become one: mean of probabilities, or majority vote."""
+
+    @property
+    def training_views(self) -> int | None:
+        """Views of a clip that training uses; None: all windows."""
+        return None if self.windows == "all" else self.jitter
+
     def build(self) -> "Sampler":
         """Make the sampler.
 
@@ -89,6 +101,8 @@ class SamplerConfig:
 
         if self.jitter < 1 or self.jitter % 2 == 0:
             raise UserError(f"sampler.jitter is {self.jitter}; give an odd number, 1 for none")
+        if self.windows == "all" and (self.kind != "sliding" or self.jitter > 1):
+            raise UserError("sampler.windows all is for sampler.kind sliding with sampler.jitter 1")
         if self.kind == "uniform":
             if self.rule == "report" and self.jitter > 1:
                 raise UserError("sampler.rule report knows one view only; set sampler.jitter to 1")

@@ -33,9 +33,6 @@ class TrainingConfig:
     weight_decay: float = 0.05
     """Weight decay (not on biases and norms)."""
 
-    l2: float = 0.0
-    """The report's L2 penalty on the kernels of the hidden dense layers, added to the loss."""
-
     schedule: Literal["cosine", "constant"] = "cosine"
     """cosine: falls to zero at the last epoch. constant: stays."""
 
@@ -79,7 +76,7 @@ class TrainingConfig:
             UserError: For a value outside its range.
         """
         least = {"epochs": 0, "batch_size": 1, "seed": 0, "patience": 0, "workers": -1, "head_epochs": 0}
-        least |= dict.fromkeys(("encoder_rate", "weight_decay", "l2", "warmup_epochs", "gradient_clip"), 0)
+        least |= dict.fromkeys(("encoder_rate", "weight_decay", "warmup_epochs", "gradient_clip"), 0)
         for name, minimum in least.items():
             if getattr(self, name) < minimum:
                 raise UserError(f"training.{name} is {getattr(self, name)}; give {minimum} or more")

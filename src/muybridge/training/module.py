@@ -19,6 +19,7 @@ from torch.nn import functional
 from muybridge.models.recognizer import RecognizerNet
 from muybridge.pipeline.loader import Batch
 from muybridge.training.config import TrainingConfig
+from muybridge.training.penalty import dense_penalty
 
 
 class RecognizerModule(L.LightningModule):
@@ -48,7 +49,8 @@ class RecognizerModule(L.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
         """Loss of one batch; logs loss and accuracy averaged over the epoch's clips."""
-        logits_BK = self.net(batch.frames_BTHWC, batch.lengths_B)
+        features_BTD = self.net.encode(batch.frames_BTHWC, batch.lengths_B)
+        logits_BK, hidden = self.net.classify_openly(features_BTD, batch.lengths_B)
         loss = functional.cross_entropy(
             logits_BK,
             batch.labels_B,
@@ -56,9 +58,7 @@ class RecognizerModule(L.LightningModule):
             label_smoothing=self.config.label_smoothing,
         )
         self._log("train", loss, logits_BK, batch.labels_B)
-        if self.config.l2:
-            loss = loss + self.config.l2 * sum(k.square().sum() for k in self.net.hidden_dense_kernels())
-        return loss
+        return loss + dense_penalty(self.net, hidden)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Log validation loss (plain cross entropy) and accuracy."""
