@@ -1,0 +1,1 @@
+"""Public data sets from the net: where they are published, fetching, unpacking."""
