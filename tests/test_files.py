@@ -4,7 +4,7 @@ import os
 import pytest
 
 from muybridge.errors import UserError
-from muybridge.files import read_json, replacing, write_json, write_text
+from muybridge.files import building_folder, read_json, replacing, write_json, write_text
 
 
 def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -46,3 +46,32 @@ def test_damaged_json_is_told(tmp_path, content):
         path.write_bytes(content if isinstance(content, bytes) else json.dumps("x")[:1].encode())
     with pytest.raises(UserError, match=r"a\.json"):
         read_json(path)
+
+
+def test_a_folder_is_built_whole(tmp_path):
+    with building_folder(tmp_path / "deep" / "made") as temporary:
+        assert temporary.name == "made"
+        (temporary / "a.txt").write_text("1")
+        assert not (tmp_path / "deep" / "made").exists()
+    assert (tmp_path / "deep" / "made" / "a.txt").read_text() == "1"
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["made"]
+
+
+@pytest.mark.parametrize("failure", [KeyboardInterrupt, ValueError])
+@pytest.mark.parametrize("reserved", [True, False])
+def test_a_folder_that_is_not_finished_leaves_nothing(tmp_path, failure, reserved):
+    if reserved:
+        (tmp_path / "made").mkdir()
+    with pytest.raises(failure), building_folder(tmp_path / "made") as temporary:
+        (temporary / "a.txt").write_text("1")
+        raise failure
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_in_use_is_not_replaced(tmp_path):
+    with pytest.raises(OSError, match="not empty"), building_folder(tmp_path / "made") as temporary:
+        (temporary / "a.txt").write_text("1")
+        (tmp_path / "made").mkdir()
+        (tmp_path / "made" / "b.txt").write_text("2")
+    assert [path.name for path in (tmp_path / "made").iterdir()] == ["b.txt"]
+    assert [path.name for path in tmp_path.iterdir()] == ["made"]

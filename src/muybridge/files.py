@@ -4,7 +4,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,29 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def building_folder(path: Path) -> Iterator[Path]:
+    """Yield a temporary folder of the same name; on success it stands at ``path`` in one step.
+
+    On an exception it is removed with all that is in it, so there is never half a folder at ``path``.
+
+    Args:
+        path: A folder that does not exist, or is empty: one made to reserve the name. On an exception that goes, too.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Inside a hidden folder beside it: on the same disk, and with its own name, which reports print.
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as hidden:
+        temporary = Path(hidden) / path.name
+        temporary.mkdir()
+        try:
+            yield temporary
+            temporary.rename(path)
+        except BaseException:
+            with suppress(OSError):  # not there, or not empty
+                path.rmdir()
+            raise
 
 
 def write_text(path: Path, text: str) -> None:

@@ -25,6 +25,14 @@ def shortened(names: Sequence[str], *, limit: int = 8) -> str:
     return listed if len(names) <= limit else f"{listed} and {len(names) - limit} more"
 
 
+def only_in_each(first: Iterable[str], second: Iterable[str]) -> tuple[str, str] | None:
+    """The names that only the first and only the second have, ready for a message; None where both have the same."""
+    names, others = set(first), set(second)
+    if names == others:
+        return None
+    return shortened(sorted(names - others)) or "none", shortened(sorted(others - names)) or "none"
+
+
 def abbreviated(text: str, characters: int) -> str:
     """``text`` cut in the middle to at most ``characters``, so that both ends still tell names apart."""
     if len(text) <= characters:

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import lightning as L
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -26,14 +26,36 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             super().save_checkpoint(checkpoint, temporary, storage_options)
 
 
+class EpochCheckpoint(ModelCheckpoint):
+    """Lightning's checkpoint callback for one file, written at the ends of epochs, in a folder that may be moved.
+
+    Args:
+        path: The file.
+        goal: ``monitor`` and ``mode`` of the figure whose best epoch is kept; default: every epoch replaces the last.
+    """
+
+    def __init__(self, path: Path, **goal: Any) -> None:
+        super().__init__(
+            path.parent, filename=path.stem, enable_version_counter=False, save_on_train_epoch_end=True, **goal
+        )
+        self._path = path
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up the best figure so far; Lightning would forget it where the folder has another name now."""
+        path = str(self._path.absolute())
+        scores = {path: state_dict["best_model_score"]} if state_dict["best_k_models"] else {}
+        paths = {"best_model_path": path, "kth_best_model_path": path, "best_k_models": scores}
+        super().load_state_dict({**state_dict, **paths, "dirpath": self.dirpath})
+
+
 class EpochTable(Callback):
     """Collects one row of figures per epoch, and keeps them in the checkpoint so that a resume continues them.
 
     Args:
-        on_epoch: Called with all rows so far after every epoch.
+        on_epoch: Called with all rows so far after every epoch; True ends the training there.
     """
 
-    def __init__(self, on_epoch: Callable[[list[Row]], None]) -> None:
+    def __init__(self, on_epoch: Callable[[list[Row]], bool]) -> None:
         self.rows: list[Row] = []
         self._stopped = False
         self._trainer: L.Trainer | None = None
@@ -71,7 +93,7 @@ class EpochTable(Callback):
                 "seconds": round(time.perf_counter() - self._started, 3),
             }
         )
-        self._on_epoch(self.rows)
+        trainer.should_stop = self._on_epoch(self.rows) or trainer.should_stop
 
 
 class EpochLines(Callback):

@@ -13,7 +13,7 @@ from typing import Any
 
 import lightning as L
 import torch
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.callbacks import EarlyStopping
 from rich.console import Console
 
 from muybridge.allocator import keep_freed_memory
@@ -21,7 +21,7 @@ from muybridge.cores import available_cores
 from muybridge.errors import UserError
 from muybridge.models.recognizer import RecognizerNet
 from muybridge.pipeline.loader import ClipDataset, make_loader
-from muybridge.training.callbacks import AtomicCheckpointIO, EpochLines, EpochTable, Row
+from muybridge.training.callbacks import AtomicCheckpointIO, EpochCheckpoint, EpochLines, EpochTable, Row
 from muybridge.training.config import TrainingConfig
 from muybridge.training.module import RecognizerModule
 from muybridge.training.run_folder import RunFolder
@@ -39,7 +39,7 @@ def fit(
     validation: ClipDataset,
     run: RunFolder,
     console: Console,
-    on_epoch: Callable[[list[Row]], None],
+    on_epoch: Callable[[list[Row]], bool],
     resume: bool = False,
 ) -> list[Row]:
     """Fit a network and leave it with the weights of its best epoch.
@@ -51,7 +51,7 @@ def fit(
         validation: Validation clips; they choose the best epoch.
         run: Where checkpoints go.
         console: Where progress is printed.
-        on_epoch: Called with all rows of figures after every epoch.
+        on_epoch: Called with all rows of figures after every epoch; True ends the training there.
         resume: Continue from the run's last checkpoint, if it has one.
 
     Returns:
@@ -85,15 +85,13 @@ def fit(
         "monitor": f"validation_{config.monitor}",
         "mode": "max" if config.monitor == "accuracy" else "min",
     }
-    checkpoint = ModelCheckpoint(
-        run.best_checkpoint.parent,
-        filename=run.best_checkpoint.stem,
-        save_last=True,
-        enable_version_counter=False,
-        save_on_train_epoch_end=True,
-        **goal,
-    )
-    callbacks: list[Any] = [table, EpochLines(console, clips_per_epoch=len(train)), checkpoint]
+    # The last comes last, so that it knows the best. Lightning's save_last would leave out epochs that are no better.
+    callbacks: list[Any] = [
+        table,
+        EpochLines(console, clips_per_epoch=len(train)),
+        EpochCheckpoint(run.best_checkpoint, **goal),
+        EpochCheckpoint(run.last_checkpoint),
+    ]
     if config.patience:
         callbacks.append(EarlyStopping(patience=config.patience, check_on_train_epoch_end=True, **goal))
     trainer = L.Trainer(

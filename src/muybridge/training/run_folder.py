@@ -67,6 +67,20 @@ class RunFolder:
         return self.path / "model"
 
     @property
+    def ensemble(self) -> Path:
+        """An ensemble's members, rule and numbers; a training has none."""
+        return self.path / "ensemble.json"
+
+    @property
+    def comparison(self) -> Path:
+        """What an ensemble gains on each of its members."""
+        return self.path / "comparison.json"
+
+    def member(self, name: str) -> Path:
+        """What a member of an ensemble says of the ensemble's test clips."""
+        return self.path / "members" / name
+
+    @property
     def last_checkpoint(self) -> Path:
         """State of training after its last finished epoch."""
         return self.path / "checkpoints" / "last.ckpt"
@@ -102,8 +116,20 @@ class RunFolder:
             UserError: If there is no run at ``path``.
         """
         run = cls(path)
-        if not (run.recipe.is_file() and run.split.is_file()):
+        if not (run.split.is_file() and (run.recipe.is_file() or run.ensemble.is_file())):
             raise UserError(f"{path} is not a run: it has no recipe.yaml and split.json; give a folder made by train")
+        return run
+
+    @classmethod
+    def trained(cls, path: Path) -> "RunFolder":
+        """Open the run directory of a training.
+
+        Raises:
+            UserError: If there is no run at ``path``, or it is that of an ensemble.
+        """
+        run = cls.existing(path)
+        if run.ensemble.is_file():
+            raise UserError(f"{path} is an ensemble; give the runs that it was made of, or another run made by train")
         return run
 
 
