@@ -17,7 +17,7 @@ from muybridge.evaluation.intervals import Interval, wilson
 from muybridge.evaluation.predictions import Predictions
 
 # A float32 softmax underflows to 0 below this; the logarithm of an exact 0 would make one clip outweigh all.
-_SMALLEST_PROBABILITY = float(np.finfo(np.float32).tiny)
+SMALLEST_PROBABILITY = float(np.finfo(np.float32).tiny)
 
 
 @dataclass(frozen=True)
@@ -163,4 +163,4 @@ def negative_log_likelihood(predictions: Predictions) -> float | None:
     if not decoded_N.any():
         return None
     probability_D = predictions.probabilities_NK[decoded_N, predictions.labels_N[decoded_N]]
-    return float(-np.log(np.maximum(probability_D, _SMALLEST_PROBABILITY)).mean())
+    return float(-np.log(np.maximum(probability_D, SMALLEST_PROBABILITY)).mean())

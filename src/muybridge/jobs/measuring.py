@@ -14,7 +14,7 @@ from muybridge.errors import UserError
 from muybridge.evaluation.artefacts import write_evaluation
 from muybridge.evaluation.evaluation import Evaluation, evaluate_predictions
 from muybridge.files import read_json
-from muybridge.inference.recognizer import Recognizer
+from muybridge.inference.loading import load_model
 from muybridge.jobs.steps import FITTED_PARTS, STDERR, predict_labelled, read_clips
 from muybridge.recipes.recipe import DataConfig
 from muybridge.text import counted
@@ -48,7 +48,7 @@ def evaluate(
         UserError: If there is no model, or no clip of a known class.
     """
     run = Path(run)
-    recognizer = Recognizer.load(run)
+    model = load_model(run)
     notes: list[str] = []
     if clips is None:
         folder = RunFolder.existing(run)
@@ -60,8 +60,8 @@ def evaluate(
         if len(missing) == len(chosen):
             raise UserError(f"the clips of {run} are gone (for example {missing[0].path}); name their new folder")
     else:
-        chosen, protocol, leak, notes = _other_clips(run, Path(clips), recognizer.classes, data or DataConfig())
-    predictions = predict_labelled(recognizer, chosen, views=views, console=console)
+        chosen, protocol, leak, notes = _other_clips(run, Path(clips), model.classes, data or DataConfig())
+    predictions = predict_labelled(model, chosen, views=views, console=console)
     if views is not None:
         notes.append(f"scores combined over {counted(views, 'view')} of each clip")
     evaluation = evaluate_predictions(predictions, protocol=protocol, leak=leak, notes=notes)

@@ -94,19 +94,7 @@ def load_recognizer(folder: Path) -> tuple[RecognizerNet, SavedModel]:
 
 def _read_metadata(path: Path) -> tuple[SavedModel, str]:
     """Read ``model.json``: what it describes and the checksum of the tensors."""
-    if not path.is_file():
-        raise UserError(f"{path.parent} holds no trained model: there is no {METADATA_FILE} in it")
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UserError(f"{path} is damaged: {error}") from error
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise UserError(f"{path} does not describe a muybridge recognizer")
-    if content.get("format_version") != FORMAT_VERSION:
-        raise UserError(
-            f"{path} has format version {content.get('format_version')}, and this muybridge reads "
-            f"{FORMAT_VERSION}; update muybridge"
-        )
+    content = read_description(path.parent, kind=FORMAT, version=FORMAT_VERSION)
     try:
         saved = SavedModel(
             config=ModelConfig(**content["model"]),
@@ -116,6 +104,34 @@ def _read_metadata(path: Path) -> tuple[SavedModel, str]:
         return saved, content["weights_sha256"]
     except (KeyError, TypeError) as error:
         raise UserError(f"{path} is damaged or of another version: {error}") from error
+
+
+def read_description(folder: Path, *, kind: str, version: int) -> dict[str, Any]:
+    """Read the ``model.json`` of a model folder.
+
+    Args:
+        folder: The model folder.
+        kind: The format that it must name.
+        version: The version of that format that is understood.
+
+    Raises:
+        UserError: There is none, it is damaged, or it describes something else.
+    """
+    path = folder / METADATA_FILE
+    if not path.is_file():
+        raise UserError(f"{folder} holds no trained model: there is no {METADATA_FILE} in it")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{path} is damaged: {error}") from error
+    if not isinstance(content, dict) or content.get("format") != kind:
+        raise UserError(f"{path} does not describe a {kind.replace('-', ' ')}")
+    if content.get("format_version") != version:
+        raise UserError(
+            f"{path} has format version {content.get('format_version')}, and this muybridge reads "
+            f"{version}; update muybridge"
+        )
+    return content
 
 
 def _sha256(path: Path) -> str:

@@ -1,0 +1,81 @@
+"""Temperature scaling: one number that makes the scores of a model as sure as it is right.
+
+Dividing logits by a temperature T and taking the softmax again is the same as raising the probabilities to the
+power 1/T and scaling them to add up to 1. So the temperature is fitted and applied on probabilities here, which is
+all that a model gives, whatever it averaged to get them. It leaves the order of the classes as it is: T above 1
+makes scores more cautious, below 1 bolder.
+
+Source: Guo, Pleiss, Sun and Weinberger, "On calibration of modern neural networks", ICML 2017, section 4.2.
+
+Legend: N clips, K classes.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from muybridge.errors import UserError
+from muybridge.evaluation.metrics import SMALLEST_PROBABILITY
+from muybridge.evaluation.predictions import Predictions
+
+# Beyond these a temperature says that there was too little to fit it on.
+COLDEST, HOTTEST = 0.05, 20.0
+# Halvings of the range of ln T: the last is 6e-15 wide.
+_HALVINGS = 50
+
+
+def tempered(probabilities_NK: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:
+    """Probabilities at another temperature.
+
+    Args:
+        probabilities_NK: the classes along the last axis; any number of axes before it.
+        temperature: above 0; at 1 the probabilities stay as they are.
+    """
+    if temperature == 1:
+        return probabilities_NK
+    return softmax(log(probabilities_NK) / temperature)
+
+
+def fit_temperature(predictions: Predictions) -> float | None:
+    """The temperature at which the true classes are most likely: the least negative log likelihood.
+
+    The likelihood is concave in 1/T, so its slope has one sign change, which is found by halving.
+
+    Args:
+        predictions: of clips that the model was not fitted on.
+
+    Returns:
+        The temperature, between `COLDEST` and `HOTTEST`; None when every clip is right, because the likelihood
+        then only grows with bolder scores, and nothing tells how bold is too bold.
+
+    Raises:
+        UserError: if no clip could be decoded.
+    """
+    decoded_N = predictions.decoded_N
+    if not decoded_N.any():
+        raise UserError("no validation clip could be decoded, so no temperature can be fitted")
+    if predictions.correct_N[decoded_N].all():
+        return None
+    logits_NK = log(predictions.probabilities_NK[decoded_N])
+    true_N = logits_NK[np.arange(len(logits_NK)), predictions.labels_N[decoded_N]]
+
+    def too_bold(temperature: float) -> bool:
+        """Whether the likelihood falls with 1/T: the mean logit at T exceeds that of the true class."""
+        expected_N = (softmax(logits_NK / temperature) * logits_NK).sum(axis=1)
+        return float((expected_N - true_N).mean()) > 0
+
+    low, high = np.log(COLDEST), np.log(HOTTEST)
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if too_bold(float(np.exp(middle))) else (low, middle)
+    return float(np.exp((low + high) / 2))
+
+
+def log(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Natural logarithm, finite at 0: a float32 softmax underflows, which is no proof of impossibility."""
+    return np.log(np.maximum(probabilities, SMALLEST_PROBABILITY))
+
+
+def softmax(logits_NK: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Softmax along the last axis."""
+    powers_NK = np.exp(logits_NK - logits_NK.max(axis=-1, keepdims=True))
+    return np.asarray(powers_NK / powers_NK.sum(axis=-1, keepdims=True))

@@ -1,0 +1,146 @@
+"""Several trained recognizers as one model.
+
+Notable: members may differ in everything but the set of their classes; they are aligned by name. A file is decoded
+once for all members that see the same frames. On disk an ensemble is a folder that holds its members as whole
+model folders of their own, beside a ``model.json`` with the rule, written last, and the checksums of theirs.
+
+Axes: M members, K classes.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from muybridge.dataset.catalog import Clip
+from muybridge.dataset.duplicates import content_hash
+from muybridge.errors import UserError
+from muybridge.evaluation.predictions import ClipPrediction
+from muybridge.files import write_json
+from muybridge.inference.combining import Combination
+from muybridge.inference.model import Frames, Model, Scores, clip_prediction, read_ahead
+from muybridge.inference.recognizer import Recognizer
+from muybridge.models.saving import METADATA_FILE, read_description
+from muybridge.text import only_in_each
+from muybridge.video.errors import VideoError
+
+FORMAT = "muybridge-ensemble"
+FORMAT_VERSION = 1
+MEMBERS_FOLDER = "members"
+
+
+class Ensemble(Model):
+    """Several recognizers that answer together.
+
+    Args:
+        members: The recognizers under their names, which serve as folder names.
+        combination: How their answers become one.
+
+    Attributes:
+        classes: The names of the K classes, in the order of the first member.
+
+    Raises:
+        UserError: If the members do not have the same classes.
+        ValueError: If the combination is made for another number of members.
+    """
+
+    def __init__(self, members: Mapping[str, Recognizer], combination: Combination) -> None:
+        if len(members) != len(combination.weights):
+            raise ValueError(f"{len(members)} members, but the combination is for {len(combination.weights)}")
+        self.members = dict(members)
+        self.combination = combination
+        first, self.classes = next((name, member.classes) for name, member in members.items())
+        for name, member in members.items():
+            _check_same_classes(first, self.classes, name, member.classes)
+        self._orders = [[member.classes.index(label) for label in self.classes] for member in members.values()]
+
+    @classmethod
+    def load(cls, folder: Path, *, device: str | None = None) -> "Ensemble":
+        """Load the model folder of an ensemble.
+
+        Raises:
+            UserError: If there is no whole ensemble there.
+        """
+        content = read_description(folder, kind=FORMAT, version=FORMAT_VERSION)
+        path = folder / METADATA_FILE
+        try:
+            combination = Combination.from_dict(content["combination"])
+            checksums = {str(member["name"]): str(member["model_json_sha256"]) for member in content["members"]}
+            classes = tuple(content["classes"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise UserError(f"{path} is damaged or of another version: {error}") from error
+        members = {}
+        for name, checksum in checksums.items():
+            if Path(name).name != name:
+                raise UserError(f"{path} is damaged: {name!r} is no name of a member")
+            # Its model.json in turn vouches for its weights.
+            description = folder / MEMBERS_FOLDER / name / METADATA_FILE
+            if not description.is_file() or content_hash(description) != checksum:
+                raise UserError(f"{description} is not the one that belongs to {path}; copy the whole folder again")
+            members[name] = Recognizer.load(description.parent, device=device)
+        try:
+            ensemble = cls(members, combination)
+        except (UserError, ValueError, StopIteration) as error:
+            raise UserError(f"{path} is damaged: {error}") from error
+        if ensemble.classes != classes:
+            raise UserError(f"{path} is damaged: its classes are not those of its members")
+        return ensemble
+
+    def save(self, folder: Path) -> None:
+        """Save all members and the rule; ``folder`` must not hold another model."""
+        checksums = []
+        for name, member in self.members.items():
+            member.save(folder / MEMBERS_FOLDER / name)
+            checksum = content_hash(folder / MEMBERS_FOLDER / name / METADATA_FILE)
+            checksums.append({"name": name, "model_json_sha256": checksum})
+        content = {
+            "format": FORMAT,
+            "format_version": FORMAT_VERSION,
+            "classes": list(self.classes),
+            "combination": self.combination.to_dict(),
+            "members": checksums,
+        }
+        write_json(folder / METADATA_FILE, content)
+
+    def predict_members(
+        self, clips: Sequence[Clip], *, views: int | None = None, workers: int | None = None
+    ) -> Iterator[tuple[ClipPrediction, ...]]:
+        """What each member says of each clip, over the ensemble's classes; arguments as in ``predict_clips``."""
+        found = self._score_members(clips, views=views, workers=workers)
+        for clip, answers in zip(clips, found, strict=True):
+            yield tuple(clip_prediction(clip, answer) for answer in answers)
+
+    def _score(self, clips: Sequence[Clip], *, views: int | None, workers: int | None) -> Iterator[Scores | VideoError]:
+        for answers in self._score_members(clips, views=views, workers=workers):
+            failures = [answer for answer in answers if isinstance(answer, VideoError)]
+            decoded = [answer for answer in answers if not isinstance(answer, VideoError)]
+            yield failures[0] if failures else self.combination(np.stack(decoded))
+
+    def _score_members(
+        self, clips: Sequence[Clip], *, views: int | None, workers: int | None
+    ) -> Iterator[list[Scores | VideoError]]:
+        for reads in read_ahead(clips, partial(self._read, views=views), workers=workers):
+            yield [
+                read if isinstance(read, VideoError) else member.probabilities(read)[order]
+                for member, order, read in zip(self.members.values(), self._orders, reads, strict=True)
+            ]
+
+    def _read(self, clip: Clip, *, views: int | None) -> list[list[Frames] | VideoError]:
+        """The views of a clip for each member; members that see the same frames share them."""
+        by_reading = {member.reading: member for member in self.members.values()}
+        reads = {reading: member.read(clip, views=views) for reading, member in by_reading.items()}
+        return [reads[member.reading] for member in self.members.values()]
+
+
+def _check_same_classes(first: str, classes: Sequence[str], other: str, other_classes: Sequence[str]) -> None:
+    """Check that two models know the same classes, in any order.
+
+    Raises:
+        UserError: If not; it names the difference.
+    """
+    if difference := only_in_each(classes, other_classes):
+        raise UserError(
+            f"members of an ensemble must have the same classes; only {first} has: {difference[0]}; "
+            f"only {other} has: {difference[1]}"
+        )
