@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+Panel = Literal["loss", "accuracy", "rate"]
+PANELS: tuple[Panel, ...] = ("loss", "accuracy", "rate")
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#767676"
 _LABEL_CHARACTERS = 24
 # Up to this many classes the cells of a confusion matrix have room for their numbers.
@@ -57,13 +59,14 @@ _STYLE: dict[str, Any] = {
     "legend.frameon": False,
     "figure.dpi": 100.0,
     "savefig.dpi": 150.0,
-    "savefig.bbox": "tight",
     "svg.fonttype": "none",  # text stays text: small, searchable, and in any script the browser knows
     "svg.hashsalt": "muybridge",  # the same figures give the same bytes
 }
 
 
-def plot_curves(metrics_rows: Sequence[Mapping[str, Any]], path: Path, *, monitor: str = "loss") -> None:
+def plot_curves(
+    metrics_rows: Sequence[Mapping[str, Any]], path: Path, *, monitor: str = "loss", panels: Sequence[Panel] = PANELS
+) -> None:
     """Draw loss, accuracy and learning rate over the epochs.
 
     Args:
@@ -72,6 +75,7 @@ def plot_curves(metrics_rows: Sequence[Mapping[str, Any]], path: Path, *, monito
             value that is absent, None or empty is left out. The epoch whose weights are kept is marked.
         path: ``.png`` or ``.svg`` file to write.
         monitor: the validation figure that chose it, ``"loss"`` (lowest) or ``"accuracy"`` (highest).
+        panels: which of the three, side by side.
 
     Raises:
         ValueError: if there are no rows.
@@ -81,29 +85,32 @@ def plot_curves(metrics_rows: Sequence[Mapping[str, Any]], path: Path, *, monito
     if not metrics_rows:
         raise ValueError("no epochs to draw")
     epochs = _column(metrics_rows, "epoch")
-    with _style():
-        figure, axes = _subplots(1, 3, size=(11, 3.2))
-        loss, accuracy, rate = axes
-        for name, colour, label in (("train", BLUE, "training"), ("validation", ORANGE, "validation")):
-            _line(loss, epochs, _column(metrics_rows, f"{name}_loss"), colour, label)
-            _line(accuracy, epochs, 100 * _column(metrics_rows, f"{name}_accuracy"), colour, label)
-        learning_rate = _column(metrics_rows, "learning_rate")
-        exponent = _exponent(learning_rate)
-        _line(rate, epochs, learning_rate / 10.0**exponent, GREEN, "learning rate")
-        rate.set_title(rf"Learning rate, $\times 10^{{{exponent}}}$")
-        loss.set_title("Loss")
-        accuracy.set_title("Accuracy, %")
-        chosen = _column(metrics_rows, f"validation_{monitor}") * (1 if monitor == "accuracy" else -1)
-        if np.isfinite(chosen).any():
-            _mark_best(axes, epochs, 100 * _column(metrics_rows, "validation_accuracy"), int(np.nanargmax(chosen)))
-        for panel in axes:
-            panel.set_xlabel("epoch")
-            panel.set_xlim(np.nanmin(epochs) - 0.5, np.nanmax(epochs) + 0.5)
-            panel.set_ylim(0, 101 if panel is accuracy else 1.05 * max(panel.dataLim.y1, 1e-6))
-            panel.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-        if loss.get_legend_handles_labels()[0]:
-            loss.legend()
-        _save(figure, path)
+    chosen = _column(metrics_rows, f"validation_{monitor}") * (1 if monitor == "accuracy" else -1)
+    kept = int(np.nanargmax(chosen)) if np.isfinite(chosen).any() else None
+    with style():
+        figure, all_axes = subplots(1, len(panels), size=(3.7 * len(panels), 3.2))
+        for panel, axes in zip(panels, all_axes, strict=True):
+            if panel == "rate":
+                learning_rate = _column(metrics_rows, "learning_rate")
+                exponent = _exponent(learning_rate)
+                _line(axes, epochs, learning_rate / 10.0**exponent, GREEN, "learning rate")
+                axes.set_title(rf"Learning rate, $\times 10^{{{exponent}}}$")
+            else:
+                scale = 100 if panel == "accuracy" else 1
+                for name, colour, label in (("train", BLUE, "training"), ("validation", ORANGE, "validation")):
+                    _line(axes, epochs, scale * _column(metrics_rows, f"{name}_{panel}"), colour, label)
+                axes.set_title("Accuracy, %" if panel == "accuracy" else "Loss")
+            if kept is not None:
+                axes.axvline(epochs[kept], color=GREY, linestyle=":", linewidth=1.2, zorder=0)
+                if panel == "accuracy":
+                    _mark_kept(axes, epochs, 100 * _column(metrics_rows, "validation_accuracy"), kept)
+            if panel == "loss" and axes.get_legend_handles_labels()[0]:
+                axes.legend()
+            axes.set_xlabel("epoch")
+            axes.set_xlim(np.nanmin(epochs) - 0.5, np.nanmax(epochs) + 0.5)
+            axes.set_ylim(0, 101 if panel == "accuracy" else 1.05 * max(axes.dataLim.y1, 1e-6))
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        save(figure, path)
 
 
 def plot_confusion(matrix: NDArray[np.int64], classes: Sequence[str], path: Path) -> None:
@@ -125,10 +132,13 @@ def plot_confusion(matrix: NDArray[np.int64], classes: Sequence[str], path: Path
     if not matrix[:, -1].any():
         matrix, columns = matrix[:, :-1], rows
     share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    with _style():
+    with style():
         cell = float(np.interp(count, [2, 10, 20, 51, 101], [0.9, 0.55, 0.42, 0.2, 0.145]))
-        margin = 1.3 + 0.065 * max(len(name) for name in columns)
-        figure, (axes,) = _subplots(1, 1, size=(cell * len(columns) + margin + 1.0, cell * count + margin))
+        # The axes are the whole figure, and what stands around them is added when it is saved ("tight"): finding
+        # their place among 102 labels otherwise takes longer than drawing them.
+        width, height = cell * len(columns), cell * count
+        figure, (axes,) = subplots(1, 1, size=(width, height), layout=None)
+        figure.subplots_adjust(0, 0, 1, 1)
         # The square root keeps a single confused clip visible beside a full diagonal.
         image = axes.imshow(share, cmap="Blues", norm=PowerNorm(0.5, vmin=0, vmax=1), interpolation="nearest")
         font = 9.0 if count <= 20 else float(np.interp(count, [20, 51, 101], [9, 7.5, 6]))
@@ -137,20 +147,14 @@ def plot_confusion(matrix: NDArray[np.int64], classes: Sequence[str], path: Path
         axes.tick_params(length=0)
         axes.grid(visible=False)
         axes.spines[:].set_visible(False)
-        axes.set_xticks(np.arange(len(columns) + 1) - 0.5, minor=True)
-        axes.set_yticks(np.arange(count + 1) - 0.5, minor=True)
-        axes.grid(which="minor", color="#ededed", linewidth=0.5)
-        axes.tick_params(which="minor", length=0)
+        # As lines, because a grid of minor ticks takes twice the time for 51 classes.
+        axes.vlines(np.arange(1, len(columns)) - 0.5, -0.5, count - 0.5, color="#ededed", linewidth=0.5)
+        axes.hlines(np.arange(1, count) - 0.5, -0.5, len(columns) - 0.5, color="#ededed", linewidth=0.5)
         axes.set_xlabel("predicted class")
         axes.set_ylabel("true class")
-        bar = figure.colorbar(
-            image,
-            ax=axes,
-            anchor=(0, 1),
-            ticks=[0, 0.05, 0.25, 0.5, 1],
-            shrink=min(0.8, 4 / (cell * count)),
-            pad=0.02,
-        )
+        tall = min(height, 4.0)
+        place = figure.add_axes((1 + 0.2 / width, 1 - tall / height, 0.18 / width, tall / height))
+        bar = figure.colorbar(image, cax=place, ticks=[0, 0.05, 0.25, 0.5, 1])
         bar.ax.set_yticklabels(["0", "5", "25", "50", "100"])
         bar.set_label("% of the clips of the true class")
         if count <= _NUMBERED_CLASSES:
@@ -158,7 +162,7 @@ def plot_confusion(matrix: NDArray[np.int64], classes: Sequence[str], path: Path
                 if clips:
                     colour = "white" if share[row, column] > 0.35 else "#333333"
                     axes.text(column, row, str(clips), ha="center", va="center", color=colour, fontsize=font)
-        _save(figure, path)
+        save(figure, path, box="tight")
 
 
 def plot_per_class(metrics: Sequence[ClassMetrics], path: Path) -> None:
@@ -166,8 +170,8 @@ def plot_per_class(metrics: Sequence[ClassMetrics], path: Path) -> None:
     shown = sorted((entry for entry in metrics if entry.clips), key=lambda entry: entry.accuracy or 0.0)
     if not shown:
         raise ValueError("no class has clips to draw")
-    with _style():
-        figure, (axes,) = _subplots(1, 1, size=(6, 1.1 + max(0.17, min(0.3, 8 / len(shown))) * len(shown)))
+    with style():
+        figure, (axes,) = subplots(1, 1, size=(4.8, 1.1 + max(0.17, min(0.3, 8 / len(shown))) * len(shown)))
         position = np.arange(len(shown))
         accuracy = np.array([100 * (entry.accuracy or 0.0) for entry in shown])
         low = np.array([100 * entry.interval.low for entry in shown if entry.interval])
@@ -180,8 +184,8 @@ def plot_per_class(metrics: Sequence[ClassMetrics], path: Path) -> None:
         axes.tick_params(axis="y", length=0)
         axes.grid(visible=False, axis="y")
         axes.set_xlabel("accuracy, % (bar: Wilson interval)")
-        axes.set_title("Accuracy per class (number of clips)")
-        _save(figure, path)
+        axes.set_title("Accuracy per class (clips)")
+        save(figure, path)
 
 
 def plot_reliability(calibration: Calibration, path: Path) -> None:
@@ -191,8 +195,8 @@ def plot_reliability(calibration: Calibration, path: Path) -> None:
     filled = [entry for entry in calibration.bins if entry.clips]
     if not filled:
         raise ValueError("no decoded clip, nothing to draw")
-    with _style():
-        figure, (top, bottom) = _subplots(2, 1, size=(6, 5.4), heights=(3, 1), share_x=True)
+    with style():
+        figure, (top, bottom) = subplots(2, 1, size=(4.8, 4.8), heights=(3, 1), share_x=True)
         left = [100 * entry.low for entry in filled]
         width = [100 * (entry.high - entry.low) for entry in filled]
         accuracy = [100 * (entry.accuracy or 0.0) for entry in filled]
@@ -209,41 +213,51 @@ def plot_reliability(calibration: Calibration, path: Path) -> None:
         bottom.set_ylabel("clips")
         bottom.set_xlabel("score of the predicted class, %")
         bottom.set_xlim(0, 100)
-        _save(figure, path)
+        save(figure, path)
 
 
-def _style() -> AbstractContextManager[None]:
+def style() -> AbstractContextManager[None]:
+    """The look that all pictures share, while the context lasts."""
     import matplotlib as mpl
     from matplotlib.font_manager import fontManager
 
     # Only installed fonts: matplotlib warns at every text about one that is not.
     installed = {font.name for font in fontManager.ttflist}
-    families = ["DejaVu Sans", *(name for name in _WIDE_FONTS if name in installed)]
-    style = {**_STYLE, "font.family": families}
-    return cast("Callable[..., AbstractContextManager[None]]", mpl.rc_context)(style)
+    # The last name is for browsers on systems that have none of these.
+    families = ["DejaVu Sans", *(name for name in _WIDE_FONTS if name in installed), "sans-serif"]
+    settings = {**_STYLE, "font.family": families}
+    return cast("Callable[..., AbstractContextManager[None]]", mpl.rc_context)(settings)
 
 
-def _subplots(
+def subplots(
     rows: int,
     columns: int,
     *,
     size: tuple[float, float],
     heights: tuple[float, ...] | None = None,
     share_x: bool = False,
+    layout: Literal["constrained"] | None = "constrained",
 ) -> "tuple[Figure, list[Axes]]":
+    """A figure of ``size`` inches with its axes row by row, free of pyplot's global state."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=size, layout="constrained")
+    figure = Figure(figsize=size, layout=layout)
     axes = figure.subplots(rows, columns, squeeze=False, sharex=share_x, height_ratios=heights)
     return figure, list(axes.flat)
 
 
-def _save(figure: "Figure", path: Path) -> None:
+def save(figure: "Figure", path: Path, *, box: Literal["tight"] | None = None) -> None:
+    """Write a figure, whole or not at all; the suffix of ``path`` says in which format."""
     with replacing(path) as temporary, warnings.catch_warnings():
         # A letter without a font is drawn as a box, which says it where it matters.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         # Without a date the same figures give the same bytes.
-        figure.savefig(temporary, facecolor="white", metadata={"Date": None} if path.suffix == ".svg" else None)
+        figure.savefig(
+            temporary,
+            facecolor="white",
+            bbox_inches=box,
+            metadata={"Date": None} if path.suffix == ".svg" else None,
+        )
 
 
 def _column(rows: Sequence[Mapping[str, Any]], name: str) -> NDArray[np.float64]:
@@ -264,15 +278,13 @@ def _line(axes: "Axes", epochs: NDArray[np.float64], values: NDArray[np.float64]
         axes.plot(epochs[known], values[known], color=colour, label=label, marker=marker, markersize=3)
 
 
-def _mark_best(axes: "Sequence[Axes]", epochs: NDArray[np.float64], accuracy: NDArray[np.float64], best: int) -> None:
-    for panel in axes:
-        panel.axvline(epochs[best], color=GREY, linestyle=":", linewidth=1.2, zorder=0)
-    axes[1].plot(epochs[best], accuracy[best], "o", markersize=9, markerfacecolor="none", markeredgecolor=ORANGE)
+def _mark_kept(axes: "Axes", epochs: NDArray[np.float64], accuracy: NDArray[np.float64], kept: int) -> None:
+    axes.plot(epochs[kept], accuracy[kept], "o", markersize=9, markerfacecolor="none", markeredgecolor=ORANGE)
     # Inside the panel, on the side with more room.
-    right_half = epochs[best] > (epochs[0] + epochs[-1]) / 2
-    axes[1].annotate(
-        f"kept: epoch {epochs[best]:g}, {accuracy[best]:.1f} %",
-        (epochs[best], 4),
+    right_half = epochs[kept] > (epochs[0] + epochs[-1]) / 2
+    axes.annotate(
+        f"kept: epoch {epochs[kept]:g}, {accuracy[kept]:.1f} %",
+        (epochs[kept], 4),
         xytext=(-5 if right_half else 5, 0),
         textcoords="offset points",
         ha="right" if right_half else "left",

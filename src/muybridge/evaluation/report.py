@@ -1,73 +1,105 @@
-"""One HTML file that tells the whole story of a run, for a colleague without this program.
+"""One HTML file that tells the whole story of one or several runs, for a colleague without this program.
 
-It needs no network and no other file: pictures are embedded, the style is inline, there is no script.
+It needs no network, no script and no other file: pictures and frames are embedded, the style is inline.
 Everything that comes from file names, recipes or error texts is escaped by the template.
 """
 
-import base64
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from muybridge.evaluation.evaluation import Accuracy, Evaluation, MeanClassAccuracy
-from muybridge.evaluation.intervals import Interval
-from muybridge.evaluation.plots import plot_confusion, plot_curves, plot_per_class, plot_reliability
+from muybridge.errors import UserError
+from muybridge.evaluation import phrases
+from muybridge.evaluation.report_table import compare_runs
+from muybridge.evaluation.report_view import RunView, view_run
+from muybridge.evaluation.reported import ReportedRun
 from muybridge.files import write_text
+from muybridge.text import shortened
 
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+    from muybridge.dataset.catalog import Clip
+    from muybridge.evaluation.gallery import Strip
+
+# In the head of every page, so that a report is told from a file of the user's.
+GENERATOR = "muybridge report"
 # Longer tables are cut here, and say so; predictions.csv has every row.
 _TABLE_ROWS = 20
 
 
-@dataclass(frozen=True)
-class _Picture:
-    """An image as a data URI, with the text that stands for it where it is not seen."""
-
-    source: str
-    text: str
-
-
-@dataclass(frozen=True)
-class _Section:
-    """One evaluation with its pictures."""
-
-    evaluation: Evaluation
-    pictures: tuple[_Picture, ...]
-    confusion: _Picture
-
-
 def write_report(
-    path: Path,
-    *,
-    title: str,
-    evaluations: Sequence[Evaluation],
-    metrics_rows: Sequence[Mapping[str, Any]],
-    monitor: str = "loss",
-    recipe: Mapping[str, Any],
-    split_notes: Sequence[str],
-    environment: Mapping[str, Any],
-    command: str,
-) -> None:
-    """Write report.html, whole or not at all.
+    path: Path, runs: Sequence[ReportedRun], *, on_progress: Callable[[int], None] = lambda done: None
+) -> tuple[str, ...]:
+    """Write the page of one or several runs, whole or not at all.
 
     Args:
-        path: the file to write.
-        title: name of the run.
-        evaluations: at least one; the first is the headline, several are compared side by side.
-        metrics_rows: rows of metrics.csv for the training curves (see `plot_curves`); empty when there are
-            none.
-        monitor: the validation figure that chose the weights, ``"loss"`` or ``"accuracy"``.
-        recipe: the complete recipe, nested mappings allowed.
-        split_notes: sentences on how the clips were divided: counts, leak, hash.
-        environment: versions and hardware, nested mappings allowed.
-        command: the command line that makes this run again.
+        path: the HTML file to write.
+        runs: at least one, all of the same classes; the others are compared with the first.
+        on_progress: called after each run with the number of runs drawn.
+
+    Returns:
+        What the caller should tell the user: clips that are gone or do not decode any more.
 
     Raises:
-        ValueError: without an evaluation.
+        UserError: if the runs have different classes; nothing is written then.
     """
-    if not evaluations:
-        raise ValueError("a report needs at least one evaluation")
+    if not runs:
+        raise ValueError("a report needs at least one run")
+    _check_classes(runs)
+    from muybridge.evaluation.gallery import STRIP_FRAMES, read_strips
+
+    views = []
+    for run in runs:
+        views.append(view_run(run))
+        on_progress(len(views))
+    strips = read_strips(clip for view in views for clip in view.shown_clips)
+    notes = {view.run.name: _missing(view, strips) for view in views}
+    html = _template().render(
+        generator=GENERATOR,
+        title=runs[0].name if len(runs) == 1 else f"{len(runs)} runs compared",
+        views=views,
+        table=compare_runs(runs) if len(runs) > 1 else None,
+        strips=strips,
+        strip_frames=STRIP_FRAMES,
+        notes=notes,
+        table_rows=_TABLE_ROWS,
+    )
+    write_text(path, html)
+    return tuple(f"{name}: {note}" for name, note in notes.items() if note)
+
+
+def is_report(path: Path) -> bool:
+    """Whether a file is a report of this program, which a newer one may replace."""
+    with path.open("rb") as file:
+        return GENERATOR.encode() in file.read(4096)
+
+
+def _check_classes(runs: Sequence[ReportedRun]) -> None:
+    first = runs[0]
+    for run in runs[1:]:
+        if set(run.classes) != set(first.classes):
+            only_first = shortened(sorted(set(first.classes) - set(run.classes))) or "none"
+            only_run = shortened(sorted(set(run.classes) - set(first.classes))) or "none"
+            raise UserError(
+                f"runs of different classes cannot stand in one report: only {first.name} knows {only_first}; "
+                f"only {run.name} knows {only_run}; make a report of each"
+            )
+
+
+def _missing(view: RunView, strips: "dict[Clip, Strip]") -> str | None:
+    """What to say of the clips of a run that cannot be shown; None if all can."""
+    clips = view.shown_clips
+    absent = [clip for clip in clips if strips[clip].problem is not None]
+    if not absent:
+        return None
+    example = f"for example {absent[0].path}: {strips[absent[0]].problem}"
+    if len(absent) == len(clips):
+        return f"none of its clips can be shown ({example}); put them back and make the report again to see frames"
+    return f"{len(absent)} of {len(clips)} clips cannot be shown ({example})"
+
+
+def _template() -> "Template":
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     templates = Environment(
@@ -77,65 +109,11 @@ def write_report(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.filters.update(percent=_percent, span=_span, by_group=_by_group)
-    curves = None
-    if metrics_rows:
-        curves = _picture(
-            lambda file: plot_curves(metrics_rows, file, monitor=monitor),
-            f"Loss, accuracy and learning rate, {len(metrics_rows)} epochs",
-        )
-    html = templates.get_template("report.html.j2").render(
-        title=title,
-        sections=[_section(evaluation) for evaluation in evaluations],
-        curves=curves,
-        recipe=list(_flat(recipe)),
-        split_notes=split_notes,
-        environment=list(_flat(environment)),
-        command=command,
-        table_rows=_TABLE_ROWS,
+    templates.filters.update(
+        percent=phrases.percent,
+        points=phrases.points,
+        span=phrases.span,
+        by_group=phrases.by_group,
+        gain_span=phrases.gain_span,
     )
-    write_text(path, html)
-
-
-def _section(evaluation: Evaluation) -> _Section:
-    name = f"protocol {evaluation.protocol}"
-    pictures = [_picture(lambda file: plot_per_class(evaluation.per_class, file), f"Accuracy of each class, {name}")]
-    if evaluation.calibration.error is not None:
-        pictures.append(_picture(lambda file: plot_reliability(evaluation.calibration, file), f"Calibration, {name}"))
-    confusion = _picture(
-        lambda file: plot_confusion(evaluation.confusion, evaluation.classes, file),
-        f"Confusion matrix, {name}",
-    )
-    return _Section(evaluation, tuple(pictures), confusion)
-
-
-def _picture(draw: Callable[[Path], None], text: str) -> _Picture:
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "picture.svg"
-        draw(file)
-        data = base64.b64encode(file.read_bytes()).decode("ascii")
-    return _Picture(f"data:image/svg+xml;base64,{data}", text)
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Nested mappings as rows ``("model.width", 0.5)``."""
-    for key, value in values.items():
-        if isinstance(value, Mapping) and value:
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
-
-
-def _percent(share: float | None) -> str:
-    return "–" if share is None else f"{100 * share:.1f} %"
-
-
-def _span(interval: Interval | None) -> str:
-    return "–" if interval is None else f"{100 * interval.low:.1f}–{100 * interval.high:.1f} %"
-
-
-def _by_group(result: Accuracy | MeanClassAccuracy) -> str:
-    by_group = result.by_group
-    if by_group.interval is None:
-        return f"none: {by_group.reason}"
-    return f"{_span(by_group.interval)} ({by_group.groups} groups)"
+    return templates.get_template("report.html.j2")
