@@ -110,7 +110,9 @@ def test_check_reports_and_saves(clips, tmp_path, capsys):
     assert json.loads(out)
 
 
-@pytest.mark.parametrize("verb", [[], ["demo"], ["check"], ["train"], ["evaluate"], ["predict"]])
+@pytest.mark.parametrize(
+    "verb", [[], ["demo"], ["check"], ["train"], ["evaluate"], ["predict"], ["ensemble"], ["sweep"]]
+)
 def test_help_of_every_verb(verb, capsys):
     code, out, _ = run(*verb, "--help", capsys=capsys)
     assert code == 0
@@ -123,7 +125,7 @@ def test_every_option_of_train_has_a_help_text_and_a_default(capsys):
 
 
 def test_help_needs_no_heavy_imports():
-    heavy = {"torch", "cv2", "av", "lightning", "matplotlib"}
+    heavy = {"torch", "cv2", "av", "lightning", "matplotlib", "optuna"}
     code = f"import sys; from muybridge import cli; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

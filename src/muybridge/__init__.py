@@ -7,19 +7,27 @@ jobs. They are imported when they are first used, because torch takes seconds to
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from muybridge.api import ensemble as ensemble
     from muybridge.api import evaluate as evaluate
     from muybridge.api import load as load
+    from muybridge.api import report as report
+    from muybridge.api import sweep as sweep
     from muybridge.api import train as train
-    from muybridge.inference.recognizer import Prediction as Prediction
+    from muybridge.inference.ensemble import Ensemble as Ensemble
+    from muybridge.inference.model import Prediction as Prediction
     from muybridge.inference.recognizer import Recognizer as Recognizer
     from muybridge.recipes.loading import load_recipe as load_recipe
     from muybridge.recipes.recipe import Recipe as Recipe
 
 _HOMES = {
+    "ensemble": "muybridge.api",
     "evaluate": "muybridge.api",
     "load": "muybridge.api",
+    "report": "muybridge.api",
+    "sweep": "muybridge.api",
     "train": "muybridge.api",
-    "Prediction": "muybridge.inference.recognizer",
+    "Ensemble": "muybridge.inference.ensemble",
+    "Prediction": "muybridge.inference.model",
     "Recognizer": "muybridge.inference.recognizer",
     "load_recipe": "muybridge.recipes.loading",
     "Recipe": "muybridge.recipes.recipe",

@@ -9,7 +9,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 from cyclopts.argument import ArgumentCollection
@@ -162,7 +162,7 @@ def evaluate(
     """Measure a run on its own test clips, or on other labelled clips (classes are matched by name).
 
     Args:
-        run: A run directory, or a model folder together with CLIPS.
+        run: A run directory of a training or an ensemble, or a model folder together with CLIPS.
         clips: Other labelled clips: a folder, a CSV, or an HMDB-51 or UCF101 folder.
         views: How many samplings of each clip to combine; default: as the model was trained to be used.
         out: Folder for the result files; default: evaluations/ in the run.
@@ -216,6 +216,146 @@ def predict(
         _print([prediction.to_dict(top) for prediction in found])
     if all(prediction.error is not None for prediction in found):
         raise UserError(f"none of {len(found)} files could be decoded")
+
+
+@app.command
+def get(
+    dataset: str,
+    folder: Path,
+    /,
+    *,
+    given: Annotated[Path | None, Parameter("--from")] = None,
+    mirror: str | None = None,
+    check: bool = True,
+    keep_archives: bool = False,
+    workers: int = -1,
+    as_json: Annotated[Json, Parameter("--json")] = False,
+) -> None:
+    """Fetch HMDB-51 or UCF101, unpack it, put the official lists in place, check and count it.
+
+    An interrupted download continues when the same command is run again; what is there is not fetched again.
+
+    Args:
+        dataset: hmdb51, ucf101, or a JSON file that describes a source.
+        folder: Where to put it.
+        given: Archives that you have: a file, or a folder that holds them. They are only read.
+        mirror: Address of a folder that holds the archives, to try first.
+        check: Decode every clip fully, and write check.json and check.csv into the folder.
+        keep_archives: Keep the downloads after everything is unpacked.
+        workers: Processes that decode; -1: one per core.
+        as_json: Print the result as JSON.
+    """
+    from muybridge.jobs.getting import get as get_dataset
+
+    result = get_dataset(
+        dataset,
+        folder,
+        given=given,
+        mirror=mirror,
+        check=check,
+        keep_archives=keep_archives,
+        workers=None if workers < 0 else workers,
+        console=STDERR,
+    )
+    _print(result.to_dict() if as_json else str(result))
+    result.require_complete()
+
+
+@app.command
+def report(
+    runs: list[Path],
+    /,
+    *,
+    out: Path | None = None,
+    as_json: Annotated[Json, Parameter("--json")] = False,
+) -> None:
+    """Make one self-contained HTML page of a run, or of several side by side.
+
+    Args:
+        runs: Run directories of trainings and ensembles, in any mix, of the same classes; the others are compared
+            with the first.
+        out: The file to write; default: report.html in the run, or in the current folder for several.
+        as_json: Print the result as JSON.
+    """
+    from muybridge import api
+
+    file = api.report(runs, out=out, console=STDERR)
+    _print({"report": str(file), "runs": [str(run) for run in runs]} if as_json else f"report: {file}")
+
+
+@app.command
+def sweep(
+    recipe: Annotated[str, Parameter("--recipe")],
+    clips: Path,
+    *,
+    over: Annotated[list[str], Parameter(consume_multiple=False)],
+    trials: int | None = None,
+    folder: Path | None = None,
+    prune: bool = True,
+    experiment: Annotated[Recipe, Parameter(name="*")] = Recipe(),  # noqa: B008 - a frozen value
+    as_json: Annotated[Json, Parameter("--json")] = False,
+) -> None:
+    """Train a recipe with some options varied, and compare the trials on the validation part, never on the test part.
+
+    Run the same command again to continue after an interruption, or with more `--trials` to go on.
+
+        muybridge sweep default my_clips --over model.dropout=0.3,0.5
+
+    Args:
+        recipe: Name of a recipe that comes with muybridge (default is one), or a YAML file.
+        clips: A folder with a sub-folder per class, a CSV, or an HMDB-51 or UCF101 folder.
+        over: What is varied, once per option. KEY=a,b,c: these values, written as in YAML, lists in brackets:
+            model.head_widths=[256,128],[256]. KEY=low..high: anything between; by powers of ten if the ends are
+            positive and 10 times apart, or as log:low..high and linear:low..high say.
+        trials: How many trainings in all; default: every combination of values, or 20 where there is a range.
+        folder: The sweep's folder, made or continued; default: runs/sweeps/NAME-OPTIONS.
+        prune: Stop trials early that fall behind the median of the others.
+        experiment: Every option of the recipe; what is not varied.
+        as_json: Print the result as JSON.
+    """
+    from muybridge import api
+    from muybridge.training.fitting import Interrupted
+
+    try:
+        result = api.sweep(clips, experiment, over=over, trials=trials, folder=folder, prune=prune, console=STDERR)
+    except Interrupted as interrupted:
+        STDERR.print(
+            f"\nstopped; what is done stands in {interrupted}. Run the same command again to continue.",
+            highlight=False,
+            soft_wrap=True,
+        )
+        sys.exit(EXIT_INTERRUPTED)
+    _print(result.to_dict() if as_json else str(result))
+
+
+@app.command
+def ensemble(
+    runs: list[Path],
+    /,
+    *,
+    rule: Literal["mean", "logits", "vote", "weighted"] = "mean",
+    calibrate: Annotated[bool, Parameter(negative="")] = False,
+    run: Path | None = None,
+    as_json: Annotated[Json, Parameter("--json")] = False,
+) -> None:
+    """Combine finished runs into one model, and measure what it gains on each of them.
+
+    The result is a run: evaluate, predict and report take it as they take that of a training. Members may differ
+    in network, frames and size. Refused are members that were fitted on the test clips of another.
+
+    Args:
+        runs: Run directories made by train, of the same clips, protocol and split seed; or one, with --calibrate.
+        rule: mean: average of probabilities, as in the report; logits: average of logits; vote: majority; weighted:
+            average of probabilities with weights fitted on the validation clips.
+        calibrate: Give each member a temperature, fitted on the validation clips, so that its scores are as sure as
+            it is right.
+        run: The run directory to make; default: runs/ensemble-1, -2, ....
+        as_json: Print the result as JSON.
+    """
+    from muybridge import api
+
+    result = api.ensemble(runs, rule=rule, calibrate=calibrate, run=run, console=STDERR)
+    _print(result.to_dict() if as_json else str(result))
 
 
 def find_videos(patterns: Sequence[str]) -> list[Path]:

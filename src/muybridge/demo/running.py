@@ -18,7 +18,7 @@ from muybridge.dataset.split import Split
 from muybridge.demo.clips import render_demo
 from muybridge.demo.colours import nearest_colours_accuracy
 from muybridge.evaluation.evaluation import Evaluation
-from muybridge.inference.recognizer import Prediction
+from muybridge.inference.model import Prediction
 from muybridge.recipes.loading import load_recipe
 from muybridge.recipes.recipe import Recipe
 from muybridge.training.run_folder import RunFolder, free_path

@@ -1,6 +1,7 @@
 """Steps that the jobs share."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -8,10 +9,11 @@ from rich.progress import Progress
 
 from muybridge.dataset.catalog import Catalog, Clip
 from muybridge.dataset.layouts import read_catalog
-from muybridge.dataset.split import Part
+from muybridge.dataset.protocols import make_split
+from muybridge.dataset.split import Part, Split
 from muybridge.errors import UserError
 from muybridge.evaluation.predictions import ClipPrediction, Predictions
-from muybridge.inference.recognizer import Recognizer
+from muybridge.inference.model import Model
 from muybridge.recipes.recipe import DataConfig
 
 STDERR = Console(stderr=True)
@@ -30,11 +32,68 @@ def read_clips(clips: str | Path, data: DataConfig) -> Catalog:
     return catalog.subset(data.classes or data.class_count or None)
 
 
-def predict_labelled(
-    recognizer: Recognizer, clips: Sequence[Clip], *, views: int | None = None, console: Console
-) -> Predictions:
+@dataclass(frozen=True)
+class DividedClips:
+    """Clips divided for a training.
+
+    Attributes:
+        path: Where they lie, absolute.
+        split: Which are in which part.
+        leak: How many test clips share a source with train, in words.
+        notes: What a user should know about them, one line each.
+    """
+
+    path: Path
+    split: Split
+    leak: str
+    notes: tuple[str, ...]
+
+    def announce(self, console: Console) -> None:
+        """Print the notes, the sizes of the parts and the leak."""
+        for line in self.notes:
+            console.print(f"note: {line}", highlight=False, soft_wrap=True, markup=False)
+        split = self.split
+        console.print(
+            f"split {split.protocol}: {len(split.train)} clips to train, {len(split.validation)} to validate, "
+            f"{len(split.test)} to test; {self.leak}",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+def divide(clips: str | Path, data: DataConfig) -> DividedClips:
+    """Read clips and divide them for a training.
+
+    Raises:
+        UserError: If the options make no sense for these clips, or leave nothing to validate on.
+    """
+    catalog = read_clips(clips, data)
+    split = make_split(
+        catalog,
+        protocol=data.protocol,
+        seed=data.split_seed,
+        test_share=data.test_share,
+        validation_share=data.validation_share,
+        test_groups=data.test_groups,
+        lists=Path(data.lists) if data.lists else None,
+    )
+    if not split.validation:
+        raise UserError(
+            "no validation clips are left to choose the best epoch by; give more clips or source groups, "
+            "or set data.validation_share"
+        )
+    twins = [f"byte-identical: {' = '.join(path.name for path in paths)}" for paths in catalog.duplicates]
+    return DividedClips(
+        path=Path(clips).absolute(),
+        split=split,
+        leak=str(split.leak(catalog)),
+        notes=(*catalog.notes, *twins, *split.notes),
+    )
+
+
+def predict_labelled(model: Model, clips: Sequence[Clip], *, views: int | None = None, console: Console) -> Predictions:
     """Predict labelled clips, with a progress bar."""
-    found: Iterator[ClipPrediction] = recognizer.predict_clips(clips, views=views)
+    found: Iterator[ClipPrediction] = model.predict_clips(clips, views=views)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         done = tuple(progress.track(found, total=len(clips), description="measuring"))
-    return Predictions(recognizer.classes, done)
+    return Predictions(model.classes, done)

@@ -4,8 +4,7 @@ Notable: a training ends with the honest part. The saved model is measured on th
 that ``predict`` uses, from the files and not from the cache, and the report is written.
 """
 
-import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,17 +15,16 @@ from rich.console import Console
 from rich.progress import Progress
 
 from muybridge.cores import available_cores
-from muybridge.dataset.catalog import Catalog, Clip
-from muybridge.dataset.protocols import make_split
+from muybridge.dataset.catalog import Clip
 from muybridge.dataset.split import Split
 from muybridge.errors import UserError
 from muybridge.evaluation.artefacts import write_evaluation
 from muybridge.evaluation.evaluation import Evaluation, evaluate_predictions
 from muybridge.evaluation.plots import plot_curves
-from muybridge.evaluation.report import write_report
 from muybridge.files import read_json, write_json
 from muybridge.inference.recognizer import Recognizer
-from muybridge.jobs.steps import FITTED_PARTS, STDERR, predict_labelled, read_clips
+from muybridge.jobs.reporting import report
+from muybridge.jobs.steps import FITTED_PARTS, STDERR, DividedClips, divide, predict_labelled
 from muybridge.models.recognizer import RecognizerNet, build
 from muybridge.pipeline.cache import FrameCache
 from muybridge.pipeline.loader import ClipDataset
@@ -34,6 +32,8 @@ from muybridge.recipes.loading import load_recipe, save_recipe
 from muybridge.recipes.recipe import Recipe
 from muybridge.training.fitting import Interrupted, fit
 from muybridge.training.run_folder import RunFolder, describe_environment, write_rows
+
+StopEarly = Callable[[list[dict[str, Any]]], bool]
 
 
 @dataclass(frozen=True)
@@ -88,60 +88,73 @@ def train(
         Interrupted: On Ctrl-C; ``resume`` continues.
     """
     recipe = recipe or Recipe()
+    divided = divide(clips, recipe.data)
+    divided.announce(console)
+    return train_divided(divided, recipe, run=Path(run) if run else None, console=console)
+
+
+def train_divided(
+    divided: DividedClips,
+    recipe: Recipe,
+    *,
+    run: Path | None,
+    measure: bool = True,
+    stop_early: StopEarly | None = None,
+    console: Console = STDERR,
+) -> TrainResult:
+    """Train on clips that are divided already; a sweep uses the same for all its trials.
+
+    Args:
+        divided: The clips.
+        recipe: The experiment; its ``data`` section says how they were divided.
+        run: The run directory to make; default: ``runs/<recipe>-<n>``.
+        measure: Whether the test part is measured; a sweep leaves it alone.
+        stop_early: Asked after every epoch, with all rows of figures; True ends the training there.
+        console: Where progress is printed.
+
+    Raises:
+        UserError: For options that make no sense, before anything is written.
+        Interrupted: On Ctrl-C; ``resume`` continues.
+    """
     recipe.sampler.build()
-    catalog = read_clips(clips, recipe.data)
-    split = make_split(
-        catalog,
-        protocol=recipe.data.protocol,
-        seed=recipe.data.split_seed,
-        test_share=recipe.data.test_share,
-        validation_share=recipe.data.validation_share,
-        test_groups=recipe.data.test_groups,
-        lists=Path(recipe.data.lists) if recipe.data.lists else None,
-    )
-    if not split.validation:
-        raise UserError(
-            "no validation clips are left to choose the best epoch by; give more clips or source groups, "
-            "or set data.validation_share"
-        )
+    split = divided.split
     recipe = replace(recipe, training=recipe.training.resolved(len(split.train)))
     # The network first: without its weights nothing should be written, and no frame decoded.
     net = _new_net(recipe, split)
-    folder = RunFolder.create(Path(run) if run else None, name=recipe.name)
+    folder = RunFolder.create(run, name=recipe.name)
     save_recipe(folder.recipe, recipe)
     split.save(folder.split)
-    write_json(folder.environment, describe_environment(clips=Path(clips).absolute()))
-    leak = str(split.leak(catalog))
-    write_json(folder.leak, leak)
-    for line in (*catalog.notes, *_duplicate_notes(catalog), *split.notes):
-        console.print(f"note: {line}", highlight=False, soft_wrap=True, markup=False)
-    console.print(
-        f"split {split.protocol}: {len(split.train)} clips to train, {len(split.validation)} to validate, "
-        f"{len(split.test)} to test; {leak}",
-        highlight=False,
-        soft_wrap=True,
-    )
+    write_json(folder.environment, describe_environment(clips=divided.path))
+    write_json(folder.leak, divided.leak)
     with _resumable(folder):
-        return _fit_and_measure(folder, recipe, split, net, console=console, resume=False)
+        return _fit_and_measure(
+            folder, recipe, split, net, measure=measure, stop_early=stop_early, console=console, resume=False
+        )
 
 
-def resume(run: str | Path, *, console: Console = STDERR) -> TrainResult:
+def resume(
+    run: str | Path, *, measure: bool = True, stop_early: StopEarly | None = None, console: Console = STDERR
+) -> TrainResult:
     """Continue an interrupted training; the result is the one it would have had.
 
     Args:
         run: The run directory.
+        measure: Whether the test part is measured.
+        stop_early: As in ``train_divided``.
         console: Where progress is printed.
 
     Raises:
         UserError: If there is no run, or it is damaged.
         Interrupted: On Ctrl-C.
     """
-    folder = RunFolder.existing(Path(run))
+    folder = RunFolder.trained(Path(run))
     recipe, split = load_recipe(str(folder.recipe)), Split.load(folder.split)
     # The checkpoint replaces every weight, so the pretrained ones are needed only where there is none yet.
     net = _new_net(recipe, split, weights="none" if folder.last_checkpoint.exists() else None)
     with _resumable(folder):
-        return _fit_and_measure(folder, recipe, split, net, console=console, resume=True)
+        return _fit_and_measure(
+            folder, recipe, split, net, measure=measure, stop_early=stop_early, console=console, resume=True
+        )
 
 
 @contextmanager
@@ -164,7 +177,15 @@ def _new_net(recipe: Recipe, split: Split, *, weights: str | None = None) -> Rec
 
 
 def _fit_and_measure(
-    folder: RunFolder, recipe: Recipe, split: Split, net: RecognizerNet, *, console: Console, resume: bool
+    folder: RunFolder,
+    recipe: Recipe,
+    split: Split,
+    net: RecognizerNet,
+    *,
+    measure: bool,
+    stop_early: StopEarly | None,
+    console: Console,
+    resume: bool,
 ) -> TrainResult:
     classes = split.classes
     cache = FrameCache(
@@ -187,6 +208,10 @@ def _fit_and_measure(
     }
     _check_enough(datasets["train"], datasets["validation"], classes)
 
+    def after_epoch(rows: list[dict[str, Any]]) -> bool:
+        write_rows(folder.metrics, rows)
+        return stop_early is not None and stop_early(rows)
+
     rows = fit(
         net,
         recipe.training,
@@ -194,7 +219,7 @@ def _fit_and_measure(
         validation=datasets["validation"],
         run=folder,
         console=console,
-        on_epoch=lambda rows: write_rows(folder.metrics, rows),
+        on_epoch=after_epoch,
         resume=resume,
     )
     plot_curves(rows, folder.curves, monitor=recipe.training.monitor)
@@ -207,43 +232,22 @@ def _fit_and_measure(
         combine=recipe.sampler.combine,
     )
     recognizer.save(folder.model)
-    return TrainResult(folder.path, _measure_run(folder, recipe, split, recognizer, rows, console=console), rows)
+    if not measure:
+        return TrainResult(folder.path, None, rows)
+    evaluation = _measure_run(folder, split, recognizer, console=console)
+    report([folder.path], console=console)
+    return TrainResult(folder.path, evaluation, rows)
 
 
-def _measure_run(
-    folder: RunFolder,
-    recipe: Recipe,
-    split: Split,
-    recognizer: Recognizer,
-    rows: list[dict[str, Any]],
-    *,
-    console: Console,
-) -> Evaluation | None:
-    """Measure a finished training on its own test clips and write the report."""
+def _measure_run(folder: RunFolder, split: Split, recognizer: Recognizer, *, console: Console) -> Evaluation | None:
+    """Measure a finished training on its own test clips; without test clips no accuracy is claimed."""
     if not split.test:
         console.print("note: no test clips, so no accuracy is claimed", highlight=False)
         return None
     predictions = predict_labelled(recognizer, split.clips_of("test"), console=console)
-    leak, environment = read_json(folder.leak), read_json(folder.environment)
+    leak = read_json(folder.leak)
     evaluation = evaluate_predictions(predictions, protocol=split.protocol, leak=leak, notes=split.notes)
     write_evaluation(folder.path, predictions, evaluation)
-    write_report(
-        folder.report,
-        title=folder.path.name,
-        evaluations=[evaluation],
-        metrics_rows=rows,
-        monitor=recipe.training.monitor,
-        recipe=recipe.to_dict(),
-        split_notes=[
-            f"protocol {split.protocol}, seed {split.seed}",
-            f"{len(split.train)} clips to train, {len(split.validation)} to validate, {len(split.test)} to test",
-            leak,
-            f"split hash {split.hash}",
-            *split.notes,
-        ],
-        environment=environment,
-        command=shlex.join(["muybridge", "train", environment["clips"], "--recipe", str(folder.recipe)]),
-    )
     return evaluation
 
 
@@ -278,7 +282,3 @@ def _check_enough(train: ClipDataset, validation: ClipDataset, classes: Sequence
         raise UserError(f"no training clip of {', '.join(empty)} decodes; run muybridge check to see why")
     if not len(validation):
         raise UserError("no validation clip decodes; run muybridge check to see why")
-
-
-def _duplicate_notes(catalog: Catalog) -> list[str]:
-    return [f"byte-identical: {' = '.join(path.name for path in twins)}" for twins in catalog.duplicates]
