@@ -7,18 +7,7 @@ import time
 import pytest
 
 from clips import write_clip
-from muybridge import cli
-
-
-def run(*arguments: str, capsys) -> tuple[int, str, str]:
-    """Exit code, standard output and standard error (spaces folded) of one command."""
-    code = 0
-    try:
-        cli.main([str(argument) for argument in arguments])
-    except SystemExit as leave:
-        code = leave.code
-    out, err = capsys.readouterr()
-    return code, out, " ".join(err.split())
+from commands import run
 
 
 @pytest.mark.parametrize(

@@ -13,17 +13,15 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 from cyclopts.argument import ArgumentCollection
-from rich.console import Console
 from rich.markup import escape
 
+from muybridge.console import STDERR, progress_on, say
 from muybridge.errors import UserError
 from muybridge.recipes.loading import LIST_STYLE, read_values, recipe_config
 from muybridge.recipes.recipe import DataConfig, Recipe
 
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
-
-STDERR = Console(stderr=True)
 
 Json = Annotated[bool, Parameter(negative="")]
 
@@ -83,14 +81,12 @@ def check(
         workers: Processes that decode; -1: one per core.
         as_json: Print the result as JSON.
     """
-    from rich.progress import Progress
-
     from muybridge.dataset.layouts import read_catalog
     from muybridge.pipeline.check_summary import summarise
     from muybridge.pipeline.checking import check_catalog
 
     catalog = read_catalog(clips)
-    with Progress(console=STDERR, transient=True, disable=not STDERR.is_terminal) as progress:
+    with progress_on(STDERR) as progress:
         task = progress.add_task("decoding", total=len(catalog.clips))
         report = check_catalog(
             catalog,
@@ -139,11 +135,10 @@ def train(
             assert clips is not None
             result = api.train(clips, experiment, run=run, console=STDERR)
     except Interrupted as interrupted:
-        STDERR.print(
-            f"\nstopped; everything up to the last finished epoch is saved. Continue with:\n"
+        say(
+            STDERR,
+            "\nstopped; everything up to the last finished epoch is saved. Continue with:\n"
             f"  muybridge train --resume {interrupted}",
-            highlight=False,
-            soft_wrap=True,
         )
         sys.exit(EXIT_INTERRUPTED)
     _print(result.to_dict() if as_json else str(result))
@@ -203,12 +198,7 @@ def predict(
     found = []
     for prediction in recognizer.predict_files(paths, views=views):
         if prediction.error is not None:
-            STDERR.print(
-                f"skipped {prediction.path}: {prediction.error}",
-                highlight=False,
-                soft_wrap=True,
-                markup=False,
-            )
+            say(STDERR, f"skipped {prediction.path}: {prediction.error}")
         elif not as_json:
             _print(prediction.describe(top))
         found.append(prediction)
@@ -319,11 +309,7 @@ def sweep(
     try:
         result = api.sweep(clips, experiment, over=over, trials=trials, folder=folder, prune=prune, console=STDERR)
     except Interrupted as interrupted:
-        STDERR.print(
-            f"\nstopped; what is done stands in {interrupted}. Run the same command again to continue.",
-            highlight=False,
-            soft_wrap=True,
-        )
+        say(STDERR, f"\nstopped; what is done stands in {interrupted}. Run the same command again to continue.")
         sys.exit(EXIT_INTERRUPTED)
     _print(result.to_dict() if as_json else str(result))
 

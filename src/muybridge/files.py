@@ -1,5 +1,6 @@
-"""Writing files whole or not at all."""
+"""Writing files whole or not at all, reading them back, and telling them apart by content."""
 
+import hashlib
 import json
 import os
 import tempfile
@@ -80,3 +81,13 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read: {error}") from None
+
+
+def content_hash(path: Path) -> str:
+    """The SHA-256 of a file's bytes, in hexadecimal, read in pieces so that memory stays flat.
+
+    Raises:
+        OSError: If the file cannot be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

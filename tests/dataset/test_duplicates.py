@@ -3,7 +3,8 @@
 import hashlib
 from pathlib import Path
 
-from muybridge.dataset.duplicates import content_hash, find_duplicates
+from muybridge.dataset.duplicates import find_duplicates
+from muybridge.files import content_hash
 
 
 def test_content_hash_is_the_sha256_of_the_bytes(tmp_path: Path) -> None:

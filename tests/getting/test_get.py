@@ -13,7 +13,7 @@ import pytest
 import rarfile
 from rich.console import Console
 
-from muybridge import cli
+from commands import run
 from muybridge.dataset.layouts import read_catalog
 from muybridge.dataset.protocols import make_split
 from muybridge.errors import UserError
@@ -73,16 +73,6 @@ def source(server, clips_zip):
     )
 
 
-def run(*arguments, capsys) -> tuple[int, str, str]:
-    code = 0
-    try:
-        cli.main(["get", *(str(argument) for argument in arguments)])
-    except SystemExit as leave:
-        code = leave.code
-    out, err = capsys.readouterr()
-    return code, out, " ".join(err.split())
-
-
 def get_quietly(source, folder, **options):
     console = Console(file=io.StringIO(), width=10_000)
     options = {"check": False, "retries": QUICK, "console": console} | options
@@ -107,7 +97,7 @@ def test_hmdb51_from_the_command_line(server, clip, tmp_path, capsys, compressed
     )
     server.files["lists.rar"].refusals = [404]
     (tmp_path / "own.json").write_text(json.dumps(dataclasses.asdict(described)))
-    code, out, err = run(tmp_path / "own.json", tmp_path / "data", "--workers", "1", capsys=capsys)
+    code, out, err = run("get", tmp_path / "own.json", tmp_path / "data", "--workers", "1", capsys=capsys)
     assert code == 0, err
     assert found(tmp_path / "data") == contents(HMDB51_CLIPS, clip)
     assert "Tiny HMDB: 5 clips in 2 classes" in out
@@ -127,7 +117,7 @@ def test_hmdb51_from_the_command_line(server, clip, tmp_path, capsys, compressed
     assert (len(split.train) + len(split.validation), len(split.test)) == (2, 3)
 
     asked = len(server.requests)
-    code, out, _ = run(tmp_path / "own.json", tmp_path / "data", "--json", capsys=capsys)
+    code, out, _ = run("get", tmp_path / "own.json", tmp_path / "data", "--json", capsys=capsys)
     assert code == 0
     assert json.loads(out)["splits"] == [{"train": 2, "test": 3}, {"train": 3, "test": 2}, {"train": 1, "test": 2}]
     assert len(server.requests) == asked  # nothing to do, nothing asked
@@ -141,7 +131,7 @@ def test_ucf101_in_one_heap_from_the_command_line(server, clip, tmp_path, capsys
     described = ucf101((archive("videos.zip", data, server.url),), (archive("lists.zip", lists, server.url),))
     (tmp_path / "own.json").write_text(json.dumps(dataclasses.asdict(described)))
     code, out, err = run(
-        tmp_path / "own.json", tmp_path / "data", "--no-check", "--keep-archives", "--json", capsys=capsys
+        "get", tmp_path / "own.json", tmp_path / "data", "--no-check", "--keep-archives", "--json", capsys=capsys
     )
     assert code == 0, err
     assert json.loads(out)["differences"] == []
@@ -163,7 +153,7 @@ def test_ucf101_in_one_heap_from_the_command_line(server, clip, tmp_path, capsys
 def test_bad_input_is_one_line_and_code_2(tmp_path, monkeypatch, capsys, arguments, expected):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "FILE").write_text("x")
-    code, out, err = run(*arguments, capsys=capsys)
+    code, out, err = run("get", *arguments, capsys=capsys)
     assert (code, out) == (2, "")
     assert err.startswith("error:")
     assert expected in err
@@ -301,7 +291,7 @@ def test_missing_clips_are_named_with_code_2_and_the_rest_can_be_used(server, so
     server.files["clips.zip"] = Served(data)
     poor = dataclasses.replace(source, clips=(archive("clips.zip", data, server.url),))
     (tmp_path / "own.json").write_text(json.dumps(dataclasses.asdict(poor)))
-    code, out, err = run(tmp_path / "own.json", tmp_path / "data", "--no-check", capsys=capsys)
+    code, out, err = run("get", tmp_path / "own.json", tmp_path / "data", "--no-check", capsys=capsys)
     assert code == 2
     assert "WARNING: clips: 4, published are 5" in out
     assert "WARNING: test clips of split 2: 1, published are 2" in out

@@ -10,7 +10,8 @@ import pytest
 
 import muybridge
 from clips import tiny_recipe
-from muybridge import api, cli
+from commands import run
+from muybridge import api
 from muybridge.dataset.split import Split
 from muybridge.errors import UserError
 from muybridge.evaluation.predictions import Predictions
@@ -51,17 +52,6 @@ def made(runs) -> Path:
     return api.ensemble([runs / "one", runs / "two"], run=runs / "made").run
 
 
-def command(*arguments, capsys) -> tuple[int, str, str]:
-    """Exit code, standard output and standard error (spaces folded) of one command."""
-    code = 0
-    try:
-        cli.main([str(argument) for argument in arguments])
-    except SystemExit as leave:
-        code = leave.code
-    out, err = capsys.readouterr()
-    return code, out, " ".join(err.split())
-
-
 def correct(folder: Path) -> dict[str, bool]:
     """Whether each clip is right, by a predictions.csv."""
     with (folder / "predictions.csv").open(encoding="utf-8") as file:
@@ -70,7 +60,7 @@ def correct(folder: Path) -> dict[str, bool]:
 
 def test_an_ensemble_is_a_run_like_any_other(runs, clips, tmp_path, capsys):
     made = tmp_path / "made"
-    code, out, err = command("ensemble", runs / "one", runs / "two", "--run", made, capsys=capsys)
+    code, out, err = run("ensemble", runs / "one", runs / "two", "--run", made, capsys=capsys)
     assert code == 0
     assert "0 of 4 test clips share a source with train" in err
     assert "one (validation" in out
@@ -88,16 +78,16 @@ def test_an_ensemble_is_a_run_like_any_other(runs, clips, tmp_path, capsys):
         by_hand = np.mean([dict(m.predict(prediction.path).ranking)["dim"] for m in members])
         assert dict(prediction.ranking)["dim"] == pytest.approx(by_hand, abs=1e-12)
 
-    code, out, _ = command("predict", made, *videos, "--json", capsys=capsys)
+    code, out, _ = run("predict", made, *videos, "--json", capsys=capsys)
     assert code == 0
     assert len(json.loads(out)) == 3
-    code, out, _ = command("evaluate", made, "--out", tmp_path / "again", "--json", capsys=capsys)
+    code, out, _ = run("evaluate", made, "--out", tmp_path / "again", "--json", capsys=capsys)
     assert code == 0
     assert (tmp_path / "again" / "predictions.csv").read_text() == (made / "predictions.csv").read_text()
     assert json.loads(out)["top1"] == json.loads((made / "evaluation.json").read_text())["top1"]
-    code, out, _ = command("evaluate", made, clips, "--out", tmp_path / "all", capsys=capsys)
+    code, out, _ = run("evaluate", made, clips, "--out", tmp_path / "all", capsys=capsys)
     assert "leak: 20 of 24 clips share a source with the run's training clips" in out
-    code, out, _ = command("report", made, "--out", tmp_path / "report.html", capsys=capsys)
+    code, out, _ = run("report", made, "--out", tmp_path / "report.html", capsys=capsys)
     assert code == 0
 
 
@@ -123,7 +113,7 @@ def test_the_result_can_be_worked_out_from_its_files(runs, made):
 def test_weights_and_temperatures_are_fitted_on_validation(runs, tmp_path, capsys):
     made = tmp_path / "made"
     arguments = ["ensemble", runs / "one", runs / "two", "--rule", "weighted", "--calibrate", "--run", made, "--json"]
-    code, out, _ = command(*arguments, capsys=capsys)
+    code, out, _ = run(*arguments, capsys=capsys)
     assert code == 0
     result = json.loads(out)
     assert "weights and temperatures fitted on 4 validation clips" in result["notes"][0]
@@ -141,7 +131,7 @@ def test_weights_and_temperatures_are_fitted_on_validation(runs, tmp_path, capsy
 
 def test_one_run_can_be_calibrated(runs, tmp_path, capsys):
     made = tmp_path / "made"
-    code, out, _ = command("ensemble", runs / "two", "--calibrate", "--run", made, capsys=capsys)
+    code, out, _ = run("ensemble", runs / "two", "--calibrate", "--run", made, capsys=capsys)
     assert code == 0
     assert "calibrated: top-1" in out
     assert "temperatures fitted on 4 validation clips" in out
@@ -158,7 +148,7 @@ def test_one_run_can_be_calibrated(runs, tmp_path, capsys):
 
 def test_members_of_different_random_splits_are_refused(runs, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    code, out, err = command("ensemble", runs / "random-0", runs / "random-1", capsys=capsys)
+    code, out, err = run("ensemble", runs / "random-0", runs / "random-1", capsys=capsys)
     assert code == 2
     assert out == ""
     first, second = (Split.load(runs / name / "split.json") for name in ("random-0", "random-1"))
@@ -192,7 +182,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(runs, tmp_path, capsys, monkey
     description.write_text(description.read_text().replace('"dim"', '"dark"'))
     paths = [runs / word if word in ("one", "two") else word for word in arguments]
     monkeypatch.chdir(tmp_path)
-    code, out, err = command("ensemble", *paths, capsys=capsys)
+    code, out, err = run("ensemble", *paths, capsys=capsys)
     assert code == 2
     assert out == ""
     assert err.startswith("error:")
@@ -207,10 +197,10 @@ def test_missing_clips_are_named(runs, clips, tmp_path, capsys):
     path = tmp_path / "run" / "split.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"root": str(tmp_path / "moved")}))
     members = [runs / "one", tmp_path / "run"]
-    assert command("ensemble", *members, "--run", tmp_path / "whole", capsys=capsys)[0] == 0
+    assert run("ensemble", *members, "--run", tmp_path / "whole", capsys=capsys)[0] == 0
     gone = Split.load(path).clips_of("test")[0]
     gone.path.unlink()
-    code, _, err = command("ensemble", *reversed(members), "--run", tmp_path / "made", capsys=capsys)
+    code, _, err = run("ensemble", *reversed(members), "--run", tmp_path / "made", capsys=capsys)
     assert code == 2
     assert f"1 clip of {tmp_path / 'run'} cannot be found: {gone.path}" in err
     assert not (tmp_path / "made").exists()
@@ -218,7 +208,7 @@ def test_missing_clips_are_named(runs, clips, tmp_path, capsys):
 
 def test_a_folder_that_holds_something_is_left_alone(runs, tmp_path, capsys):
     (tmp_path / "mine").write_text("keep")
-    code, _, err = command("ensemble", runs / "one", runs / "two", "--run", tmp_path, capsys=capsys)
+    code, _, err = run("ensemble", runs / "one", runs / "two", "--run", tmp_path, capsys=capsys)
     assert code == 2
     assert "already there" in err
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
@@ -238,7 +228,7 @@ def test_a_failure_near_the_end_leaves_nothing(runs, tmp_path, monkeypatch, fail
 
 def test_an_ensemble_is_no_member_and_cannot_be_resumed(runs, made, capsys):
     for arguments in (["ensemble", made, runs / "two"], ["train", "--resume", made]):
-        code, _, err = command(*arguments, capsys=capsys)
+        code, _, err = run(*arguments, capsys=capsys)
         assert code == 2
         assert "made is an ensemble" in err
 

@@ -4,21 +4,12 @@ A data set may hold the same clip twice under different names, even in different
 Sizes are compared first, so that only files that could be twins are read.
 """
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-
-def content_hash(path: Path) -> str:
-    """The SHA-256 of a file's bytes, in hexadecimal, read in pieces so that memory stays flat.
-
-    Raises:
-        OSError: If the file cannot be read.
-    """
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+from muybridge.files import content_hash
 
 
 def find_duplicates(paths: Iterable[Path], *, workers: int = 4) -> list[tuple[Path, ...]]:

@@ -13,6 +13,7 @@ from typing import Any
 from rich.console import Console
 
 from muybridge import api
+from muybridge.console import say
 from muybridge.dataset.protocols import Protocol
 from muybridge.dataset.split import Split
 from muybridge.demo.clips import render_demo
@@ -100,7 +101,7 @@ def run_demo(
         training=replace(recipe.training, seed=seed),
         cache=replace(recipe.cache, folder=str(folder / "frames")),
     )
-    console.print(f"rendering {clips_per_class} clips of each action into {folder / 'clips'}", highlight=False)
+    say(console, f"rendering {clips_per_class} clips of each action into {folder / 'clips'}")
     table = render_demo(folder / "clips", clips_per_class=clips_per_class, seed=seed)
     evaluations: dict[str, Evaluation] = {}
     runs: dict[str, Path] = {}

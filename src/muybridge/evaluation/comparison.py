@@ -12,6 +12,7 @@ import numpy as np
 
 from muybridge.errors import UserError
 from muybridge.evaluation.intervals import GroupInterval, bootstrap_gain_by_group
+from muybridge.evaluation.phrases import points
 from muybridge.evaluation.predictions import Predictions
 from muybridge.text import counted, only_in_each, shortened
 
@@ -53,10 +54,10 @@ class Comparison:
         else:
             spread = (
                 f"{100 * interval.level:g} %, paired, by {self.interval.groups} source groups "
-                f"{_points(interval.low)} to {_points(interval.high)}"
+                f"{points(interval.low)} to {points(interval.high)}"
             )
         return (
-            f"gain {_points(self.gain)} points ({len(self.repaired)} repaired, {len(self.broken)} broken of "
+            f"gain {points(self.gain)} points ({len(self.repaired)} repaired, {len(self.broken)} broken of "
             f"{counted(self.clips, 'clip')}; {spread})"
         )
 
@@ -127,7 +128,3 @@ def _check_same(what: str, before: Iterable[str], after: Iterable[str]) -> None:
             f"predictions of different {what} cannot be compared (only in the first: {difference[0]}; "
             f"only in the second: {difference[1]}); measure both on the same clips and classes"
         )
-
-
-def _points(share: float) -> str:
-    return f"{100 * share:+.1f}"

@@ -8,6 +8,7 @@ import base64
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import cast
 
 import cv2
 import numpy as np
@@ -17,6 +18,7 @@ from muybridge.cores import available_cores
 from muybridge.dataset.catalog import Clip
 from muybridge.video.decoding import read_sampled
 from muybridge.video.errors import VideoError
+from muybridge.video.picture import to_jpeg
 from muybridge.video.sampling import UniformSampler
 
 # Six frames stand in one row on a wide screen and in two rows of three on a phone.
@@ -84,9 +86,6 @@ def _small_jpeg(image_HWC: NDArray[np.uint8], seconds: float) -> StripFrame:
     height, width = image_HWC.shape[:2]
     scale = min(1.0, _LONG_SIDE_PX / max(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))
-    small_HWC = cv2.resize(image_HWC, size, interpolation=cv2.INTER_AREA)
-    done, data = cv2.imencode(
-        ".jpg", cv2.cvtColor(small_HWC, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
-    )
-    assert done  # a uint8 picture in memory can always be written as JPEG
-    return StripFrame(f"data:image/jpeg;base64,{base64.b64encode(data.tobytes()).decode('ascii')}", *size, seconds)
+    small_HWC = cast("NDArray[np.uint8]", cv2.resize(image_HWC, size, interpolation=cv2.INTER_AREA))
+    data = to_jpeg(small_HWC, quality=_JPEG_QUALITY)
+    return StripFrame(f"data:image/jpeg;base64,{base64.b64encode(data).decode('ascii')}", *size, seconds)

@@ -16,6 +16,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import Progress
 
+from muybridge.console import say
 from muybridge.errors import UserError
 from muybridge.files import read_json, write_json
 from muybridge.getting.archives import RAR_HELP, choose_rar_program, is_archive
@@ -105,7 +106,7 @@ class Shelf:
                 raise UserError(f"{path} is neither a RAR nor a ZIP archive; give another, or leave --from out")
             obtained = _examined(path, archive, str(path), progress)
             if obtained.difference:
-                _say(console, f"{path} is not the published file, but is used: {obtained.difference}")
+                say(console, f"{path} is not the published file, but is used: {obtained.difference}")
             return obtained
         return None
 
@@ -122,7 +123,7 @@ class Shelf:
                 difference = f"its sha256 is {obtained.sha256}, when it was fetched it was {past['sha256']}"
             if difference is None and is_archive(path):
                 return obtained
-            _say(console, f"{path} is damaged ({difference or 'no archive'}) and is fetched anew")
+            say(console, f"{path} is damaged ({difference or 'no archive'}) and is fetched anew")
             path.unlink()
         return None
 
@@ -133,14 +134,14 @@ class Shelf:
             if archive.is_rar and not can_unpack_rar:
                 failures.append(f"{url}: {RAR_HELP}")
                 continue
-            _say(console, f"fetching {url}")
+            say(console, f"fetching {url}")
             path = self.folder / archive.name
             try:
                 download(url, path, size_bytes=archive.size_bytes, retries=self.retries, progress=progress)
                 return _checked(path, archive, url, progress)
             except DownloadError as error:
                 failures.append(f"{url}: {error}")
-                _say(console, f"not to be had there: {error}")
+                say(console, f"not to be had there: {error}")
         names = shortened([archive.name for archive in alternatives])
         raise UserError(
             f"cannot get {names}: {'; '.join(failures)}. What else you can do: fetch one of these files in a browser "
@@ -167,9 +168,9 @@ class Shelf:
             return
         compared_with = obtained.difference or obtained.archive.checksum or "no published checksum"
         if past:
-            _say(console, f"{obtained.path.name} is another file than on {past['date']}: sha256 {obtained.sha256}")
+            say(console, f"{obtained.path.name} is another file than on {past['date']}: sha256 {obtained.sha256}")
         elif obtained.archive.checksum is None:
-            _say(console, f"no published checksum for {obtained.path.name}; its sha256 is {obtained.sha256}")
+            say(console, f"no published checksum for {obtained.path.name}; its sha256 is {obtained.sha256}")
         recorded = read_json(self.record) if self.record.is_file() else {}
         recorded[obtained.archive.name] = {
             "origin": obtained.origin,
@@ -221,7 +222,3 @@ def _digests(path: Path, algorithms: set[str], progress: Progress) -> dict[str, 
             progress.advance(task, len(chunk))
     progress.remove_task(task)
     return {name: each.hexdigest() for name, each in hashes.items()}
-
-
-def _say(console: Console, text: str) -> None:
-    console.print(text, highlight=False, soft_wrap=True, markup=False)

@@ -14,10 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from muybridge.dataset.catalog import Clip
-from muybridge.dataset.duplicates import content_hash
 from muybridge.errors import UserError
 from muybridge.evaluation.predictions import ClipPrediction
-from muybridge.files import write_json
+from muybridge.files import content_hash, write_json
 from muybridge.inference.combining import Combination
 from muybridge.inference.model import Frames, Model, Scores, clip_prediction, read_ahead
 from muybridge.inference.recognizer import Recognizer

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import Progress
 
+from muybridge.console import STDERR, progress_on, say
 from muybridge.dataset.catalog import Clip
 from muybridge.dataset.split import Leak, Split
 from muybridge.errors import UserError
@@ -25,7 +25,6 @@ from muybridge.inference.ensemble import Ensemble
 from muybridge.jobs.ensemble_result import EnsembleResult, MemberResult, ValidationFigures
 from muybridge.jobs.membership import Member, common_split, read_members
 from muybridge.jobs.reporting import report
-from muybridge.jobs.steps import STDERR
 from muybridge.text import counted
 from muybridge.training.run_folder import RunFolder, describe_environment
 
@@ -62,11 +61,10 @@ def ensemble(
     members = read_members([Path(path) for path in runs])
     model = Ensemble({member.name: member.recognizer for member in members}, Combination.equal(len(members)))
     split, leak = common_split(members)
-    console.print(
+    say(
+        console,
         f"members share {len(split.validation)} clips to validate and {len(split.test)} to test; "
         f"split {split.protocol}; {leak}",
-        highlight=False,
-        soft_wrap=True,
     )
     folder = RunFolder.create(Path(run) if run else None, name="ensemble")
     with building_folder(folder.path) as temporary:
@@ -97,7 +95,7 @@ def _predict_members(
     model: Ensemble, clips: Sequence[Clip], description: str, *, console: Console
 ) -> tuple[Predictions, ...]:
     """What each member says of the clips."""
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+    with progress_on(console) as progress:
         found = model.predict_members(clips)
         answers = list(progress.track(found, total=len(clips), description=description))
     return tuple(Predictions(model.classes, tuple(column)) for column in zip(*answers, strict=True))

@@ -12,6 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
+from muybridge.console import STDERR, progress_on, say
 from muybridge.dataset.catalog import Catalog
 from muybridge.dataset.layouts import read_catalog
 from muybridge.dataset.official import read_official
@@ -25,7 +26,6 @@ from muybridge.text import counted, printable, shortened
 
 ARCHIVES_FOLDER = "archives"
 RECORD_FILE = "sources.json"
-STDERR = Console(stderr=True)  # as in steps.py, which would import torch
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ def get(
     except KeyboardInterrupt:
         parts = [part for archive in archives if (part := part_of(shelf.folder / archive.name)).exists()]
         kept = f"; {parts[0]} keeps what was fetched" if parts else ""
-        console.print(f"\nstopped{kept}. Run the same command again to continue", highlight=False, soft_wrap=True)
+        say(console, f"\nstopped{kept}. Run the same command again to continue")
         raise
     except OSError as error:
         where = error.filename or root
@@ -199,17 +199,15 @@ def _fetch_and_unpack(shelf: Shelf, source: DatasetSource, root: Path, console: 
             unpacking.unpack(clips.path)
     if unpacking.strangers:
         strangers = shortened(unpacking.strangers, limit=3)
-        console.print(
+        say(
+            console,
             f"note: {counted(len(unpacking.strangers), 'video')} that no official list names left out: {strangers}",
-            highlight=False,
-            soft_wrap=True,
-            markup=False,
         )
     return unpacking.placed
 
 
 def _check(catalog: Catalog, root: Path, *, workers: int | None, console: Console) -> CheckReport:
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+    with progress_on(console) as progress:
         task = progress.add_task("checking: decoding every clip", total=len(catalog.clips))
         report = check_catalog(
             catalog, workers=workers, progress=lambda done, total: progress.update(task, completed=done, total=total)
@@ -253,4 +251,4 @@ def _progress(console: Console) -> Progress:
         TransferSpeedColumn(),
         TimeRemainingColumn(),
     )
-    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    return progress_on(console, *columns)

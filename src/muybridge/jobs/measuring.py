@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from muybridge.console import STDERR
 from muybridge.dataset.catalog import Catalog, Clip, matches_group
 from muybridge.dataset.duplicates import find_duplicates
 from muybridge.dataset.official import read_official
@@ -15,7 +16,7 @@ from muybridge.evaluation.artefacts import write_evaluation
 from muybridge.evaluation.evaluation import Evaluation, evaluate_predictions
 from muybridge.files import read_json
 from muybridge.inference.loading import load_model
-from muybridge.jobs.steps import FITTED_PARTS, STDERR, predict_labelled, read_clips
+from muybridge.jobs.steps import FITTED_PARTS, predict_labelled, read_clips
 from muybridge.recipes.recipe import DataConfig
 from muybridge.text import counted
 from muybridge.training.run_folder import RunFolder

@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from muybridge.dataset.catalog import Catalog, Clip
-from muybridge.dataset.duplicates import content_hash, find_duplicates
+from muybridge.dataset.duplicates import find_duplicates
 from muybridge.dataset.split import Leak, Split
 from muybridge.errors import UserError
+from muybridge.files import content_hash
 from muybridge.inference.recognizer import Recognizer
 from muybridge.jobs.steps import FITTED_PARTS
 from muybridge.models.saving import WEIGHTS_FILE

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import Progress
 
+from muybridge.console import STDERR, progress_on, say
 from muybridge.dataset.split import Split
 from muybridge.errors import UserError
 from muybridge.evaluation.evaluation import evaluate_predictions
@@ -31,7 +31,6 @@ from muybridge.inference.combining import DESCRIPTIONS
 from muybridge.inference.ensemble import Ensemble
 from muybridge.inference.loading import load_model
 from muybridge.inference.recognizer import Recognizer
-from muybridge.jobs.steps import STDERR
 from muybridge.recipes.loading import read_values
 from muybridge.text import printable
 from muybridge.training.run_folder import RunFolder
@@ -61,11 +60,11 @@ def report(runs: Sequence[str | Path], *, out: str | Path | None = None, console
         raise UserError("name at least one run to report on")
     file = _file_to_write(paths, None if out is None else Path(out))
     read = [read_run(path, name=name) for path, name in zip(paths, _names(paths), strict=True)]
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+    with progress_on(console) as progress:
         task = progress.add_task("drawing", total=len(read))
         notes = write_report(file, read, on_progress=lambda done: progress.update(task, completed=done))
     for note in notes:
-        console.print(f"note: {note}", highlight=False, soft_wrap=True, markup=False)
+        say(console, f"note: {note}")
     return file
 
 

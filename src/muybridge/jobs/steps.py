@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import Progress
 
+from muybridge.console import progress_on, say
 from muybridge.dataset.catalog import Catalog, Clip
 from muybridge.dataset.layouts import read_catalog
 from muybridge.dataset.protocols import make_split
@@ -16,7 +16,6 @@ from muybridge.evaluation.predictions import ClipPrediction, Predictions
 from muybridge.inference.model import Model
 from muybridge.recipes.recipe import DataConfig
 
-STDERR = Console(stderr=True)
 FITTED_PARTS: tuple[Part, ...] = ("train", "validation")
 
 
@@ -51,13 +50,12 @@ class DividedClips:
     def announce(self, console: Console) -> None:
         """Print the notes, the sizes of the parts and the leak."""
         for line in self.notes:
-            console.print(f"note: {line}", highlight=False, soft_wrap=True, markup=False)
+            say(console, f"note: {line}")
         split = self.split
-        console.print(
+        say(
+            console,
             f"split {split.protocol}: {len(split.train)} clips to train, {len(split.validation)} to validate, "
             f"{len(split.test)} to test; {self.leak}",
-            highlight=False,
-            soft_wrap=True,
         )
 
 
@@ -94,6 +92,6 @@ def divide(clips: str | Path, data: DataConfig) -> DividedClips:
 def predict_labelled(model: Model, clips: Sequence[Clip], *, views: int | None = None, console: Console) -> Predictions:
     """Predict labelled clips, with a progress bar."""
     found: Iterator[ClipPrediction] = model.predict_clips(clips, views=views)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+    with progress_on(console) as progress:
         done = tuple(progress.track(found, total=len(clips), description="measuring"))
     return Predictions(model.classes, done)

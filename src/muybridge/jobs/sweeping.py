@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 from rich.console import Console
 
+from muybridge.console import STDERR, say
 from muybridge.dataset.split import Split
 from muybridge.errors import UserError
 from muybridge.files import read_json, write_json
-from muybridge.jobs.steps import STDERR, DividedClips, divide
+from muybridge.jobs.steps import DividedClips, divide
 from muybridge.jobs.training import resume, train_divided
 from muybridge.recipes.loading import save_recipe
 from muybridge.recipes.recipe import Recipe
@@ -82,7 +83,7 @@ def sweep(
     try:
         with FileLock(path / "sweep.lock", timeout=0):
             study = Study(path / "study.db", space, prune=prune)
-            _say(console, f"sweep {path}: {len(study.records)} of {total} trials are done")
+            say(console, f"sweep {path}: {len(study.records)} of {total} trials are done")
             divided.announce(console)
             _write(_trials(study), space, path)  # a kill may have come before it
             while len(study.records) < total:
@@ -130,7 +131,7 @@ def _trial_count(space: Space, trials: int | None, console: Console) -> int:
         return trials or DEFAULT_TRIALS
     combinations, left_out = space.combinations()
     for line in left_out:
-        _say(console, f"left out: {line}")
+        say(console, f"left out: {line}")
     return min(trials or len(combinations), len(combinations))
 
 
@@ -174,7 +175,7 @@ def _run_next(study: "Study", space: Space, divided: DividedClips, path: Path, *
     """
     trial = study.next()
     monitor = space.base.training.monitor
-    _say(console, f"trial {trial.number} of {total}: {describe(trial.values)}")
+    say(console, f"trial {trial.number} of {total}: {describe(trial.values)}")
 
     def falls_behind(rows: list[dict[str, Any]]) -> bool:
         row = rows[-1]
@@ -194,7 +195,7 @@ def _run_next(study: "Study", space: Space, divided: DividedClips, path: Path, *
     except UserError as error:
         if not study.records:
             raise
-        _say(console, f"trial {trial.number} failed: {error}")
+        say(console, f"trial {trial.number} failed: {error}")
         failed = SweepTrial(number=trial.number, values=trial.values, state="failed", reason=str(error))
         trial.fail(asdict(failed))
         return
@@ -220,7 +221,3 @@ def _write(trials: Sequence[SweepTrial], space: Space, path: Path) -> None:
         checkpoints = RunFolder(path / trial.folder).last_checkpoint.parent
         if trial != best and checkpoints.is_dir():  # most of what a run takes on disk
             shutil.rmtree(checkpoints)
-
-
-def _say(console: Console, text: str) -> None:
-    console.print(text, highlight=False, soft_wrap=True, markup=False)

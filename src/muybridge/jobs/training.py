@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 from rich.console import Console
-from rich.progress import Progress
 
+from muybridge.console import STDERR, progress_on, say
 from muybridge.cores import available_cores
 from muybridge.dataset.catalog import Clip
 from muybridge.dataset.split import Split
@@ -24,7 +24,7 @@ from muybridge.evaluation.plots import plot_curves
 from muybridge.files import read_json, write_json
 from muybridge.inference.recognizer import Recognizer
 from muybridge.jobs.reporting import report
-from muybridge.jobs.steps import FITTED_PARTS, STDERR, DividedClips, divide, predict_labelled
+from muybridge.jobs.steps import FITTED_PARTS, DividedClips, divide, predict_labelled
 from muybridge.models.recognizer import RecognizerNet, build
 from muybridge.pipeline.cache import FrameCache
 from muybridge.pipeline.loader import ClipDataset
@@ -242,7 +242,7 @@ def _fit_and_measure(
 def _measure_run(folder: RunFolder, split: Split, recognizer: Recognizer, *, console: Console) -> Evaluation | None:
     """Measure a finished training on its own test clips; without test clips no accuracy is claimed."""
     if not split.test:
-        console.print("note: no test clips, so no accuracy is claimed", highlight=False)
+        say(console, "note: no test clips, so no accuracy is claimed")
         return None
     predictions = predict_labelled(recognizer, split.clips_of("test"), console=console)
     leak = read_json(folder.leak)
@@ -253,16 +253,16 @@ def _measure_run(folder: RunFolder, split: Split, recognizer: Recognizer, *, con
 
 def _decode_once(cache: FrameCache, clips: Sequence[Clip], *, console: Console) -> dict[str, str]:
     """Fill the cache; returns clip id to reason for the clips that do not decode, and prints them."""
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+    with progress_on(console) as progress:
         task = progress.add_task("decoding once", total=len(clips))
         result = cache.build(
             clips,
             workers=available_cores(),
             on_progress=lambda done, total: progress.update(task, completed=done),
         )
-    console.print(f"frames: {result.built} clips decoded, {result.reused} already in {cache.folder}", highlight=False)
+    say(console, f"frames: {result.built} clips decoded, {result.reused} already in {cache.folder}")
     for clip, reason in result.failed.items():
-        console.print(f"left out: {clip}: {reason}", highlight=False, soft_wrap=True, markup=False)
+        say(console, f"left out: {clip}: {reason}")
     return result.failed
 
 

@@ -6,7 +6,6 @@ together is noticed. Loading runs no code from the files.
 """
 
 import dataclasses
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from muybridge.errors import UserError
-from muybridge.files import replacing
+from muybridge.files import content_hash, replacing
 from muybridge.models.config import ModelConfig
 from muybridge.models.recognizer import RecognizerNet, build
 
@@ -61,7 +60,7 @@ def save_recognizer(
         content = {
             "format": FORMAT,
             "format_version": FORMAT_VERSION,
-            "weights_sha256": _sha256(weights),
+            "weights_sha256": content_hash(weights),
             "model": dataclasses.asdict(net.config),
             "classes": list(classes),
             "preprocessing": dict(preprocessing),
@@ -79,7 +78,7 @@ def load_recognizer(folder: Path) -> tuple[RecognizerNet, SavedModel]:
     weights_path = folder / WEIGHTS_FILE
     if not weights_path.is_file():
         raise UserError(f"{folder} has no {WEIGHTS_FILE}; copy the whole folder of the model")
-    if _sha256(weights_path) != checksum:
+    if content_hash(weights_path) != checksum:
         raise UserError(
             f"{weights_path} does not belong to the {METADATA_FILE} beside it: the file is damaged, "
             f"or saving was interrupted; save or copy the model again"
@@ -132,8 +131,3 @@ def read_description(folder: Path, *, kind: str, version: int) -> dict[str, Any]
             f"{version}; update muybridge"
         )
     return content
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

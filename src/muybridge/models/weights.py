@@ -5,7 +5,6 @@ download cache, the publisher. A download is checked before it takes its name, s
 the cache. Free of torch; ``loading`` puts the tensors into an encoder.
 """
 
-import hashlib
 import os
 import re
 import sys
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from muybridge.errors import UserError
+from muybridge.files import content_hash
 from muybridge.models.scaling import IMAGENET_STATISTICS, PLUS_MINUS_ONE, Scaling
 from muybridge.text import did_you_mean
 
@@ -209,8 +209,7 @@ def _default_cache() -> Path:
 
 def _check(path: Path, entry: Pretrained, *, origin: str) -> None:
     """Compare the checksum with the published one; the message names the file by ``origin``."""
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    digest = content_hash(path)
     if not digest.startswith(entry.sha256):
         raise UserError(
             f"{origin} is damaged or another file: its sha256 starts with {digest[:8]}, "

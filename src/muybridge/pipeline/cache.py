@@ -27,12 +27,12 @@ import numpy as np
 import numpy.typing as npt
 
 from muybridge.dataset.catalog import Clip
-from muybridge.dataset.duplicates import content_hash
 from muybridge.errors import UserError
-from muybridge.files import replacing
+from muybridge.files import content_hash, replacing
 from muybridge.pipeline.config import CacheConfig
 from muybridge.video.decoding import read_sampled
 from muybridge.video.errors import VideoError
+from muybridge.video.picture import to_jpeg
 from muybridge.video.sampling import Sampler
 
 MAGIC = b"MUYFRM01"
@@ -289,7 +289,7 @@ def write_entry(
         format: How frames are stored.
     """
     if format == "jpeg":
-        images = [_to_jpeg(frame) for frame in frames_THWC]
+        images = [to_jpeg(frame, quality=JPEG_QUALITY) for frame in frames_THWC]
         payload = b"".join(images)
         offsets = [0, *np.cumsum([len(image) for image in images]).tolist()]
     else:
@@ -371,12 +371,3 @@ def read_frames_at(entry: Entry, positions: Sequence[int] | npt.NDArray[np.int64
             raise DamagedEntryError(entry.path)
         target[:] = image
     return frames_THWC
-
-
-def _to_jpeg(frame_HWC: Frames) -> bytes:
-    done, data = cv2.imencode(
-        ".jpg", cv2.cvtColor(frame_HWC, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
-    )
-    if not done:
-        raise RuntimeError("OpenCV cannot write JPEG")
-    return bytes(data)

@@ -11,6 +11,7 @@ from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from muybridge.console import say
 from muybridge.files import replacing
 from muybridge.pipeline.loader import Batch
 
@@ -137,13 +138,12 @@ class EpochLines(Callback):
         """Print the epoch's line."""
         figures = trainer.callback_metrics
         remaining = (cast(int, trainer.max_epochs) - trainer.current_epoch - 1) * self._clips
-        self._console.print(
+        say(
+            self._console,
             f"epoch {trainer.current_epoch + 1:>3}/{trainer.max_epochs}"
             f"  train loss {figures['train_loss']:.3f} accuracy {100 * figures['train_accuracy']:5.1f} %"
             f"  validation loss {figures['validation_loss']:.3f} accuracy {100 * figures['validation_accuracy']:5.1f} %"
             f"  {self._rate():.1f} clips/s  at most {_minutes(remaining / self._rate())} left",
-            highlight=False,
-            soft_wrap=True,
         )
 
     def teardown(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:

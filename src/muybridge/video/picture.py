@@ -47,3 +47,11 @@ def to_image(frame: av.VideoFrame, size_px: int | None) -> Image:
         interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR,
     )
     return cast(Image, resized)
+
+
+def to_jpeg(image_HWC: Image, *, quality: int) -> bytes:
+    """Compress an RGB image; ``quality`` is JPEG's, up to 100."""
+    done, data = cv2.imencode(".jpg", cv2.cvtColor(image_HWC, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    if not done:
+        raise RuntimeError("OpenCV cannot write JPEG")
+    return bytes(data)
