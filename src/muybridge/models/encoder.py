@@ -234,3 +234,12 @@ def initialise(encoder: Encoder) -> None:
             nn.init.kaiming_normal_(module.weight, mode="fan_in", nonlinearity="relu")
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
+
+
+def leaf_layers(name: str, part: nn.Module) -> list[EncoderLayer]:
+    """List the modules of a part that hold no others, in the order in which they stand, ReLUs as parameterless."""
+    return [
+        EncoderLayer(f"{name}.{path}", None if isinstance(module, nn.ReLU) else module)
+        for path, module in part.named_modules()
+        if next(module.children(), None) is None
+    ]

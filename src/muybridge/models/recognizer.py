@@ -17,17 +17,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from muybridge.models.alexnet import AlexNet
 from muybridge.models.config import ModelConfig
-from muybridge.models.densenet import DenseNet121
 from muybridge.models.encoder import FrameEncoder, VideoEncoder
+from muybridge.models.encoders import create_encoder
 from muybridge.models.freezing import freeze_batch_norms, frozen_stage_count, set_trainable
 from muybridge.models.heads import BiLSTMHead, MeanHead, TemporalHead, frame_mask, partial_lengths
 from muybridge.models.loading import load_pretrained
-from muybridge.models.mobilenet import MobileNetV1
 from muybridge.models.pooling import GlobalPool, GridPool
 from muybridge.models.scaling import UNIT
-from muybridge.models.small import SmallCNN
 from muybridge.models.weights import resolve
 
 
@@ -229,19 +226,6 @@ def build(
     if path is not None:
         load_pretrained(net.encoder, path)
     return net
-
-
-def create_encoder(config: ModelConfig) -> FrameEncoder | VideoEncoder:
-    """Create the encoder of ``config``, with random weights."""
-    if config.encoder == "mobilenet":
-        return MobileNetV1(
-            width=config.width, output=config.encoder_output, batch_norm_momentum=config.batch_norm_momentum
-        )
-    if config.encoder == "densenet":
-        return DenseNet121(output=config.encoder_output, batch_norm_momentum=config.batch_norm_momentum)
-    if config.encoder == "small":
-        return SmallCNN(batch_norm_momentum=config.batch_norm_momentum)
-    return AlexNet(output=config.encoder_output)
 
 
 def _create_head(config: ModelConfig, feature_count: int) -> BiLSTMHead | MeanHead:
