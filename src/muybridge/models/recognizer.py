@@ -61,7 +61,8 @@ class RecognizerNet(nn.Module):
             freeze_batch_norms(self.encoder)
         # How many stages of the encoder come before the first that learns; all of them means: the pooling, too.
         self.frozen_stages = frozen_stage_count(self.encoder)
-        self.pools_when_frozen = self.frozen_stages == len(self.encoder.stages()) and not any(self.pool.parameters())
+        pool_learns = next(self.pool.parameters(), None) is not None
+        self.pools_when_frozen = self.frozen_stages == len(self.encoder.stages()) and not pool_learns
 
     def forward(self, clip_BTHWC: Tensor, lengths_B: Tensor | None = None) -> Tensor:
         """Score clips.

@@ -129,7 +129,7 @@ class Recipe:
     augment: Annotated[AugmentConfig, Parameter(group="Augmentation")] = field(default_factory=AugmentConfig)
     model: Annotated[ModelConfig, Parameter(group="Model")] = field(default_factory=ModelConfig)
     training: Annotated[TrainingConfig, Parameter(group="Training")] = field(default_factory=TrainingConfig)
-    cache: Annotated[CacheConfig, Parameter(group="Frame cache")] = field(default_factory=CacheConfig)
+    cache: Annotated[CacheConfig, Parameter(group="Cache")] = field(default_factory=CacheConfig)
 
     def to_dict(self) -> dict[str, Any]:
         """The recipe as nested plain values, complete and re-runnable."""
