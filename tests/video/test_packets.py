@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from muybridge.video.container import open_video
-from muybridge.video.packets import PacketIndex, PacketOrderError, _h264_check, _mpeg4_picture, index_packets
-from muybridge.video.reading import frames_by_index
+from muybridge.video.index_reading import frames_by_index
+from muybridge.video.packets import PacketIndex, PacketOrderError, index_packets
 
 I_VOP, P_VOP, B_VOP = (b"\x00\x00\x01\xb6" + bytes([kind << 6]) + bytes(range(60)) for kind in range(3))
 NOT_CODED_VOP = bytes.fromhex("000001b65cc453")  # from a UCF101 file
