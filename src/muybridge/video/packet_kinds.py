@@ -34,6 +34,10 @@ class PacketKind(Enum):
     NO_PICTURE = auto()  # nothing that gives a frame
 
 
+# Members of an Enum are slow to look up, and this is done for every packet.
+_RESTART, _REFERENCE = PacketKind.RESTART, PacketKind.REFERENCE
+_DISPOSABLE, _NO_PICTURE = PacketKind.DISPOSABLE, PacketKind.NO_PICTURE
+
 # None: anything else.
 KindOf = Callable[[bytes], PacketKind | None]
 
@@ -49,7 +53,7 @@ def kind_of_packets(context: VideoCodecContext) -> KindOf | None:
 
 def mjpeg_kind(data: bytes) -> PacketKind | None:
     """The look at packets of motion JPEG."""
-    return PacketKind.RESTART if data.startswith(b"\xff\xd8") else None
+    return _RESTART if data.startswith(b"\xff\xd8") else None
 
 
 def mpeg4_kinds(width_px: int, height_px: int) -> KindOf:
@@ -65,10 +69,10 @@ def mpeg4_kinds(width_px: int, height_px: int) -> KindOf:
         coding_type = data[start + 4] >> 6
         if len(data) - start < _MPEG4_CODED_BYTES:
             # Only where it stands alone and is a P picture: that is how encoders write it.
-            return PacketKind.NO_PICTURE if is_empty_when_short and start == 0 and coding_type == _MPEG4_P else None
+            return _NO_PICTURE if is_empty_when_short and start == 0 and coding_type == _MPEG4_P else None
         if coding_type == _MPEG4_I:
-            return PacketKind.RESTART
-        return PacketKind.REFERENCE if coding_type == _MPEG4_P else None
+            return _RESTART
+        return _REFERENCE if coding_type == _MPEG4_P else None
 
     return kind
 
@@ -97,7 +101,7 @@ def h264_kinds(extradata: bytes) -> KindOf | None:
         if pictures != 1:
             return None
         if is_idr:
-            return PacketKind.RESTART
-        return PacketKind.REFERENCE if is_reference else PacketKind.DISPOSABLE
+            return _RESTART
+        return _REFERENCE if is_reference else _DISPOSABLE
 
     return kind

@@ -34,6 +34,8 @@ from muybridge.video.probing import declared_frames
 
 # Packets are kept up to this size, about five minutes of 320x240; beyond, they are read again where needed.
 _KEEP_BYTES = 32 * 2**20
+# Members of an Enum are slow to look up, and this is done for every packet.
+_RESTART, _DISPOSABLE, _NO_PICTURE = PacketKind.RESTART, PacketKind.DISPOSABLE, PacketKind.NO_PICTURE
 
 
 class PacketOrderError(Exception):
@@ -45,27 +47,23 @@ class PacketReader:
 
     def __init__(self, container: InputContainer, stream: VideoStream) -> None:
         self._rest = container.demux(stream)
-        self._room_bytes = _KEEP_BYTES
-        self._is_broken = False
+        self.keeps_all = True  # whether every packet that was read so far is still at hand
         self._kept: list[av.Packet[VideoStream]] = []
 
-    @property
-    def keeps_all(self) -> bool:
-        """Whether every packet that was read so far is still at hand."""
-        return self._room_bytes >= 0 and not self._is_broken
-
     def read(self) -> "Iterator[av.Packet[VideoStream]]":
-        """Read on from where reading stopped."""
+        """Read the file to its end; once."""
+        room_bytes = _KEEP_BYTES
         try:
             for packet in self._rest:
-                self._room_bytes -= packet.size
-                if self.keeps_all:
+                room_bytes -= packet.size
+                if room_bytes >= 0:
                     self._kept.append(packet)
-                else:
+                elif self.keeps_all:
+                    self.keeps_all = False
                     self._kept.clear()
                 yield packet
         except av.FFmpegError:
-            self._is_broken = True
+            self.keeps_all = False
             raise
 
     def from_first(self) -> "Iterator[av.Packet[VideoStream]]":
@@ -101,8 +99,8 @@ class PacketIndex:
     def seconds(self, stream: VideoStream) -> npt.NDArray[np.float64]:
         """Time of each frame since the first, rounded once, so that 0.3 s compares equal to 0.3."""
         base = stream.time_base or Fraction(1)
-        ticks = (self.shown_pts - self.shown_pts[0]).tolist()
-        return np.array([each * base.numerator / base.denominator for each in ticks])
+        numerator, denominator = base.numerator, base.denominator
+        return np.array([each * numerator / denominator for each in (self.shown_pts - self.shown_pts[0]).tolist()])
 
 
 def index_packets(
@@ -119,7 +117,8 @@ def index_packets(
     if kind_of is None:
         return None
     reader = PacketReader(container, stream) if reader is None else reader
-    timestamps: list[tuple[int, int]] = []
+    pts_list: list[int] = []
+    dts_list: list[int] = []
     sizes_bytes: list[int] = []
     intra: list[int] = []
     disposable: list[bool] = []
@@ -129,21 +128,23 @@ def index_packets(
         for packet in reader.read():
             if packet.size == 0 and packet.pts is None and packet.dts is None:
                 continue  # the empty packet with which PyAV ends every stream
-            if packet.pts is None or packet.is_corrupt or packet.is_discard:
+            pts, dts = packet.pts, packet.dts
+            if pts is None or packet.is_corrupt or packet.is_discard:
                 return None
             if packet.has_sidedata("new_extradata"):
                 return None
             kind = kind_of(bytes(packet))
             if kind is None:
                 return None
-            if kind is PacketKind.NO_PICTURE:
-                no_picture_pts.append(packet.pts)
+            if kind is _NO_PICTURE:
+                no_picture_pts.append(pts)
                 continue
-            if kind is PacketKind.RESTART and packet.is_keyframe:
-                intra.append(len(timestamps))
-            timestamps.append((packet.pts, packet.pts if packet.dts is None else packet.dts))
+            if kind is _RESTART and packet.is_keyframe:
+                intra.append(len(pts_list))
+            pts_list.append(pts)
+            dts_list.append(pts if dts is None else dts)
             sizes_bytes.append(packet.size)
-            disposable.append(kind is PacketKind.DISPOSABLE)
+            disposable.append(kind is _DISPOSABLE)
             if reader.keeps_all:
                 packets.append(packet)
             else:
@@ -152,19 +153,19 @@ def index_packets(
         return None
     if not intra or intra[0] != 0:
         return None
-    if declared_frames(stream) not in (None, len(timestamps) + len(no_picture_pts)):
+    if declared_frames(stream) not in (None, len(pts_list) + len(no_picture_pts)):
         return None
-    pts, dts = np.array(timestamps, dtype=np.int64).T
-    shown_pts = np.unique(pts)
-    if len(shown_pts) != len(pts):
+    pts_array = np.array(pts_list, dtype=np.int64)
+    shown_pts = np.unique(pts_array)
+    if len(shown_pts) != len(pts_array):
         return None
     return PacketIndex(
-        pts=pts,
-        dts=dts,
+        pts=pts_array,
+        dts=np.array(dts_list, dtype=np.int64),
         sizes_bytes=np.array(sizes_bytes, dtype=np.int64),
-        restarts=_closed(pts, intra),
+        restarts=_closed(pts_array, intra),
         shown_pts=shown_pts,
-        disposable=np.array(disposable) & (any(disposable) and _declares_its_reordering(stream, pts)),
+        disposable=np.array(disposable) & (any(disposable) and _declares_its_reordering(stream, pts_array)),
         no_picture_pts=frozenset(no_picture_pts),
         packets=tuple(packets) if reader.keeps_all else None,
     )
