@@ -146,7 +146,7 @@ class FrameEncoder(Encoder):
         """List the stages of the maps and, where the output is scores, the classifier."""
         if self.output == "maps":
             return self.map_stages()
-        return [*self.map_stages(), Stage(self._logit_maps, self.classifier)]
+        return [*self.map_stages(), Stage(self._logit_maps, self.get_submodule(self.classifier_name))]
 
     def forward(self, frames_BCHW: Tensor) -> Tensor:
         """Encode scaled images.

@@ -155,7 +155,7 @@ class RecognizerNet(nn.Module):
             return pooled_ND
         maps_BSDHW = _time_first(maps)
         pooled_ND = self.pool(maps_BSDHW.flatten(0, 1))
-        return pooled_ND.unflatten(0, maps_BSDHW.shape[:2])
+        return pooled_ND.reshape(*maps_BSDHW.shape[:2], -1)
 
     def _long_enough(self, clip_BTHWC: Tensor) -> Tensor:
         """Repeat the last frame of clips that are shorter than a video encoder needs."""
@@ -182,7 +182,8 @@ def _by_step(run: Callable[[Tensor], Tensor], batch_BS: Tensor, lengths_B: Tenso
     count, steps = batch_BS.shape[:2]
     lengths_B = partial_lengths(lengths_B, steps)
     if lengths_B is None:
-        return run(batch_BS.flatten(0, 1)).unflatten(0, (count, steps))
+        result_N = run(batch_BS.flatten(0, 1))
+        return result_N.reshape(count, steps, *result_N.shape[1:])
     real_BS = frame_mask(lengths_B.to(batch_BS.device), steps)
     result_N = run(batch_BS[real_BS])
     result_BS = result_N.new_zeros(count, steps, *result_N.shape[1:])
@@ -196,7 +197,7 @@ def _by_length(run: Callable[[Tensor], Tensor], batch_BS: Tensor, lengths_B: Ten
     if lengths_B is None:
         return run(batch_BS)
     results: list[Tensor | None] = [None] * len(lengths_B)
-    for length in lengths_B.unique().tolist():
+    for length in sorted(set(lengths_B.tolist())):
         which = (lengths_B == length).nonzero()[:, 0].tolist()
         for index, result in zip(which, run(batch_BS[which, :length]), strict=True):
             results[index] = result
