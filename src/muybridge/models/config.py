@@ -17,7 +17,6 @@ from muybridge.text import did_you_mean
 FrameEncoderName = Literal["mobilenet", "densenet", "alexnet", "small"]
 VideoEncoderName = Literal["i3d", "r3d_18", "mc3_18", "r2plus1d_18", "r2plus1d_34", "slowfast_r50"]
 EncoderName = Literal[FrameEncoderName, VideoEncoderName]
-ENCODER_NAMES: tuple[str, ...] = (*get_args(FrameEncoderName), *get_args(VideoEncoderName))
 EncoderOutput = Literal["maps", "logits"]
 PoolingName = Literal["max", "mean", "grid"]
 HeadName = Literal["bilstm", "mean"]
@@ -43,6 +42,24 @@ stage; nothing of an adapter's."""
 PENALTIES = ("l1", "l2", "l1_bias", "l2_bias", "l1_activity", "l2_activity")
 
 
+def _adapter(encoder: str) -> str:
+    library, _, name = encoder.partition(":")
+    return library if name and library in ADAPTERS else ""
+
+
+def _require_encoder(encoder: str) -> None:
+    if not _adapter(encoder):
+        _require_choice("encoder", encoder, (*get_args(EncoderName), *(f"{library}:NAME" for library in ADAPTERS)))
+
+
+def _known_encoder(_: object, encoder: str) -> None:
+    """Refuse an unknown name while options are read, where the message can say which file it stands in."""
+    try:
+        _require_encoder(encoder)
+    except UserError as error:
+        raise ValueError(str(error)) from None
+
+
 @dataclass(frozen=True)
 class ModelConfig:
     """A recognizer: encoder, pooling, temporal head and classifier.
@@ -51,7 +68,7 @@ class ModelConfig:
         UserError: A value is not one of those named beside its field.
     """
 
-    encoder: EncoderName | str = "mobilenet"
+    encoder: Annotated[str, Parameter(validator=_known_encoder)] = "mobilenet"
     """Frame encoder: "mobilenet" (MobileNet v1), "densenet" (DenseNet121), "alexnet", or "small", four convolutions
     for training from nothing, with weights "none". Video encoder: "i3d", "r3d_18", "mc3_18", "r2plus1d_18",
     "r2plus1d_34" or "slowfast_r50". Others: "timm:NAME", or "transformers:NAME" by name or local folder."""
@@ -125,8 +142,7 @@ class ModelConfig:
     """Penalty on the squared outputs of the dense layers, a mean over the clips of a batch."""
 
     def __post_init__(self) -> None:
-        if not self.adapter:
-            _require_choice("encoder", self.encoder, ENCODER_NAMES)
+        _require_encoder(self.encoder)
         _require_choice("encoder_output", self.encoder_output, get_args(EncoderOutput))
         if self.encoder == "small" or self.adapter:
             expected = f"maps for {self.encoder}"
@@ -157,8 +173,7 @@ class ModelConfig:
     @property
     def adapter(self) -> str:
         """The library that the encoder is from, or "" for one of ours."""
-        library, colon, name = self.encoder.partition(":")
-        return library if colon and name and library in ADAPTERS else ""
+        return _adapter(self.encoder)
 
     @property
     def pretrained(self) -> bool:

@@ -17,6 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
+from muybridge.errors import UserError
+from muybridge.models.adapters.adapted import Adapted
 from muybridge.models.config import ModelConfig
 from muybridge.models.encoder import FrameEncoder, VideoEncoder
 from muybridge.models.encoders import create_encoder
@@ -217,11 +219,18 @@ def build(
     Raises:
         UserError: The weights are not to be had, do not fit, or an option does not fit the encoder.
     """
+    choice = config.weights if weights is None else weights
     net = RecognizerNet(config, class_count)
+    if isinstance(net.encoder, Adapted):
+        if choice not in ("none", "pretrained"):
+            raise UserError(f"model.weights is {choice!r}; for {config.encoder} give pretrained or none")
+        if choice == "pretrained":
+            net.encoder.load_published()
+        return net
     path = resolve(
         config.encoder,
         config.width,
-        config.weights if weights is None else weights,
+        choice,
         with_classifier=config.encoder_output == "logits",
         weights_dir=weights_dir,
     )
