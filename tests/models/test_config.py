@@ -20,7 +20,7 @@ from muybridge.models.config import EncoderName, ModelConfig, last_layer_count
         ({"width": 0.0}, "above 0"),
         ({"encoder": "densenet", "width": 0.5}, "only mobilenet has widths"),
         ({"dropout": 1.0}, r"in \[0, 1\)"),
-        ({"head_widths": ()}, "one number per BiLSTM layer"),
+        ({"head_widths": ()}, "one number per layer"),
         ({"dense_widths": (0,)}, "from 1 on"),
         ({"weights": ""}, "imagenet, none or a path"),
     ],

@@ -18,7 +18,8 @@ from muybridge.models.config import ModelConfig
 from muybridge.models.densenet import DenseNet121
 from muybridge.models.encoder import FrameEncoder
 from muybridge.models.freezing import freeze_batch_norms, set_trainable
-from muybridge.models.heads import BiLSTMHead, MeanHead, TemporalHead, frame_mask, partial_lengths
+from muybridge.models.head_factory import create_head
+from muybridge.models.heads import TemporalHead, frame_mask, partial_lengths
 from muybridge.models.loading import load_pretrained
 from muybridge.models.mobilenet import MobileNetV1
 from muybridge.models.pooling import GlobalPool, GridPool
@@ -50,7 +51,7 @@ class RecognizerNet(nn.Module):
         map_count = self.encoder.feature_count
         self.pool = GridPool(map_count) if config.pooling == "grid" else GlobalPool(config.pooling, map_count)
         self.norm = nn.LayerNorm(self.pool.feature_count) if config.feature_norm else nn.Identity()
-        self.head: TemporalHead = _create_head(config, self.pool.feature_count)
+        self.head: TemporalHead = create_head(config, self.encoder, self.pool.feature_count)
         self.classifier = _create_classifier(config, self.head.feature_count, class_count)
         scaling = UNIT if config.scaling == "unit" else self.encoder.scaling
         self.register_buffer("pixel_mean", torch.tensor(scaling.mean))
@@ -82,6 +83,10 @@ class RecognizerNet(nn.Module):
         features_BTD = features_ND.new_zeros(batch, frame_count, features_ND.shape[1])
         features_BTD[real_BT] = features_ND
         return features_BTD
+
+    def step_lengths(self, lengths_B: Tensor) -> Tensor:
+        """Steps that the temporal head sees of clips of so many frames: one per frame."""
+        return lengths_B
 
     def classify(self, features_BTD: Tensor, lengths_B: Tensor | None = None) -> Tensor:
         """Score clips whose frames are encoded: logits_BK."""
@@ -146,12 +151,6 @@ def create_encoder(config: ModelConfig) -> FrameEncoder:
     if config.encoder == "small":
         return SmallCNN(batch_norm_momentum=config.batch_norm_momentum)
     return AlexNet(output=config.encoder_output)
-
-
-def _create_head(config: ModelConfig, feature_count: int) -> BiLSTMHead | MeanHead:
-    if config.head == "mean":
-        return MeanHead(feature_count)
-    return BiLSTMHead(feature_count, config.head_widths, config.head_dropout)
 
 
 def _create_classifier(config: ModelConfig, feature_count: int, class_count: int) -> nn.Sequential:
