@@ -19,7 +19,7 @@ def _small(config: ModelConfig) -> ModelConfig:
     return dataclasses.replace(config, head_widths=(8, 4), dense_widths=(16,))
 
 
-@pytest.mark.parametrize("head", ["bilstm", "mean"])
+@pytest.mark.parametrize("head", ["bilstm", "mean", "bert"])
 def test_a_short_clip_scores_the_same_alone_and_in_a_batch(encoder_config: ModelConfig, head: str) -> None:
     net = RecognizerNet(dataclasses.replace(_small(encoder_config), head=head), class_count=5).eval()
     clip_BTHWC = _clip(3, 4, 64, 64, 3)
