@@ -141,5 +141,5 @@ def test_heads_that_do_not_divide_the_features_are_told() -> None:
 
 
 def test_too_many_steps_are_told() -> None:
-    with pytest.raises(UserError, match="set model.head_positions to 7 or more"):
+    with pytest.raises(UserError, match=r"set model.head_positions to 7 or more"):
         _head()(torch.randn(1, 7, 8))

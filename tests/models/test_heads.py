@@ -138,7 +138,7 @@ def test_a_clip_longer_than_the_positions_is_told_in_its_own_steps(make_head) ->
     head = make_head().eval()
     assert head.positions == 11
     head(torch.randn(1, 11, 6))
-    with pytest.raises(UserError, match="clips of 13 steps .* the 11 positions .*model.head_positions to 13"):
+    with pytest.raises(UserError, match=r"clips of 13 steps .* the 11 positions .*model.head_positions to 13"):
         head(torch.randn(1, 13, 6))
 
 
@@ -186,7 +186,7 @@ def test_an_encoder_with_two_pathways_gives_late_fusion_its_own_ratio() -> None:
     assert head(torch.randn(2, 20, 24)).shape == (2, head.feature_count) == (2, 24)
     # Without fusion one head reads both pathways at once; grid pooling would mix them.
     assert create_head(ModelConfig(head="mean"), _Pathways(), 24).feature_count == 24
-    with pytest.raises(UserError, match="set model.pooling to mean or max"):
+    with pytest.raises(UserError, match=r"set model.pooling to mean or max"):
         create_head(config, _Pathways(), 256)
 
 
