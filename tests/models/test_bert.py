@@ -89,14 +89,13 @@ def test_cls_is_never_hidden() -> None:
 
 
 def test_hiding_never_uncovers_padding() -> None:
-    head = _head(keep=0.5).train()
-    features_BSD = torch.randn(64, 5, 8)
+    head = _head(keep=0.5).double().train()
+    features_BSD = torch.randn(1, 5, 8, dtype=torch.float64).repeat(200, 1, 1)
     features_BSD[:, 2:] = float("nan")
-    features_BSD.requires_grad_()
-    output = head(features_BSD, torch.full((64,), 2))
-    output.square().sum().backward()
-    assert output.isfinite().all() and features_BSD.grad is not None
-    assert (features_BSD.grad[:, 2:] == 0).all()
+    output = head(features_BSD, torch.full((200,), 2))
+    # Two real steps, each seen or hidden: the same clip has four results, whatever stands in the padding.
+    assert output.isfinite().all()
+    assert len(output.round(decimals=9).unique(dim=0)) == 4
 
 
 def test_the_order_of_steps_counts() -> None:
