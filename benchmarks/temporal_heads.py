@@ -8,8 +8,8 @@ already are not repeated, and --print only shows the table of these. On the demo
 rendering, so that each seed brings its own test clips, and the figures of several are pooled. On clips of your own all
 seeds share the test clips: the intervals are then those of the first seed.
 
-Beside top-1 stands, for the actions that are each other's mirror in time (sit down and stand up, and so on), how often
-the answer names the right one of the two, given that it names one of them: 50 % is chance.
+For the demo's actions that are each other's mirror in time (sit down and stand up, and so on) the last column tells how
+often the answer names the right one of the two, given that it names one of them: 50 % is chance.
 """
 
 import argparse
@@ -78,7 +78,7 @@ def main() -> None:
                 flags += shlex.split(arguments.flags)
                 train(str(clips), arguments.recipe, seed, arguments.out / f"{name}-{seed}", flags)
     runs = {name: [arguments.out / f"{name}-{seed}" for seed in arguments.seeds] for name in arguments.heads}
-    print(table(runs, pool=not arguments.clips))
+    print(table(runs, demo=not arguments.clips))
 
 
 def train(clips: str, recipe: str, seed: int, run: Path, flags: list[str]) -> None:
@@ -94,24 +94,23 @@ def train(clips: str, recipe: str, seed: int, run: Path, flags: list[str]) -> No
     )
 
 
-def table(runs: dict[str, list[Path]], *, pool: bool) -> str:
+def table(runs: dict[str, list[Path]], *, demo: bool) -> str:
     """One row per head over the runs of all its seeds; a head with a run missing shows as such."""
-    lines = [
-        "| head | parameters of the head | top-1 | clips | 95 %, Wilson | 95 %, by source group | each seed "
-        "| right one of a mirrored pair |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
+    columns = ["head", "its parameters", "top-1", "clips", "95 %, Wilson", "95 %, by source group", "each seed"]
+    columns += ["right one of a mirrored pair"] if demo else []
+    lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
     for name, folders in runs.items():
         if any(not (folder / "evaluation.json").exists() for folder in folders):
-            lines.append(f"| {HEADS[name].title} | not run | | | | | | |")
-            continue
-        lines.append(f"| {' | '.join([HEADS[name].title, *row(folders, pool=pool)])} |")
+            cells = ["not run"] + [""] * (len(columns) - 2)
+        else:
+            cells = row(folders, demo=demo)
+        lines.append(f"| {' | '.join([HEADS[name].title, *cells])} |")
     return "\n".join(lines)
 
 
-def row(folders: list[Path], *, pool: bool) -> list[str]:
+def row(folders: list[Path], *, demo: bool) -> list[str]:
     """The figures of one head: of all its seeds together or of the first, and the accuracy of each."""
-    counted = folders if pool else folders[:1]
+    counted = folders if demo else folders[:1]
     predictions = pooled([Predictions.read_csv(folder / "predictions.csv") for folder in counted])
     protocols = {read_json(folder / "evaluation.json")["protocol"] for folder in folders}
     evaluation: Evaluation = evaluate_predictions(predictions, protocol=", ".join(sorted(protocols)), leak=None)
@@ -124,7 +123,7 @@ def row(folders: list[Path], *, pool: bool) -> list[str]:
         span(top1.wilson),
         by_group(top1.by_group),
         ", ".join(f"{100 * value:.1f}" for value in each),
-        within_pairs(predictions),
+        *([within_pairs(predictions)] if demo else []),
     ]
 
 
@@ -153,8 +152,6 @@ def mirrored() -> dict[str, str]:
 def within_pairs(predictions: Predictions) -> str:
     """How often the right one of a mirrored pair is named, of the clips where one of the two is."""
     pairs = mirrored()
-    if not set(pairs) <= set(predictions.classes):
-        return "no such classes"
     named = [
         (clip.label, predictions.classes[predicted])
         for clip, predicted in zip(predictions.clips, predictions.predicted_N, strict=True)

@@ -188,7 +188,9 @@ def _check_positions(net: RecognizerNet, recipe: Recipe) -> None:
             f"sampler.kind every with sampler.frames 0 takes clips of any length, and model.head {recipe.model.head} "
             f"has model.head_positions {net.head.positions}; set sampler.frames to the most that a clip may have"
         )
-    require_positions(int(net.step_lengths(torch.tensor([frames]))[0]), net.head.positions)
+    steps_B = net.step_lengths(torch.tensor([frames]))
+    assert steps_B is not None  # given for a number of frames
+    require_positions(int(steps_B[0]), net.head.positions)
 
 
 def _fit_and_measure(

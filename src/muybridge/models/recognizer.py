@@ -84,8 +84,8 @@ class RecognizerNet(nn.Module):
         features_BTD[real_BT] = features_ND
         return features_BTD
 
-    def step_lengths(self, lengths_B: Tensor) -> Tensor:
-        """Steps that the temporal head sees of clips of so many frames: one per frame."""
+    def step_lengths(self, lengths_B: Tensor | None) -> Tensor | None:
+        """Steps in time of the features of clips with so many frames: one per frame."""
         return lengths_B
 
     def classify(self, features_BTD: Tensor, lengths_B: Tensor | None = None) -> Tensor:
