@@ -31,7 +31,7 @@ from muybridge.models.config import EncoderName, ModelConfig, last_layer_count
         ({"bert_keep": 0.0}, r"in \(0, 1\]"),
         ({"fusion": "later"}, "did you mean 'late'"),
         ({"fusion_ratio": 1}, "2 or more"),
-        ({"weights": ""}, "imagenet, none or a path"),
+        ({"weights": ""}, "pretrained, none or a path"),
     ],
 )
 def test_bad_values_are_told_with_the_field_and_the_choices(values: dict, told: str) -> None:
