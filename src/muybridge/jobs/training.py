@@ -25,6 +25,7 @@ from muybridge.files import read_json, write_json
 from muybridge.inference.recognizer import Recognizer
 from muybridge.jobs.reporting import report
 from muybridge.jobs.steps import FITTED_PARTS, DividedClips, divide, predict_labelled
+from muybridge.models.heads import require_positions
 from muybridge.models.recognizer import RecognizerNet, build
 from muybridge.pipeline.activations import ActivationDataset
 from muybridge.pipeline.cache import FrameCache
@@ -176,7 +177,23 @@ def _new_net(recipe: Recipe, split: Split, *, weights: str | None = None) -> Rec
         raise UserError(
             f"size_px is {recipe.size_px}; {recipe.model.encoder} needs at least {net.encoder.minimum_size_px}"
         )
+    _check_positions(net, recipe)
     return net
+
+
+def _check_positions(net: RecognizerNet, recipe: Recipe) -> None:
+    """A clip too long for the temporal head is told now, not when the first one comes along."""
+    if net.head.positions is None:
+        return
+    frames = recipe.sampler.most_frames
+    if frames is None:
+        raise UserError(
+            f"sampler.kind every with sampler.frames 0 takes clips of any length, and model.head {recipe.model.head} "
+            f"has model.head_positions {net.head.positions}; set sampler.frames to the most that a clip may have"
+        )
+    steps_B = net.step_lengths(torch.tensor([frames]))
+    assert steps_B is not None  # given for a number of frames
+    require_positions(int(steps_B[0]), net.head.positions)
 
 
 def _fit_and_measure(

@@ -90,6 +90,11 @@ class SamplerConfig:
         """Views of a clip that training uses; None: all windows."""
         return None if self.windows == "all" else self.jitter
 
+    @property
+    def most_frames(self) -> int | None:
+        """Frames of the longest view; None where the clip decides."""
+        return None if self.kind == "every" and self.frames == 0 else self.frames
+
     def build(self) -> "Sampler":
         """Make the sampler.
 
