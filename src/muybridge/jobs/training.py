@@ -232,6 +232,7 @@ def _fit_and_measure(
         size_px=recipe.size_px,
         windows=recipe.sampler.windows,
         combine=recipe.sampler.combine,
+        no_flip_classes=recipe.augment.no_flip_classes,
     )
     recognizer.save(folder.model)
     if not measure:
