@@ -22,7 +22,7 @@ from muybridge.models.config import EncoderName, ModelConfig, last_layer_count
         ({"dropout": 1.0}, r"in \[0, 1\)"),
         ({"head_widths": ()}, "one number per BiLSTM layer"),
         ({"dense_widths": (0,)}, "from 1 on"),
-        ({"weights": ""}, "imagenet, none or a path"),
+        ({"weights": ""}, "pretrained, none or a path"),
     ],
 )
 def test_bad_values_are_told_with_the_field_and_the_choices(values: dict, told: str) -> None:

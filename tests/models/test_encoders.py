@@ -11,9 +11,9 @@ from muybridge.models.alexnet import AlexNet
 from muybridge.models.config import ModelConfig
 from muybridge.models.cost import count_macs
 from muybridge.models.densenet import DenseNet121
+from muybridge.models.encoders import create_encoder
 from muybridge.models.loading import load_pretrained
 from muybridge.models.mobilenet import MobileNetV1, same_padding
-from muybridge.models.recognizer import create_encoder
 
 # ---- Activations of another implementation (Keras, torchvision) under the same weights
 # The tolerance is relative too: in float64 the same network differs from either by 1e-4 on values up to 6,
@@ -160,10 +160,10 @@ def test_logits_are_a_map_of_one_position() -> None:
 def test_each_parameter_belongs_to_exactly_one_listed_layer(encoder: type, output: str) -> None:
     with torch.device("meta"):
         net = encoder(output=output)
-    modules = [layer.module for layer in net.keras_layers() if layer.module is not None]
+    modules = [layer.module for layer in net.layers() if layer.module is not None]
     listed = [id(parameter) for module in modules for parameter in module.parameters()]
     assert sorted(listed) == sorted(id(parameter) for parameter in net.parameters())
-    names = [layer.name for layer in net.keras_layers()]
+    names = [layer.name for layer in net.layers()]
     assert len(set(names)) == len(names)
 
 

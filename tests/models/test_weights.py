@@ -14,7 +14,8 @@ from muybridge.errors import UserError
 from muybridge.models import weights
 from muybridge.models.alexnet import AlexNet
 from muybridge.models.config import ModelConfig
-from muybridge.models.recognizer import build, create_encoder
+from muybridge.models.encoders import create_encoder
+from muybridge.models.recognizer import build
 from muybridge.models.weights import PRETRAINED, SOURCES, Pretrained, resolve
 
 DENSENET = "densenet121-a639ec97.pth"
@@ -176,7 +177,7 @@ def test_none_and_a_path_need_no_network(tmp_path: Path) -> None:
     ("choice", "told"),
     [
         ("imagnet", "did you mean 'imagenet'"),
-        ("nowhere/mine.pth", "no such file; choose from imagenet, none, the path"),
+        ("nowhere/mine.pth", "no such file; choose from pretrained, imagenet, kinetics, ig65m, none"),
     ],
 )
 def test_a_missing_path_is_told(choice: str, told: str) -> None:

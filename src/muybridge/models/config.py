@@ -14,46 +14,68 @@ from cyclopts import Parameter
 from muybridge.errors import UserError
 from muybridge.text import did_you_mean
 
-EncoderName = Literal["mobilenet", "densenet", "alexnet", "small"]
+FrameEncoderName = Literal["mobilenet", "densenet", "alexnet", "small"]
+VideoEncoderName = Literal["i3d", "r3d_18", "mc3_18", "r2plus1d_18", "r2plus1d_34", "slowfast_r50"]
+EncoderName = Literal[FrameEncoderName, VideoEncoderName]
+ENCODER_NAMES: tuple[str, ...] = (*get_args(FrameEncoderName), *get_args(VideoEncoderName))
 EncoderOutput = Literal["maps", "logits"]
 PoolingName = Literal["max", "mean", "grid"]
 HeadName = Literal["bilstm", "mean"]
 ScalingName = Literal["imagenet", "unit"]
 
-AUTO_TRAINABLE = {"mobilenet": "last-15", "densenet": "last-114", "alexnet": "last-5"}
-"""What "auto" trains of a pretrained encoder: the report's choice, the last dense block, the last two convolutions."""
+ADAPTERS = ("timm", "transformers")
+"""Libraries whose encoders are named ``LIBRARY:NAME``."""
+
+AUTO_TRAINABLE = {
+    "mobilenet": "last-15",
+    "densenet": "last-114",
+    "alexnet": "last-5",
+    "i3d": "last-20",
+    "r3d_18": "last-16",
+    "mc3_18": "last-16",
+    "r2plus1d_18": "last-28",
+    "r2plus1d_34": "last-41",
+    "slowfast_r50": "last-52",
+}
+"""What "auto" trains of a pretrained encoder: the report's choice, AlexNet's last two convolutions, else its last
+stage; nothing of an adapter's."""
 
 PENALTIES = ("l1", "l2", "l1_bias", "l2_bias", "l1_activity", "l2_activity")
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """A recognizer: frame encoder, pooling, temporal head and classifier.
+    """A recognizer: encoder, pooling, temporal head and classifier.
 
     Raises:
         UserError: A value is not one of those named beside its field.
     """
 
-    encoder: EncoderName = "mobilenet"
-    """Frame encoder: "mobilenet" (MobileNet v1), "densenet" (DenseNet121), "alexnet", or "small": four
-    convolutions for training from nothing, with weights "none"."""
+    encoder: EncoderName | str = "mobilenet"
+    """Frame encoder: "mobilenet" (MobileNet v1), "densenet" (DenseNet121), "alexnet", or "small", four convolutions
+    for training from nothing, with weights "none". Video encoder: "i3d", "r3d_18", "mc3_18", "r2plus1d_18",
+    "r2plus1d_34" or "slowfast_r50". Others: "timm:NAME", or "transformers:NAME" by name or local folder."""
 
     width: float = 1.0
-    """Multiplier of every layer's channels, MobileNet only; ImageNet weights exist for 0.25, 0.5, 0.75, 1."""
+    """Multiplier of every layer's channels, MobileNet only; pretrained weights exist for 0.25, 0.5, 0.75, 1."""
 
     encoder_output: EncoderOutput = "maps"
-    """What the encoder gives: "maps", its last feature maps, or "logits", its 1000 ImageNet scores."""
+    """What the encoder gives: "maps", its last feature maps, or "logits", the scores it was trained to give
+    (1000 of ImageNet, 400 of Kinetics)."""
 
     trainable: str = "auto"
     """Which encoder layers learn: "all", "none", or "last-N", counted as Keras counts (the report: last-15);
-    "auto" is the last stage of a pretrained encoder (MobileNet: last-15) and all of a fresh one."""
+    "auto" is the last stage of a pretrained encoder (MobileNet: last-15), nothing of timm's and transformers', and
+    all of a fresh one."""
 
-    weights: Annotated[str, Parameter(alias="--weights")] = "imagenet"
-    """First weights of the encoder: "imagenet" (trained at 224 px), for MobileNet also "imagenet-128", "-160"
-    and "-192", or "none", or the path of a .safetensors, .pth or Keras .h5 file."""
+    weights: Annotated[str, Parameter(alias="--weights")] = "pretrained"
+    """First weights of the encoder: "pretrained", on the data set usual for it, or by its name "imagenet" (at 224 px;
+    for MobileNet also "imagenet-128", "-160" and "-192"), "kinetics" or "ig65m" (R(2+1)D-34); or "none", or the path
+    of a .safetensors, .pth, .pt, .pyth or Keras .h5 file."""
 
     scaling: ScalingName = "imagenet"
-    """Pixel scaling: "imagenet", as the ImageNet weights saw it, or "unit", the report's plain 1/255."""
+    """Pixel scaling: "imagenet", as the encoder's pretrained weights saw it (whatever they were trained on), or
+    "unit", the report's plain 1/255."""
 
     frozen_batch_norm: bool = True
     """Keep all of the encoder's batch norms as pretrained, also in layers that learn: a batch holds few, similar
@@ -103,10 +125,12 @@ class ModelConfig:
     """Penalty on the squared outputs of the dense layers, a mean over the clips of a batch."""
 
     def __post_init__(self) -> None:
-        _require_choice("encoder", self.encoder, get_args(EncoderName))
+        if not self.adapter:
+            _require_choice("encoder", self.encoder, ENCODER_NAMES)
         _require_choice("encoder_output", self.encoder_output, get_args(EncoderOutput))
-        if self.encoder == "small":
-            _require(self.encoder_output == "maps", "encoder_output", self.encoder_output, "maps for small")
+        if self.encoder == "small" or self.adapter:
+            expected = f"maps for {self.encoder}"
+            _require(self.encoder_output == "maps", "encoder_output", self.encoder_output, expected)
         _require_choice("pooling", self.pooling, get_args(PoolingName))
         _require_choice("head", self.head, get_args(HeadName))
         _require_choice("scaling", self.scaling, get_args(ScalingName))
@@ -128,7 +152,13 @@ class ModelConfig:
             _require(not value or len(self.dense_widths) > 0, field, value, "0 without layers in model.dense_widths")
         if self.head == "bilstm":
             _require(len(self.head_widths) > 0, "head_widths", self.head_widths, "one number per BiLSTM layer")
-        _require(bool(self.weights), "weights", self.weights, "imagenet, none or a path")
+        _require(bool(self.weights), "weights", self.weights, "pretrained, none or a path")
+
+    @property
+    def adapter(self) -> str:
+        """The library that the encoder is from, or "" for one of ours."""
+        library, colon, name = self.encoder.partition(":")
+        return library if colon and name and library in ADAPTERS else ""
 
     @property
     def pretrained(self) -> bool:
@@ -140,7 +170,9 @@ class ModelConfig:
         """``trainable`` with ``auto`` resolved."""
         if self.trainable != "auto":
             return self.trainable
-        return AUTO_TRAINABLE.get(self.encoder, "all") if self.pretrained else "all"
+        if not self.pretrained:
+            return "all"
+        return "none" if self.adapter else AUTO_TRAINABLE.get(self.encoder, "all")
 
 
 def last_layer_count(trainable: str) -> int | None:
