@@ -4,11 +4,12 @@ import pytest
 import torch
 
 from muybridge.errors import UserError
-from muybridge.models.config import ModelConfig
+from muybridge.models.config import ENCODER_NAMES, ModelConfig
+from muybridge.models.encoders import create_encoder
 from muybridge.models.recognizer import RecognizerNet
 from muybridge.training.config import TrainingConfig
 from muybridge.training.module import RecognizerModule, make_optimizer
-from muybridge.training.rates import check_unfreezing, held_epochs, stage_depths
+from muybridge.training.rates import check_stages, held_epochs, stage_depths
 
 CONFIG = ModelConfig(width=0.25, head_widths=(8,), trainable="last-27", frozen_batch_norm=False)
 PER_EPOCH = 10
@@ -44,6 +45,18 @@ def test_depths_count_from_the_head_down_over_what_learns(net):
     assert by_name == sorted(by_name, reverse=True)
     assert set(by_name) == set(range(max(by_name) + 1))
     assert by_name[-1] == 0
+
+
+@pytest.mark.parametrize("name", ENCODER_NAMES)
+def test_every_encoder_has_several_stages_and_none_is_left_out(name):
+    with torch.device("meta"):
+        encoder = create_encoder(ModelConfig(encoder=name, weights="none"))
+    depths = stage_depths(encoder)
+    assert depths.keys() == {id(parameter) for parameter in encoder.parameters()}
+    assert max(depths.values()) >= 3
+    by_layer = [[depths[id(p)] for p in layer.module.parameters()] for layer in encoder.layers() if layer.module]
+    assert by_layer[0][0] == max(depths.values())
+    assert by_layer[-1][-1] == 0
 
 
 def test_the_rate_falls_by_the_factor_from_stage_to_stage(net):
@@ -89,14 +102,15 @@ def test_head_epochs_hold_pretrained_encoders_only():
 
 def test_the_last_stage_must_start_before_the_end(net):
     lowest = max(stage_depths(net.encoder).values())
-    check_unfreezing(net, TrainingConfig(epochs=lowest + 3, unfreeze_every=1, head_epochs=2))
+    check_stages(net, TrainingConfig(epochs=lowest + 3, unfreeze_every=1, head_epochs=2))
     with pytest.raises(UserError, match=f"after {lowest + 2} of {lowest + 2} epochs"):
-        check_unfreezing(net, TrainingConfig(epochs=lowest + 2, unfreeze_every=1, head_epochs=2))
-    check_unfreezing(net, TrainingConfig(epochs=1))
-    with pytest.raises(UserError, match="that learn"):
-        check_unfreezing(
-            RecognizerNet(dataclasses.replace(CONFIG, trainable="none"), 3), TrainingConfig(epochs=9, unfreeze_every=1)
-        )
+        check_stages(net, TrainingConfig(epochs=lowest + 2, unfreeze_every=1, head_epochs=2))
+    check_stages(net, TrainingConfig(epochs=1, layer_decay=0.8))
+    frozen = RecognizerNet(dataclasses.replace(CONFIG, trainable="none"), 3)
+    for options in ({"unfreeze_every": 1}, {"layer_decay": 0.8}):
+        check_stages(frozen, TrainingConfig(epochs=9))
+        with pytest.raises(UserError, match="learn"):
+            check_stages(frozen, TrainingConfig(epochs=9, **options))
 
 
 def test_a_held_stage_does_not_move_although_it_has_gradients(net):

@@ -31,7 +31,7 @@ from muybridge.pipeline.loader import ClipDataset
 from muybridge.recipes.loading import load_recipe, save_recipe
 from muybridge.recipes.recipe import Recipe
 from muybridge.training.fitting import Interrupted, fit
-from muybridge.training.rates import check_unfreezing
+from muybridge.training.rates import check_stages
 from muybridge.training.run_folder import RunFolder, describe_environment, write_rows
 
 StopEarly = Callable[[list[dict[str, Any]]], bool]
@@ -174,7 +174,7 @@ def _new_net(recipe: Recipe, split: Split, *, weights: str | None = None) -> Rec
         raise UserError(
             f"size_px is {recipe.size_px}; {recipe.model.encoder} needs at least {net.encoder.minimum_size_px}"
         )
-    check_unfreezing(net, recipe.training)
+    check_stages(net, recipe.training)
     return net
 
 

@@ -64,8 +64,8 @@ class RecognizerModule(L.LightningModule):
         clip_BTHWC, targets_BK = batch.frames_BTHWC, None
         if self.config.mixup or self.config.cutmix:
             clip_BTHWC, targets_BK = self._mix(clip_BTHWC, batch, space=(2, 3), batch_idx=batch_idx)
-        features_BTD = self.net.encode(clip_BTHWC, batch.lengths_B)
-        logits_BK, hidden = self.net.classify_openly(features_BTD, batch.lengths_B)
+        features_BSD = self.net.encode(clip_BTHWC, batch.lengths_B)
+        logits_BK, hidden = self.net.classify_openly(features_BSD, self.net.step_lengths(batch.lengths_B))
         loss = self._loss(logits_BK, batch.labels_B, targets_BK)
         # A mixed clip counts as right where the class with the greater share is found.
         labels_B = batch.labels_B if targets_BK is None else targets_BK.argmax(dim=1)

@@ -5,12 +5,12 @@ layer to layer, gradual unfreezing); Bao et al., BEiT, 2022 (layer-wise decay of
 """
 
 from muybridge.errors import UserError
-from muybridge.models.encoder import FrameEncoder
+from muybridge.models.encoder import Encoder, Stage
 from muybridge.models.recognizer import RecognizerNet
 from muybridge.training.config import TrainingConfig
 
 
-def stage_depths(encoder: FrameEncoder) -> dict[int, int]:
+def stage_depths(encoder: Encoder) -> dict[int, int]:
     """How far below the topmost stage that learns each learning parameter lies.
 
     Args:
@@ -19,9 +19,13 @@ def stage_depths(encoder: FrameEncoder) -> dict[int, int]:
     Returns:
         By the ``id`` of a parameter, 0 for those of the topmost stage that learns, 1 for those of the one below it.
     """
+    stages = encoder.stages()
+    if len(stages) == 1 and isinstance(stages[0], Stage):
+        # SlowFast is one stage to a cache, because two tensors run between its parts; these learn one by one.
+        stages = list(stages[0].used)
     learning = [
         members
-        for stage in (layer.module for layer in encoder.keras_layers() if layer.module is not None)
+        for stage in stages
         if (members := [parameter for parameter in stage.parameters() if parameter.requires_grad])
     ]
     return {id(parameter): depth for depth, members in enumerate(reversed(learning)) for parameter in members}
@@ -44,19 +48,24 @@ def held_epochs(depth: int | None, net: RecognizerNet, config: TrainingConfig) -
     return (first or config.unfreeze_every) + depth * config.unfreeze_every
 
 
-def check_unfreezing(net: RecognizerNet, config: TrainingConfig) -> None:
-    """Check that gradual unfreezing reaches every stage that learns.
+def check_stages(net: RecognizerNet, config: TrainingConfig) -> None:
+    """Check that the options which speak of stages make sense for a network.
 
     Args:
         net: The network.
         config: Options with ``epochs`` resolved.
 
     Raises:
-        UserError: A stage would start after the last epoch.
+        UserError: Too few stages learn, or gradual unfreezing would reach one of them after the last epoch only.
     """
+    count = max(stage_depths(net.encoder).values(), default=-1) + 1
+    if config.layer_decay < 1 and count < 2:
+        raise UserError(
+            f"training.layer_decay is between stages of the encoder, and here {count} learn; "
+            "set model.trainable, for example to all, or leave it at 1"
+        )
     if not config.unfreeze_every:
         return
-    count = max(stage_depths(net.encoder).values(), default=-1) + 1
     if not count:
         raise UserError(
             "training.unfreeze_every needs encoder layers that learn; set model.trainable, or leave it at 0"
