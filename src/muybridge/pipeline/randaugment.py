@@ -55,17 +55,17 @@ def _identity(frames_THWC: Frames, strength: float) -> Frames:
 
 def _autocontrast(frames_THWC: Frames, strength: float) -> Frames:
     """Stretch each channel to the whole range."""
-    low_C, high_C = frames_THWC.min(axis=(0, 1, 2)).astype(float), frames_THWC.max(axis=(0, 1, 2)).astype(float)
-    span_C = np.where(high_C > low_C, high_C - low_C, 1)
-    stretched = (_LEVELS[:, None] - low_C) * 255 / span_C
-    return _look_up(frames_THWC, np.where(high_C > low_C, stretched, _LEVELS[:, None]))
+    table = np.empty((256, 3))
+    for channel, counts in enumerate(_histograms(frames_THWC)):
+        low, high = counts.nonzero()[0][[0, -1]]
+        table[:, channel] = (_LEVELS - low) * 255 / (high - low) if high > low else _LEVELS
+    return _look_up(frames_THWC, table)
 
 
 def _equalize(frames_THWC: Frames, strength: float) -> Frames:
     """Make all levels of each channel about equally frequent."""
     table = np.empty((256, 3))
-    for channel in range(3):
-        counts = np.bincount(frames_THWC[..., channel].ravel(), minlength=256)
+    for channel, counts in enumerate(_histograms(frames_THWC)):
         below = np.cumsum(counts) - counts[counts.nonzero()[0][0]]
         table[:, channel] = below * 255 / below[-1] if below[-1] else _LEVELS
     return _look_up(frames_THWC, table)
@@ -89,7 +89,7 @@ def _brightness(frames_THWC: Frames, strength: float) -> Frames:
 def _contrast(frames_THWC: Frames, strength: float) -> Frames:
     """Blend with the mean grey of the clip."""
     factor = _factor(strength)
-    mean = float(frames_THWC.mean(axis=(0, 1, 2)) @ _GREY_SHARES_C)
+    mean = float(np.array(cv2.mean(_rows(frames_THWC))[:3]) @ _GREY_SHARES_C)
     return _look_up(frames_THWC, _LEVELS * factor + mean * (1 - factor))
 
 
@@ -157,6 +157,12 @@ def _factor(strength: float) -> float:
 def _rows(frames_THWC: Frames) -> Frames:
     """All frames as one tall picture."""
     return frames_THWC.reshape(-1, *frames_THWC.shape[2:])
+
+
+def _histograms(frames_THWC: Frames) -> list[npt.NDArray[np.int64]]:
+    """How many pixels of the clip have each level, for each channel."""
+    rows = [_rows(frames_THWC)]
+    return [cv2.calcHist(rows, [channel], None, [256], [0, 256]).ravel().astype(np.int64) for channel in range(3)]
 
 
 def _look_up(frames_THWC: Frames, table: npt.NDArray[np.generic]) -> Frames:
