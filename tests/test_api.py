@@ -18,6 +18,7 @@ from muybridge import api
 from muybridge.dataset.split import Split
 from muybridge.errors import UserError
 from muybridge.evaluation.predictions import Predictions
+from muybridge.inference.views import Views
 from muybridge.recipes.loading import load_recipe
 from muybridge.recipes.recipe import DataConfig
 
@@ -84,7 +85,7 @@ def test_evaluate_repeats_the_figures_of_training(tiny_run, tmp_path):
 
 
 def test_views_average_more_frames(tiny_run, tmp_path):
-    three = api.evaluate(tiny_run, views=3, out=tmp_path / "three")
+    three = api.evaluate(tiny_run, views=Views(times=3), out=tmp_path / "three")
     assert "3 views" in " ".join(three.notes)
     assert (tmp_path / "three" / "predictions.csv").read_text() != (tiny_run / "predictions.csv").read_text()
 
@@ -115,12 +116,6 @@ def test_windows_vote(clips, tmp_path):
     np.testing.assert_allclose(3 * shares, np.round(3 * shares), atol=1e-5)  # 12 frames: three windows vote
     recognizer = api.load(result.run)
     assert (recognizer.windows, recognizer.combine) == ("all", "vote")
-
-
-@pytest.mark.parametrize("views", [0, -1])
-def test_bad_views(tiny_run, views):
-    with pytest.raises(UserError, match="--views"):
-        api.evaluate(tiny_run, views=views)
 
 
 def test_evaluate_without_known_classes(tiny_run, tmp_path):

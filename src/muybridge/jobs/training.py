@@ -35,6 +35,7 @@ from muybridge.recipes.recipe import Recipe
 from muybridge.text import counted
 from muybridge.training.encoding import FrozenPart, encodes_once
 from muybridge.training.fitting import Interrupted, fit, load_weights
+from muybridge.training.rates import check_stages
 from muybridge.training.run_folder import RunFolder, describe_environment, write_rows
 
 StopEarly = Callable[[list[dict[str, Any]]], bool]
@@ -178,6 +179,7 @@ def _new_net(recipe: Recipe, split: Split, *, weights: str | None = None) -> Rec
             f"size_px is {recipe.size_px}; {recipe.model.encoder} needs at least {net.encoder.minimum_size_px}"
         )
     _check_positions(net, recipe)
+    check_stages(net, recipe.training)
     return net
 
 
@@ -255,6 +257,7 @@ def _fit_and_measure(
         size_px=recipe.size_px,
         windows=recipe.sampler.windows,
         combine=recipe.sampler.combine,
+        no_flip_classes=recipe.augment.no_flip_classes,
     )
     recognizer.save(folder.model)
     if not measure:

@@ -10,7 +10,7 @@ from muybridge.errors import UserError
 class AugmentConfig:
     """Random changes to training clips: one draw per clip and epoch, the same for all its frames.
 
-    Each is off at 0 (flip: false). The report: zoom 0.1, flip, rotation 20, shift 0.2, no brightness.
+    Each is off at 0 (flip: false, crop_scale: 1). The report: zoom 0.1, flip, rotation 20, shift 0.2, no brightness.
     """
 
     zoom: float = 0.1
@@ -28,6 +28,16 @@ class AugmentConfig:
     brightness: float = 0.2
     """Scale brightness by a factor in [1 - b, 1 + b] (not in the report)."""
 
+    crop_scale: float = 1.0
+    """Take a random part of the frame, at least this share of its area, with its aspect changed by up to a third.
+    For example 0.5; 1 is off (not in the report)."""
+
+    randaugment: int = 0
+    """RandAugment: how many operations on colours and geometry are drawn for each clip, for example 2."""
+
+    randaugment_magnitude: float = 9.0
+    """How strong RandAugment's operations are, from 0 to 10."""
+
     no_flip_classes: tuple[str, ...] = ()
     """Classes never mirrored, because left and right matter. Names with the word left or right are added."""
 
@@ -37,9 +47,16 @@ class AugmentConfig:
         Raises:
             UserError: For a value outside its range.
         """
-        for name, limit in {"zoom": 1, "rotation_degrees": 180, "shift": 1, "brightness": 1}.items():
+        limits = {"zoom": 1, "rotation_degrees": 180, "shift": 1, "brightness": 1, "randaugment_magnitude": 10}
+        for name, limit in limits.items():
             if not 0 <= getattr(self, name) <= limit:
                 raise UserError(f"augment.{name} is {getattr(self, name)}; give a number from 0 to {limit}")
+        if not 0 < self.crop_scale <= 1:
+            raise UserError(
+                f"augment.crop_scale is {self.crop_scale}; give a share above 0 and at most 1, which is off"
+            )
+        if self.randaugment < 0:
+            raise UserError(f"augment.randaugment is {self.randaugment}; give 0 or more operations, for example 2")
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,8 @@ class SamplerConfig:
     """When a clip has too few frames: repeat its last, start again, give fewer (they are masked), or stop."""
 
     jitter: int = 3
-    """Training draws each frame (uniform) or window (others) among this many places; odd. 1 is off."""
+    """Temporal jitter: training draws each frame (uniform), or the whole window or start (dense, sliding, every),
+    among this many places spread over the clip; odd. 1 is off. Validation and prediction take the middle one."""
 
     windows: Literal["one", "all"] = "one"
     """sliding only. one: a clip is one example, a window of it; all: every window is an example of its own, and a

@@ -23,6 +23,7 @@ from muybridge.errors import UserError
 from muybridge.models.recognizer import RecognizerNet
 from muybridge.pipeline.activations import ActivationDataset
 from muybridge.pipeline.loader import ClipDataset, make_loader
+from muybridge.training.averaging import MovingAverage
 from muybridge.training.callbacks import AtomicCheckpointIO, EpochCheckpoint, EpochLines, EpochTable, Row
 from muybridge.training.config import TrainingConfig
 from muybridge.training.module import RecognizerModule
@@ -81,7 +82,7 @@ def fit(
         net,
         config,
         class_counts=[counts[label] for label in range(net.class_count)],
-        steps_per_epoch=len(train_loader),
+        batches_per_epoch=len(train_loader),
     )
     table = EpochTable(on_epoch)
     goal: dict[str, Any] = {
@@ -97,6 +98,8 @@ def fit(
     ]
     if config.patience:
         callbacks.append(EarlyStopping(patience=config.patience, check_on_train_epoch_end=True, **goal))
+    if config.ema:
+        callbacks.append(MovingAverage(config.ema))
     trainer = L.Trainer(
         max_epochs=config.epochs,
         accelerator="gpu" if cuda else "cpu",
@@ -108,6 +111,7 @@ def fit(
         enable_progress_bar=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
+        accumulate_grad_batches=config.accumulate,
         gradient_clip_val=config.gradient_clip or None,
         use_distributed_sampler=False,
         deterministic="warn" if cuda else True,
