@@ -152,14 +152,14 @@ def test_a_recognizer_learns_on_top(folder: Path) -> None:
 
 def test_frames_of_another_size_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     encoder = create_encoder(ModelConfig(encoder=f"transformers:{save('videomae', tmp_path, monkeypatch)}"))
-    with pytest.raises(UserError, match="knows frames of 32x32 px only.*--size-px 32"):
+    with pytest.raises(UserError, match=r"knows frames of 32x32 px only.*--size-px 32"):
         encoder(torch.rand(1, 3, 8, 48, 48))
 
 
 def test_unknown_scaling_and_unknown_names_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = save("vit", tmp_path, monkeypatch)
     (folder / "preprocessor_config.json").unlink()
-    with pytest.raises(UserError, match="no preprocessor_config.json"):
+    with pytest.raises(UserError, match=r"no preprocessor_config\.json"):
         create_encoder(ModelConfig(encoder=f"transformers:{folder}"))
     with pytest.raises(UserError, match="transformers cannot create nobody/nothing"):
         create_encoder(ModelConfig(encoder="transformers:nobody/nothing"))
