@@ -19,7 +19,8 @@ VideoEncoderName = Literal["i3d", "r3d_18", "mc3_18", "r2plus1d_18", "r2plus1d_3
 EncoderName = Literal[FrameEncoderName, VideoEncoderName]
 EncoderOutput = Literal["maps", "logits"]
 PoolingName = Literal["max", "mean", "grid"]
-HeadName = Literal["bilstm", "mean"]
+HeadName = Literal["bilstm", "lstm", "bert", "concat", "mean"]
+FusionName = Literal["none", "late"]
 ScalingName = Literal["imagenet", "unit"]
 
 ADAPTERS = ("timm", "transformers")
@@ -109,13 +110,39 @@ class ModelConfig:
     """Layer norm on each frame's vector before the temporal head (not in the report)."""
 
     head: HeadName = "bilstm"
-    """From frames to one vector per clip: "bilstm", or "mean", the baseline that ignores order."""
+    """From the steps of a clip to one vector: "bilstm", "lstm" (forward only), "bert" (attention; Kalfaoglu et
+    al.), "concat" (all steps side by side), or "mean", the baseline that ignores order."""
 
     head_widths: tuple[int, ...] = (256,)
-    """Units of each BiLSTM layer, per direction, first layer first."""
+    """Units of each BiLSTM or LSTM layer, per direction, first layer first."""
 
     head_dropout: float = 0.0
-    """Dropout on the input of each BiLSTM layer while training."""
+    """Dropout on the input of each BiLSTM or LSTM layer while training."""
+
+    head_positions: int = 64
+    """bert and concat only: the longest clip they are made for, in steps (for a frame encoder, frames)."""
+
+    bert_layers: int = 1
+    """Transformer layers of a BERT head."""
+
+    bert_heads: int = 8
+    """Attention heads of a BERT layer; they must divide the features of a step."""
+
+    bert_feed_forward: int = 2048
+    """Hidden units of the feed-forward part of a BERT layer."""
+
+    bert_dropout: float = 0.1
+    """Dropout inside a BERT head while training."""
+
+    bert_keep: float = 0.8
+    """Probability that a BERT head can see a step while training; 1 hides none."""
+
+    fusion: FusionName = "none"
+    """"late": a second head of the same kind reads a slow stream, every n-th step or the encoder's own slow
+    pathway, and both results are joined. "none": one head."""
+
+    fusion_ratio: int = 4
+    """late only: steps of the fast stream for each of the slow one; an encoder with a slow pathway has its own."""
 
     dense_widths: tuple[int, ...] = ()
     """Units of each ReLU layer between the head and the class scores; may be empty."""
@@ -149,14 +176,20 @@ class ModelConfig:
             _require(self.encoder_output == "maps", "encoder_output", self.encoder_output, expected)
         _require_choice("pooling", self.pooling, get_args(PoolingName))
         _require_choice("head", self.head, get_args(HeadName))
+        _require_choice("fusion", self.fusion, get_args(FusionName))
         _require_choice("scaling", self.scaling, get_args(ScalingName))
         last_layer_count(self.layers_to_train)
         _require(0 < self.width <= 4, "width", self.width, "a number above 0 and at most 4")
         if self.encoder != "mobilenet":
             _require(self.width == 1, "width", self.width, f"1 for {self.encoder}: only mobilenet has widths")
         _require(0 < self.batch_norm_momentum <= 1, "batch_norm_momentum", self.batch_norm_momentum, "in (0, 1]")
-        for field in ("head_dropout", "dropout"):
+        for field in ("head_dropout", "bert_dropout", "dropout"):
             _require(0 <= getattr(self, field) < 1, field, getattr(self, field), "in [0, 1)")
+        _require(0 < self.bert_keep <= 1, "bert_keep", self.bert_keep, "in (0, 1]")
+        least = {"head_positions": 1, "bert_layers": 1, "bert_heads": 1, "bert_feed_forward": 1, "fusion_ratio": 2}
+        for field, minimum in least.items():
+            value = getattr(self, field)
+            _require(value >= minimum, field, value, f"{minimum} or more")
         for field in ("head_widths", "dense_widths"):
             # YAML and JSON give lists; a frozen value holds tuples.
             object.__setattr__(self, field, tuple(getattr(self, field)))
@@ -166,8 +199,8 @@ class ModelConfig:
             value = getattr(self, field)
             _require(value >= 0, field, value, "0 or more")
             _require(not value or len(self.dense_widths) > 0, field, value, "0 without layers in model.dense_widths")
-        if self.head == "bilstm":
-            _require(len(self.head_widths) > 0, "head_widths", self.head_widths, "one number per BiLSTM layer")
+        if self.head in ("bilstm", "lstm"):
+            _require(len(self.head_widths) > 0, "head_widths", self.head_widths, "one number per layer of the head")
         _require(bool(self.weights), "weights", self.weights, "pretrained, none or a path")
 
     @property

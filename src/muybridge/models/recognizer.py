@@ -23,7 +23,8 @@ from muybridge.models.config import ModelConfig
 from muybridge.models.encoder import FrameEncoder, VideoEncoder
 from muybridge.models.encoders import create_encoder
 from muybridge.models.freezing import freeze_batch_norms, frozen_stage_count, set_trainable
-from muybridge.models.heads import BiLSTMHead, MeanHead, TemporalHead, frame_mask, partial_lengths
+from muybridge.models.head_factory import create_head
+from muybridge.models.heads import TemporalHead, frame_mask, partial_lengths
 from muybridge.models.loading import load_pretrained
 from muybridge.models.pooling import GlobalPool, GridPool
 from muybridge.models.scaling import UNIT
@@ -53,7 +54,7 @@ class RecognizerNet(nn.Module):
         map_count = self.encoder.feature_count
         self.pool = GridPool(map_count) if config.pooling == "grid" else GlobalPool(config.pooling, map_count)
         self.norm = nn.LayerNorm(self.pool.feature_count) if config.feature_norm else nn.Identity()
-        self.head: TemporalHead = _create_head(config, self.pool.feature_count)
+        self.head: TemporalHead = create_head(config, self.encoder, self.pool.feature_count)
         self.classifier = _create_classifier(config, self.head.feature_count, class_count)
         scaling = UNIT if config.scaling == "unit" else self.encoder.scaling
         self.register_buffer("pixel_mean", torch.tensor(scaling.mean))
@@ -63,7 +64,8 @@ class RecognizerNet(nn.Module):
             freeze_batch_norms(self.encoder)
         # How many stages of the encoder come before the first that learns; all of them means: the pooling, too.
         self.frozen_stages = frozen_stage_count(self.encoder)
-        self.pools_when_frozen = self.frozen_stages == len(self.encoder.stages()) and not any(self.pool.parameters())
+        pool_learns = next(self.pool.parameters(), None) is not None
+        self.pools_when_frozen = self.frozen_stages == len(self.encoder.stages()) and not pool_learns
 
     def forward(self, clip_BTHWC: Tensor, lengths_B: Tensor | None = None) -> Tensor:
         """Score clips.
@@ -236,12 +238,6 @@ def build(
     if path is not None:
         load_pretrained(net.encoder, path)
     return net
-
-
-def _create_head(config: ModelConfig, feature_count: int) -> BiLSTMHead | MeanHead:
-    if config.head == "mean":
-        return MeanHead(feature_count)
-    return BiLSTMHead(feature_count, config.head_widths, config.head_dropout)
 
 
 def _create_classifier(config: ModelConfig, feature_count: int, class_count: int) -> nn.Sequential:

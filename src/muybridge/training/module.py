@@ -17,6 +17,7 @@ from torch import nn
 from torch.nn import functional
 
 from muybridge.models.recognizer import RecognizerNet
+from muybridge.pipeline.activations import ActivationBatch
 from muybridge.pipeline.loader import Batch
 from muybridge.training.config import TrainingConfig
 from muybridge.training.penalty import dense_penalty
@@ -43,14 +44,13 @@ class RecognizerModule(L.LightningModule):
         weights_K = counts_K.sum() / (len(counts_K) * counts_K.clamp(min=1)) if config.class_weights else None
         self.register_buffer("class_weights_K", weights_K, persistent=False)
 
-    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+    def on_train_batch_start(self, batch: Batch | ActivationBatch, batch_idx: int) -> None:
         """Make dropout a function of (seed, step)."""
         torch.manual_seed(self.config.seed * 1_000_003 + self.global_step)
 
-    def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
+    def training_step(self, batch: Batch | ActivationBatch, batch_idx: int) -> torch.Tensor:
         """Loss of one batch; logs loss and accuracy averaged over the epoch's clips."""
-        features_BTD = self.net.encode(batch.frames_BTHWC, batch.lengths_B)
-        logits_BK, hidden = self.net.classify_openly(features_BTD, batch.lengths_B)
+        logits_BK, hidden = self.net.classify_openly(*self._features(batch))
         loss = functional.cross_entropy(
             logits_BK,
             batch.labels_B,
@@ -60,11 +60,19 @@ class RecognizerModule(L.LightningModule):
         self._log("train", loss, logits_BK, batch.labels_B)
         return loss + dense_penalty(self.net, hidden)
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+    def validation_step(self, batch: Batch | ActivationBatch, batch_idx: int) -> None:
         """Log validation loss (plain cross entropy) and accuracy."""
-        logits_BK = self.net(batch.frames_BTHWC, batch.lengths_B)
+        logits_BK = self.net.classify(*self._features(batch))
         loss = functional.cross_entropy(logits_BK, batch.labels_B)
         self._log("validation", loss, logits_BK, batch.labels_B)
+
+    def _features(self, batch: Batch | ActivationBatch) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """features_BSD and the steps of each clip, from frames or from what the frozen part made of them."""
+        if isinstance(batch, ActivationBatch):
+            features_BSD = self.net.encode_upper(batch.activations.float(), batch.steps_B)
+        else:
+            features_BSD = self.net.encode(batch.frames_BTHWC, batch.lengths_B)
+        return features_BSD, self.net.step_lengths(batch.lengths_B)
 
     def _log(self, part: str, loss: torch.Tensor, logits_BK: torch.Tensor, labels_B: torch.Tensor) -> None:
         accuracy = (logits_BK.argmax(dim=1) == labels_B).float().mean()
