@@ -172,6 +172,17 @@ def test_a_missing_extra_gives_the_install_line(library: str, monkeypatch: pytes
         create_encoder(ModelConfig(encoder=f"{library}:anything"))
 
 
+def test_a_library_that_breaks_on_import_is_told_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # As torchvision does beside a torch it was not made for.
+    (tmp_path / "timm.py").write_text("raise RuntimeError('operator torchvision::nms does not exist')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "timm", raising=False)
+    with pytest.raises(
+        UserError, match=r"cannot be imported here \(operator torchvision::nms does not exist\); install"
+    ):
+        create_encoder(ModelConfig(encoder="timm:anything"))
+
+
 @pytest.mark.parametrize("encoder", ["timm", "timm:", "keras:resnet"])
 def test_other_libraries_and_empty_names_are_refused(encoder: str) -> None:
     with pytest.raises(UserError, match=r"model\.encoder is"):
