@@ -61,17 +61,17 @@ def fit(
         Interrupted: On Ctrl-C.
         UserError: If a checkpoint does not belong to this recipe, or the loss is not finite.
     """
-    _quiet_lightning()
+    quiet_lightning()
     keep_freed_memory()
     L.seed_everything(config.seed, verbose=False)
     cuda = torch.cuda.is_available()
     workers = worker_count(config.workers)
     train_loader = make_loader(
-        train, batch_size=config.batch_size, shuffle=True, seed=config.seed, workers=workers, pin_memory=cuda
+        train, batch_size=config.clips_per_step, shuffle=True, seed=config.seed, workers=workers, pin_memory=cuda
     )
     # Validation needs no augmentation, so reading it costs next to nothing: no processes of its own.
     validation_loader = make_loader(
-        validation, batch_size=config.batch_size, shuffle=False, seed=config.seed, workers=0, pin_memory=cuda
+        validation, batch_size=config.clips_per_step, shuffle=False, seed=config.seed, workers=0, pin_memory=cuda
     )
     counts = Counter(train.labels)
     module = RecognizerModule(
@@ -144,7 +144,7 @@ def precision(choice: str) -> str:
     return "bf16-mixed" if choice == "bf16" else "32-true"
 
 
-def _quiet_lightning() -> None:
+def quiet_lightning() -> None:
     """Silence Lightning's advertisements and hints about settings that were chosen here on purpose."""
     for name in ("lightning.pytorch", "lightning.fabric", "lightning"):
         logging.getLogger(name).setLevel(logging.ERROR)
