@@ -160,10 +160,10 @@ def test_logits_are_a_map_of_one_position() -> None:
 def test_each_parameter_belongs_to_exactly_one_listed_layer(encoder: type, output: str) -> None:
     with torch.device("meta"):
         net = encoder(output=output)
-    modules = [layer.module for layer in net.keras_layers() if layer.module is not None]
+    modules = [layer.module for layer in net.layers() if layer.module is not None]
     listed = [id(parameter) for module in modules for parameter in module.parameters()]
     assert sorted(listed) == sorted(id(parameter) for parameter in net.parameters())
-    names = [layer.name for layer in net.keras_layers()]
+    names = [layer.name for layer in net.layers()]
     assert len(set(names)) == len(names)
 
 

@@ -32,7 +32,7 @@ def test_last_15_of_mobilenet_is_the_reports_choice() -> None:
     # Keras's blocks 11, 12 and 13 are timm's blocks 3.5, 4.0 and 4.1; bn2 follows the pointwise convolution.
     expected = {name for name, _ in net.named_parameters() if name.startswith("blocks.4.")}
     assert learning == expected | {"blocks.3.5.bn2.weight", "blocks.3.5.bn2.bias"}
-    assert [layer.name for layer in net.keras_layers()[-15:]] == [
+    assert [layer.name for layer in net.layers()[-15:]] == [
         "conv_pw_11_bn", "conv_pw_11_relu",
         "conv_pad_12", "conv_dw_12", "conv_dw_12_bn", "conv_dw_12_relu",
         "conv_pw_12", "conv_pw_12_bn", "conv_pw_12_relu",

@@ -69,13 +69,17 @@ class AlexNet(FrameEncoder):
         maps_BDHW: Tensor = self.features(frames_BCHW)
         return maps_BDHW
 
+    def map_stages(self) -> list[nn.Module]:
+        """The convolutions, ReLUs and poolings one by one."""
+        return list(self.features)
+
     def logits(self, maps_BDHW: Tensor) -> Tensor:
         """Average the maps to 6x6 positions and classify."""
         grid = F.adaptive_avg_pool2d(maps_BDHW, CLASSIFIER_GRID)
         logits_BK: Tensor = self.classifier(grid.flatten(1))
         return logits_BK
 
-    def keras_layers(self) -> list[EncoderLayer]:
+    def layers(self) -> list[EncoderLayer]:
         """List the layers under torchvision's names; Keras publishes no AlexNet."""
         freezable = (nn.Conv2d, nn.Linear, Freezable)
         return [

@@ -20,6 +20,7 @@ from muybridge.models.encoder import (
     EncoderLayer,
     FrameEncoder,
     FreezableBatchNorm2d,
+    Stage,
     initialise,
 )
 from muybridge.models.scaling import IMAGENET_STATISTICS
@@ -102,12 +103,19 @@ class DenseNet121(FrameEncoder):
         """Give the maps after the last batch norm and ReLU, (B, 1024, ~H/32, ~W/32)."""
         return F.relu(self.features(frames_BCHW), inplace=True)
 
+    def map_stages(self) -> list[nn.Module]:
+        """The stem, the dense blocks, their layers one by one, and the transitions between them."""
+        stages: list[nn.Module] = []
+        for step in self.features:
+            stages += step.children() if isinstance(step, nn.Sequential) else [step]
+        return [*stages, Stage(F.relu)]
+
     def logits(self, maps_BDHW: Tensor) -> Tensor:
         """Average over positions and classify."""
         logits_BK: Tensor = self.classifier(maps_BDHW.mean(dim=(2, 3)))
         return logits_BK
 
-    def keras_layers(self) -> list[EncoderLayer]:
+    def layers(self) -> list[EncoderLayer]:
         """List the layers under Keras's own names, zero paddings, ReLUs and concatenations included."""
         steps = dict(self.features.named_children())
         layers = [

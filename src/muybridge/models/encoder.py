@@ -1,13 +1,15 @@
-"""What every frame encoder is: images in, feature maps out, layers that can be frozen by name.
+"""What every encoder is: images or clips in, feature maps out, layers that can be frozen by name.
 
-Two details carry weight. Layers are listed in the order and the granularity of Keras, parameterless ones
-included, because the report's "last 15 layers trainable" counts them that way. And a frozen batch norm or
-dropout is frozen wholly: the flag lives in the layer, so no later ``train()`` of a parent can wake it up.
+Three details carry weight. The layers of image networks are listed in the order and the granularity of Keras,
+parameterless ones included, because the report's "last 15 layers trainable" counts them that way. A frozen batch
+norm or dropout is frozen wholly: the flag lives in the layer, so no later ``train()`` of a parent can wake it up.
+And an encoder is a row of stages, so that what comes before the first one that learns can be computed once and kept.
 
-Axes: B images, C channels, H height, W width, D features.
+Axes: B images or clips, T frames, S steps in time of a clip's maps, C channels, H height, W width, D features.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import ClassVar, NamedTuple, Self
 
 from torch import Tensor, nn
@@ -44,30 +46,46 @@ class FreezableDropout(Freezable, nn.Dropout):
     """Dropout that, while frozen, drops nothing, so that frozen features are the same every time."""
 
 
-class FrameEncoder(nn.Module, ABC):
-    """An image network without its last step, applied to every frame alike.
+class FreezableBatchNorm3d(Freezable, nn.BatchNorm3d):
+    """The same over clips."""
+
+
+class Stage(nn.Module):
+    """A part of an encoder that can be run by itself.
+
+    Args:
+        run: What it computes.
+        modules: The modules that it uses.
+    """
+
+    def __init__(self, run: Callable[[Tensor], Tensor], *modules: nn.Module) -> None:
+        super().__init__()
+        self._run = run
+        self.used = nn.ModuleList(modules)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Give what the next stage takes."""
+        return self._run(maps)
+
+
+class Encoder(nn.Module, ABC):
+    """A network for images or clips without its last step.
 
     Attributes:
-        scaling: How the published ImageNet weights expect their pixels.
+        scaling: How the published weights expect their pixels.
         default_size_px: Height and width those weights were trained at.
         minimum_size_px: Smaller frames leave no maps.
-        feature_count: D, the channels of what ``forward_features`` gives.
+        classifier_name: What the keys of the published classifier begin with.
+        output: ``"maps"``, or ``"logits"``, the published classifier's scores.
+        feature_count: D, the channels of its maps.
     """
 
     scaling: ClassVar[Scaling]
     default_size_px: ClassVar[int] = 224
     minimum_size_px: ClassVar[int]
-
-    def __init__(self, *, output: EncoderOutput, map_count: int) -> None:
-        """Create the base of an encoder.
-
-        Args:
-            output: ``"maps"``, the last feature maps, or ``"logits"``, the 1000 ImageNet scores.
-            map_count: Channels of the last feature maps.
-        """
-        super().__init__()
-        self.output = output
-        self.feature_count = IMAGENET_CLASS_COUNT if output == "logits" else map_count
+    classifier_name: ClassVar[str] = "classifier"
+    output: EncoderOutput
+    feature_count: int
 
     @property
     def mean(self) -> tuple[float, float, float]:
@@ -80,21 +98,57 @@ class FrameEncoder(nn.Module, ABC):
         return self.scaling.std
 
     @abstractmethod
+    def layers(self) -> list[EncoderLayer]:
+        """List the layers from input to output, without the input itself, image networks' as Keras enumerates them.
+
+        Every parameter belongs to exactly one of them.
+        """
+
+    @abstractmethod
+    def stages(self) -> list[nn.Module]:
+        """List the parts that, applied one after the other to scaled input, give what ``forward`` gives."""
+
+    def _require_size(self, height: int, width: int) -> None:
+        if min(height, width) < self.minimum_size_px:
+            raise UserError(
+                f"frames of {width}x{height} px are too small for {type(self).__name__}; "
+                f"it needs at least {self.minimum_size_px} px each way"
+            )
+
+
+class FrameEncoder(Encoder):
+    """An image network without its last step, applied to every frame alike."""
+
+    def __init__(self, *, output: EncoderOutput, map_count: int) -> None:
+        """Create the base of an encoder.
+
+        Args:
+            output: ``"maps"``, the last feature maps, or ``"logits"``, the 1000 ImageNet scores.
+            map_count: Channels of the last feature maps.
+        """
+        super().__init__()
+        self.output = output
+        self.feature_count = IMAGENET_CLASS_COUNT if output == "logits" else map_count
+
+    @abstractmethod
     def maps(self, frames_BCHW: Tensor) -> Tensor:
         """Give the last feature maps, before any pooling over positions."""
+
+    @abstractmethod
+    def map_stages(self) -> list[nn.Module]:
+        """The stages of ``maps``."""
 
     @abstractmethod
     def logits(self, maps_BDHW: Tensor) -> Tensor:
         """Give the 1000 ImageNet scores, (B, 1000); only where ``output`` is ``"logits"``."""
 
-    @abstractmethod
-    def keras_layers(self) -> list[EncoderLayer]:
-        """List the layers from input to output as Keras enumerates them, without the input itself.
+    def stages(self) -> list[nn.Module]:
+        """List the stages of the maps and, where the output is scores, the classifier."""
+        if self.output == "maps":
+            return self.map_stages()
+        return [*self.map_stages(), Stage(self._logit_maps, self.classifier)]
 
-        Every parameter belongs to exactly one of them.
-        """
-
-    def forward_features(self, frames_BCHW: Tensor) -> Tensor:
+    def forward(self, frames_BCHW: Tensor) -> Tensor:
         """Encode scaled images.
 
         Args:
@@ -106,27 +160,77 @@ class FrameEncoder(nn.Module, ABC):
         Raises:
             UserError: The images are smaller than ``minimum_size_px``.
         """
-        height, width = frames_BCHW.shape[-2:]
-        if min(height, width) < self.minimum_size_px:
-            raise UserError(
-                f"frames of {width}x{height} px are too small for {type(self).__name__}; "
-                f"it needs at least {self.minimum_size_px} px each way"
-            )
+        self._require_size(*frames_BCHW.shape[-2:])
         maps_BDHW = self.maps(frames_BCHW)
-        return self.logits(maps_BDHW)[:, :, None, None] if self.output == "logits" else maps_BDHW
+        return self._logit_maps(maps_BDHW) if self.output == "logits" else maps_BDHW
 
-    def forward(self, frames_BCHW: Tensor) -> Tensor:
-        """Do the same as ``forward_features``."""
-        return self.forward_features(frames_BCHW)
+    def _logit_maps(self, maps_BDHW: Tensor) -> Tensor:
+        return self.logits(maps_BDHW)[:, :, None, None]
 
 
-def initialise(encoder: FrameEncoder) -> None:
+class VideoEncoder(Encoder):
+    """A network that sees several frames at once: clips in, maps at fewer steps in time out.
+
+    Attributes:
+        minimum_frames: Shorter clips leave no maps; their last frame is repeated.
+    """
+
+    minimum_frames: ClassVar[int] = 1
+
+    def __init__(self, *, output: EncoderOutput, map_count: int, class_count: int) -> None:
+        """Create the base of an encoder.
+
+        Args:
+            output: ``"maps"``, the last feature maps, or ``"logits"``, the class scores of every step.
+            map_count: Channels of the last feature maps.
+            class_count: Classes of the published classifier.
+        """
+        super().__init__()
+        self.output = output
+        self.feature_count = class_count if output == "logits" else map_count
+
+    @abstractmethod
+    def step_count(self, frame_count: int) -> int:
+        """S, the steps in time of the maps of a clip of so many frames."""
+
+    @abstractmethod
+    def map_stages(self) -> list[nn.Module]:
+        """The stages up to the last feature maps."""
+
+    @abstractmethod
+    def classifier(self) -> nn.Module:
+        """The stage from maps_BDSHW to scores, (B, K, S, 1, 1); only where ``output`` is ``"logits"``."""
+
+    def stages(self) -> list[nn.Module]:
+        """List the stages of the maps and, where the output is scores, the classifier."""
+        return self.map_stages() if self.output == "maps" else [*self.map_stages(), self.classifier()]
+
+    def forward(self, clip_BCTHW: Tensor) -> Tensor:
+        """Encode scaled clips.
+
+        Args:
+            clip_BCTHW: Float RGB clips, already scaled as ``scaling`` says.
+
+        Returns:
+            maps_BDSHW with D = ``feature_count`` and S = ``step_count(T)``; with ``output="logits"`` H = W = 1.
+
+        Raises:
+            UserError: The frames are smaller than ``minimum_size_px``.
+        """
+        self._require_size(*clip_BCTHW.shape[-2:])
+        maps = clip_BCTHW
+        for stage in self.stages():
+            maps = stage(maps)
+        return maps
+
+
+def initialise(encoder: Encoder) -> None:
     """Draw first weights for ReLU networks (He et al., 2015), for training without pretrained ones.
 
     Fan-in rather than fan-out, because it is also right for depthwise convolutions.
     """
     for module in encoder.modules():
-        if isinstance(module, nn.Conv2d | nn.Linear):
+        if isinstance(module, nn.Conv2d | nn.Conv3d | nn.Linear):
             nn.init.kaiming_normal_(module.weight, mode="fan_in", nonlinearity="relu")
             if module.bias is not None:
                 nn.init.zeros_(module.bias)

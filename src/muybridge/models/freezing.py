@@ -8,17 +8,17 @@ from torch import nn
 
 from muybridge.errors import UserError
 from muybridge.models.config import last_layer_count
-from muybridge.models.encoder import FrameEncoder, Freezable, FreezableBatchNorm2d
+from muybridge.models.encoder import Encoder, Freezable, FreezableBatchNorm2d, FreezableBatchNorm3d
 
 
-def freeze_batch_norms(encoder: FrameEncoder) -> None:
+def freeze_batch_norms(encoder: Encoder) -> None:
     """Freeze every batch norm of an encoder wholly, whatever else learns."""
-    for layer in encoder.keras_layers():
-        if isinstance(layer.module, FreezableBatchNorm2d):
+    for layer in encoder.layers():
+        if isinstance(layer.module, FreezableBatchNorm2d | FreezableBatchNorm3d):
             _set_learning(layer.module, learns=False, training=encoder.training)
 
 
-def set_trainable(encoder: FrameEncoder, trainable: str) -> None:
+def set_trainable(encoder: Encoder, trainable: str) -> None:
     """Freeze or thaw an encoder, layer by layer.
 
     A frozen layer's parameters get no gradient. A frozen batch norm also uses its stored statistics and
@@ -32,7 +32,7 @@ def set_trainable(encoder: FrameEncoder, trainable: str) -> None:
     Raises:
         UserError: The text is none of these, or the encoder has fewer than N layers.
     """
-    layers = encoder.keras_layers()
+    layers = encoder.layers()
     count = last_layer_count(trainable)
     if count is None:
         count = len(layers)
@@ -46,6 +46,16 @@ def set_trainable(encoder: FrameEncoder, trainable: str) -> None:
         if layer.module is None:
             continue
         _set_learning(layer.module, learns=index >= first_trainable, training=encoder.training)
+
+
+def frozen_stage_count(encoder: Encoder) -> int:
+    """How many of an encoder's first stages never change and give the same in training as in use."""
+    return next((count for count, stage in enumerate(encoder.stages()) if not _is_frozen(stage)), len(encoder.stages()))
+
+
+def _is_frozen(stage: nn.Module) -> bool:
+    learns = any(parameter.requires_grad for parameter in stage.parameters())
+    return not learns and all(module.frozen for module in stage.modules() if isinstance(module, Freezable))
 
 
 def _set_learning(module: nn.Module, *, learns: bool, training: bool) -> None:

@@ -16,6 +16,7 @@ from muybridge.models.encoder import (
     EncoderLayer,
     FrameEncoder,
     FreezableBatchNorm2d,
+    Stage,
     initialise,
 )
 from muybridge.models.scaling import PLUS_MINUS_ONE
@@ -107,18 +108,24 @@ class MobileNetV1(FrameEncoder):
 
     def maps(self, frames_BCHW: Tensor) -> Tensor:
         """Give the maps after the last ReLU6, (B, 1024 * width, ~H/32, ~W/32)."""
+        maps_BDHW: Tensor = self.blocks(self._stem(frames_BCHW))
+        return maps_BDHW
+
+    def map_stages(self) -> list[nn.Module]:
+        """The stem and the 13 blocks."""
+        return [Stage(self._stem, self.conv_stem, self.bn1), *(block for stage in self.blocks for block in stage)]
+
+    def _stem(self, frames_BCHW: Tensor) -> Tensor:
         height, width = frames_BCHW.shape[-2:]
         padded = F.pad(frames_BCHW, (*same_padding(width, 3, 2), *same_padding(height, 3, 2)))
-        stem: Tensor = F.relu6(self.bn1(self.conv_stem(padded)), inplace=True)
-        maps_BDHW: Tensor = self.blocks(stem)
-        return maps_BDHW
+        return F.relu6(self.bn1(self.conv_stem(padded)), inplace=True)
 
     def logits(self, maps_BDHW: Tensor) -> Tensor:
         """Average over positions and classify."""
         logits_BK: Tensor = self.classifier(maps_BDHW.mean(dim=(2, 3)))
         return logits_BK
 
-    def keras_layers(self) -> list[EncoderLayer]:
+    def layers(self) -> list[EncoderLayer]:
         """List the layers under Keras's own names: 13 blocks of 6, one more where a block has a stride."""
         layers = [
             EncoderLayer("conv1", self.conv_stem),

@@ -1,23 +1,27 @@
 """The recognizer: a clip's frames through an encoder, its features through time, and a classifier at the end.
 
-Time is folded into the batch for the encoder, and padded frames are left out there: they cost nothing and
-do not reach batch norm's statistics. Frames travel as uint8, in the channels-last order that decoders give
-and convolutions like; they are scaled here, on the device. ``encode`` and ``classify`` are two steps, so
-that features of a frozen encoder can be kept and used again.
+Time is folded into the batch for image encoders, and padded frames are left out there: they cost nothing and
+do not reach batch norm's statistics; a video encoder sees clips of one length at a time. Frames travel as uint8, in
+the channels-last order that decoders give and convolutions like; they are scaled here, on the device. ``encode`` and
+``classify`` are two steps, and ``encode`` again is ``encode_lower`` and ``encode_upper``: what comes before the first
+stage that learns, and the rest, so that the former can be computed once and kept.
 
-Axes: B clips, T frames, N real frames of all clips, H height, W width, C channels, D features, K classes.
+Axes: B clips, T frames, S steps in time of a clip's features (T for image encoders), N frames of all clips, H height,
+W width, C channels, D features, K classes.
 """
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 
 from muybridge.models.alexnet import AlexNet
 from muybridge.models.config import ModelConfig
 from muybridge.models.densenet import DenseNet121
-from muybridge.models.encoder import FrameEncoder
-from muybridge.models.freezing import freeze_batch_norms, set_trainable
+from muybridge.models.encoder import FrameEncoder, VideoEncoder
+from muybridge.models.freezing import freeze_batch_norms, frozen_stage_count, set_trainable
 from muybridge.models.heads import BiLSTMHead, MeanHead, TemporalHead, frame_mask, partial_lengths
 from muybridge.models.loading import load_pretrained
 from muybridge.models.mobilenet import MobileNetV1
@@ -58,6 +62,9 @@ class RecognizerNet(nn.Module):
         set_trainable(self.encoder, config.layers_to_train)
         if config.frozen_batch_norm and config.pretrained:
             freeze_batch_norms(self.encoder)
+        # How many stages of the encoder come before the first that learns; all of them means: the pooling, too.
+        self.frozen_stages = frozen_stage_count(self.encoder)
+        self.pools_when_frozen = self.frozen_stages == len(self.encoder.stages()) and not any(self.pool.parameters())
 
     def forward(self, clip_BTHWC: Tensor, lengths_B: Tensor | None = None) -> Tensor:
         """Score clips.
@@ -69,27 +76,62 @@ class RecognizerNet(nn.Module):
         Returns:
             logits_BK, before the softmax.
         """
-        return self.classify(self.encode(clip_BTHWC, lengths_B), lengths_B)
+        return self.classify(self.encode(clip_BTHWC, lengths_B), self.step_lengths(lengths_B))
+
+    def step_lengths(self, lengths_B: Tensor | None) -> Tensor | None:
+        """Steps in time of the features of clips with so many frames."""
+        encoder = self.encoder
+        if lengths_B is None or isinstance(encoder, FrameEncoder):
+            return lengths_B
+        return torch.tensor([encoder.step_count(max(int(n), encoder.minimum_frames)) for n in lengths_B])
 
     def encode(self, clip_BTHWC: Tensor, lengths_B: Tensor | None = None) -> Tensor:
-        """Encode and pool every frame: features_BTD, zero where a clip has no frame."""
-        batch, frame_count = clip_BTHWC.shape[:2]
-        lengths_B = partial_lengths(lengths_B, frame_count)
-        if lengths_B is None:
-            return self._encode_frames(clip_BTHWC.flatten(0, 1)).reshape(batch, frame_count, -1)
-        real_BT = frame_mask(lengths_B.to(clip_BTHWC.device), frame_count)
-        features_ND = self._encode_frames(clip_BTHWC[real_BT])
-        features_BTD = features_ND.new_zeros(batch, frame_count, features_ND.shape[1])
-        features_BTD[real_BT] = features_ND
-        return features_BTD
+        """Encode and pool every step in time: features_BSD, zero where a clip has no frame."""
+        if isinstance(self.encoder, FrameEncoder):
+            return _by_step(lambda frames: self._pool(self.encoder(self._scale(frames))), clip_BTHWC, lengths_B)
+        return _by_length(
+            lambda clip: self._pool(self.encoder(self._scale(clip))), self._long_enough(clip_BTHWC), lengths_B
+        )
 
-    def classify(self, features_BTD: Tensor, lengths_B: Tensor | None = None) -> Tensor:
+    def encode_lower(self, clip_BTHWC: Tensor) -> Tensor:
+        """Run the frozen stages alone, on clips of T frames each.
+
+        Returns:
+            Activations with the axes (B, S, ...): features_BSD if the whole encoder is frozen (and the pooling has
+            nothing to learn), else maps_BSDHW; S is the steps in time that they have.
+        """
+
+        def run(frames: Tensor) -> Tensor:
+            maps = _apply(self.encoder.stages()[: self.frozen_stages], self._scale(frames))
+            return self._pool(maps) if self.pools_when_frozen else _time_first(maps)
+
+        if isinstance(self.encoder, FrameEncoder):
+            return _by_step(run, clip_BTHWC, None)
+        return run(self._long_enough(clip_BTHWC))
+
+    def encode_upper(self, activations: Tensor, lengths_B: Tensor | None = None) -> Tensor:
+        """Go on where ``encode_lower`` ended: features_BSD.
+
+        Args:
+            activations: What it gave, (B, S, ...), padded at the end where clips differ.
+            lengths_B: Steps of each clip's activations; None if all have S.
+        """
+        if self.pools_when_frozen:
+            return activations
+        stages = self.encoder.stages()[self.frozen_stages :]
+        if isinstance(self.encoder, FrameEncoder):
+            return _by_step(lambda maps_NDHW: self._pool(_apply(stages, maps_NDHW)), activations, lengths_B)
+        return _by_length(
+            lambda maps_BSDHW: self._pool(_apply(stages, maps_BSDHW.transpose(1, 2))), activations, lengths_B
+        )
+
+    def classify(self, features_BSD: Tensor, lengths_B: Tensor | None = None) -> Tensor:
         """Score clips whose frames are encoded: logits_BK."""
-        return self.classify_openly(features_BTD, lengths_B)[0]
+        return self.classify_openly(features_BSD, lengths_B)[0]
 
-    def classify_openly(self, features_BTD: Tensor, lengths_B: Tensor | None = None) -> tuple[Tensor, list[Tensor]]:
+    def classify_openly(self, features_BSD: Tensor, lengths_B: Tensor | None = None) -> tuple[Tensor, list[Tensor]]:
         """As ``classify``, together with the outputs of the hidden dense layers, for penalties on them."""
-        output = self.head(self.norm(features_BTD), lengths_B)
+        output = self.head(self.norm(features_BSD), lengths_B)
         hidden: list[Tensor] = []
         for layer in self.classifier:
             output = layer(output)
@@ -101,11 +143,65 @@ class RecognizerNet(nn.Module):
         """The dense layers before the one that gives the class scores."""
         return [layer for layer in self.classifier if isinstance(layer, nn.Linear)][:-1]
 
-    def _encode_frames(self, frames_NHWC: Tensor) -> Tensor:
-        scaled_NHWC = (frames_NHWC / 255 - self.pixel_mean) / self.pixel_std
+    def _scale(self, frames: Tensor) -> Tensor:
+        """(N, H, W, C) or (B, T, H, W, C) as pixels, to (N, C, H, W) or (B, C, T, H, W) as the encoder expects them."""
+        scaled = (frames / 255 - self.pixel_mean) / self.pixel_std
         # A view: the memory stays channels-last, which is the order convolutions run fastest in.
-        features_ND: Tensor = self.pool(self.encoder(scaled_NHWC.permute(0, 3, 1, 2)))
-        return features_ND
+        return scaled.movedim(-1, 1)
+
+    def _pool(self, maps: Tensor) -> Tensor:
+        """maps_NDHW to features_ND, or maps_BDSHW to features_BSD."""
+        if maps.ndim == 4:
+            pooled_ND: Tensor = self.pool(maps)
+            return pooled_ND
+        maps_BSDHW = _time_first(maps)
+        pooled_ND = self.pool(maps_BSDHW.flatten(0, 1))
+        return pooled_ND.unflatten(0, maps_BSDHW.shape[:2])
+
+    def _long_enough(self, clip_BTHWC: Tensor) -> Tensor:
+        """Repeat the last frame of clips that are shorter than a video encoder needs."""
+        assert isinstance(self.encoder, VideoEncoder)
+        missing = self.encoder.minimum_frames - clip_BTHWC.shape[1]
+        if missing <= 0:
+            return clip_BTHWC
+        return torch.cat([clip_BTHWC, clip_BTHWC[:, -1:].expand(-1, missing, -1, -1, -1)], dim=1)
+
+
+def _apply(stages: Sequence[nn.Module], maps: Tensor) -> Tensor:
+    for stage in stages:
+        maps = stage(maps)
+    return maps
+
+
+def _time_first(maps: Tensor) -> Tensor:
+    """maps_BDSHW to maps_BSDHW; maps_NDHW of single frames stay."""
+    return maps.transpose(1, 2) if maps.ndim == 5 else maps
+
+
+def _by_step(run: Callable[[Tensor], Tensor], batch_BS: Tensor, lengths_B: Tensor | None) -> Tensor:
+    """Run on the real steps of all clips, folded into one axis; zero where a clip has none."""
+    count, steps = batch_BS.shape[:2]
+    lengths_B = partial_lengths(lengths_B, steps)
+    if lengths_B is None:
+        return run(batch_BS.flatten(0, 1)).unflatten(0, (count, steps))
+    real_BS = frame_mask(lengths_B.to(batch_BS.device), steps)
+    result_N = run(batch_BS[real_BS])
+    result_BS = result_N.new_zeros(count, steps, *result_N.shape[1:])
+    result_BS[real_BS] = result_N
+    return result_BS
+
+
+def _by_length(run: Callable[[Tensor], Tensor], batch_BS: Tensor, lengths_B: Tensor | None) -> Tensor:
+    """Run on the clips of each length together, without their padding; zero where a clip has no step."""
+    lengths_B = partial_lengths(lengths_B, batch_BS.shape[1])
+    if lengths_B is None:
+        return run(batch_BS)
+    results: list[Tensor | None] = [None] * len(lengths_B)
+    for length in lengths_B.unique().tolist():
+        which = (lengths_B == length).nonzero()[:, 0].tolist()
+        for index, result in zip(which, run(batch_BS[which, :length]), strict=True):
+            results[index] = result
+    return pad_sequence([result for result in results if result is not None], batch_first=True)
 
 
 def build(
@@ -135,8 +231,8 @@ def build(
     return net
 
 
-def create_encoder(config: ModelConfig) -> FrameEncoder:
-    """Create the frame encoder of ``config``, with random weights."""
+def create_encoder(config: ModelConfig) -> FrameEncoder | VideoEncoder:
+    """Create the encoder of ``config``, with random weights."""
     if config.encoder == "mobilenet":
         return MobileNetV1(
             width=config.width, output=config.encoder_output, batch_norm_momentum=config.batch_norm_momentum

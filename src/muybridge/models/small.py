@@ -39,11 +39,15 @@ class SmallCNN(FrameEncoder):
         maps_BDHW: Tensor = self.features(frames_BCHW)
         return maps_BDHW
 
+    def map_stages(self) -> list[nn.Module]:
+        """The convolutions, batch norms and ReLUs one by one."""
+        return list(self.features)
+
     def logits(self, maps_BDHW: Tensor) -> Tensor:
         """There are none: the configuration does not allow ``output="logits"`` here."""
         raise NotImplementedError("SmallCNN has no ImageNet scores")
 
-    def keras_layers(self) -> list[EncoderLayer]:
+    def layers(self) -> list[EncoderLayer]:
         """List the layers from input to output."""
         return [
             EncoderLayer(f"features.{number}", None if isinstance(layer, nn.ReLU) else layer)
