@@ -57,7 +57,8 @@ def main() -> None:
     chosen = [catalog.clips[i] for i in np.linspace(0, len(catalog.clips) - 1, options.count).astype(int)]
     print(f"{len(chosen)} clips, {options.frames} frames of {options.size_px} px, {options.rounds} rounds;")
     print(
-        f"OpenCV {cv2.__version__}, scipy {scipy.__version__}, numpy {np.__version__}, Python {platform.python_version()}"
+        f"OpenCV {cv2.__version__}, scipy {scipy.__version__}, numpy {np.__version__}, "
+        f"Python {platform.python_version()}"
     )
     with tempfile.TemporaryDirectory() as folder:
         sampler = UniformSampler(frames=options.frames)

@@ -63,6 +63,7 @@ class OurSteps:
             self.step()
 
     def step(self) -> None:
+        """Forward, backward and update."""
         with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
             loss = self.module.training_step(self.batch, 0)
         self.optimizer.zero_grad()
@@ -70,6 +71,7 @@ class OurSteps:
         self.optimizer.step()
 
     def milliseconds(self, repeats: int) -> list[float]:
+        """Wall time of each of some steps."""
         times = []
         for _ in range(repeats):
             started = time.perf_counter()

@@ -48,7 +48,7 @@ def test_a_training_step_of_mobilenet_keeps_less_and_gives_the_same_gradients(mo
     gradients = [parameter.grad.clone() for parameter in encoder.parameters()]
     encoder.zero_grad()
     monkeypatch.setattr("muybridge.models.mobilenet.relu6_", lambda maps: F.relu6(maps, inplace=True))
-    assert ours < 0.75 * kept_bytes(encoder, frames)
+    assert ours < 0.8 * kept_bytes(encoder, frames)
     encoder(frames).sum().backward()
     for ours_, parameter in zip(gradients, encoder.parameters(), strict=True):
         assert torch.equal(ours_, parameter.grad)

@@ -42,9 +42,9 @@ def profile(
     recipe = resolve_batch_size(recipe, net, len(split.train), console=console)
     cache = FrameCache(recipe.cache, sampler=sampler, views=recipe.sampler.training_views, size_px=recipe.size_px)
     train = split.clips_of("train")
-    some = train[:: max(1, len(train) // (PROFILED_BATCHES * recipe.training.clips_per_step))]
-    failed = decode_once(cache, some, console=console)
-    some = [clip for clip in some if clip.id not in failed]
+    chosen = train[:: max(1, len(train) // (PROFILED_BATCHES * recipe.training.clips_per_step))]
+    failed = decode_once(cache, chosen, console=console)
+    some = [clip for clip in chosen if clip.id not in failed]
     if not some:
         raise UserError("no training clip decodes; run muybridge check to see why")
     data = ClipDataset(cache, some, classes=split.classes, augment=recipe.augment, seed=recipe.training.seed)

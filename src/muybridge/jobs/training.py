@@ -172,6 +172,11 @@ def _resumable(folder: RunFolder) -> Iterator[None]:
 
 
 def new_net(recipe: Recipe, split: Split, *, weights: str | None = None) -> RecognizerNet:
+    """The recipe's network with its first weights.
+
+    Raises:
+        UserError: If the weights are not to be had, or its frames are too small for it.
+    """
     torch.manual_seed(recipe.training.seed)
     net = build(recipe.model, len(split.classes), weights=weights)
     if recipe.size_px < net.encoder.minimum_size_px:

@@ -1,7 +1,7 @@
 """ReLU6 that overwrites its input and keeps nothing else for the backward pass.
 
 ``torch.nn.functional.relu6(inplace=True)`` copies its input first whenever gradients are wanted, because its backward
-pass is written for the input. The result tells as well where the gradient passes, so the copy, its time and a third of
+pass is written for the input. The result tells as well where the gradient passes, so the copy, its time and a fifth of
 MobileNet's activations can be saved.
 """
 
@@ -22,7 +22,7 @@ class _ReLU6(torch.autograd.Function):
         return maps
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         (result,) = ctx.saved_tensors
         # Strictly between 0 and 6 is the result where, and only where, the input is.

@@ -64,5 +64,5 @@ def _convolution_backward_flops(
     **_named: Any,
 ) -> int:
     """As many as forward for each of the two gradients that are asked for; torch's own count ignores groups."""
-    output_mask = arguments[-1]
-    return 2 * gradient[0] * math.prod(gradient[2:]) * math.prod(weight) * sum(output_mask[:2])
+    asked_for: Sequence[bool] = arguments[-1]
+    return int(2 * gradient[0] * math.prod(gradient[2:]) * math.prod(weight) * sum(asked_for[:2]))

@@ -11,6 +11,7 @@ Axes: T frames, H height, W width, C channels (RGB).
 """
 
 import re
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -19,6 +20,14 @@ import numpy.typing as npt
 from muybridge.pipeline.config import AugmentConfig
 
 Frames = npt.NDArray[np.uint8]
+
+
+class Transform(NamedTuple):
+    """What one clip's frames go through: a 2x3 matrix from output to input pixel, or None, and a brightness factor."""
+
+    matrix: npt.NDArray[np.float64] | None
+    gain: float
+
 
 _SIDED = re.compile(r"(^|[^a-z])(left|right)([^a-z]|$)")
 
@@ -72,7 +81,7 @@ def apply_affine(frames_THWC: Frames, matrix: npt.NDArray[np.float64]) -> Frames
     Returns:
         frames_THWC of the same shape.
     """
-    # OpenCV warps four channels in less than half of the time of three, to the same bits: a fourth is lent to each frame.
+    # OpenCV warps four channels in half of the time of three, to the same bits: a fourth is lent to each frame.
     height, width = frames_THWC.shape[1:3]
     out_THWC = np.empty((len(frames_THWC), height, width, 3), dtype=np.uint8)
     padded_HW4, warped_HW4 = np.empty((2, height, width, 4), dtype=np.uint8)
@@ -84,6 +93,14 @@ def apply_affine(frames_THWC: Frames, matrix: npt.NDArray[np.float64]) -> Frames
         )
         cv2.cvtColor(warped_HW4, cv2.COLOR_RGBA2RGB, dst=target_HWC)
     return out_THWC
+
+
+def draw_transform(
+    config: AugmentConfig, generator: np.random.Generator, *, width_px: int, height_px: int, may_flip: bool
+) -> Transform:
+    """Draw the affine map and the brightness of one clip."""
+    matrix = draw_affine(config, generator, width_px=width_px, height_px=height_px, may_flip=may_flip)
+    return Transform(matrix, gain=1 + config.brightness * generator.uniform(-1, 1))
 
 
 def augment(frames_THWC: Frames, config: AugmentConfig, generator: np.random.Generator, *, may_flip: bool) -> Frames:
@@ -99,8 +116,7 @@ def augment(frames_THWC: Frames, config: AugmentConfig, generator: np.random.Gen
         frames_THWC of the same shape, uint8.
     """
     height, width = frames_THWC.shape[1:3]
-    matrix = draw_affine(config, generator, width_px=width, height_px=height, may_flip=may_flip)
-    gain = 1 + config.brightness * generator.uniform(-1, 1)
+    matrix, gain = draw_transform(config, generator, width_px=width, height_px=height, may_flip=may_flip)
     if matrix is not None:
         frames_THWC = apply_affine(frames_THWC, matrix)
     if gain != 1:

@@ -5,6 +5,8 @@ from typing import Literal
 
 from muybridge.errors import UserError
 
+AugmentDevice = Literal["auto", "cpu", "gpu"]
+
 
 @dataclass(frozen=True)
 class AugmentConfig:
@@ -27,6 +29,10 @@ class AugmentConfig:
 
     brightness: float = 0.2
     """Scale brightness by a factor in [1 - b, 1 + b] (not in the report)."""
+
+    device: AugmentDevice = "auto"
+    """Where it is done: in the loader's processes (cpu) or, batch by batch, on the GPU; auto: on a GPU if there is one.
+    The draws are the same, pixels differ by rounding."""
 
     no_flip_classes: tuple[str, ...] = ()
     """Classes never mirrored, because left and right matter. Names with the word left or right are added."""

@@ -28,12 +28,13 @@ SHARE_OF_FREE_MEMORY = 0.6
 """The rest is for what is not counted: scratch space of convolutions, allocator, loader processes, the system."""
 
 
-class _LiveBytes(TorchDispatchMode):
+class _LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts the bytes of all tensors that are made within, while they live."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.now = self.peak = 0
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.now: int = 0
+        self.peak: int = 0
         self._known: dict[int, weakref.finalize[[int, int], Any]] = {}
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -70,7 +71,8 @@ def step_bytes(net: RecognizerNet, *, batch_size: int, frame_count: int, size_px
         clip_BTHWC = torch.empty(batch_size, frame_count, size_px, size_px, 3, dtype=torch.uint8, device="meta")
         shapes(clip_BTHWC).sum().backward()
     # Adam keeps two numbers for each weight.
-    return live.peak + 2 * 4 * learning
+    peak: int = live.peak
+    return peak + 2 * 4 * learning
 
 
 def largest_batch(
@@ -133,11 +135,11 @@ def _largest_on_gpu(
 def _try_step(net: RecognizerNet, config: TrainingConfig, size: int, *, frame_count: int, size_px: int) -> None:
     trial = copy.deepcopy(net).cuda().train()
     module = RecognizerModule(trial, config, class_counts=[1] * net.class_count, steps_per_epoch=1).cuda()
-    module.log = lambda *_args, **_kwargs: None  # type: ignore[assignment]
+    module.log = lambda *_args, **_kwargs: None  # type: ignore[method-assign]
     frames_BTHWC = torch.zeros(size, frame_count, size_px, size_px, 3, dtype=torch.uint8, device="cuda")
     batch = Batch(frames_BTHWC, torch.full((size,), frame_count), torch.zeros(size, dtype=torch.int64, device="cuda"))
     optimizer = module.configure_optimizers()["optimizer"]
     with torch.autocast("cuda", torch.bfloat16, enabled=config.precision != "32"):
         loss = module.training_step(batch, 0)
-    loss.backward()
+    torch.autograd.backward(loss)
     optimizer.step()

@@ -57,6 +57,14 @@ class TrainingConfig:
     precision: Literal["auto", "32", "bf16"] = "auto"
     """auto: bf16 where the processor computes in it, else 32-bit."""
 
+    checkpointing: bool = False
+    """Keep only what passes between the encoder's stages, and compute the rest again for the backward pass: about a
+    third more time, and memory for longer clips, larger frames or more clips per step. The results are the same."""
+
+    compile: bool = False
+    """Compile the encoder with torch.compile, which needs a C++ compiler. On CPU it cost 22 s and a step was not
+    faster; on GPUs it is unmeasured here."""
+
     seed: Annotated[int, Parameter(alias="--seed")] = 0
     """Seed of initial weights, order, augmentation and dropout."""
 

@@ -20,6 +20,7 @@ from muybridge.allocator import keep_freed_memory
 from muybridge.cores import available_cores
 from muybridge.errors import UserError
 from muybridge.models.recognizer import RecognizerNet
+from muybridge.pipeline.device_augment import augments_on_device
 from muybridge.pipeline.loader import ClipDataset, make_loader
 from muybridge.training.callbacks import AtomicCheckpointIO, EpochCheckpoint, EpochLines, EpochTable, Row
 from muybridge.training.config import TrainingConfig
@@ -66,6 +67,8 @@ def fit(
     L.seed_everything(config.seed, verbose=False)
     cuda = torch.cuda.is_available()
     workers = worker_count(config.workers)
+    if train.augment is not None:
+        train.augment_later = augments_on_device(train.augment.device, cuda=cuda)
     train_loader = make_loader(
         train, batch_size=config.clips_per_step, shuffle=True, seed=config.seed, workers=workers, pin_memory=cuda
     )

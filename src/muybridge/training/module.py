@@ -17,6 +17,7 @@ from torch import nn
 from torch.nn import functional
 
 from muybridge.models.recognizer import RecognizerNet
+from muybridge.pipeline.device_augment import augment_batch
 from muybridge.pipeline.loader import Batch
 from muybridge.training.config import TrainingConfig
 from muybridge.training.penalty import dense_penalty
@@ -37,6 +38,9 @@ class RecognizerModule(L.LightningModule):
     ) -> None:
         super().__init__()
         self.net = net
+        net.checkpointing = config.checkpointing
+        if config.compile and not net.encoder._compiled_call_impl:
+            net.encoder.compile(dynamic=False)
         self.config = config
         self.steps_per_epoch = steps_per_epoch
         counts_K = torch.tensor(class_counts, dtype=torch.float32)
@@ -46,6 +50,13 @@ class RecognizerModule(L.LightningModule):
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Make dropout a function of (seed, step)."""
         torch.manual_seed(self.config.seed * 1_000_003 + self.global_step)
+
+    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
+        """Augment on the device what the loader left to it."""
+        if batch.matrices_B23 is None or batch.gains_B is None:
+            return batch
+        frames_BTHWC = augment_batch(batch.frames_BTHWC, batch.matrices_B23, batch.gains_B)
+        return batch._replace(frames_BTHWC=frames_BTHWC, matrices_B23=None, gains_B=None)
 
     def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
         """Loss of one batch; logs loss and accuracy averaged over the epoch's clips."""

@@ -21,6 +21,7 @@ from torch.utils.data import DataLoader
 from muybridge.allocator import keep_freed_memory
 from muybridge.models.cost import count_training_macs
 from muybridge.models.recognizer import RecognizerNet
+from muybridge.pipeline.device_augment import augments_on_device
 from muybridge.pipeline.loader import Batch, ClipDataset, make_loader
 from muybridge.training.config import TrainingConfig
 from muybridge.training.fitting import precision, quiet_lightning, worker_count
@@ -40,10 +41,13 @@ WAITING, TRANSFER, ENCODER, HEAD, BACKWARD, OPTIMISER, REST = PHASES = (
 class PhaseClock:
     """Gives the time that passes to the phase entered last."""
 
-    def __init__(self, *, synchronise: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, *, synchronise: Callable[[], None] = lambda: None, now: Callable[[], float] = time.perf_counter
+    ) -> None:
         self._synchronise = synchronise
+        self._now = now
         self._stack = [REST]
-        self._since = time.perf_counter()
+        self._since = now()
         self._seconds = dict.fromkeys(PHASES, 0.0)
 
     @contextmanager
@@ -65,7 +69,7 @@ class PhaseClock:
 
     def _count(self) -> None:
         self._synchronise()
-        now = time.perf_counter()
+        now = self._now()
         self._seconds[self._stack[-1]] += now - self._since
         self._since = now
 
@@ -231,6 +235,8 @@ def profile_steps(
     cuda = torch.cuda.is_available()
     L.seed_everything(config.seed, verbose=False)
     workers = worker_count(config.workers)
+    if data.augment is not None:
+        data.augment_later = augments_on_device(data.augment.device, cuda=cuda)
     loader = make_loader(
         data, batch_size=config.clips_per_step, shuffle=True, seed=config.seed, workers=workers, pin_memory=cuda
     )
@@ -286,8 +292,7 @@ def measure_peak(*, device: str, dtype: torch.dtype, seconds: float = 1.0) -> fl
     left, right = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
     best = float("inf")
     end = time.perf_counter() + seconds
-    left @ right
-    while time.perf_counter() < end:
+    while best == float("inf") or time.perf_counter() < end:
         if device == "cuda":
             torch.cuda.synchronize()
         started = time.perf_counter()
