@@ -3,7 +3,7 @@ import copy
 import pytest
 import torch
 
-from muybridge.models import economy
+from muybridge.models import economy, recognizer
 from muybridge.models.config import ModelConfig
 from muybridge.models.recognizer import RecognizerNet
 
@@ -31,7 +31,8 @@ def test_chunks_and_checkpoints_change_nothing(name, monkeypatch):
     net = RecognizerNet(CASES[name], 3)  # the file of weights is not read here, so any machine can run this
     frames = torch.randint(0, 256, (2, 5, 64, 64, 3), dtype=torch.uint8)
     plain = step(net, frames)
-    monkeypatch.setattr(economy, "CHUNK_PIXELS", 2 * 64 * 64)
+    for name_ in ("CHUNK_PIXELS", "CHECKPOINT_PIXELS"):
+        monkeypatch.setattr(recognizer, name_, 2 * 64 * 64)
     assert economy.frames_are_independent(net.train().encoder) == (name != "batch norm learns")
     chunked = step(net, frames)
     net.checkpointing = True
@@ -73,3 +74,16 @@ def test_scaling_is_that_of_the_definition():
     plain = (frames / 255 - net.pixel_mean) / net.pixel_std
     torch.testing.assert_close(net._scale(frames).movedim(1, -1), plain, rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(net._scale(frames.float()).movedim(1, -1), plain, rtol=1e-5, atol=1e-6)
+
+
+def test_predictions_in_chunks_are_the_same(monkeypatch):
+    torch.manual_seed(0)
+    net = RecognizerNet(ModelConfig(width=0.25, weights="none"), 3).eval()
+    frames = torch.randint(0, 256, (2, 5, 64, 64, 3), dtype=torch.uint8)
+    seen = []
+    net.encoder.register_forward_pre_hook(lambda _module, inputs: seen.append(len(inputs[0])))
+    with torch.no_grad():
+        whole = net(frames)
+        monkeypatch.setattr(recognizer, "CHUNK_PIXELS", 4 * 64 * 64)
+        torch.testing.assert_close(net(frames), whole, rtol=1e-4, atol=1e-5)
+    assert seen == [10, 4, 4, 2]

@@ -14,18 +14,21 @@ from torch.utils.checkpoint import checkpoint
 CHUNK_PIXELS = 32 * 224 * 224
 """32 frames of 224 px: enough for two cores, and a quarter of the memory of a batch of 8 clips of 16 frames."""
 
+CHECKPOINT_PIXELS = CHUNK_PIXELS // 2
+"""Fewer where layers learn, because all maps of a chunk are there at once when they are computed again."""
+
 
 def frames_are_independent(encoder: nn.Module) -> bool:
     """Whether an encoder's result for a frame depends on that frame alone: no batch norm is in training mode."""
     return not any(isinstance(module, _BatchNorm) and module.training for module in encoder.modules())
 
 
-def in_chunks(run: Callable[[Tensor], Tensor], frames_NHWC: Tensor) -> Tensor:
-    """Run on some frames after the other; for encoders whose frames are independent.
+def in_chunks(run: Callable[[Tensor], Tensor], frames_NHWC: Tensor, *, pixels: int) -> Tensor:
+    """Run on some frames after the other, about ``pixels`` at a time; for encoders whose frames are independent.
 
     Frozen layers keep nothing, so of their maps only one chunk's are ever in memory.
     """
-    size = max(1, CHUNK_PIXELS // (frames_NHWC.shape[1] * frames_NHWC.shape[2]))
+    size = max(1, pixels // (frames_NHWC.shape[1] * frames_NHWC.shape[2]))
     if len(frames_NHWC) <= size:
         return run(frames_NHWC)
     return torch.cat([run(chunk) for chunk in torch.split(frames_NHWC, size)])

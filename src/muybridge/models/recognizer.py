@@ -20,7 +20,14 @@ from torch.nn.utils.rnn import pad_sequence
 from muybridge.models.alexnet import AlexNet
 from muybridge.models.config import ModelConfig
 from muybridge.models.densenet import DenseNet121
-from muybridge.models.economy import checkpointed, checkpointed_stages, frames_are_independent, in_chunks
+from muybridge.models.economy import (
+    CHECKPOINT_PIXELS,
+    CHUNK_PIXELS,
+    checkpointed,
+    checkpointed_stages,
+    frames_are_independent,
+    in_chunks,
+)
 from muybridge.models.encoder import FrameEncoder, VideoEncoder
 from muybridge.models.freezing import freeze_batch_norms, frozen_stage_count, set_trainable
 from muybridge.models.heads import BiLSTMHead, MeanHead, TemporalHead, frame_mask, partial_lengths
@@ -155,12 +162,16 @@ class RecognizerNet(nn.Module):
         return self._pool(checkpointed_stages(self.encoder.stages(), self._scale(pixels)))
 
     def _encode_frames(self, frames_NHWC: Tensor) -> Tensor:
-        if not self.training:
-            return self._encode_whole(frames_NHWC)
+        if torch.compiler.is_compiling() or torch.jit.is_tracing():
+            return self._encode_whole(frames_NHWC)  # an exported graph takes any number of frames at once
+        keeps_little = self.checkpointing and self.training
         if not frames_are_independent(self.encoder):
-            return (self._encode_by_stages if self.checkpointing else self._encode_whole)(frames_NHWC)
-        run = checkpointed(self._encode_whole) if self.checkpointing else self._encode_whole
-        return run(frames_NHWC) if frames_NHWC.is_cuda and not self.checkpointing else in_chunks(run, frames_NHWC)
+            return (self._encode_by_stages if keeps_little else self._encode_whole)(frames_NHWC)
+        if keeps_little:
+            return in_chunks(checkpointed(self._encode_whole), frames_NHWC, pixels=CHECKPOINT_PIXELS)
+        if frames_NHWC.is_cuda:
+            return self._encode_whole(frames_NHWC)
+        return in_chunks(self._encode_whole, frames_NHWC, pixels=CHUNK_PIXELS)
 
     def _scale(self, frames: Tensor) -> Tensor:
         """(N, H, W, C) or (B, T, H, W, C) as pixels, to (N, C, H, W) or (B, C, T, H, W) as the encoder expects them."""
