@@ -1,6 +1,10 @@
 """Resident memory of a training, epoch by epoch, all its processes together.
 
-    python benchmarks/memory.py CLIPS [--epochs 20] [-- any flags of muybridge train]
+    python benchmarks/memory.py CLIPS [--epochs 20] [--clips 1500] [-- any flags of muybridge train]
+
+With --clips the training is on so many clips: those of CLIPS again and again, under names of their own, so that each
+is a clip of its own to training (the frame cache knows that the files are the same); for example
+--clips 1500 --epochs 2 --frames 16 --size-px 224.
 
 Starts ``muybridge train`` and, while it runs, reads the resident memory of the process and its loader processes from
 /proc (Linux). Prints the largest value seen in each epoch, and the growth from the first epoch to the last.
@@ -14,15 +18,19 @@ import tempfile
 import time
 from pathlib import Path
 
+from muybridge.dataset.layouts import read_catalog
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("clips", type=Path)
     parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--clips", dest="count", type=int, default=0)
     options, flags = parser.parse_known_args()
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
-        command = [sys.executable, "-m", "muybridge", "train", str(options.clips), "--run", str(run)]
+        clips = repeated(options.clips, Path(folder) / "clips.csv", options.count) if options.count else options.clips
+        command = [sys.executable, "-m", "muybridge", "train", str(clips), "--run", str(run)]
         command += ["--training.epochs", str(options.epochs), "--training.patience", "0"]
         command += [flag for flag in flags if flag != "--"]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
@@ -34,11 +42,27 @@ def main() -> None:
             time.sleep(0.05)
         if process.wait():
             sys.exit(f"training failed: {' '.join(command)}")
+    print(f"largest: {max(peaks.values()):.1f} MB")
     for epoch, peak in peaks.items():
         print(f"epoch {epoch:>3}: {peak:7.1f} MB")
     values = [peaks[epoch] for epoch in sorted(peaks)]
     print(f"growth from the first epoch to the last: {100 * (values[-1] / values[0] - 1):+.1f} %")
     print(f"growth from the first epoch to the largest: {100 * (max(values) / values[0] - 1):+.1f} %")
+
+
+def repeated(clips: Path, table: Path, count: int) -> Path:
+    """A CSV of ``count`` rows over the clips, each repetition through links of its own."""
+    catalog = read_catalog(clips)
+    with table.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["path", "label", "group"])
+        for number in range(count):
+            clip = catalog.clips[number % len(catalog.clips)]
+            link = table.parent / "links" / clip.label / f"{number:05}{clip.path.suffix}"
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(clip.path.resolve())
+            writer.writerow([link.relative_to(table.parent), clip.label, f"{clip.group}"])
+    return table
 
 
 def finished_epochs(run: Path) -> int:

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from clips import write_clip
+from clips import TINY, write_clip
 from commands import run
 
 
@@ -155,3 +155,17 @@ def test_ctrl_c_has_no_traceback(clips, tmp_path, after_seconds):
     _, errors = process.communicate(timeout=60)
     assert process.returncode in (0, 130)
     assert "Traceback" not in errors
+
+
+def test_profile_prints_where_the_time_goes_and_leaves_no_run(clips, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tiny.yaml").write_text(json.dumps(TINY))
+    code, out, _ = run("train", clips, "--recipe", "tiny.yaml", "--profile", "--json", capsys=capsys)
+    assert code == 0
+    found = json.loads(out)
+    assert found["phases"]["encoder forward"]["ms"] > 0
+    assert sum(phase["share"] for phase in found["phases"].values()) == pytest.approx(1)
+    assert not (tmp_path / "runs").exists()
+    code, _, err = run("train", clips, "--profile", "--run", "x", capsys=capsys)
+    assert code == 2
+    assert "makes or continues no run" in err

@@ -108,6 +108,7 @@ def train(
     recipe: Annotated[str, Parameter("--recipe")] = "",
     run: Path | None = None,
     resume: Path | None = None,
+    profile: Annotated[bool, Parameter(negative="")] = False,
     experiment: Annotated[Recipe, Parameter(name="*")] = Recipe(),  # noqa: B008 - a frozen value
     as_json: Annotated[Json, Parameter("--json")] = False,
 ) -> None:
@@ -119,12 +120,16 @@ def train(
         recipe: Name of a recipe that comes with muybridge, or a YAML file. Flags go before its values.
         run: The run directory to make; default: runs/NAME-1, -2, ....
         resume: Continue this run where it was interrupted; no other option goes with it.
+        profile: Train for 30 steps only, print where a step's time goes, and make no run.
         experiment: Every option of the recipe.
         as_json: Print the result as JSON.
     """
     from muybridge import api
     from muybridge.training.fitting import Interrupted
 
+    if profile:
+        _profile(clips, experiment, unused=run or resume, as_json=as_json)
+        return
     if (clips is None) == (resume is None):
         raise UserError("train takes either CLIPS or --resume RUN; for example: muybridge train my_clips")
     if resume is not None and (recipe or run is not None or experiment != Recipe()):
@@ -354,6 +359,17 @@ def ensemble(
     from muybridge import api
 
     result = api.ensemble(runs, rule=rule, calibrate=calibrate, run=run, console=STDERR)
+    _print(result.to_dict() if as_json else str(result))
+
+
+def _profile(clips: Path | None, experiment: Recipe, *, unused: Path | None, as_json: bool) -> None:
+    from muybridge.jobs.profiling import profile
+
+    if clips is None or unused is not None:
+        raise UserError(
+            "--profile takes CLIPS, and makes or continues no run; for example: muybridge train my_clips --profile"
+        )
+    result = profile(clips, experiment, console=STDERR)
     _print(result.to_dict() if as_json else str(result))
 
 

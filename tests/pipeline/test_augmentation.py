@@ -79,6 +79,31 @@ def test_shift_moves_pixels_and_repeats_the_border():
     np.testing.assert_array_equal(moved[0, 0, :, 0], np.minimum(np.arange(24) + 5, 23) * 10)
 
 
+@pytest.mark.parametrize("shape", [(3, 24, 24, 3), (2, 33, 57, 3), (2, 224, 224, 3), (0, 24, 24, 3)])
+def test_the_lent_fourth_channel_changes_no_bit(shape):
+    generator = rng(1)
+    frames = generator.integers(0, 256, shape, dtype=np.uint8)
+    for seed in range(8):
+        matrix = draw_affine(
+            AugmentConfig(rotation_degrees=20, shift=0.3),
+            rng(seed),
+            width_px=shape[2],
+            height_px=shape[1],
+            may_flip=True,
+        )
+        plain = [
+            cv2.warpAffine(
+                frame,
+                matrix,
+                (shape[2], shape[1]),
+                flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+                borderMode=cv2.BORDER_REPLICATE,
+            )
+            for frame in frames
+        ]
+        np.testing.assert_array_equal(apply_affine(frames, matrix), np.array(plain, np.uint8).reshape(shape))
+
+
 def test_brightness_scales_and_saturates():
     config = AugmentConfig(zoom=0, flip=False, rotation_degrees=0, shift=0, brightness=0.5)
     gains = [augment(FRAMES, config, rng(n), may_flip=True).mean() / FRAMES.mean() for n in range(50)]

@@ -33,10 +33,14 @@ from muybridge.pipeline.loader import ClipDataset
 from muybridge.recipes.loading import load_recipe, save_recipe
 from muybridge.recipes.recipe import Recipe
 from muybridge.text import counted
+from muybridge.training.batch_size import largest_batch
 from muybridge.training.encoding import FrozenPart, encodes_once
 from muybridge.training.fitting import Interrupted, fit, load_weights
 from muybridge.training.rates import check_stages
 from muybridge.training.run_folder import RunFolder, describe_environment, write_rows
+
+# Frames of a clip for which memory is reckoned where the sampler has no limit.
+LONG_CLIP_FRAMES = 64
 
 StopEarly = Callable[[list[dict[str, Any]]], bool]
 
@@ -125,7 +129,8 @@ def train_divided(
     split = divided.split
     recipe = replace(recipe, training=recipe.training.resolved(len(split.train)))
     # The network first: without its weights nothing should be written, and no frame decoded.
-    net = _new_net(recipe, split)
+    net = new_net(recipe, split)
+    recipe = resolve_batch_size(recipe, net, len(split.train), console=console)
     folder = RunFolder.create(run, name=recipe.name)
     save_recipe(folder.recipe, recipe)
     split.save(folder.split)
@@ -155,7 +160,7 @@ def resume(
     folder = RunFolder.trained(Path(run))
     recipe, split = load_recipe(str(folder.recipe)), Split.load(folder.split)
     # The checkpoint replaces every weight, so the pretrained ones are needed only where there is none yet.
-    net = _new_net(recipe, split, weights="none" if folder.last_checkpoint.exists() else None)
+    net = new_net(recipe, split, weights="none" if folder.last_checkpoint.exists() else None)
     with _resumable(folder):
         return _fit_and_measure(
             folder, recipe, split, net, measure=measure, stop_early=stop_early, console=console, resume=True
@@ -171,7 +176,12 @@ def _resumable(folder: RunFolder) -> Iterator[None]:
         raise Interrupted(folder.path) from None
 
 
-def _new_net(recipe: Recipe, split: Split, *, weights: str | None = None) -> RecognizerNet:
+def new_net(recipe: Recipe, split: Split, *, weights: str | None = None) -> RecognizerNet:
+    """The recipe's network with its first weights.
+
+    Raises:
+        UserError: If the weights are not to be had, or its frames are too small for it.
+    """
     torch.manual_seed(recipe.training.seed)
     net = build(recipe.model, len(split.classes), weights=weights)
     if recipe.size_px < net.encoder.minimum_size_px:
@@ -198,6 +208,21 @@ def _check_positions(net: RecognizerNet, recipe: Recipe) -> None:
     require_positions(int(steps_B[0]), net.head.positions)
 
 
+def resolve_batch_size(recipe: Recipe, net: RecognizerNet, clip_count: int, *, console: Console) -> Recipe:
+    """The recipe with a number of clips per step, where it says auto."""
+    if recipe.training.batch_size != "auto":
+        return recipe
+    size, reason = largest_batch(
+        net,
+        recipe.training,
+        frame_count=recipe.sampler.frames or LONG_CLIP_FRAMES,
+        size_px=recipe.size_px,
+        clip_count=clip_count,
+    )
+    say(console, f"batch size: {size} clips ({reason}); the learning rate stays as it is")
+    return replace(recipe, training=replace(recipe.training, batch_size=size))
+
+
 def _fit_and_measure(
     folder: RunFolder,
     recipe: Recipe,
@@ -214,7 +239,7 @@ def _fit_and_measure(
         recipe.cache, sampler=recipe.sampler.build(), views=recipe.sampler.training_views, size_px=recipe.size_px
     )
     fitted = {part: split.clips_of(part) for part in FITTED_PARTS}
-    failed = _decode_once(cache, [clip for clips in fitted.values() for clip in clips], console=console)
+    failed = decode_once(cache, [clip for clips in fitted.values() for clip in clips], console=console)
     if resume and folder.undecodable.exists():
         _check_unchanged(read_json(folder.undecodable), failed)
     write_json(folder.undecodable, failed)
@@ -279,7 +304,7 @@ def _measure_run(folder: RunFolder, split: Split, recognizer: Recognizer, *, con
     return evaluation
 
 
-def _decode_once(cache: FrameCache, clips: Sequence[Clip], *, console: Console) -> dict[str, str]:
+def decode_once(cache: FrameCache, clips: Sequence[Clip], *, console: Console) -> dict[str, str]:
     """Fill the cache; returns clip id to reason for the clips that do not decode, and prints them."""
     with progress_on(console) as progress:
         task = progress.add_task("decoding once", total=len(clips))

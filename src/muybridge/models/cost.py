@@ -1,7 +1,10 @@
 """What a recognizer costs: parameters, and multiply-adds per clip, counted by running it on shapes alone."""
 
 import copy
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -42,3 +45,26 @@ def count_macs(module: nn.Module, *inputs: torch.Tensor) -> int:
         module(*inputs)
     # The counter takes a multiplication and an addition as two.
     return int(counter.get_total_flops()) // 2
+
+
+def count_training_macs(net: RecognizerNet, *, frame_count: int, size_px: int) -> int:
+    """Count the multiply-adds of one clip's forward and backward pass; what is frozen has no backward pass."""
+    shapes = copy.deepcopy(net).to("meta").train()
+    clip_BTHWC = torch.empty(1, frame_count, size_px, size_px, 3, device="meta")
+    counts = {torch.ops.aten.convolution_backward: _convolution_backward_flops}
+    with FlopCounterMode(display=False, custom_mapping=counts) as counter:
+        shapes(clip_BTHWC).sum().backward()
+    return int(counter.get_total_flops()) // 2
+
+
+def _convolution_backward_flops(
+    gradient: Sequence[int],
+    _inputs: Sequence[int],
+    weight: Sequence[int],
+    *arguments: Any,
+    out_val: Any = None,
+    **_named: Any,
+) -> int:
+    """As many as forward for each of the two gradients that are asked for; torch's own count ignores groups."""
+    asked_for: Sequence[bool] = arguments[-1]
+    return int(2 * gradient[0] * math.prod(gradient[2:]) * math.prod(weight) * sum(asked_for[:2]))

@@ -10,6 +10,7 @@ Axes: B images, C channels, H height, W width, D features.
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from muybridge.models.activations import relu6_
 from muybridge.models.config import EncoderOutput
 from muybridge.models.encoder import (
     IMAGENET_CLASS_COUNT,
@@ -58,8 +59,8 @@ class DepthwiseSeparable(nn.Module):
         """Give (B, outputs, H / stride, W / stride), an odd last row or column cut."""
         if self.stride > 1:
             maps_BDHW = F.pad(maps_BDHW, (0, 1, 0, 1))
-        maps_BDHW = F.relu6(self.bn1(self.conv_dw(maps_BDHW)), inplace=True)
-        return F.relu6(self.bn2(self.conv_pw(maps_BDHW)), inplace=True)
+        maps_BDHW = relu6_(self.bn1(self.conv_dw(maps_BDHW)))
+        return relu6_(self.bn2(self.conv_pw(maps_BDHW)))
 
 
 class MobileNetV1(FrameEncoder):
@@ -121,7 +122,7 @@ class MobileNetV1(FrameEncoder):
     def _stem(self, frames_BCHW: Tensor) -> Tensor:
         height, width = frames_BCHW.shape[-2:]
         padded = F.pad(frames_BCHW, (*same_padding(width, 3, 2), *same_padding(height, 3, 2)))
-        return F.relu6(self.bn1(self.conv_stem(padded)), inplace=True)
+        return relu6_(self.bn1(self.conv_stem(padded)))
 
     def logits(self, maps_BDHW: Tensor) -> Tensor:
         """Average over positions and classify."""

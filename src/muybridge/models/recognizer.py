@@ -20,6 +20,14 @@ from torch.nn.utils.rnn import pad_sequence
 from muybridge.errors import UserError
 from muybridge.models.adapters.adapted import Adapted
 from muybridge.models.config import ModelConfig
+from muybridge.models.economy import (
+    CHECKPOINT_PIXELS,
+    CHUNK_PIXELS,
+    checkpointed,
+    checkpointed_stages,
+    frames_are_independent,
+    in_chunks,
+)
 from muybridge.models.encoder import FrameEncoder, VideoEncoder
 from muybridge.models.encoders import create_encoder
 from muybridge.models.freezing import freeze_batch_norms, frozen_stage_count, set_trainable
@@ -49,6 +57,8 @@ class RecognizerNet(nn.Module):
         """
         super().__init__()
         self.class_count = class_count
+        # Training sets it: keep little of the encoder's forward pass, compute it again for the backward pass.
+        self.checkpointing = False
         self.config = config
         self.encoder = create_encoder(config)
         map_count = self.encoder.feature_count
@@ -89,9 +99,11 @@ class RecognizerNet(nn.Module):
     def encode(self, clip_BTHWC: Tensor, lengths_B: Tensor | None = None) -> Tensor:
         """Encode and pool every step in time: features_BSD, zero where a clip has no frame."""
         if isinstance(self.encoder, FrameEncoder):
-            return _by_step(lambda frames: self._pool(self.encoder(self._scale(frames))), clip_BTHWC, lengths_B)
+            return _by_step(self._encode_frames, clip_BTHWC, lengths_B)
         return _by_length(
-            lambda clip: self._pool(self.encoder(self._scale(clip))), self._long_enough(clip_BTHWC), lengths_B
+            self._encode_by_stages if self.checkpointing and self.training else self._encode_whole,
+            self._long_enough(clip_BTHWC),
+            lengths_B,
         )
 
     def encode_lower(self, clip_BTHWC: Tensor) -> Tensor:
@@ -107,7 +119,7 @@ class RecognizerNet(nn.Module):
             return self._pool(maps) if self.pools_when_frozen else _time_first(maps)
 
         if isinstance(self.encoder, FrameEncoder):
-            return _by_step(run, clip_BTHWC, None)
+            return _by_step(lambda frames: in_chunks(run, frames, pixels=CHUNK_PIXELS), clip_BTHWC, None)
         return run(self._long_enough(clip_BTHWC))
 
     def encode_upper(self, activations: Tensor, lengths_B: Tensor | None = None) -> Tensor:
@@ -144,9 +156,28 @@ class RecognizerNet(nn.Module):
         """The dense layers before the one that gives the class scores."""
         return [layer for layer in self.classifier if isinstance(layer, nn.Linear)][:-1]
 
+    def _encode_whole(self, pixels: Tensor) -> Tensor:
+        return self._pool(self.encoder(self._scale(pixels)))
+
+    def _encode_by_stages(self, pixels: Tensor) -> Tensor:
+        return self._pool(checkpointed_stages(self.encoder.stages(), self._scale(pixels)))
+
+    def _encode_frames(self, frames_NHWC: Tensor) -> Tensor:
+        if torch.compiler.is_compiling() or torch.jit.is_tracing():  # type: ignore[no-untyped-call]
+            return self._encode_whole(frames_NHWC)  # an exported graph takes any number of frames at once
+        keeps_little = self.checkpointing and self.training
+        if not frames_are_independent(self.encoder):
+            return (self._encode_by_stages if keeps_little else self._encode_whole)(frames_NHWC)
+        if keeps_little:
+            return in_chunks(checkpointed(self._encode_whole), frames_NHWC, pixels=CHECKPOINT_PIXELS)
+        if frames_NHWC.is_cuda:
+            return self._encode_whole(frames_NHWC)
+        return in_chunks(self._encode_whole, frames_NHWC, pixels=CHUNK_PIXELS)
+
     def _scale(self, frames: Tensor) -> Tensor:
         """(N, H, W, C) or (B, T, H, W, C) as pixels, to (N, C, H, W) or (B, C, T, H, W) as the encoder expects them."""
-        scaled = (frames / 255 - self.pixel_mean) / self.pixel_std
+        # (frames / 255 - mean) / std as one multiplication and one addition.
+        scaled = torch.addcmul(-self.pixel_mean / self.pixel_std, frames, 1 / (255 * self.pixel_std))
         # A view: the memory stays channels-last, which is the order convolutions run fastest in.
         return scaled.movedim(-1, 1)
 

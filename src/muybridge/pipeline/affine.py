@@ -21,12 +21,18 @@ def apply_affine(frames_THWC: Frames, matrix: Matrix) -> Frames:
     Returns:
         frames_THWC of the same shape.
     """
-    out = np.empty_like(frames_THWC)
+    # OpenCV warps four channels in half of the time of three, to the same bits: a fourth is lent to each frame.
     height, width = frames_THWC.shape[1:3]
+    out_THWC = np.empty((len(frames_THWC), height, width, 3), dtype=np.uint8)
+    padded_HW4, warped_HW4 = np.empty((2, height, width, 4), dtype=np.uint8)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    for frame, target in zip(frames_THWC, out, strict=True):
-        cv2.warpAffine(frame, matrix, (width, height), dst=target, flags=flags, borderMode=cv2.BORDER_REPLICATE)
-    return out
+    for frame_HWC, target_HWC in zip(frames_THWC, out_THWC, strict=True):
+        cv2.cvtColor(frame_HWC, cv2.COLOR_RGB2RGBA, dst=padded_HW4)
+        cv2.warpAffine(
+            padded_HW4, matrix, (width, height), dst=warped_HW4, flags=flags, borderMode=cv2.BORDER_REPLICATE
+        )
+        cv2.cvtColor(warped_HW4, cv2.COLOR_RGBA2RGB, dst=target_HWC)
+    return out_THWC
 
 
 def about_centre(linear: Matrix, *, width_px: int, height_px: int) -> Matrix:

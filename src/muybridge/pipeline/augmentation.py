@@ -12,6 +12,7 @@ Axes: T frames, H height, W width, C channels (RGB).
 """
 
 import re
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -22,6 +23,14 @@ from muybridge.pipeline.randaugment import randaugment
 
 # Bounds of a crop's aspect, against that of the whole frame.
 _CROP_ASPECT = (3 / 4, 4 / 3)
+
+
+class Transform(NamedTuple):
+    """What one clip's frames go through: a 2x3 matrix from output to input pixel, or None, and a brightness factor."""
+
+    matrix: Matrix | None
+    gain: float
+
 
 _SIDED = re.compile(r"(^|[^a-z])(left|right)([^a-z]|$)")
 
@@ -90,6 +99,16 @@ def draw_crop(smallest_share: float, generator: np.random.Generator, *, width_px
     return np.hstack([np.diag(scale), (start + (scale - 1) / 2)[:, None]])
 
 
+def draw_transform(
+    config: AugmentConfig, generator: np.random.Generator, *, width_px: int, height_px: int, may_flip: bool
+) -> Transform:
+    """Draw the affine map, the crop's included, and the brightness of one clip."""
+    matrix = draw_affine(config, generator, width_px=width_px, height_px=height_px, may_flip=may_flip)
+    gain = 1 + config.brightness * generator.uniform(-1, 1)
+    crop = draw_crop(config.crop_scale, generator, width_px=width_px, height_px=height_px)
+    return Transform(compose(crop, matrix), gain)
+
+
 def augment(frames_THWC: Frames, config: AugmentConfig, generator: np.random.Generator, *, may_flip: bool) -> Frames:
     """Apply one random draw to all frames of a clip.
 
@@ -103,9 +122,7 @@ def augment(frames_THWC: Frames, config: AugmentConfig, generator: np.random.Gen
         frames_THWC of the same shape, uint8.
     """
     height, width = frames_THWC.shape[1:3]
-    matrix = draw_affine(config, generator, width_px=width, height_px=height, may_flip=may_flip)
-    gain = 1 + config.brightness * generator.uniform(-1, 1)
-    matrix = compose(draw_crop(config.crop_scale, generator, width_px=width, height_px=height), matrix)
+    matrix, gain = draw_transform(config, generator, width_px=width, height_px=height, may_flip=may_flip)
     if matrix is not None:
         frames_THWC = apply_affine(frames_THWC, matrix)
     if gain != 1:

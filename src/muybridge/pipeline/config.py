@@ -5,6 +5,8 @@ from typing import Literal
 
 from muybridge.errors import UserError
 
+AugmentDevice = Literal["auto", "cpu", "gpu"]
+
 
 @dataclass(frozen=True)
 class AugmentConfig:
@@ -37,6 +39,9 @@ class AugmentConfig:
 
     randaugment_magnitude: float = 9.0
     """How strong RandAugment's operations are, from 0 to 10."""
+    device: AugmentDevice = "auto"
+    """Where it is done: in the loader's processes (cpu) or, batch by batch, on the GPU; auto: on a GPU if there is one.
+    The draws are the same, pixels differ by rounding."""
 
     no_flip_classes: tuple[str, ...] = ()
     """Classes never mirrored, because left and right matter. Names with the word left or right are added."""

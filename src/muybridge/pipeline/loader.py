@@ -19,7 +19,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from muybridge.dataset.catalog import Clip
-from muybridge.pipeline.augmentation import augment, is_sided
+from muybridge.pipeline.augmentation import Transform, augment, draw_transform, is_sided
 from muybridge.pipeline.cache import Entry, FrameCache
 from muybridge.pipeline.config import AugmentConfig
 
@@ -31,10 +31,11 @@ _ORDER, _AUGMENT = 0, 1
 
 
 class Item(NamedTuple):
-    """One clip: frames_THWC uint8, its class number."""
+    """One clip: frames_THWC uint8, its class number, and an augmentation that is still to be applied."""
 
     frames_THWC: npt.NDArray[np.uint8]
     label: int
+    transform: Transform | None = None
 
 
 class Batch(NamedTuple):
@@ -44,11 +45,15 @@ class Batch(NamedTuple):
         frames_BTHWC: uint8 RGB, zero-padded in T.
         lengths_B: int64, real frames of each clip.
         labels_B: int64 class numbers.
+        matrices_B23: Affine maps still to be applied (see ``pipeline.device_augment``); None: there are none.
+        gains_B: Factors of brightness, beside the maps.
     """
 
     frames_BTHWC: torch.Tensor
     lengths_B: torch.Tensor
     labels_B: torch.Tensor
+    matrices_B23: torch.Tensor | None = None
+    gains_B: torch.Tensor | None = None
 
 
 class ClipDataset(Dataset[Item]):
@@ -78,6 +83,8 @@ class ClipDataset(Dataset[Item]):
             self.examples = [(clip, view) for clip in clips for view in range(len(cache.entry(clip).views))]
         self.labels = [classes.index(clip.label) for clip, _ in self.examples]
         self.augment = augment
+        # True: items carry their draw instead of going through it; the device does it.
+        self.augment_later = False
         self.seed = seed
 
     def __len__(self) -> int:
@@ -97,6 +104,11 @@ class ClipDataset(Dataset[Item]):
         else:
             positions = np.asarray(entry.views[view])
         may_flip = not (is_sided(clip.label) or clip.label in self.augment.no_flip_classes)
+        if self.augment_later:
+            frames = self.cache.read(clip, positions)
+            height, width = frames.shape[1:3]
+            transform = draw_transform(self.augment, generator, width_px=width, height_px=height, may_flip=may_flip)
+            return Item(frames, self.labels[index], transform)
         frames = augment(self.cache.read(clip, positions), self.augment, generator, may_flip=may_flip)
         return Item(frames, self.labels[index])
 
@@ -162,10 +174,18 @@ def collate(items: Sequence[Item]) -> Batch:
     frames_BTHWC = np.zeros((len(items), max(lengths), *items[0].frames_THWC.shape[1:]), dtype=np.uint8)
     for target, item, length in zip(frames_BTHWC, items, lengths, strict=True):
         target[:length] = item.frames_THWC
-    return Batch(
+    batch = Batch(
         torch.from_numpy(frames_BTHWC),
         torch.tensor(lengths),
         torch.tensor([item.label for item in items]),
+    )
+    transforms = [item.transform for item in items if item.transform is not None]
+    if not transforms:
+        return batch
+    identity = np.eye(2, 3)
+    matrices = np.stack([identity if matrix is None else matrix for matrix, _ in transforms])
+    return batch._replace(
+        matrices_B23=torch.from_numpy(matrices).float(), gains_B=torch.tensor([gain for _, gain in transforms])
     )
 
 

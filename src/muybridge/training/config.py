@@ -15,8 +15,8 @@ class TrainingConfig:
     epochs: Annotated[int, Parameter(alias="--epochs")] = 0
     """Passes over the training clips; 0: as many as show about 3000 clips, but from 8 to 40."""
 
-    batch_size: Annotated[int, Parameter(alias="--batch-size")] = 8
-    """Clips per batch."""
+    batch_size: Annotated[int | Literal["auto"], Parameter(alias="--batch-size")] = 8
+    """Clips per batch; auto: the most that fit into memory (the learning rate stays as it is)."""
 
     accumulate: int = 1
     """Batches whose gradients make one step, as one batch of so many times the clips would (batch norm and the mean
@@ -81,11 +81,30 @@ class TrainingConfig:
     precision: Literal["auto", "32", "bf16"] = "auto"
     """auto: bf16 where the processor computes in it, else 32-bit."""
 
+    checkpointing: bool = False
+    """Keep only what passes between the encoder's stages, and compute the rest again for the backward pass: about a
+    third more time, and memory for longer clips, larger frames or more clips per step. The results are the same."""
+
+    compile: bool = False
+    """Compile the encoder with torch.compile, which needs a C++ compiler. On CPU it cost 22 s and a step was not
+    faster; on GPUs it is unmeasured here."""
+
     seed: Annotated[int, Parameter(alias="--seed")] = 0
     """Seed of initial weights, order, augmentation and dropout."""
 
     workers: int = -1
     """Processes that read and augment; -1: one fewer than the cores, at most 8."""
+
+    @property
+    def clips_per_batch(self) -> int:
+        """``batch_size`` as a number.
+
+        Raises:
+            ValueError: While it is still auto.
+        """
+        if self.batch_size == "auto":
+            raise ValueError("batch_size auto is resolved before training")
+        return self.batch_size
 
     def resolved(self, clip_count: int) -> "TrainingConfig":
         """The same with a number of epochs that suits this many training clips, where none was given."""
@@ -99,12 +118,14 @@ class TrainingConfig:
         Raises:
             UserError: For a value outside its range.
         """
-        least = {"epochs": 0, "batch_size": 1, "seed": 0, "patience": 0, "workers": -1, "head_epochs": 0}
+        least = {"epochs": 0, "seed": 0, "patience": 0, "workers": -1, "head_epochs": 0}
         least |= {"accumulate": 1, "unfreeze_every": 0, "mixup": 0, "cutmix": 0}
         least |= dict.fromkeys(("encoder_rate", "weight_decay", "warmup_epochs", "gradient_clip"), 0)
         for name, minimum in least.items():
             if getattr(self, name) < minimum:
                 raise UserError(f"training.{name} is {getattr(self, name)}; give {minimum} or more")
+        if self.batch_size != "auto" and self.batch_size < 1:
+            raise UserError(f"training.batch_size is {self.batch_size}; give 1 or more, or auto")
         if self.learning_rate <= 0:
             raise UserError(f"training.learning_rate is {self.learning_rate}; give more than 0")
         if not 0 <= self.label_smoothing < 1:

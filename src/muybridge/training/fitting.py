@@ -22,6 +22,7 @@ from muybridge.cores import available_cores
 from muybridge.errors import UserError
 from muybridge.models.recognizer import RecognizerNet
 from muybridge.pipeline.activations import ActivationDataset
+from muybridge.pipeline.device_augment import augments_on_device
 from muybridge.pipeline.loader import ClipDataset, make_loader
 from muybridge.training.averaging import MovingAverage
 from muybridge.training.callbacks import AtomicCheckpointIO, EpochCheckpoint, EpochLines, EpochTable, Row
@@ -64,18 +65,21 @@ def fit(
         Interrupted: On Ctrl-C.
         UserError: If a checkpoint does not belong to this recipe, or the loss is not finite.
     """
-    _quiet_lightning()
+    quiet_lightning()
     keep_freed_memory()
     L.seed_everything(config.seed, verbose=False)
     cuda = torch.cuda.is_available()
     # Activations are read in no time; and whoever reads them may have to compute one, which a fork cannot do.
     workers = 0 if isinstance(train, ActivationDataset) else worker_count(config.workers)
+    if isinstance(train, ClipDataset) and train.augment is not None:
+        later = augments_on_device(train.augment.device, cuda=cuda)
+        train.augment_later = later and not train.augment.randaugment  # whose operations are OpenCV's
     train_loader = make_loader(
-        train, batch_size=config.batch_size, shuffle=True, seed=config.seed, workers=workers, pin_memory=cuda
+        train, batch_size=config.clips_per_batch, shuffle=True, seed=config.seed, workers=workers, pin_memory=cuda
     )
     # Validation needs no augmentation, so reading it costs next to nothing: no processes of its own.
     validation_loader = make_loader(
-        validation, batch_size=config.batch_size, shuffle=False, seed=config.seed, workers=0, pin_memory=cuda
+        validation, batch_size=config.clips_per_batch, shuffle=False, seed=config.seed, workers=0, pin_memory=cuda
     )
     counts = Counter(train.labels)
     module = RecognizerModule(
@@ -151,7 +155,7 @@ def precision(choice: str) -> str:
     return "bf16-mixed" if choice == "bf16" else "32-true"
 
 
-def _quiet_lightning() -> None:
+def quiet_lightning() -> None:
     """Silence Lightning's advertisements and hints about settings that were chosen here on purpose."""
     for name in ("lightning.pytorch", "lightning.fabric", "lightning"):
         logging.getLogger(name).setLevel(logging.ERROR)

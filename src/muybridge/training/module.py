@@ -20,6 +20,7 @@ from torch.nn import functional
 
 from muybridge.models.recognizer import RecognizerNet
 from muybridge.pipeline.activations import ActivationBatch
+from muybridge.pipeline.device_augment import augment_batch
 from muybridge.pipeline.loader import Batch
 from muybridge.training.config import TrainingConfig
 from muybridge.training.mixing import mix_clips, soft_cross_entropy
@@ -48,6 +49,9 @@ class RecognizerModule(L.LightningModule):
     ) -> None:
         super().__init__()
         self.net = net
+        net.checkpointing = config.checkpointing
+        if config.compile and not net.encoder._compiled_call_impl:
+            net.encoder.compile(dynamic=False)
         self.config = config
         self.batches_per_epoch = batches_per_epoch
         self.steps_per_epoch = math.ceil(batches_per_epoch / config.accumulate)
@@ -59,6 +63,13 @@ class RecognizerModule(L.LightningModule):
     def on_train_batch_start(self, batch: Batch | ActivationBatch, batch_idx: int) -> None:
         """Make dropout a function of (seed, batch)."""
         torch.manual_seed(self.config.seed * 1_000_003 + self._batches_done(batch_idx))
+
+    def on_after_batch_transfer(self, batch: Batch | ActivationBatch, dataloader_idx: int) -> Batch | ActivationBatch:
+        """Augment on the device what the loader left to it."""
+        if isinstance(batch, ActivationBatch) or batch.matrices_B23 is None or batch.gains_B is None:
+            return batch
+        frames_BTHWC = augment_batch(batch.frames_BTHWC, batch.matrices_B23, batch.gains_B)
+        return batch._replace(frames_BTHWC=frames_BTHWC, matrices_B23=None, gains_B=None)
 
     def training_step(self, batch: Batch | ActivationBatch, batch_idx: int) -> torch.Tensor:
         """Loss of one batch; logs loss and accuracy averaged over the epoch's clips."""
@@ -106,7 +117,7 @@ class RecognizerModule(L.LightningModule):
 
         The last batch of an epoch may be smaller, and the last step of fewer batches.
         """
-        accumulate, batch_size = self.config.accumulate, self.config.batch_size
+        accumulate, batch_size = self.config.accumulate, self.config.clips_per_batch
         if accumulate == 1:
             return 1.0
         first_clip = batch_idx // accumulate * accumulate * batch_size

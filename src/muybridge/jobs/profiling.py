@@ -1,0 +1,51 @@
+"""Where a training step's time goes, for the clips and the recipe that would be trained."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+
+from muybridge.console import STDERR
+from muybridge.errors import UserError
+from muybridge.jobs.steps import divide
+from muybridge.jobs.training import decode_once, new_net, resolve_batch_size
+from muybridge.pipeline.cache import FrameCache
+from muybridge.pipeline.loader import ClipDataset
+from muybridge.recipes.recipe import Recipe
+from muybridge.training.profiling import StepProfile, profile_steps
+
+# Enough clips for some steps without repetition; more would only be decoded.
+PROFILED_BATCHES = 12
+
+
+def profile(
+    clips: str | Path, recipe: Recipe | None = None, *, steps: int = 30, console: Console = STDERR
+) -> StepProfile:
+    """Train for some steps and measure each part of them. No run is made.
+
+    Args:
+        clips: A folder with a sub-folder per class, a CSV, or an HMDB-51 or UCF101 folder.
+        recipe: The experiment; default: the default recipe.
+        steps: Steps to measure, after a few that warm up.
+        console: Where progress is printed.
+
+    Raises:
+        UserError: For clips or options that make no sense.
+    """
+    recipe = recipe or Recipe()
+    divided = divide(clips, recipe.data)
+    divided.announce(console)
+    split = divided.split
+    recipe = replace(recipe, training=recipe.training.resolved(len(split.train)))
+    sampler = recipe.sampler.build()
+    net = new_net(recipe, split)
+    recipe = resolve_batch_size(recipe, net, len(split.train), console=console)
+    cache = FrameCache(recipe.cache, sampler=sampler, views=recipe.sampler.training_views, size_px=recipe.size_px)
+    train = split.clips_of("train")
+    chosen = train[:: max(1, len(train) // (PROFILED_BATCHES * recipe.training.clips_per_batch))]
+    failed = decode_once(cache, chosen, console=console)
+    some = [clip for clip in chosen if clip.id not in failed]
+    if not some:
+        raise UserError("no training clip decodes; run muybridge check to see why")
+    data = ClipDataset(cache, some, classes=split.classes, augment=recipe.augment, seed=recipe.training.seed)
+    return profile_steps(net, recipe.training, data, steps=steps)

@@ -1,0 +1,145 @@
+"""The largest batch that fits into memory.
+
+Notable: on the CPU nothing is tried out, because a system that runs out of memory ends the process instead of raising
+an error. A step is run on shapes alone (torch's meta device) for two batch sizes, every tensor is counted while it
+lives, and the line through the two peaks says what a clip costs. A GPU raises an error, so there steps are run.
+"""
+
+import copy
+import weakref
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from muybridge.errors import UserError
+from muybridge.memory import available_memory
+from muybridge.models.recognizer import RecognizerNet
+from muybridge.pipeline.loader import Batch
+from muybridge.training.config import TrainingConfig
+from muybridge.training.module import RecognizerModule
+
+SIZES = tuple(sorted({2**n for n in range(9)} | {3 * 2**n for n in range(7)}))
+"""1, 2, 3, 4, 6, 8, 12, ... 256."""
+
+SHARE_OF_FREE_MEMORY = 0.6
+"""The rest is for what is not counted: scratch space of convolutions, allocator, loader processes, the system."""
+
+
+class _LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts the bytes of all tensors that are made within, while they live."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.now: int = 0
+        self.peak: int = 0
+        self._known: dict[int, weakref.finalize[[int, int], Any]] = {}
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        for value in tree_leaves(result):
+            if isinstance(value, Tensor):
+                self._add(value.untyped_storage())
+        return result
+
+    def _add(self, storage: torch.UntypedStorage) -> None:
+        key = storage._cdata
+        if key not in self._known:
+            self.now += storage.nbytes()
+            self.peak = max(self.peak, self.now)
+            self._known[key] = weakref.finalize(storage, self._drop, key, storage.nbytes())
+
+    def _drop(self, key: int, size: int) -> None:
+        del self._known[key]
+        self.now -= size
+
+
+def step_bytes(net: RecognizerNet, *, batch_size: int, frame_count: int, size_px: int) -> int:
+    """Most bytes that a training step holds at once beyond the weights: activations, gradients, optimiser state.
+
+    Args:
+        net: The network; it is not run.
+        batch_size: B.
+        frame_count: T.
+        size_px: H and W.
+    """
+    shapes = copy.deepcopy(net).to("meta").train()
+    learning = sum(parameter.numel() for parameter in net.parameters() if parameter.requires_grad)
+    with _LiveBytes() as live:
+        clip_BTHWC = torch.empty(batch_size, frame_count, size_px, size_px, 3, dtype=torch.uint8, device="meta")
+        shapes(clip_BTHWC).sum().backward()
+    # Adam keeps two numbers for each weight.
+    peak: int = live.peak
+    return peak + 2 * 4 * learning
+
+
+def largest_batch(
+    net: RecognizerNet, config: TrainingConfig, *, frame_count: int, size_px: int, clip_count: int
+) -> tuple[int, str]:
+    """Find the largest batch that fits, at most a quarter of the training clips.
+
+    Args:
+        net: The network; left as it was.
+        config: Options of training.
+        frame_count: T.
+        size_px: H and W.
+        clip_count: Training clips.
+
+    Returns:
+        The number of clips, and why it is this one, in words.
+
+    Raises:
+        UserError: If not even one clip fits.
+    """
+    sizes = [size for size in SIZES if size <= max(1, clip_count // 4)]
+    if torch.cuda.is_available():
+        return _largest_on_gpu(net, config, sizes, frame_count=frame_count, size_px=size_px)
+    one, two = (step_bytes(net, batch_size=size, frame_count=frame_count, size_px=size_px) for size in (1, 2))
+    free = available_memory()
+    needed = {size: one + (two - one) * (size - 1) for size in sizes}
+    fitting = [size for size in sizes if needed[size] <= SHARE_OF_FREE_MEMORY * free]
+    if not fitting:
+        raise UserError(
+            f"one clip needs {one / 1e9:.1f} GB to train on, {free / 1e9:.1f} GB are free; give fewer --frames, a "
+            "smaller --size-px, or --training.checkpointing"
+        )
+    best = fitting[-1]
+    reason = f"a step needs about {needed[best] / 1e9:.1f} GB, {free / 1e9:.1f} GB are free"
+    return best, reason + ("; a larger one would leave too few steps in an epoch" if best == sizes[-1] else "")
+
+
+def _largest_on_gpu(
+    net: RecognizerNet, config: TrainingConfig, sizes: list[int], *, frame_count: int, size_px: int
+) -> tuple[int, str]:
+    """Run one step after the other, each larger, until the card's memory is out."""
+    best, reason = 0, "a larger one would leave too few steps in an epoch"
+    for size in sizes:
+        try:
+            _try_step(net, config, size, frame_count=frame_count, size_px=size_px)
+        except torch.OutOfMemoryError:
+            reason = f"{size} do not fit into the GPU's memory"
+            break
+        finally:
+            torch.cuda.empty_cache()
+        best = size
+    if not best:
+        raise UserError(
+            "not even one clip fits into the GPU's memory; give fewer --frames, a smaller --size-px, or "
+            "--training.checkpointing"
+        )
+    return best, reason
+
+
+def _try_step(net: RecognizerNet, config: TrainingConfig, size: int, *, frame_count: int, size_px: int) -> None:
+    trial = copy.deepcopy(net).cuda().train()
+    module = RecognizerModule(trial, config, class_counts=[1] * net.class_count, batches_per_epoch=1).cuda()
+    module.log = lambda *_args, **_kwargs: None  # type: ignore[method-assign]
+    frames_BTHWC = torch.zeros(size, frame_count, size_px, size_px, 3, dtype=torch.uint8, device="cuda")
+    batch = Batch(frames_BTHWC, torch.full((size,), frame_count), torch.zeros(size, dtype=torch.int64, device="cuda"))
+    optimizer = module.configure_optimizers()["optimizer"]
+    with torch.autocast("cuda", torch.bfloat16, enabled=config.precision != "32"):
+        loss = module.training_step(batch, 0)
+    torch.autograd.backward(loss)
+    optimizer.step()
