@@ -16,11 +16,13 @@ import torch
 from muybridge.allocator import keep_freed_memory
 from muybridge.dataset.catalog import Clip
 from muybridge.errors import UserError
+from muybridge.evaluation.temperature import softmax
+from muybridge.inference.engines.engine import Engine, Logits
+from muybridge.inference.engines.torch_engine import TorchEngine
 from muybridge.inference.model import Frames, Model, Scores, read_ahead
 from muybridge.inference.voting import vote
 from muybridge.models.recognizer import RecognizerNet
 from muybridge.models.saving import load_recognizer, save_recognizer
-from muybridge.pipeline.loader import Item, collate
 from muybridge.video.decoding import read_sampled
 from muybridge.video.errors import VideoError
 from muybridge.video.sampling import Sampler, sampler_from_dict
@@ -55,7 +57,9 @@ class Recognizer(Model):
     ) -> None:
         keep_freed_memory()
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        self.net = net.to(self.device).eval()
+        self.net = net
+        # Replaced by ``use``; the network stays, as what is saved.
+        self.engine: Engine = TorchEngine(net, device=self.device)
         self.classes = tuple(classes)
         self.sampler = sampler
         self.size_px = size_px
@@ -86,13 +90,7 @@ class Recognizer(Model):
 
     def save(self, folder: Path) -> None:
         """Save the network with its classes and preprocessing."""
-        preprocessing: dict[str, Any] = {
-            "sampler": self.sampler.to_dict(),
-            "size_px": self.size_px,
-            "windows": self.windows,
-            "combine": self.combine,
-        }
-        save_recognizer(folder, self.net, classes=self.classes, preprocessing=preprocessing)
+        save_recognizer(folder, self.net, classes=self.classes, preprocessing=self.preprocessing)
 
     def _score(self, clips: Sequence[Clip], *, views: int | None, workers: int | None) -> Iterator[Scores | VideoError]:
         for read in read_ahead(clips, lambda clip: self.read(clip, views=views), workers=workers):
@@ -122,10 +120,25 @@ class Recognizer(Model):
             return error
         return [sampled.frames_THWC[positions] for positions in sampled.views]
 
-    @torch.inference_mode()
+    def use(self, engine: Engine) -> None:
+        """Let an engine that was exported from this recognizer compute in place of the network."""
+        self.engine = engine
+
+    @property
+    def preprocessing(self) -> dict[str, Any]:
+        """How the network's input is made from a video, as plain values."""
+        return {
+            "sampler": self.sampler.to_dict(),
+            "size_px": self.size_px,
+            "windows": self.windows,
+            "combine": self.combine,
+        }
+
     def probabilities(self, views: list[Frames]) -> Scores:
         """Class probabilities of one clip from those of its views."""
-        batch = collate([Item(frames_THWC, 0) for frames_THWC in views])
-        logits_VK = self.net(batch.frames_BTHWC.to(self.device), batch.lengths_B.to(self.device))
-        probabilities_VK = logits_VK.double().softmax(dim=1).cpu().numpy()
+        return self.combined(self.engine.score(views))
+
+    def combined(self, logits_VK: Logits) -> Scores:
+        """Class probabilities of one clip from the scores of its views, whatever computed them."""
+        probabilities_VK = softmax(logits_VK.astype(np.float64))
         return vote(probabilities_VK) if self.combine == "vote" else np.asarray(probabilities_VK.mean(axis=0))
