@@ -245,9 +245,7 @@ def export(
     """
     from muybridge import api
 
-    result = api.export(
-        run, to=to, precision=precision, force=force, out=out, clips=clips, data=data, console=STDERR
-    )
+    result = api.export(run, to=to, precision=precision, force=force, out=out, clips=clips, data=data, console=STDERR)
     _print(result.to_dict() if as_json else str(result))
 
 

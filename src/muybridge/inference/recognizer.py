@@ -6,7 +6,7 @@ sees a new clip exactly as it saw its training clips.
 Axes: B batch, T frames, H, W, C (RGB), K classes, V views.
 """
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,6 +26,10 @@ from muybridge.models.saving import load_recognizer, save_recognizer
 from muybridge.video.decoding import read_sampled
 from muybridge.video.errors import VideoError
 from muybridge.video.sampling import Sampler, sampler_from_dict
+
+BATCH_CLIPS, BATCH_PIXELS = 8, 2**19
+"""Small clips are computed together, up to 8 of 5 frames of 112 px: alone each is too little work for several cores.
+Large ones are not: there is nothing to gain but memory to lose."""
 
 Windows = Literal["one", "all"]
 Combine = Literal["mean", "vote"]
@@ -93,8 +97,17 @@ class Recognizer(Model):
         save_recognizer(folder, self.net, classes=self.classes, preprocessing=self.preprocessing)
 
     def _score(self, clips: Sequence[Clip], *, views: int | None, workers: int | None) -> Iterator[Scores | VideoError]:
-        for read in read_ahead(clips, lambda clip: self.read(clip, views=views), workers=workers):
-            yield read if isinstance(read, VideoError) else self.probabilities(read)
+        reads = read_ahead(clips, lambda clip: self.read(clip, views=views), workers=workers, ahead=BATCH_CLIPS)
+        for batch in _batches(reads):
+            decoded = [read for read in batch if not isinstance(read, VideoError)]
+            logits_NK = self.engine.score([view for read in decoded for view in read]) if decoded else None
+            for read in batch:
+                if isinstance(read, VideoError):
+                    yield read
+                    continue
+                assert logits_NK is not None
+                logits_VK, logits_NK = logits_NK[: len(read)], logits_NK[len(read) :]
+                yield self.combined(logits_VK)
 
     @property
     def reading(self) -> Hashable:
@@ -142,3 +155,18 @@ class Recognizer(Model):
         """Class probabilities of one clip from the scores of its views, whatever computed them."""
         probabilities_VK = softmax(logits_VK.astype(np.float64))
         return vote(probabilities_VK) if self.combine == "vote" else np.asarray(probabilities_VK.mean(axis=0))
+
+
+def _batches(reads: Iterable[list[Frames] | VideoError]) -> Iterator[list[list[Frames] | VideoError]]:
+    """Consecutive clips that are computed in one call, in order."""
+    batch: list[list[Frames] | VideoError] = []
+    pixels = 0
+    for read in reads:
+        size = 0 if isinstance(read, VideoError) else sum(view.size // 3 for view in read)
+        if batch and (len(batch) == BATCH_CLIPS or pixels + size > BATCH_PIXELS):
+            yield batch
+            batch, pixels = [], 0
+        batch.append(read)
+        pixels += size
+    if batch:
+        yield batch

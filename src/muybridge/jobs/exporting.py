@@ -20,7 +20,7 @@ from muybridge.dataset.split import Part, Split
 from muybridge.errors import UserError
 from muybridge.files import building_folder, content_hash
 from muybridge.inference.engines.engine import EngineName, Frames, Precision
-from muybridge.inference.engines.exports import EXPORT_FILE, EXPORTS_FOLDER, Export
+from muybridge.inference.engines.exports import EXPORT_FILE, EXPORTS_FOLDER, Export, Parity
 from muybridge.inference.exporting.writing import PRECISIONS, versions_of, write_model
 from muybridge.inference.recognizer import Recognizer
 from muybridge.jobs.parity import FP32_DIFFERENCE, compare_engines, time_engines
@@ -131,7 +131,9 @@ def export(
         )
         if not parity.passed:
             if not force:
-                raise UserError(f"{to}-{precision} is refused and nothing is left: {_failing(parity, tolerance_points)}")
+                raise UserError(
+                    f"{to}-{precision} is refused and nothing is left: {_failing(parity, tolerance_points)}"
+                )
             say(console, f"kept in spite of its check: {_failing(parity, tolerance_points)}")
         made = Export(
             engine=to,
@@ -163,9 +165,9 @@ def _check_kind(to: str, precision: str) -> None:
         )
 
 
-def _failing(parity: Any, tolerance_points: float) -> str:
+def _failing(parity: Parity, tolerance_points: float) -> str:
     limit = f"allowed are {tolerance_points:g} points of validation accuracy, and {FP32_DIFFERENCE:g} in fp32"
-    return f"{parity}; {limit}. Keep it with --force"
+    return f"{parity}; {limit}"
 
 
 def _clips_of(split: Split, part: Part, run: Path, data: str | Path | None) -> tuple[Clip, ...]:
@@ -176,7 +178,9 @@ def _clips_of(split: Split, part: Part, run: Path, data: str | Path | None) -> t
     """
     found = split.clips_of(part)
     if data is not None:
-        found = tuple(replace(clip, path=Path(data) / clip.path.relative_to(clip.root), root=Path(data)) for clip in found)
+        found = tuple(
+            replace(clip, path=Path(data) / clip.path.relative_to(clip.root), root=Path(data)) for clip in found
+        )
     gone = [clip for clip in found if not clip.path.is_file()]
     if gone or not found:
         example = f" (for example {gone[0].path})" if gone else ""

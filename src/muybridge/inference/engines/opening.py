@@ -19,6 +19,7 @@ MODEL_FILES: dict[EngineName, tuple[str, ...]] = {
 }
 """Files of an export, the first of which names the others."""
 
+
 def open_engine(
     folder: Path,
     engine: EngineName,

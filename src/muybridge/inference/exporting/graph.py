@@ -42,6 +42,8 @@ def to_onnx(net: RecognizerNet, *, frame_count: int, size_px: int, metadata: Map
         import onnxscript  # noqa: F401 - torch's exporter works with it
     except ImportError as error:
         raise UserError(f"exporting needs onnx and onnxscript: pip install 'muybridge[export]' ({error})") from error
+    if not hasattr(torch.onnx, "ops"):
+        raise UserError(f"exporting needs torch 2.8 or newer, not {torch.__version__}: pip install --upgrade torch")
     exportable = copy.deepcopy(net).cpu().eval().requires_grad_(False)
     _replace_lstms(exportable)
     # 1 would be taken for a constant.

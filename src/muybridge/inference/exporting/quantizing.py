@@ -94,8 +94,10 @@ def quantize_openvino(model: Any, clips: CalibrationClips, clip_count: int) -> A
             return (np.ascontiguousarray(frames_THWC[None]) for frames_THWC in clips())
 
     nncf.set_log_level(logging.ERROR)
+    # OpenVINO's CPU kernel of the LSTM takes float weights only.
+    floats = nncf.IgnoredScope(types=["LSTMSequence"], validate=False)
     with _quiet():
-        return nncf.quantize(model, nncf.Dataset(Clips()), subset_size=clip_count)
+        return nncf.quantize(model, nncf.Dataset(Clips()), subset_size=clip_count, ignored_scope=floats)
 
 
 @contextlib.contextmanager
