@@ -59,10 +59,14 @@ def main() -> None:
     else:
         torch_model = models["torch"]
         keras = KerasModel(
-            options.keras_python, frames=frames, size_px=torch_model.size_px, classes=len(torch_model.classes)
+            options.keras_python,
+            frames=frames,
+            size_px=torch_model.size_px,
+            classes=len(torch_model.classes),
+            threads=torch.get_num_threads(),
         )
         versions.update(keras.versions)
-    print(f"{processor_name()}, {available_cores()} cores; torch threads {torch.get_num_threads()}")
+    print(f"{processor_name()}, {available_cores()} cores; threads of every engine {torch.get_num_threads()}")
     print(", ".join(f"{name} {version}" for name, version in versions.items()))
     network_table(models, keras, options.run, batch=options.batch, rounds=options.rounds)
     if keras is not None:
@@ -142,14 +146,18 @@ def folder_table(models: dict[str, Recognizer], paths: Sequence[Path]) -> None:
 
 
 def show(times: dict[str, list[float]], remarks: dict[str, str]) -> None:
-    print("| engine | median ms | 10 %-90 % | times as fast as torch | accuracy on validation clips |")
-    print("|---|---|---|---|---|")
+    column = " accuracy on validation clips |" if remarks else ""
+    print(f"| engine | median ms | 10 %-90 % | times as fast as torch |{column}")
+    print("|---|---|---|---|" + ("---|" if remarks else ""))
     torch_median = statistics.median(times["torch"])
     for name, values in times.items():
         low, high = np.percentile(values, [10, 90])
         median = statistics.median(values)
         ratio = torch_median / median
-        print(f"| {name} | {median:.1f} | {low:.1f}-{high:.1f} | {ratio:.2f} | {remarks.get(name, '')} |")
+        print(
+            f"| {name} | {median:.1f} | {low:.1f}-{high:.1f} | {ratio:.2f} |"
+            + (f" {remarks.get(name, '')} |" if remarks else "")
+        )
 
 
 def parity(run: Path, name: str) -> str:

@@ -35,6 +35,8 @@ def load_model(
     if is_ensemble(folder):
         if engine not in ("auto", "torch"):
             raise UserError(f"{path} is an ensemble, which computes in torch; --engine {engine} is for its members")
+        if announce is not None:
+            announce("engine torch: an ensemble computes in torch")
         return Ensemble.load(folder, device=device)
     recognizer = Recognizer.load(folder, device=device)
     choice = choose_export(

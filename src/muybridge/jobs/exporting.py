@@ -130,11 +130,10 @@ def export(
             console=console,
         )
         if not parity.passed:
+            failing = _failing(parity, precision, tolerance_points)
             if not force:
-                raise UserError(
-                    f"{to}-{precision} is refused and nothing is left: {_failing(parity, tolerance_points)}"
-                )
-            say(console, f"kept in spite of its check: {_failing(parity, tolerance_points)}")
+                raise UserError(f"{to}-{precision} is refused, nothing is left behind: {failing}; or use --force")
+            say(console, f"kept in spite of its check: {failing}")
         made = Export(
             engine=to,
             precision=precision,
@@ -165,8 +164,10 @@ def _check_kind(to: str, precision: str) -> None:
         )
 
 
-def _failing(parity: Parity, tolerance_points: float) -> str:
-    limit = f"allowed are {tolerance_points:g} points of validation accuracy, and {FP32_DIFFERENCE:g} in fp32"
+def _failing(parity: Parity, precision: Precision, tolerance_points: float) -> str:
+    limit = f"it may cost {tolerance_points:g} points of validation accuracy"
+    if precision == "fp32":
+        limit += f" and differ by {FP32_DIFFERENCE:g}"
     return f"{parity}; {limit}"
 
 

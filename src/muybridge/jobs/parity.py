@@ -12,7 +12,6 @@ import torch
 from rich.console import Console
 
 from muybridge.console import progress_on
-from muybridge.cores import available_cores
 from muybridge.dataset.catalog import Clip
 from muybridge.errors import UserError
 from muybridge.inference.engines.engine import Engine, Frames, Precision
@@ -102,6 +101,6 @@ def time_engines(recognizer: Recognizer, engine: Engine, views: list[Frames]) ->
         torch_milliseconds=statistics.median(times[1]),
         rounds=ROUNDS,
         frames=len(view[0]),
-        threads=min(torch.get_num_threads(), available_cores()),
+        threads=torch.get_num_threads(),
         processor=processor_name(),
     )

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
-from muybridge.cores import available_cores
 from muybridge.errors import UserError
 from muybridge.inference.engines.engine import FixedLengthEngine, Frames, Logits, Precision
 
@@ -19,7 +19,7 @@ class OnnxEngine(FixedLengthEngine):
     Args:
         path: The file.
         precision: Of the export; the file says all that ONNX Runtime needs.
-        threads: Of the computation; default: one per core.
+        threads: Of the computation; default: as many as torch would take, so OMP_NUM_THREADS counts here, too.
 
     Raises:
         UserError: If ONNX Runtime is not installed, or does not take the file.
@@ -31,7 +31,7 @@ class OnnxEngine(FixedLengthEngine):
         except ImportError as error:
             raise UserError(f"ONNX Runtime is not installed: pip install 'muybridge[onnx]' ({error})") from error
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or available_cores()
+        options.intra_op_num_threads = threads or torch.get_num_threads()
         # Threads that wait for work by spinning would take the cores from the decoders.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
-from muybridge.cores import available_cores
 from muybridge.errors import UserError
 from muybridge.inference.engines.engine import FixedLengthEngine, Frames, Logits, Precision
 
@@ -20,7 +20,7 @@ class OpenVinoEngine(FixedLengthEngine):
     Args:
         path: The XML file, with the tensors in the file of the same name beside it.
         precision: What it computes in. Where nothing is quantised an ``int8`` model computes in float32.
-        threads: Of the computation; default: one per core.
+        threads: Of the computation; default: as many as torch would take, so OMP_NUM_THREADS counts here, too.
 
     Raises:
         UserError: If OpenVINO is not installed, does not take the file, or the processor has no bfloat16.
@@ -38,7 +38,7 @@ class OpenVinoEngine(FixedLengthEngine):
         properties = {
             "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
             "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_NUM_THREADS": threads or available_cores(),
+            "INFERENCE_NUM_THREADS": threads or torch.get_num_threads(),
         }
         try:
             self.compiled: Any = core.compile_model(path, "CPU", properties)
