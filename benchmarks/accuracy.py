@@ -19,6 +19,7 @@ from muybridge.dataset.split import Split
 from muybridge.files import read_json, write_json
 from muybridge.inference.loading import load_model
 from muybridge.inference.recognizer import Recognizer
+from muybridge.inference.views import AS_TRAINED
 from muybridge.models.cost import measure_cost
 from reproduction import PROTOCOLS, test, validation
 
@@ -123,7 +124,7 @@ def cost(run: Path) -> dict[str, float]:
     members = [model] if isinstance(model, Recognizer) else list(model.members.values())
     clips = Split.load(run / "split.json").train[: TIMED_CLIPS + 2]
     costs = [
-        measure_cost(member.net, frame_count=len(member.read(clips[0], views=None)[0]), size_px=member.size_px)
+        measure_cost(member.net, frame_count=len(member.read(clips[0], views=AS_TRAINED)[0]), size_px=member.size_px)
         for member in members
     ]
     seconds = []

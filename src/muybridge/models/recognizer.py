@@ -163,7 +163,7 @@ class RecognizerNet(nn.Module):
         return self._pool(checkpointed_stages(self.encoder.stages(), self._scale(pixels)))
 
     def _encode_frames(self, frames_NHWC: Tensor) -> Tensor:
-        if torch.compiler.is_compiling() or torch.jit.is_tracing():  # type: ignore[no-untyped-call]
+        if torch.compiler.is_compiling() or torch.jit.is_tracing():  # type: ignore[no-untyped-call, attr-defined]
             return self._encode_whole(frames_NHWC)  # an exported graph takes any number of frames at once
         keeps_little = self.checkpointing and self.training
         if not frames_are_independent(self.encoder):
