@@ -158,7 +158,23 @@ def test_errors_come_before_anything_is_written(tmp_path, clips):
         api.train(clips, tiny_recipe("--weights", str(tmp_path / "none.safetensors")), run=run)
     with pytest.raises(UserError, match="size_px"):
         api.train(clips, tiny_recipe("--size-px", "16"), run=run)
+    bert = ("--model.head", "bert", "--model.head-positions", "6")
+    with pytest.raises(UserError, match=r"set model.head_positions to 7 or more"):
+        api.train(clips, tiny_recipe(*bert, "--frames", "7"), run=run)
+    with pytest.raises(UserError, match=r"set sampler.frames"):
+        api.train(clips, tiny_recipe(*bert, "--sampler.kind", "every", "--frames", "0"), run=run)
     assert not run.exists()
+
+
+@pytest.mark.parametrize("kind", ["every", "dense"])
+@pytest.mark.parametrize("head", ["bert", "concat"])
+def test_heads_with_positions_train_with_their_defaults(clips, tmp_path, kind, head):
+    # Clips of 12 frames: "every" gives fewer steps than the sampler may take, so they are masked.
+    sampler = ("--sampler.kind", kind, "--frames", "8", "--sampler.every", "2")
+    result = api.train(clips, tiny_recipe("--model.head", head, *sampler, "--epochs", "1"), run=tmp_path / "run")
+    assert result.evaluation is not None and not result.evaluation.undecodable
+    video = next(clips.rglob("*.avi"))
+    assert 0 < muybridge.load(tmp_path / "run").predict(video).ranking[0][1] <= 1
 
 
 def test_an_existing_folder_is_not_overwritten(tiny_run, clips):

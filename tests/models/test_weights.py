@@ -177,7 +177,7 @@ def test_none_and_a_path_need_no_network(tmp_path: Path) -> None:
     ("choice", "told"),
     [
         ("imagnet", "did you mean 'imagenet'"),
-        ("nowhere/mine.pth", "no such file; choose from pretrained, imagenet, kinetics, ig65m, none"),
+        ("nowhere/mine.pth", "no such file; choose from ig65m, imagenet, kinetics, none, pretrained, the path"),
     ],
 )
 def test_a_missing_path_is_told(choice: str, told: str) -> None:

@@ -1,10 +1,11 @@
 import dataclasses
+from typing import get_args
 
 import pytest
 import torch
 
 from muybridge.errors import UserError
-from muybridge.models.config import ENCODER_NAMES, ModelConfig
+from muybridge.models.config import EncoderName, ModelConfig
 from muybridge.models.encoders import create_encoder
 from muybridge.models.recognizer import RecognizerNet
 from muybridge.training.config import TrainingConfig
@@ -47,7 +48,7 @@ def test_depths_count_from_the_head_down_over_what_learns(net):
     assert by_name[-1] == 0
 
 
-@pytest.mark.parametrize("name", ENCODER_NAMES)
+@pytest.mark.parametrize("name", get_args(EncoderName))
 def test_every_encoder_has_several_stages_and_none_is_left_out(name):
     with torch.device("meta"):
         encoder = create_encoder(ModelConfig(encoder=name, weights="none"))

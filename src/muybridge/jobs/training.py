@@ -4,7 +4,7 @@ Notable: a training ends with the honest part. The saved model is measured on th
 that ``predict`` uses, from the files and not from the cache, and the report is written.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +16,7 @@ from rich.console import Console
 from muybridge.console import STDERR, progress_on, say
 from muybridge.cores import available_cores
 from muybridge.dataset.catalog import Clip
-from muybridge.dataset.split import Split
+from muybridge.dataset.split import Part, Split
 from muybridge.errors import UserError
 from muybridge.evaluation.artefacts import write_evaluation
 from muybridge.evaluation.evaluation import Evaluation, evaluate_predictions
@@ -25,12 +25,16 @@ from muybridge.files import read_json, write_json
 from muybridge.inference.recognizer import Recognizer
 from muybridge.jobs.reporting import report
 from muybridge.jobs.steps import FITTED_PARTS, DividedClips, divide, predict_labelled
+from muybridge.models.heads import require_positions
 from muybridge.models.recognizer import RecognizerNet, build
+from muybridge.pipeline.activations import ActivationDataset
 from muybridge.pipeline.cache import FrameCache
 from muybridge.pipeline.loader import ClipDataset
 from muybridge.recipes.loading import load_recipe, save_recipe
 from muybridge.recipes.recipe import Recipe
-from muybridge.training.fitting import Interrupted, fit
+from muybridge.text import counted
+from muybridge.training.encoding import FrozenPart, encodes_once
+from muybridge.training.fitting import Interrupted, fit, load_weights
 from muybridge.training.rates import check_stages
 from muybridge.training.run_folder import RunFolder, describe_environment, write_rows
 
@@ -174,8 +178,24 @@ def _new_net(recipe: Recipe, split: Split, *, weights: str | None = None) -> Rec
         raise UserError(
             f"size_px is {recipe.size_px}; {recipe.model.encoder} needs at least {net.encoder.minimum_size_px}"
         )
+    _check_positions(net, recipe)
     check_stages(net, recipe.training)
     return net
+
+
+def _check_positions(net: RecognizerNet, recipe: Recipe) -> None:
+    """A clip too long for the temporal head is told now, not when the first one comes along."""
+    if net.head.positions is None:
+        return
+    frames = recipe.sampler.most_frames
+    if frames is None:
+        raise UserError(
+            f"sampler.kind every with sampler.frames 0 takes clips of any length, and model.head {recipe.model.head} "
+            f"has model.head_positions {net.head.positions}; set sampler.frames to the most that a clip may have"
+        )
+    steps_B = net.step_lengths(torch.tensor([frames]))
+    assert steps_B is not None  # given for a number of frames
+    require_positions(int(steps_B[0]), net.head.positions)
 
 
 def _fit_and_measure(
@@ -198,7 +218,7 @@ def _fit_and_measure(
     if resume and folder.undecodable.exists():
         _check_unchanged(read_json(folder.undecodable), failed)
     write_json(folder.undecodable, failed)
-    datasets = {
+    datasets: dict[Part, ClipDataset] = {
         part: ClipDataset(
             cache,
             [clip for clip in clips if clip.id not in failed],
@@ -214,11 +234,16 @@ def _fit_and_measure(
         write_rows(folder.metrics, rows)
         return stop_early is not None and stop_early(rows)
 
+    examples: dict[Part, ClipDataset | ActivationDataset] = {**datasets}
+    if encodes_once(net, recipe.cache):
+        if resume and folder.last_checkpoint.exists():
+            load_weights(net, folder.last_checkpoint)  # the frozen part is needed now, before the rest is taken up
+        examples = {**_encode_once(datasets, FrozenPart(net), variants=recipe.cache.variants, console=console)}
     rows = fit(
         net,
         recipe.training,
-        train=datasets["train"],
-        validation=datasets["validation"],
+        train=examples["train"],
+        validation=examples["validation"],
         run=folder,
         console=console,
         on_epoch=after_epoch,
@@ -267,6 +292,28 @@ def _decode_once(cache: FrameCache, clips: Sequence[Clip], *, console: Console) 
     for clip, reason in result.failed.items():
         say(console, f"left out: {clip}: {reason}")
     return result.failed
+
+
+def _encode_once(
+    datasets: Mapping[Part, ClipDataset], frozen: FrozenPart, *, variants: int, console: Console
+) -> dict[Part, ActivationDataset]:
+    """Replace frames by what the frozen part of the network makes of them, computed now where it is not kept yet."""
+    encoded = {
+        part: ActivationDataset(clips, frozen, identity=frozen.identity, variants=variants)
+        for part, clips in datasets.items()
+    }
+    with progress_on(console) as progress:
+        task = progress.add_task("encoding once", total=None)
+        computed = 0
+        for part in encoded.values():
+            computed += part.build(lambda done, total: progress.update(task, completed=done, total=total))
+    train = encoded["train"]
+    say(
+        console,
+        f"features: the frozen encoder saw {counted(computed, 'clip')} now, the others are kept from before; "
+        f"{train.variants} augmented variants of each training clip take turns",
+    )
+    return encoded
 
 
 def _check_unchanged(before: dict[str, str], now: dict[str, str]) -> None:

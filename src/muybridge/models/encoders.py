@@ -1,5 +1,7 @@
 """The encoder that a configuration names, with random weights."""
 
+from muybridge.models.adapters.from_timm import TimmEncoder
+from muybridge.models.adapters.from_transformers import create_transformers_encoder
 from muybridge.models.alexnet import AlexNet
 from muybridge.models.config import ModelConfig
 from muybridge.models.densenet import DenseNet121
@@ -21,8 +23,15 @@ VIDEO_ENCODERS: dict[str, type[I3D | R3D_18 | MC3_18 | R2Plus1D_18 | R2Plus1D_34
 
 
 def create_encoder(config: ModelConfig) -> FrameEncoder | VideoEncoder:
-    """Create the encoder of ``config``, with random weights."""
+    """Create the encoder of ``config``, with random weights.
+
+    Raises:
+        UserError: The library that it is from is not installed, or does not know it.
+    """
     output, momentum = config.encoder_output, config.batch_norm_momentum
+    if config.adapter:
+        name = config.encoder.partition(":")[2]
+        return TimmEncoder(name) if config.adapter == "timm" else create_transformers_encoder(name)
     if config.encoder in VIDEO_ENCODERS:
         return VIDEO_ENCODERS[config.encoder](output=output, batch_norm_momentum=momentum)
     if config.encoder == "mobilenet":

@@ -91,6 +91,11 @@ class SamplerConfig:
         """Views of a clip that training uses; None: all windows."""
         return None if self.windows == "all" else self.jitter
 
+    @property
+    def most_frames(self) -> int | None:
+        """Frames of the longest view; None where the clip decides."""
+        return None if self.kind == "every" and self.frames == 0 else self.frames
+
     def build(self) -> "Sampler":
         """Make the sampler.
 
@@ -130,7 +135,7 @@ class Recipe:
     augment: Annotated[AugmentConfig, Parameter(group="Augmentation")] = field(default_factory=AugmentConfig)
     model: Annotated[ModelConfig, Parameter(group="Model")] = field(default_factory=ModelConfig)
     training: Annotated[TrainingConfig, Parameter(group="Training")] = field(default_factory=TrainingConfig)
-    cache: Annotated[CacheConfig, Parameter(group="Frame cache")] = field(default_factory=CacheConfig)
+    cache: Annotated[CacheConfig, Parameter(group="Cache")] = field(default_factory=CacheConfig)
 
     def to_dict(self) -> dict[str, Any]:
         """The recipe as nested plain values, complete and re-runnable."""

@@ -9,6 +9,7 @@ import logging
 import warnings
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import lightning as L
@@ -20,6 +21,7 @@ from muybridge.allocator import keep_freed_memory
 from muybridge.cores import available_cores
 from muybridge.errors import UserError
 from muybridge.models.recognizer import RecognizerNet
+from muybridge.pipeline.activations import ActivationDataset
 from muybridge.pipeline.loader import ClipDataset, make_loader
 from muybridge.training.averaging import MovingAverage
 from muybridge.training.callbacks import AtomicCheckpointIO, EpochCheckpoint, EpochLines, EpochTable, Row
@@ -36,8 +38,8 @@ def fit(
     net: RecognizerNet,
     config: TrainingConfig,
     *,
-    train: ClipDataset,
-    validation: ClipDataset,
+    train: ClipDataset | ActivationDataset,
+    validation: ClipDataset | ActivationDataset,
     run: RunFolder,
     console: Console,
     on_epoch: Callable[[list[Row]], bool],
@@ -66,7 +68,8 @@ def fit(
     keep_freed_memory()
     L.seed_everything(config.seed, verbose=False)
     cuda = torch.cuda.is_available()
-    workers = worker_count(config.workers)
+    # Activations are read in no time; and whoever reads them may have to compute one, which a fork cannot do.
+    workers = 0 if isinstance(train, ActivationDataset) else worker_count(config.workers)
     train_loader = make_loader(
         train, batch_size=config.batch_size, shuffle=True, seed=config.seed, workers=workers, pin_memory=cuda
     )
@@ -123,13 +126,13 @@ def fit(
         if start is None or "state_dict" not in str(error):
             raise
         raise UserError(f"{start} does not fit this recipe's network; train again without --resume") from error
-    load_weights(net, run)
+    load_weights(net, run.best_checkpoint)
     return table.rows
 
 
-def load_weights(net: RecognizerNet, run: RunFolder) -> None:
-    """Give a network the weights of a run's best epoch."""
-    state = torch.load(run.best_checkpoint, map_location="cpu", weights_only=True)["state_dict"]
+def load_weights(net: RecognizerNet, checkpoint: Path) -> None:
+    """Give a network the weights in a checkpoint of a run."""
+    state = torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]
     net.load_state_dict({key.removeprefix("net."): value for key, value in state.items()})
 
 

@@ -19,6 +19,7 @@ from torch import nn
 from torch.nn import functional
 
 from muybridge.models.recognizer import RecognizerNet
+from muybridge.pipeline.activations import ActivationBatch
 from muybridge.pipeline.loader import Batch
 from muybridge.training.config import TrainingConfig
 from muybridge.training.mixing import mix_clips, soft_cross_entropy
@@ -26,7 +27,7 @@ from muybridge.training.penalty import dense_penalty
 from muybridge.training.rates import held_epochs, stage_depths
 
 # Keeps the stream of random numbers for mixing apart from those of the pipeline, which has the same seed.
-_MIXING = 2
+_MIXING = 3
 
 
 class RecognizerModule(L.LightningModule):
@@ -55,37 +56,41 @@ class RecognizerModule(L.LightningModule):
         weights_K = counts_K.sum() / (len(counts_K) * counts_K.clamp(min=1)) if config.class_weights else None
         self.register_buffer("class_weights_K", weights_K, persistent=False)
 
-    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+    def on_train_batch_start(self, batch: Batch | ActivationBatch, batch_idx: int) -> None:
         """Make dropout a function of (seed, batch)."""
         torch.manual_seed(self.config.seed * 1_000_003 + self._batches_done(batch_idx))
 
-    def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
+    def training_step(self, batch: Batch | ActivationBatch, batch_idx: int) -> torch.Tensor:
         """Loss of one batch; logs loss and accuracy averaged over the epoch's clips."""
-        clip_BTHWC, targets_BK = batch.frames_BTHWC, None
-        if self.config.mixup or self.config.cutmix:
-            clip_BTHWC, targets_BK = self._mix(clip_BTHWC, batch, space=(2, 3), batch_idx=batch_idx)
-        features_BSD = self.net.encode(clip_BTHWC, batch.lengths_B)
-        logits_BK, hidden = self.net.classify_openly(features_BSD, self.net.step_lengths(batch.lengths_B))
+        batch, targets_BK = self._mixed(batch, batch_idx)
+        logits_BK, hidden = self.net.classify_openly(*self._features(batch))
         loss = self._loss(logits_BK, batch.labels_B, targets_BK)
         # A mixed clip counts as right where the class with the greater share is found.
         labels_B = batch.labels_B if targets_BK is None else targets_BK.argmax(dim=1)
         self._log("train", loss, logits_BK, labels_B)
         return (loss + dense_penalty(self.net, hidden)) * self._share_of_step(len(labels_B), batch_idx)
 
-    def _mix(
-        self, clip_BT: torch.Tensor, batch: Batch, *, space: tuple[int, int] | None, batch_idx: int
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Frames or features (see ``mix_clips``) and targets_BK, mixed as the options say."""
-        targets_BK = functional.one_hot(batch.labels_B, self.net.class_count).float()
-        return mix_clips(
-            clip_BT,
-            batch.lengths_B,
-            targets_BK,
-            mixup=self.config.mixup,
-            cutmix=self.config.cutmix,
-            generator=np.random.default_rng([self.config.seed, _MIXING, self._batches_done(batch_idx)]),
-            space=space,
+    def _mixed(
+        self, batch: Batch | ActivationBatch, batch_idx: int
+    ) -> tuple[Batch | ActivationBatch, torch.Tensor | None]:
+        """The batch with its clips mixed as the options say, and targets_BK; None where nothing is mixed."""
+        config = self.config
+        if not (config.mixup or config.cutmix):
+            return batch, None
+        mix = partial(
+            mix_clips,
+            targets_BK=functional.one_hot(batch.labels_B, self.net.class_count).float(),
+            mixup=config.mixup,
+            cutmix=config.cutmix,
+            generator=np.random.default_rng([config.seed, _MIXING, self._batches_done(batch_idx)]),
         )
+        if isinstance(batch, ActivationBatch):
+            # Maps have height and width; pooled features have time alone.
+            space = (3, 4) if batch.activations.ndim == 5 else None
+            activations, targets_BK = mix(batch.activations, batch.steps_B, space=space)
+            return batch._replace(activations=activations), targets_BK
+        frames_BTHWC, targets_BK = mix(batch.frames_BTHWC, batch.lengths_B, space=(2, 3))
+        return batch._replace(frames_BTHWC=frames_BTHWC), targets_BK
 
     def _loss(self, logits_BK: torch.Tensor, labels_B: torch.Tensor, targets_BK: torch.Tensor | None) -> torch.Tensor:
         weights_K: torch.Tensor | None = self.class_weights_K  # type: ignore[assignment]
@@ -109,11 +114,19 @@ class RecognizerModule(L.LightningModule):
         clips_of_step = min(accumulate * batch_size, self.clips_per_epoch - first_clip)
         return accumulate * clip_count / clips_of_step
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+    def validation_step(self, batch: Batch | ActivationBatch, batch_idx: int) -> None:
         """Log validation loss (plain cross entropy) and accuracy."""
-        logits_BK = self.net(batch.frames_BTHWC, batch.lengths_B)
+        logits_BK = self.net.classify(*self._features(batch))
         loss = functional.cross_entropy(logits_BK, batch.labels_B)
         self._log("validation", loss, logits_BK, batch.labels_B)
+
+    def _features(self, batch: Batch | ActivationBatch) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """features_BSD and the steps of each clip, from frames or from what the frozen part made of them."""
+        if isinstance(batch, ActivationBatch):
+            features_BSD = self.net.encode_upper(batch.activations.float(), batch.steps_B)
+        else:
+            features_BSD = self.net.encode(batch.frames_BTHWC, batch.lengths_B)
+        return features_BSD, self.net.step_lengths(batch.lengths_B)
 
     def _log(self, part: str, loss: torch.Tensor, logits_BK: torch.Tensor, labels_B: torch.Tensor) -> None:
         accuracy = (logits_BK.argmax(dim=1) == labels_B).float().mean()
