@@ -152,14 +152,14 @@ def test_a_recognizer_learns_on_top(folder: Path) -> None:
 
 def test_frames_of_another_size_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     encoder = create_encoder(ModelConfig(encoder=f"transformers:{save('videomae', tmp_path, monkeypatch)}"))
-    with pytest.raises(UserError, match="knows frames of 32x32 px only.*--size-px 32"):
+    with pytest.raises(UserError, match=r"knows frames of 32x32 px only.*--size-px 32"):
         encoder(torch.rand(1, 3, 8, 48, 48))
 
 
 def test_unknown_scaling_and_unknown_names_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = save("vit", tmp_path, monkeypatch)
     (folder / "preprocessor_config.json").unlink()
-    with pytest.raises(UserError, match="no preprocessor_config.json"):
+    with pytest.raises(UserError, match=r"no preprocessor_config\.json"):
         create_encoder(ModelConfig(encoder=f"transformers:{folder}"))
     with pytest.raises(UserError, match="transformers cannot create nobody/nothing"):
         create_encoder(ModelConfig(encoder="transformers:nobody/nothing"))
@@ -170,6 +170,17 @@ def test_a_missing_extra_gives_the_install_line(library: str, monkeypatch: pytes
     monkeypatch.setitem(sys.modules, library, None)
     with pytest.raises(UserError, match=rf"install it: pip install 'muybridge\[{library}\]'"):
         create_encoder(ModelConfig(encoder=f"{library}:anything"))
+
+
+def test_a_library_that_breaks_on_import_is_told_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # As torchvision does beside a torch it was not made for.
+    (tmp_path / "timm.py").write_text("raise RuntimeError('operator torchvision::nms does not exist')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "timm", raising=False)
+    with pytest.raises(
+        UserError, match=r"cannot be imported here \(operator torchvision::nms does not exist\); install"
+    ):
+        create_encoder(ModelConfig(encoder="timm:anything"))
 
 
 @pytest.mark.parametrize("encoder", ["timm", "timm:", "keras:resnet"])

@@ -19,6 +19,7 @@ from muybridge.models.freezing import set_trainable
 from muybridge.models.i3d import I3D, SamePool3d
 from muybridge.models.loading import load_pretrained
 from muybridge.models.recognizer import RecognizerNet, build
+from muybridge.models.saving import load_recognizer, save_recognizer
 from muybridge.models.slowfast import SlowFastR50
 from muybridge.models.video_resnet import MC3_18, R3D_18, R2Plus1D_18, R2Plus1D_34, channels_between
 
@@ -394,3 +395,33 @@ def test_names_in_layers_are_paths_of_modules(make_encoder: Callable[..., VideoE
     for layer in net.layers():
         if layer.module is not None and not re.fullmatch(r"logits|blocks\.6\.proj", layer.name):
             assert net.get_submodule(layer.name) is layer.module
+
+
+@pytest.mark.parametrize("encoder", ["i3d", "slowfast_r50"])
+def test_a_saved_recognizer_gives_the_same_scores(encoder: str, tmp_path: Path) -> None:
+    config = ModelConfig(encoder=encoder, weights="none", head="mean", frozen_batch_norm=False)
+    net = RecognizerNet(config, 2).eval()
+    save_recognizer(tmp_path, net, classes=["run", "walk"], preprocessing={})
+    loaded, _ = load_recognizer(tmp_path)
+    clip_BTHWC = torch.randint(0, 256, (1, 9, 32, 32, 3), dtype=torch.uint8)
+    with torch.no_grad():
+        torch.testing.assert_close(loaded(clip_BTHWC), net(clip_BTHWC))
+
+
+@pytest.mark.parametrize(
+    ("encoder", "trainable", "cut"),
+    [("i3d", "last-20", 15), ("i3d", "none", 16), ("r2plus1d_18", "last-28", 7), ("slowfast_r50", "last-52", 0)],
+)
+def test_what_is_kept_below_the_cut_gives_the_same_features(encoder: str, trainable: str, cut: int) -> None:
+    net = RecognizerNet(ModelConfig(encoder=encoder, head="mean", trainable=trainable), 2).eval()
+    assert net.frozen_stages == cut
+    clip_BTHWC = torch.randint(0, 256, (1, 9, 32, 40, 3), dtype=torch.uint8)
+    with torch.no_grad():
+        torch.testing.assert_close(net.encode_upper(net.encode_lower(clip_BTHWC)), net.encode(clip_BTHWC))
+
+
+def test_a_late_fusion_takes_slowfasts_own_streams() -> None:
+    net = RecognizerNet(ModelConfig(encoder="slowfast_r50", weights="none", fusion="late", head_widths=(4,)), 2).eval()
+    clip_BTHWC = torch.randint(0, 256, (2, 9, 32, 32, 3), dtype=torch.uint8)
+    with torch.no_grad():
+        assert net(clip_BTHWC, torch.tensor([9, 6])).shape == (2, 2)

@@ -24,8 +24,9 @@ def import_extra(library: str) -> ModuleType:
     """
     try:
         return importlib.import_module(library)
-    except ImportError as error:
-        reason = f" ({error})" if error.name != library else ""
+    except (ImportError, RuntimeError) as error:  # a torchvision made for another torch raises the latter
+        absent = isinstance(error, ImportError) and error.name == library
+        reason = "" if absent else f", which cannot be imported here ({error})"
         raise UserError(
             f"encoders of {library} need the package {library}{reason}; install it: pip install 'muybridge[{library}]'"
         ) from error
