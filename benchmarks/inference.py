@@ -32,6 +32,7 @@ from muybridge.dataset.catalog import Clip
 from muybridge.inference.engines.exports import Export, find_exports
 from muybridge.inference.loading import load_model
 from muybridge.inference.recognizer import Recognizer
+from muybridge.inference.views import AS_TRAINED
 from muybridge.machine import processor_name
 
 PACKAGES = ("torch", "onnxruntime", "openvino", "nncf", "av", "numpy")
@@ -120,10 +121,10 @@ def file_table(models: dict[str, Recognizer], paths: Sequence[Path], *, seconds:
     for path in paths:
         clip = Clip(path=path, label="", group="", start_seconds=0.0, end_seconds=seconds)
         reader = models["torch"]
-        reader.read(clip, views=None)  # the file is in the system's memory from here on
-        times["decoding alone"].append(timed(lambda clip=clip, reader=reader: reader.read(clip, views=None)))
+        reader.read(clip, views=AS_TRAINED)  # the file is in the system's memory from here on
+        times["decoding alone"].append(timed(lambda clip=clip, reader=reader: reader.read(clip, views=AS_TRAINED)))
         for name, model in models.items():
-            times[name].append(timed(lambda model=model, clip=clip: list(model._score([clip], views=None, workers=1))))
+            times[name].append(timed(lambda model=model, clip=clip: list(model._score([clip], views=AS_TRAINED, workers=1))))
     print(f"\n## Video file to answer, first {seconds:g} s of each of {len(paths)} files\n")
     show(times, {})
 
