@@ -124,7 +124,9 @@ def file_table(models: dict[str, Recognizer], paths: Sequence[Path], *, seconds:
         reader.read(clip, views=AS_TRAINED)  # the file is in the system's memory from here on
         times["decoding alone"].append(timed(lambda clip=clip, reader=reader: reader.read(clip, views=AS_TRAINED)))
         for name, model in models.items():
-            times[name].append(timed(lambda model=model, clip=clip: list(model._score([clip], views=AS_TRAINED, workers=1))))
+            times[name].append(
+                timed(lambda model=model, clip=clip: list(model._score([clip], views=AS_TRAINED, workers=1)))
+            )
     print(f"\n## Video file to answer, first {seconds:g} s of each of {len(paths)} files\n")
     show(times, {})
 
