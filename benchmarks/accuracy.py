@@ -23,7 +23,7 @@ from muybridge.inference.views import AS_TRAINED
 from muybridge.models.cost import measure_cost
 from reproduction import PROTOCOLS, test, validation
 
-FROZEN_MOBILENET = ("--model.trainable", "none", "--epochs", "20", "--cache.variants", "2")
+FROZEN_MOBILENET = ("--model.trainable", "none", "--size-px", "112", "--epochs", "20", "--cache.variants", "1")
 TIMED_CLIPS = 20
 
 
@@ -60,7 +60,7 @@ def frames_curve() -> list[Training]:
     return [
         Training(
             f"frames-{kind}-{frames}",
-            f"frozen MobileNet + BiLSTM, {frames} frames, {kind}",
+            f"frozen MobileNet + BiLSTM, {frames} frames of 112 px, {kind}",
             (*FROZEN_MOBILENET, "--sampler.kind", kind, "--frames", str(frames)),
         )
         for kind in ("uniform", "dense")

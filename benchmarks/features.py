@@ -41,9 +41,8 @@ def main() -> None:
     options = parser.parse_args()
     catalog = read_catalog(options.clips)
     base = load_recipe(options.recipe)
-    print(
-        f"{len(catalog.clips)} clips, {torch.get_num_threads()} threads, torch {torch.__version__}, {platform.machine()}"
-    )
+    machine = f"{torch.get_num_threads()} threads, torch {torch.__version__}, {platform.machine()}"
+    print(f"{len(catalog.clips)} clips; {machine}")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         cache = FrameCache(
