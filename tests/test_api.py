@@ -18,6 +18,7 @@ from muybridge import api
 from muybridge.dataset.split import Split
 from muybridge.errors import UserError
 from muybridge.evaluation.predictions import Predictions
+from muybridge.inference.views import Views
 from muybridge.recipes.loading import load_recipe
 from muybridge.recipes.recipe import DataConfig
 
@@ -84,7 +85,7 @@ def test_evaluate_repeats_the_figures_of_training(tiny_run, tmp_path):
 
 
 def test_views_average_more_frames(tiny_run, tmp_path):
-    three = api.evaluate(tiny_run, views=3, out=tmp_path / "three")
+    three = api.evaluate(tiny_run, views=Views(times=3), out=tmp_path / "three")
     assert "3 views" in " ".join(three.notes)
     assert (tmp_path / "three" / "predictions.csv").read_text() != (tiny_run / "predictions.csv").read_text()
 
@@ -115,12 +116,6 @@ def test_windows_vote(clips, tmp_path):
     np.testing.assert_allclose(3 * shares, np.round(3 * shares), atol=1e-5)  # 12 frames: three windows vote
     recognizer = api.load(result.run)
     assert (recognizer.windows, recognizer.combine) == ("all", "vote")
-
-
-@pytest.mark.parametrize("views", [0, -1])
-def test_bad_views(tiny_run, views):
-    with pytest.raises(UserError, match="--views"):
-        api.evaluate(tiny_run, views=views)
 
 
 def test_evaluate_without_known_classes(tiny_run, tmp_path):
@@ -163,7 +158,23 @@ def test_errors_come_before_anything_is_written(tmp_path, clips):
         api.train(clips, tiny_recipe("--weights", str(tmp_path / "none.safetensors")), run=run)
     with pytest.raises(UserError, match="size_px"):
         api.train(clips, tiny_recipe("--size-px", "16"), run=run)
+    bert = ("--model.head", "bert", "--model.head-positions", "6")
+    with pytest.raises(UserError, match=r"set model.head_positions to 7 or more"):
+        api.train(clips, tiny_recipe(*bert, "--frames", "7"), run=run)
+    with pytest.raises(UserError, match=r"set sampler.frames"):
+        api.train(clips, tiny_recipe(*bert, "--sampler.kind", "every", "--frames", "0"), run=run)
     assert not run.exists()
+
+
+@pytest.mark.parametrize("kind", ["every", "dense"])
+@pytest.mark.parametrize("head", ["bert", "concat"])
+def test_heads_with_positions_train_with_their_defaults(clips, tmp_path, kind, head):
+    # Clips of 12 frames: "every" gives fewer steps than the sampler may take, so they are masked.
+    sampler = ("--sampler.kind", kind, "--frames", "8", "--sampler.every", "2")
+    result = api.train(clips, tiny_recipe("--model.head", head, *sampler, "--epochs", "1"), run=tmp_path / "run")
+    assert result.evaluation is not None and not result.evaluation.undecodable
+    video = next(clips.rglob("*.avi"))
+    assert 0 < muybridge.load(tmp_path / "run").predict(video).ranking[0][1] <= 1
 
 
 def test_an_existing_folder_is_not_overwritten(tiny_run, clips):

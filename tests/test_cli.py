@@ -89,6 +89,24 @@ def test_evaluate_prints_protocol_count_and_interval(tiny_run, tmp_path, capsys)
     assert json.loads(out)["top1"]["clips"] > 0
 
 
+def test_views_crops_and_flip(tiny_run, clips, tmp_path, capsys):
+    video = next((clips / "dim").iterdir())
+    outs = []
+    for flags in ([], ["--crops", "3"], ["--crops", "3", "--flip"], ["--views", "2", "--crops", "5"]):
+        code, out, _ = run("predict", tiny_run, video, "--json", *flags, capsys=capsys)
+        assert code == 0
+        outs.append(out)
+    assert len(set(outs)) == 4
+    code, out, _ = run("evaluate", tiny_run, "--views", "2", "--crops", "3", "--flip", "--out", tmp_path, capsys=capsys)
+    assert code == 0
+    assert "2 views, 3 crops, mirrored too" in out
+    for verb in (["predict", tiny_run, video], ["evaluate", tiny_run]):
+        for flags, expected in ((["--views", "0"], "--views is 0"), (["--crops", "4"], "--crops")):
+            code, _, err = run(*verb, *flags, capsys=capsys)
+            assert code == 2
+            assert expected in err
+
+
 def test_check_reports_and_saves(clips, tmp_path, capsys):
     code, out, _ = run("check", clips, "--out", tmp_path / "out", "--workers", "1", capsys=capsys)
     assert code == 0

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from muybridge.inference.ensemble import Ensemble as Ensemble
     from muybridge.inference.model import Prediction as Prediction
     from muybridge.inference.recognizer import Recognizer as Recognizer
+    from muybridge.inference.views import Views as Views
     from muybridge.recipes.loading import load_recipe as load_recipe
     from muybridge.recipes.recipe import Recipe as Recipe
 
@@ -29,6 +30,7 @@ _HOMES = {
     "Ensemble": "muybridge.inference.ensemble",
     "Prediction": "muybridge.inference.model",
     "Recognizer": "muybridge.inference.recognizer",
+    "Views": "muybridge.inference.views",
     "load_recipe": "muybridge.recipes.loading",
     "Recipe": "muybridge.recipes.recipe",
 }

@@ -24,6 +24,7 @@ EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
 
 Json = Annotated[bool, Parameter(negative="")]
+Crops = Literal[1, 3, 5]
 
 
 def _recipe_values(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
@@ -155,6 +156,8 @@ def evaluate(
     clips: Path | None = None,
     *,
     views: int | None = None,
+    crops: Crops = 1,
+    flip: Annotated[bool, Parameter(negative="")] = False,
     out: Path | None = None,
     data: Annotated[DataConfig, Parameter(name="*")] = DataConfig(),  # noqa: B008 - a frozen value
     as_json: Annotated[Json, Parameter("--json")] = False,
@@ -165,13 +168,17 @@ def evaluate(
         run: A run directory of a training or an ensemble, or a model folder together with CLIPS.
         clips: Other labelled clips: a folder, a CSV, or an HMDB-51 or UCF101 folder.
         views: How many samplings of each clip to combine; default: as the model was trained to be used.
+        crops: Parts of the picture to combine. 1: the whole; 3: left, middle, right; 5: the corners and the middle.
+        flip: Combine with the mirror image of each, too.
         out: Folder for the result files; default: evaluations/ in the run.
         data: Which of the other clips.
         as_json: Print the result as JSON.
     """
     from muybridge import api
+    from muybridge.inference.views import Views
 
-    evaluation = api.evaluate(run, clips, views=views, out=out, data=data, console=STDERR)
+    chosen = Views(times=views, crops=crops, flip=flip)
+    evaluation = api.evaluate(run, clips, views=chosen, out=out, data=data, console=STDERR)
     _print(evaluation.to_dict() if as_json else "\n".join(evaluation.details()))
 
 
@@ -183,6 +190,8 @@ def predict(
     *,
     top: int = 3,
     views: int | None = None,
+    crops: Crops = 1,
+    flip: Annotated[bool, Parameter(negative="")] = False,
     as_json: Annotated[Json, Parameter("--json")] = False,
 ) -> None:
     """Name the action in video files.
@@ -192,16 +201,20 @@ def predict(
         videos: Files, folders or glob patterns ('clips/*.avi').
         top: How many classes to print.
         views: How many samplings of each clip to combine; default: as the model was trained to be used.
+        crops: Parts of the picture to combine. 1: the whole; 3: left, middle, right; 5: the corners and the middle.
+        flip: Combine with the mirror image of each, too.
         as_json: Print the result as JSON.
     """
     from muybridge import api
+    from muybridge.inference.views import Views
 
     if top < 1:
         raise UserError(f"--top is {top}; give 1 or more")
+    chosen = Views(times=views, crops=crops, flip=flip)
     paths = find_videos(videos)
     recognizer = api.load(model)
     found = []
-    for prediction in recognizer.predict_files(paths, views=views):
+    for prediction in recognizer.predict_files(paths, views=chosen):
         if prediction.error is not None:
             say(STDERR, f"skipped {prediction.path}: {prediction.error}")
         elif not as_json:

@@ -15,6 +15,7 @@ from muybridge.inference import recognizer as recognizer_module
 from muybridge.inference.combining import RULES, Combination, combine_predictions
 from muybridge.inference.ensemble import Ensemble
 from muybridge.inference.recognizer import Recognizer
+from muybridge.inference.views import Views
 from muybridge.models.config import ModelConfig
 from muybridge.models.recognizer import build
 from muybridge.video.errors import VideoError
@@ -97,11 +98,25 @@ def test_a_file_is_decoded_once_for_members_that_see_the_same_frames(videos, mon
 
 def test_views_reach_every_member(videos):
     members = mixed()
-    found = dict(Ensemble(members, Combination.equal(3)).predict(videos[0], views=2).ranking)
-    by_hand = [dict(m.predict(videos[0], views=2).ranking) for m in members.values()]
+    found = dict(Ensemble(members, Combination.equal(3)).predict(videos[0], views=Views(times=2)).ranking)
+    by_hand = [dict(m.predict(videos[0], views=Views(times=2)).ranking) for m in members.values()]
     assert found["a"] == pytest.approx(np.mean([scores["a"] for scores in by_hand]))
-    with pytest.raises(UserError, match="--views"):
-        list(Ensemble(members, Combination.equal(3)).predict_files(videos, views=0))
+
+
+def test_crops_are_cut_for_every_members_size(videos):
+    views = Views(crops=3, flip=True)
+    members = mixed()
+    found = dict(Ensemble(members, Combination.equal(3)).predict(videos[0], views=views).ranking)
+    by_hand = [dict(m.predict(videos[0], views=views).ranking) for m in members.values()]
+    assert found["a"] == pytest.approx(np.mean([scores["a"] for scores in by_hand]))
+
+
+def test_sides_of_one_member_hold_for_all(videos):
+    sided = member(1)
+    sided.sided_classes = ("c",)
+    ensemble = Ensemble({"one": sided, "two": member(2)}, Combination.equal(2))
+    with pytest.raises(UserError, match=r"--flip .* class c"):
+        ensemble.predict(videos[0], views=Views(flip=True))
 
 
 def test_a_file_that_one_member_cannot_read(videos):

@@ -6,6 +6,7 @@ from clips import write_clip
 from muybridge.dataset.catalog import Clip
 from muybridge.errors import UserError
 from muybridge.inference.recognizer import Recognizer
+from muybridge.inference.views import Views
 from muybridge.inference.voting import vote
 from muybridge.models.config import ModelConfig
 from muybridge.models.recognizer import build
@@ -42,7 +43,7 @@ def test_several_views_are_the_mean_of_their_probabilities(video, sampler):
             for view in sampled.views
         ]
     assert len(alone) == 3
-    scores = dict(recognizer.predict(video, views=3).ranking)
+    scores = dict(recognizer.predict(video, views=Views(times=3)).ranking)
     np.testing.assert_allclose([scores[name] for name in "abc"], np.mean(alone, axis=0), atol=1e-6)
 
 
@@ -94,8 +95,38 @@ def test_a_part_of_a_file(tmp_path):
     assert not np.array_equal(whole.probabilities, part.probabilities)
 
 
-def test_errors(tmp_path, video):
+def test_errors(tmp_path):
     with pytest.raises(VideoError, match=r"gone\.avi"):
         make().predict(tmp_path / "gone.avi")
-    with pytest.raises(UserError, match="--views"):
-        make().predict(video, views=0)
+
+
+@pytest.mark.parametrize("combine", ["mean", "vote"])
+@pytest.mark.parametrize("views", [Views(crops=3), Views(times=2, crops=5, flip=True), Views(flip=True)])
+def test_crops_and_mirror_images_are_combined(video, combine, views):
+    recognizer = make(combine=combine)
+    size_px = 37 if views.crops > 1 else 32  # 32 * 256 / 224
+    sampled = read_sampled(video, recognizer.sampler, views=views.times or 1, size_px=size_px)
+    places = {1: [(0, 0)], 3: [(2, 0), (2, 2), (2, 5)], 5: [(0, 0), (0, 5), (2, 2), (5, 0), (5, 5)]}[views.crops]
+    cut = [
+        sampled.frames_THWC[view][:, top : top + 32, left : left + 32] for view in sampled.views for top, left in places
+    ]
+    cut += [frames[:, :, ::-1].copy() for frames in cut] if views.flip else []
+    with torch.inference_mode():
+        alone_VK = recognizer.net(torch.from_numpy(np.stack(cut))).double().softmax(1).numpy()
+    expected = vote(alone_VK) if combine == "vote" else alone_VK.mean(axis=0)
+    scores = dict(recognizer.predict(video, views=views).ranking)
+    np.testing.assert_allclose([scores[name] for name in "abc"], expected, atol=1e-6)
+    assert scores != dict(recognizer.predict(video).ranking)
+
+
+def test_sides_forbid_mirror_images(video, tmp_path):
+    named = make(no_flip_classes=("b",))
+    named.save(tmp_path / "model")
+    for recognizer in (named, Recognizer.load(tmp_path / "model", device="cpu")):
+        assert recognizer.sided_classes == ("b",)
+        with pytest.raises(UserError, match=r"--flip .* class b"):
+            recognizer.predict(video, views=Views(flip=True))
+        assert recognizer.predict(video, views=Views(crops=3)).ranking
+    sided = Recognizer(named.net, classes=["wave_left", "x", "y"], sampler=SAMPLERS[0], size_px=32, device="cpu")
+    with pytest.raises(UserError, match="wave_left"):
+        next(iter(sided.predict_files([video], views=Views(flip=True))))

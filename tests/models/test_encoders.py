@@ -11,9 +11,9 @@ from muybridge.models.alexnet import AlexNet
 from muybridge.models.config import ModelConfig
 from muybridge.models.cost import count_macs
 from muybridge.models.densenet import DenseNet121
+from muybridge.models.encoders import create_encoder
 from muybridge.models.loading import load_pretrained
 from muybridge.models.mobilenet import MobileNetV1, same_padding
-from muybridge.models.recognizer import create_encoder
 
 # ---- Activations of another implementation (Keras, torchvision) under the same weights
 # The tolerance is relative too: in float64 the same network differs from either by 1e-4 on values up to 6,

@@ -9,9 +9,10 @@ from muybridge.models.alexnet import AlexNet
 from muybridge.models.config import EncoderName, ModelConfig
 from muybridge.models.densenet import DenseNet121
 from muybridge.models.encoder import FrameEncoder
+from muybridge.models.encoders import create_encoder
 from muybridge.models.freezing import set_trainable
 from muybridge.models.mobilenet import MobileNetV1
-from muybridge.models.recognizer import RecognizerNet, create_encoder
+from muybridge.models.recognizer import RecognizerNet
 
 
 def _disturb_batch_norms(net: nn.Module) -> None:

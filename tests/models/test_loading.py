@@ -13,9 +13,9 @@ from muybridge.errors import UserError
 from muybridge.models.alexnet import AlexNet
 from muybridge.models.config import ModelConfig
 from muybridge.models.densenet import DenseNet121
+from muybridge.models.encoders import create_encoder
 from muybridge.models.loading import load_pretrained
 from muybridge.models.mobilenet import MobileNetV1
-from muybridge.models.recognizer import create_encoder
 
 
 def _as_published_in_2017(state: dict[str, Tensor]) -> dict[str, Tensor]:

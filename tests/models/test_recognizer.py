@@ -6,7 +6,9 @@ from torch import nn
 
 from muybridge.models.config import ModelConfig
 from muybridge.models.cost import measure_cost
+from muybridge.models.fusion import LateFusion, TwoPathways
 from muybridge.models.recognizer import RecognizerNet, build
+from muybridge.recipes.loading import load_recipe
 
 SMALL = ModelConfig(width=0.25, weights="none", pooling="max", head_widths=(8, 4), dense_widths=(16,))
 
@@ -19,7 +21,7 @@ def _small(config: ModelConfig) -> ModelConfig:
     return dataclasses.replace(config, head_widths=(8, 4), dense_widths=(16,))
 
 
-@pytest.mark.parametrize("head", ["bilstm", "mean"])
+@pytest.mark.parametrize("head", ["bilstm", "mean", "bert"])
 def test_a_short_clip_scores_the_same_alone_and_in_a_batch(encoder_config: ModelConfig, head: str) -> None:
     net = RecognizerNet(dataclasses.replace(_small(encoder_config), head=head), class_count=5).eval()
     clip_BTHWC = _clip(3, 4, 64, 64, 3)
@@ -135,3 +137,32 @@ def test_cost_adds_up() -> None:
     assert cost.parameters == cost.trainable_parameters == sum(p.numel() for p in net.parameters())
     frozen = measure_cost(build(ModelConfig(weights="none", trainable="none"), 10), frame_count=5, size_px=224)
     assert frozen.parameters - frozen.trainable_parameters == 3_206_976
+
+
+def test_the_papers_recognizer_has_the_papers_sizes() -> None:
+    net = RecognizerNet(load_recipe("r2plus1d-bert").model, class_count=51).eval()
+    clip_BTHWC = _clip(1, 32, 112, 112, 3)
+    with torch.no_grad():
+        features_BSD = net.encode(clip_BTHWC)
+        assert features_BSD.shape == (1, 4, 512)
+        assert net.classify(features_BSD).shape == (1, 51)
+
+
+@pytest.mark.parametrize("head", ["bilstm", "bert"])
+def test_slowfast_gives_each_head_of_late_fusion_its_own_pathway(head: str) -> None:
+    config = ModelConfig(encoder="slowfast_r50", weights="none", head=head, fusion="late")
+    net = RecognizerNet(config, class_count=3).eval()
+    fusion, encoder = net.head, net.encoder
+    assert isinstance(fusion, LateFusion) and isinstance(encoder, TwoPathways)
+    seen: dict[str, torch.Tensor] = {}
+    for name in ("slow", "fast"):
+        getattr(fusion, name).register_forward_pre_hook(lambda _, inputs, name=name: seen.__setitem__(name, inputs[0]))
+    with torch.no_grad():
+        encoded_BSD = net.encode(_clip(1, 32, 64, 64, 3))
+        net.classify(encoded_BSD)
+        features_BSD = net.norm(encoded_BSD)
+    slow, alpha = encoder.slow_feature_count, encoder.alpha
+    assert torch.equal(seen["slow"], features_BSD[:, ::alpha, :slow])
+    assert torch.equal(seen["fast"], features_BSD[:, :, slow:])
+    # Every step of the slow pathway is read: between two of its own its vectors stand still.
+    assert torch.equal(encoded_BSD[:, ::alpha, :slow].repeat_interleave(alpha, dim=1), encoded_BSD[:, :, :slow])

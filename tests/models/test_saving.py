@@ -47,6 +47,32 @@ def test_loading_needs_no_pretrained_weights_and_keeps_what_learns(
     assert learning == [name for name, parameter in loaded.named_parameters() if parameter.requires_grad]
 
 
+@pytest.mark.parametrize("head", ["lstm", "bert", "concat"])
+@pytest.mark.parametrize("fusion", ["none", "late"])
+def test_every_temporal_head_is_saved_whole(tmp_path: Path, head: str, fusion: str) -> None:
+    config = dataclasses.replace(SMALL, head=head, fusion=fusion, head_positions=6, bert_feed_forward=32)
+    net = _save(tmp_path, config).eval()
+    loaded, saved = load_recognizer(tmp_path)
+    clip_BTHWC, lengths_B = torch.randint(0, 256, (2, 5, 32, 32, 3), dtype=torch.uint8), torch.tensor([5, 2])
+    with torch.no_grad():
+        assert torch.equal(loaded(clip_BTHWC, lengths_B), net(clip_BTHWC, lengths_B))
+    assert saved.config == config
+
+
+def test_a_model_saved_before_there_were_other_heads_loads(tmp_path: Path) -> None:
+    net = _save(tmp_path).eval()
+    path = tmp_path / "model.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    for field in ("head_positions", "fusion", "fusion_ratio", *(name for name in content["model"] if "bert" in name)):
+        del content["model"][field]
+    path.write_text(json.dumps(content), encoding="utf-8")
+    loaded, saved = load_recognizer(tmp_path)
+    clip_BTHWC = torch.randint(0, 256, (2, 3, 32, 32, 3), dtype=torch.uint8)
+    with torch.no_grad():
+        assert torch.equal(loaded(clip_BTHWC), net(clip_BTHWC))
+    assert saved.config == SMALL
+
+
 def test_classes_must_match_the_scores(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="2 class names for 3 scores"):
         save_recognizer(tmp_path, RecognizerNet(SMALL, 3), classes=["a", "b"], preprocessing={})

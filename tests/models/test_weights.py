@@ -14,7 +14,8 @@ from muybridge.errors import UserError
 from muybridge.models import weights
 from muybridge.models.alexnet import AlexNet
 from muybridge.models.config import ModelConfig
-from muybridge.models.recognizer import build, create_encoder
+from muybridge.models.encoders import create_encoder
+from muybridge.models.recognizer import build
 from muybridge.models.weights import PRETRAINED, SOURCES, Pretrained, resolve
 
 DENSENET = "densenet121-a639ec97.pth"
@@ -176,7 +177,7 @@ def test_none_and_a_path_need_no_network(tmp_path: Path) -> None:
     ("choice", "told"),
     [
         ("imagnet", "did you mean 'imagenet'"),
-        ("nowhere/mine.pth", "no such file; choose from imagenet, none, the path"),
+        ("nowhere/mine.pth", "no such file; choose from ig65m, imagenet, kinetics, none, pretrained, the path"),
     ],
 )
 def test_a_missing_path_is_told(choice: str, told: str) -> None:
@@ -239,3 +240,43 @@ def test_entries_agree_with_their_encoder(entry: Pretrained) -> None:
     assert entry.scaling == encoder.scaling
     assert entry.licence
     assert entry.url is None or entry.url.startswith("https://")
+
+
+# ---- Data sets
+
+
+@pytest.mark.parametrize(
+    ("encoder", "choice", "name"),
+    [
+        ("mobilenet", "pretrained-192", "mobilenet_1_0_192_tf.h5"),
+        ("densenet", "pretrained", DENSENET),
+        ("i3d", "pretrained", "rgb_imagenet.pt"),
+        ("r3d_18", "kinetics", "r3d_18-b3b3357e.pth"),
+        ("mc3_18", "kinetics-112", "mc3_18-a90a0ba3.pth"),
+        ("r2plus1d_34", "pretrained", "r2plus1d_34_clip32_ft_kinetics_from_ig65m-ade133f1.pth"),
+        ("r2plus1d_34", "ig65m", "r2plus1d_34_clip32_ig65m_from_scratch-449a7af9.pth"),
+        ("slowfast_r50", "pretrained", "SLOWFAST_8x8_R50.pyth"),
+    ],
+)
+def test_files_by_what_they_were_trained_on(
+    publisher: _Publisher, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, encoder: str, choice: str, name: str
+) -> None:
+    _publish(publisher, monkeypatch, name, b"any")
+    assert resolve(encoder, 1.0, choice, cache_dir=tmp_path) == tmp_path / name
+    assert publisher.requests == [name]
+
+
+def test_data_sets_and_scores_nobody_published_are_told() -> None:
+    with pytest.raises(UserError, match="no weights trained on imagenet are published for i3d; there are kinetics"):
+        resolve("i3d", 1.0, "imagenet")
+    with pytest.raises(UserError, match=r"no pretrained weights are published for small; say --model\.weights none"):
+        resolve("small", 1.0, "pretrained")
+    with pytest.raises(UserError, match="ig65m weights of r2plus1d_34 have no class scores"):
+        resolve("r2plus1d_34", 1.0, "ig65m", with_classifier=True)
+    with pytest.raises(UserError, match=r"Kinetics-400 weights .* trained at 224 px; there are width 1 at 112 px"):
+        resolve("r3d_18", 1.0, "kinetics-224")
+
+
+def test_local_i3d_weights_come_before_the_download(weights_folder: Path, tmp_path: Path) -> None:
+    path = resolve("i3d", 1.0, "pretrained", with_classifier=True, weights_dir=weights_folder, cache_dir=tmp_path)
+    assert path == weights_folder / "i3d_rgb_kinetics400_fp16conv.safetensors"

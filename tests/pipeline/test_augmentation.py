@@ -2,7 +2,9 @@ import cv2
 import numpy as np
 import pytest
 
-from muybridge.pipeline.augmentation import apply_affine, augment, draw_affine, is_sided
+from muybridge.errors import UserError
+from muybridge.pipeline.affine import apply_affine, compose
+from muybridge.pipeline.augmentation import augment, draw_affine, draw_crop, is_sided
 from muybridge.pipeline.config import AugmentConfig
 
 OFF = AugmentConfig(zoom=0, flip=False, rotation_degrees=0, shift=0, brightness=0)
@@ -107,6 +109,82 @@ def test_brightness_scales_and_saturates():
     gains = [augment(FRAMES, config, rng(n), may_flip=True).mean() / FRAMES.mean() for n in range(50)]
     assert min(gains) < 0.7
     assert max(gains) > 1.1
+
+
+def smooth_picture(size_px=96):
+    """A picture without fine detail, so that ways to interpolate agree."""
+    y, x = np.mgrid[:size_px, :size_px] / size_px
+    channels = [np.sin(5 * x + 2 * y), np.cos(3 * y - x), np.sin(4 * x * y)]
+    return np.round(127 + 100 * np.stack(channels, axis=-1)).astype(np.uint8)
+
+
+def crop_matrix(left, top, width, height, size_px):
+    """The map of a crop, by what becomes of its corners: pixel edges go to pixel edges."""
+    scale_x, scale_y = width / size_px, height / size_px
+    return np.array([[scale_x, 0, left + scale_x / 2 - 0.5], [0, scale_y, top + scale_y / 2 - 0.5]])
+
+
+def test_a_crop_is_what_cutting_out_and_resizing_gives():
+    picture, size_px = smooth_picture(), 96
+    matrix = crop_matrix(30, 12, 48, 64, size_px)
+    expected = cv2.resize(picture[12:76, 30:78], (size_px, size_px), interpolation=cv2.INTER_LINEAR)
+    found = apply_affine(picture[None], matrix)[0]
+    # At the edge ours sees the pixels next to the crop, which cutting out has lost.
+    assert np.abs(found.astype(int) - expected)[2:-2, 2:-2].max() <= 2
+
+
+def test_drawn_crops_lie_inside_and_have_the_share_and_aspect_asked_for():
+    shares, ratios = [], []
+    for seed in range(300):
+        matrix = draw_crop(0.3, rng(seed), width_px=96, height_px=48)
+        scale = matrix.diagonal()
+        first_edge = matrix @ [-0.5, -0.5, 1]
+        last_edge = matrix @ [95.5, 47.5, 1]
+        assert (first_edge >= -0.5 - 1e-9).all()
+        assert (last_edge <= np.array([95.5, 47.5]) + 1e-9).all()
+        np.testing.assert_allclose(last_edge - first_edge, scale * [96, 48])
+        shares.append(scale.prod())
+        ratios.append(scale[0] / scale[1])
+    assert 0.3 <= min(shares) < 0.33
+    assert 0.95 < max(shares) <= 1
+    assert 3 / 4 - 1e-9 <= min(ratios) < 0.8
+    assert 1.25 < max(ratios) <= 4 / 3 + 1e-9
+
+
+def test_crop_and_the_other_maps_are_one_map():
+    """One interpolation gives what cropping, resizing and then turning gives."""
+    picture, size_px = smooth_picture(), 96
+    crop = crop_matrix(8, 20, 72, 60, size_px)
+    config = AugmentConfig(zoom=0.1, flip=True, rotation_degrees=20, shift=0)
+    for seed in range(5):
+        turn = draw_affine(config, rng(seed), width_px=size_px, height_px=size_px, may_flip=True)
+        one_after_the_other = apply_affine(apply_affine(picture[None], crop), turn)[0]
+        at_once = apply_affine(picture[None], compose(crop, turn))[0]
+        # Only where no pixel comes from outside: cropped first, the border is repeated.
+        middle = slice(24, 72)
+        assert np.abs(at_once.astype(int) - one_after_the_other)[middle, middle].max() <= 3
+
+
+def test_augment_crops_all_frames_alike_and_leaves_the_other_draws_as_they_were():
+    still = np.repeat(smooth_picture()[None], 3, axis=0)
+    plain = AugmentConfig(crop_scale=1)
+    cropped = augment(still, AugmentConfig(crop_scale=0.5), rng(4), may_flip=True)
+    np.testing.assert_array_equal(cropped[0], cropped[2])
+    assert not np.array_equal(cropped, augment(still, plain, rng(4), may_flip=True))
+    generator = rng(4)
+    matrix = draw_affine(plain, generator, width_px=96, height_px=96, may_flip=True)
+    gain = 1 + plain.brightness * generator.uniform(-1, 1)
+    crop = draw_crop(0.5, generator, width_px=96, height_px=96)
+    expected = np.clip(gain * apply_affine(still, compose(crop, matrix)).astype(float), 0, 255)
+    assert np.abs(cropped - expected).max() <= 0.51
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("crop_scale", 0), ("crop_scale", 1.5), ("randaugment", -1), ("randaugment_magnitude", 11)]
+)
+def test_options_out_of_range(option, value):
+    with pytest.raises(UserError, match=f"augment.{option}"):
+        AugmentConfig(**{option: value})
 
 
 @pytest.mark.parametrize(

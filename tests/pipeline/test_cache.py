@@ -6,7 +6,8 @@ import pytest
 
 from muybridge.dataset.catalog import Clip
 from muybridge.errors import UserError
-from muybridge.pipeline.cache import SUFFIX, DamagedEntryError, FrameCache, read_entry
+from muybridge.pipeline.cache import DamagedEntryError, FrameCache, read_entry
+from muybridge.pipeline.cache_folder import FRAMES_SUFFIX
 from muybridge.pipeline.config import CacheConfig
 from muybridge.video.decoding import read_sampled
 from muybridge.video.sampling import EverySampler, Sampler, UniformSampler
@@ -21,7 +22,7 @@ def make_cache(
 
 
 def entries(folder: Path) -> list[Path]:
-    return sorted(folder.glob(f"*/*{SUFFIX}"))
+    return sorted(folder.glob(f"*/*{FRAMES_SUFFIX}"))
 
 
 def test_cached_frames_are_the_decoded_frames(tmp_path, make_clip):

@@ -10,7 +10,7 @@ from muybridge.pipeline.augmentation import apply_affine
 from muybridge.pipeline.cache import FrameCache
 from muybridge.pipeline.config import AugmentConfig, CacheConfig
 from muybridge.pipeline.loader import ClipDataset, EpochOrder, Item, collate, draw_positions, make_loader
-from muybridge.video.sampling import SlidingSampler, UniformSampler
+from muybridge.video.sampling import DenseSampler, SlidingSampler, UniformSampler
 
 OFF = AugmentConfig(zoom=0, flip=False, rotation_degrees=0, shift=0)
 
@@ -49,6 +49,23 @@ def test_training_draws_each_frame_within_its_segment(cache_and_clips):
     assert all(position in views_VT[:, t] for draw in seen for t, position in enumerate(draw))
     whole = {tuple(draw_positions(entry, np.random.default_rng(n), mix=False)) for n in range(50)}
     assert whole == {tuple(view) for view in entry.views}
+
+
+def test_dense_windows_jitter_as_a_whole(tmp_path, make_clip):
+    clips = [make_clip("long.avi", seed=1, frames=20, label="a"), make_clip("short.avi", seed=2, frames=3, label="b")]
+    sampler = DenseSampler(frames=4, stride=2)
+    cache = FrameCache(CacheConfig(folder=str(tmp_path / "cache")), sampler=sampler, views=3, size_px=16)
+    cache.build(clips, workers=1)
+    plain = dataclasses.replace(OFF, brightness=0)
+    data = ClipDataset(cache, clips, classes=["a", "b"], augment=plain, seed=0)
+    windows = [cache.read(clips[0], view) for view in cache.entry(clips[0]).views]
+    drawn = [data[epoch, 0].frames_THWC.tobytes() for epoch in range(40)]
+    assert set(drawn) == {window.tobytes() for window in windows}
+    assert len(set(drawn)) == 3
+    validation = ClipDataset(cache, clips, classes=["a", "b"], augment=None, seed=0)
+    np.testing.assert_array_equal(validation[7, 0].frames_THWC, windows[1])
+    # A clip without room to move has one window, whatever is drawn.
+    assert len({data[epoch, 1].frames_THWC.tobytes() for epoch in range(10)}) == 1
 
 
 def test_every_window_is_an_example(tmp_path, make_clip):

@@ -52,6 +52,17 @@ def test_ullahs_settings():
     assert (model.encoder, model.encoder_output, model.trainable) == ("alexnet", "logits", "none")
 
 
+def test_kalfaoglus_settings():
+    recipe = load_recipe("r2plus1d-bert")
+    assert recipe.sampler.build() == DenseSampler(frames=32, stride=1, policy="wrap")
+    model, training = recipe.model, recipe.training
+    assert (recipe.size_px, model.encoder, model.weights, model.trainable) == (112, "r2plus1d_34", "ig65m", "all")
+    assert (model.head, model.bert_layers, model.bert_heads, model.bert_feed_forward) == ("bert", 1, 8, 2048)
+    assert (model.bert_dropout, model.bert_keep, model.dropout, model.dense_widths) == (0.1, 0.8, 0.8, ())
+    assert (training.optimizer, training.learning_rate, training.weight_decay) == ("adamw", 1e-5, 1e-3)
+    assert (training.encoder_rate, training.head_epochs, training.label_smoothing) == (1, 0, 0)
+
+
 @pytest.mark.parametrize("name", [name for name in recipe_names() if name.startswith("modern-")])
 def test_modern_recipes_keep_the_structure_alone(name):
     recipe = load_recipe(name)

@@ -5,6 +5,10 @@ import torch
 
 from clips import tiny_recipe
 from muybridge import api
+from muybridge.errors import UserError
+from muybridge.jobs.steps import divide
+from muybridge.jobs.training import train_divided
+from muybridge.training.fitting import Interrupted
 
 FLAGS = ["--epochs", "3", "--training.learning-rate", "1e-4"]
 
@@ -37,3 +41,62 @@ def test_an_interrupted_run_that_was_moved_resumes_and_keeps_its_best_epoch(earl
     assert epoch_of(copy / "checkpoints" / "best.ckpt") == 1
     model = "model/model.safetensors"
     assert (copy / model).read_bytes() == (early_best / model).read_bytes()
+
+
+EVERYTHING = [
+    *("--training.mixup", "0.4", "--training.cutmix", "1", "--training.ema", "0.9", "--training.layer-decay", "0.8"),
+    *("--training.unfreeze-every", "0.02", "--training.accumulate", "2", "--batch-size", "4", "--epochs", "3"),
+    *("--augment.crop-scale", "0.5", "--augment.randaugment", "2"),
+]
+
+
+def weights_of(run):
+    return api.load(run).net.state_dict()
+
+
+def test_with_every_option_an_interrupted_training_resumes_to_the_same_bits(clips, tmp_path):
+    recipe = tiny_recipe(*EVERYTHING)
+    whole = api.train(clips, recipe, run=tmp_path / "whole").run
+
+    def interrupt(rows):
+        if len(rows) == 2:  # the last checkpoint is of the first epoch then
+            raise KeyboardInterrupt
+        return False
+
+    run = tmp_path / "run"
+    with pytest.raises(Interrupted):
+        train_divided(divide(clips, recipe.data), recipe, run=run, stop_early=interrupt)
+    assert epoch_of(run / "checkpoints" / "last.ckpt") == 1
+    api.resume(run)
+    for name in ("model/model.safetensors", "predictions.csv"):
+        assert (run / name).read_bytes() == (whole / name).read_bytes()
+
+
+@pytest.mark.parametrize("penalty", ["0", "0.01"])
+def test_accumulated_batches_are_one_bigger_batch(clips, tmp_path, penalty):
+    """The encoder is frozen, since batch norm would see each batch alone; 14 clips leave a smaller last step."""
+    flags = ["--model.trainable", "none", "--model.dropout", "0", "--epochs", "3", "--model.dense-widths", "8"]
+    flags += ["--model.l2", penalty, "--model.l1-activity", penalty, "--training.warmup-epochs", "2"]
+    split = divide(clips, tiny_recipe().data).split
+    assert len(split.train) % 6
+    runs, rows = {}, {}
+    for name, batch, accumulate in (("big", 6, 1), ("small", 2, 3), ("other", 2, 1)):
+        recipe = tiny_recipe(*flags, "--batch-size", str(batch), "--training.accumulate", str(accumulate))
+        result = api.train(clips, recipe, run=tmp_path / name)
+        runs[name], rows[name] = weights_of(result.run), result.rows
+    differ = [key for key in runs["big"] if not torch.allclose(runs["big"][key], runs["other"][key], atol=1e-4)]
+    assert differ
+    for key, value in runs["big"].items():
+        torch.testing.assert_close(runs["small"][key], value, atol=2e-5, rtol=1e-4)
+    for one, two in zip(rows["big"], rows["small"], strict=True):
+        assert two["learning_rate"] == pytest.approx(one["learning_rate"], rel=1e-6)
+        assert two["train_loss"] == pytest.approx(one["train_loss"], rel=1e-4)
+        assert two["train_accuracy"] == one["train_accuracy"]
+
+
+def test_unfreezing_that_would_not_end_is_refused_before_anything_is_written(clips, tmp_path):
+    for every, trainable, message in (("1", "all", "4 epochs"), ("0.1", "none", "that learn")):
+        recipe = tiny_recipe("--training.unfreeze-every", every, "--model.trainable", trainable)
+        with pytest.raises(UserError, match=message):
+            api.train(clips, recipe, run=tmp_path / "run")
+    assert not (tmp_path / "run").exists()

@@ -1,13 +1,16 @@
 import dataclasses
 
+import numpy as np
 import pytest
 import torch
 
+from muybridge.errors import UserError
 from muybridge.models.config import PENALTIES, ModelConfig
 from muybridge.models.recognizer import RecognizerNet, build
 from muybridge.pipeline.loader import Batch
 from muybridge.training.config import TrainingConfig
 from muybridge.training.fitting import precision, worker_count
+from muybridge.training.mixing import mix_clips
 from muybridge.training.module import RecognizerModule, make_optimizer, rate_factor
 
 
@@ -82,7 +85,7 @@ def loss_batch():
 
 def loss_of(net, **options):
     module = RecognizerModule(
-        net, TrainingConfig(label_smoothing=0, **options), class_counts=[1, 2, 5], steps_per_epoch=1
+        net, TrainingConfig(label_smoothing=0, **options), class_counts=[1, 2, 5], batches_per_epoch=1
     )
     module.log = lambda *args, **kwargs: None
     net.eval()  # without dropout the loss is a function of the batch
@@ -133,3 +136,67 @@ def test_precision_and_workers():
     assert precision("auto") in ("32-true", "bf16-mixed")
     assert worker_count(3) == 3
     assert 0 <= worker_count(-1) <= 8
+
+
+@pytest.mark.parametrize("options", [{"mixup": 0.4}, {"cutmix": 1.0}], ids=["mixup", "cutmix"])
+@pytest.mark.parametrize("class_weights", [False, True])
+def test_the_loss_of_mixed_clips_by_hand(net, options, class_weights):
+    config = TrainingConfig(label_smoothing=0.2, class_weights=class_weights, seed=3, **options)
+    module = RecognizerModule(net, config, class_counts=[1, 2, 5], batches_per_epoch=4)
+    logged = {}
+    module.log = lambda name, value, **_: logged.update({name: value.item()})
+    net.eval()
+    torch.manual_seed(0)
+    frames = torch.randint(0, 255, (3, 2, 32, 32, 3), dtype=torch.uint8)
+    batch = Batch(frames, torch.tensor([2, 2, 1]), torch.tensor([0, 1, 2]))
+    loss = module.training_step(batch, 2)
+    clip, targets_BK = mix_clips(
+        batch.frames_BTHWC,
+        batch.lengths_B,
+        torch.eye(3),
+        mixup=config.mixup,
+        cutmix=config.cutmix,
+        generator=np.random.default_rng([3, 2, 2]),
+        space=(2, 3),
+    )
+    assert targets_BK.max(dim=1).values.min() < 0.99
+    logits_BK = net(clip, batch.lengths_B)
+    smoothed_BK = 0.8 * targets_BK + 0.2 / 3
+    weights_K = 8 / (3 * torch.tensor([1.0, 2.0, 5.0])) if class_weights else torch.ones(3)
+    expected = -(smoothed_BK * weights_K * logits_BK.log_softmax(1)).sum() / (targets_BK @ weights_K).sum()
+    torch.testing.assert_close(loss, expected)
+    assert logged["train_loss"] == pytest.approx(loss.item())
+    assert logged["train_accuracy"] == pytest.approx(
+        (logits_BK.argmax(1) == targets_BK.argmax(1)).float().mean().item()
+    )
+    torch.testing.assert_close(module.training_step(batch, 2), loss)
+    assert module.training_step(batch, 3) != loss
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        ({"mixup": -0.1}, "mixup"),
+        ({"mixup": 0.2, "batch_size": 1}, "mixup"),
+        ({"cutmix": 1.0, "batch_size": 1}, "cutmix"),
+        ({"ema": 1.0}, "ema"),
+        ({"layer_decay": 0.0}, "layer_decay"),
+        ({"layer_decay": 1.1}, "layer_decay"),
+        ({"unfreeze_every": -1}, "unfreeze_every"),
+        ({"accumulate": 0}, "accumulate"),
+    ],
+)
+def test_options_out_of_range(options, name):
+    with pytest.raises(UserError, match=f"training.{name}"):
+        TrainingConfig(**options)
+
+
+def test_the_schedule_counts_optimiser_steps(net):
+    config = TrainingConfig(epochs=2, accumulate=3, batch_size=2, warmup_epochs=1)
+    module = RecognizerModule(net, config, class_counts=[4, 4, 5], batches_per_epoch=7)
+    assert module.steps_per_epoch == 3
+    configured = module.configure_optimizers()
+    schedule = configured["lr_scheduler"]["scheduler"]
+    head = next(n for n, group in enumerate(configured["optimizer"].param_groups) if group["depth"] is None)
+    factors = [schedule.lr_lambdas[head](step) for step in range(7)]
+    assert factors == [rate_factor(step, total=6, warmup=3, kind="cosine") for step in range(7)]

@@ -20,6 +20,7 @@ from muybridge.files import content_hash, write_json
 from muybridge.inference.combining import Combination
 from muybridge.inference.model import Frames, Model, Scores, clip_prediction, read_ahead
 from muybridge.inference.recognizer import Recognizer
+from muybridge.inference.views import AS_TRAINED, Views
 from muybridge.models.saving import METADATA_FILE, read_description
 from muybridge.text import only_in_each
 from muybridge.video.errors import VideoError
@@ -52,6 +53,9 @@ class Ensemble(Model):
         first, self.classes = next((name, member.classes) for name, member in members.items())
         for name, member in members.items():
             _check_same_classes(first, self.classes, name, member.classes)
+        self.sided_classes = tuple(
+            label for label in self.classes if any(label in member.sided_classes for member in members.values())
+        )
         self._orders = [[member.classes.index(label) for label in self.classes] for member in members.values()]
 
     @classmethod
@@ -103,29 +107,30 @@ class Ensemble(Model):
         write_json(folder / METADATA_FILE, content)
 
     def predict_members(
-        self, clips: Sequence[Clip], *, views: int | None = None, workers: int | None = None
+        self, clips: Sequence[Clip], *, views: Views = AS_TRAINED, workers: int | None = None
     ) -> Iterator[tuple[ClipPrediction, ...]]:
         """What each member says of each clip, over the ensemble's classes; arguments as in ``predict_clips``."""
         found = self._score_members(clips, views=views, workers=workers)
         for clip, answers in zip(clips, found, strict=True):
             yield tuple(clip_prediction(clip, answer) for answer in answers)
 
-    def _score(self, clips: Sequence[Clip], *, views: int | None, workers: int | None) -> Iterator[Scores | VideoError]:
+    def _score(self, clips: Sequence[Clip], *, views: Views, workers: int | None) -> Iterator[Scores | VideoError]:
         for answers in self._score_members(clips, views=views, workers=workers):
             failures = [answer for answer in answers if isinstance(answer, VideoError)]
             decoded = [answer for answer in answers if not isinstance(answer, VideoError)]
             yield failures[0] if failures else self.combination(np.stack(decoded))
 
     def _score_members(
-        self, clips: Sequence[Clip], *, views: int | None, workers: int | None
+        self, clips: Sequence[Clip], *, views: Views, workers: int | None
     ) -> Iterator[list[Scores | VideoError]]:
+        self._check(views)
         for reads in read_ahead(clips, partial(self._read, views=views), workers=workers):
             yield [
                 read if isinstance(read, VideoError) else member.probabilities(read)[order]
                 for member, order, read in zip(self.members.values(), self._orders, reads, strict=True)
             ]
 
-    def _read(self, clip: Clip, *, views: int | None) -> list[list[Frames] | VideoError]:
+    def _read(self, clip: Clip, *, views: Views) -> list[list[Frames] | VideoError]:
         """The views of a clip for each member; members that see the same frames share them."""
         by_reading = {member.reading: member for member in self.members.values()}
         reads = {reading: member.read(clip, views=views) for reading, member in by_reading.items()}

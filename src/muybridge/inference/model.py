@@ -18,7 +18,9 @@ import numpy.typing as npt
 
 from muybridge.cores import available_cores
 from muybridge.dataset.catalog import Clip
+from muybridge.errors import UserError
 from muybridge.evaluation.predictions import ClipPrediction
+from muybridge.inference.views import AS_TRAINED, Views
 from muybridge.video.errors import VideoError
 
 Frames = npt.NDArray[np.uint8]
@@ -71,30 +73,33 @@ class Model(ABC):
 
     Attributes:
         classes: Names of its K classes.
+        sided_classes: Those whose clips must not be mirrored.
     """
 
     classes: tuple[str, ...]
+    sided_classes: tuple[str, ...]
 
     @abstractmethod
     def save(self, folder: Path) -> None:
         """Save all that prediction needs; ``muybridge.load`` reads it back."""
 
     @abstractmethod
-    def _score(self, clips: Sequence[Clip], *, views: int | None, workers: int | None) -> Iterator[Scores | VideoError]:
+    def _score(self, clips: Sequence[Clip], *, views: Views, workers: int | None) -> Iterator[Scores | VideoError]:
         """The probabilities of each clip, in order, or why it could not be decoded."""
 
-    def predict(self, video: str | Path, *, views: int | None = None) -> Prediction:
+    def predict(self, video: str | Path, *, views: Views = AS_TRAINED) -> Prediction:
         """Recognise the action in a video file.
 
         Args:
             video: The file; the whole of it is taken as one clip.
-            views: How many samplings of the clip to combine; default: one, or all windows, as in training.
+            views: Which views of the clip to combine; default: one, or all windows, as in training.
 
         Returns:
             All classes with their probabilities.
 
         Raises:
             VideoError: If the file does not decode.
+            UserError: If mirrored views are asked for, but left and right matter to a class.
         """
         path = Path(video)
         [scores] = self._score([_whole_file(path)], views=views, workers=1)
@@ -103,7 +108,7 @@ class Model(ABC):
         return self._rank(path, scores)
 
     def predict_files(
-        self, paths: Sequence[Path], *, views: int | None = None, workers: int | None = None
+        self, paths: Sequence[Path], *, views: Views = AS_TRAINED, workers: int | None = None
     ) -> Iterator[Prediction]:
         """Recognise many videos, in order; one that does not decode gives a prediction with its error.
 
@@ -120,12 +125,18 @@ class Model(ABC):
                 yield self._rank(path, scores)
 
     def predict_clips(
-        self, clips: Sequence[Clip], *, views: int | None = None, workers: int | None = None
+        self, clips: Sequence[Clip], *, views: Views = AS_TRAINED, workers: int | None = None
     ) -> Iterator[ClipPrediction]:
         """Recognise labelled clips, in order, for evaluation; arguments as in ``predict_files``."""
         found = self._score(clips, views=views, workers=workers)
         for clip, scores in zip(clips, found, strict=True):
             yield clip_prediction(clip, scores)
+
+    def _check(self, views: Views) -> None:
+        if views.flip and self.sided_classes:
+            raise UserError(
+                f"--flip mirrors clips, but left and right matter to the class {self.sided_classes[0]}; leave it out"
+            )
 
     def _rank(self, path: Path, probabilities_K: Scores) -> Prediction:
         order = np.argsort(-probabilities_K, kind="stable")

@@ -15,11 +15,12 @@ import torch
 
 from muybridge.allocator import keep_freed_memory
 from muybridge.dataset.catalog import Clip
-from muybridge.errors import UserError
 from muybridge.inference.model import Frames, Model, Scores, read_ahead
+from muybridge.inference.views import Views
 from muybridge.inference.voting import vote
 from muybridge.models.recognizer import RecognizerNet
 from muybridge.models.saving import load_recognizer, save_recognizer
+from muybridge.pipeline.augmentation import is_sided
 from muybridge.pipeline.loader import Item, collate
 from muybridge.video.decoding import read_sampled
 from muybridge.video.errors import VideoError
@@ -27,6 +28,9 @@ from muybridge.video.sampling import Sampler, sampler_from_dict
 
 Windows = Literal["one", "all"]
 Combine = Literal["mean", "vote"]
+
+# Views that go through the network together; more would only need more memory.
+_VIEWS_AT_ONCE = 16
 
 
 class Recognizer(Model):
@@ -39,6 +43,7 @@ class Recognizer(Model):
         size_px: Side of the square frames.
         windows: ``"all"`` if a prediction combines all windows of a clip (a `SlidingSampler`'s), else ``"one"``.
         combine: How the scores of several windows or views become one.
+        no_flip_classes: Classes whose clips must not be mirrored, beside those with left or right in their name.
         device: Where it computes; default: a GPU if there is one.
     """
 
@@ -51,6 +56,7 @@ class Recognizer(Model):
         size_px: int,
         windows: Windows = "one",
         combine: Combine = "mean",
+        no_flip_classes: Sequence[str] = (),
         device: str | None = None,
     ) -> None:
         keep_freed_memory()
@@ -61,6 +67,7 @@ class Recognizer(Model):
         self.size_px = size_px
         self.windows = windows
         self.combine = combine
+        self.sided_classes = tuple(name for name in self.classes if is_sided(name) or name in no_flip_classes)
 
     @classmethod
     def load(cls, folder: Path, *, device: str | None = None) -> "Recognizer":
@@ -78,9 +85,10 @@ class Recognizer(Model):
             classes=metadata.classes,
             sampler=sampler_from_dict(preprocessing["sampler"]),
             size_px=preprocessing["size_px"],
-            # Models saved before these two existed use one window.
+            # Models saved before these existed use one window, and say nothing of sides.
             windows=preprocessing.get("windows", "one"),
             combine=preprocessing.get("combine", "mean"),
+            no_flip_classes=preprocessing.get("sided_classes", ()),
             device=device,
         )
 
@@ -91,10 +99,12 @@ class Recognizer(Model):
             "size_px": self.size_px,
             "windows": self.windows,
             "combine": self.combine,
+            "sided_classes": list(self.sided_classes),
         }
         save_recognizer(folder, self.net, classes=self.classes, preprocessing=preprocessing)
 
-    def _score(self, clips: Sequence[Clip], *, views: int | None, workers: int | None) -> Iterator[Scores | VideoError]:
+    def _score(self, clips: Sequence[Clip], *, views: Views, workers: int | None) -> Iterator[Scores | VideoError]:
+        self._check(views)
         for read in read_ahead(clips, lambda clip: self.read(clip, views=views), workers=workers):
             yield read if isinstance(read, VideoError) else self.probabilities(read)
 
@@ -103,29 +113,30 @@ class Recognizer(Model):
         """Equal for recognizers that see the same frames of a clip, so that one ``read`` serves them all."""
         return self.sampler, self.size_px, self.windows
 
-    def read(self, clip: Clip, *, views: int | None) -> list[Frames] | VideoError:
+    def read(self, clip: Clip, *, views: Views) -> list[Frames] | VideoError:
         """The frames of each view of a clip, or why it could not be decoded; safe to call in threads."""
-        if views is None and self.windows == "one":
-            views = 1
-        if views is not None and views < 1:
-            raise UserError(f"--views is {views}; give 1 or more")
         try:
             sampled = read_sampled(
                 clip.path,
                 self.sampler,
-                views=views,
-                size_px=self.size_px,
+                views=1 if views.times is None and self.windows == "one" else views.times,
+                size_px=views.read_size_px(self.size_px),
                 start_seconds=clip.start_seconds,
                 end_seconds=clip.end_seconds,
             )
         except VideoError as error:
             return error
-        return [sampled.frames_THWC[positions] for positions in sampled.views]
+        taken = [sampled.frames_THWC[positions] for positions in sampled.views]
+        return [view for frames_THWC in taken for view in views.cut(frames_THWC, self.size_px)]
 
-    @torch.inference_mode()
     def probabilities(self, views: list[Frames]) -> Scores:
         """Class probabilities of one clip from those of its views."""
+        parts = (views[start : start + _VIEWS_AT_ONCE] for start in range(0, len(views), _VIEWS_AT_ONCE))
+        probabilities_VK = np.concatenate([self._view_probabilities(part) for part in parts])
+        return vote(probabilities_VK) if self.combine == "vote" else np.asarray(probabilities_VK.mean(axis=0))
+
+    @torch.inference_mode()
+    def _view_probabilities(self, views: list[Frames]) -> Scores:
         batch = collate([Item(frames_THWC, 0) for frames_THWC in views])
         logits_VK = self.net(batch.frames_BTHWC.to(self.device), batch.lengths_B.to(self.device))
-        probabilities_VK = logits_VK.double().softmax(dim=1).cpu().numpy()
-        return vote(probabilities_VK) if self.combine == "vote" else np.asarray(probabilities_VK.mean(axis=0))
+        return np.asarray(logits_VK.double().softmax(dim=1).cpu().numpy())

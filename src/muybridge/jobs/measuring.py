@@ -16,9 +16,9 @@ from muybridge.evaluation.artefacts import write_evaluation
 from muybridge.evaluation.evaluation import Evaluation, evaluate_predictions
 from muybridge.files import read_json
 from muybridge.inference.loading import load_model
+from muybridge.inference.views import AS_TRAINED, Views
 from muybridge.jobs.steps import FITTED_PARTS, predict_labelled, read_clips
 from muybridge.recipes.recipe import DataConfig
-from muybridge.text import counted
 from muybridge.training.run_folder import RunFolder
 
 
@@ -27,7 +27,7 @@ def evaluate(
     clips: str | Path | None = None,
     *,
     data: DataConfig | None = None,
-    views: int | None = None,
+    views: Views = AS_TRAINED,
     out: str | Path | None = None,
     console: Console = STDERR,
 ) -> Evaluation:
@@ -37,9 +37,9 @@ def evaluate(
         run: A run directory (or, with ``clips``, a model folder).
         clips: Other labelled clips; default: the run's test part.
         data: Which of the other clips: classes, and for ``given``, ``official-N`` or named groups the test part.
-        views: How many samplings of each clip to combine; default: as the model was trained to be used.
+        views: Which views of each clip to combine; default: as the model was trained to be used.
         out: Folder for predictions.csv, per_class.csv, confusion_matrix.png, evaluation.json; default: the run's
-            folder ``evaluations/<clips>``, with ``-views<n>`` if views were asked for.
+            folder ``evaluations/<clips>``, with ``-views<n>`` and the like if views were asked for.
         console: Where progress is printed.
 
     Returns:
@@ -63,10 +63,10 @@ def evaluate(
     else:
         chosen, protocol, leak, notes = _other_clips(run, Path(clips), model.classes, data or DataConfig())
     predictions = predict_labelled(model, chosen, views=views, console=console)
-    if views is not None:
-        notes.append(f"scores combined over {counted(views, 'view')} of each clip")
+    if views != AS_TRAINED:
+        notes.append(f"scores of each clip combined over {views.describe()}")
     evaluation = evaluate_predictions(predictions, protocol=protocol, leak=leak, notes=notes)
-    name = (Path(clips).resolve().stem if clips else "test") + (f"-views{views}" if views else "")
+    name = (Path(clips).resolve().stem if clips else "test") + views.suffix()
     write_evaluation(Path(out) if out else run / "evaluations" / name, predictions, evaluation)
     return evaluation
 

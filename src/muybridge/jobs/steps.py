@@ -14,6 +14,7 @@ from muybridge.dataset.split import Part, Split
 from muybridge.errors import UserError
 from muybridge.evaluation.predictions import ClipPrediction, Predictions
 from muybridge.inference.model import Model
+from muybridge.inference.views import AS_TRAINED, Views
 from muybridge.recipes.recipe import DataConfig
 
 FITTED_PARTS: tuple[Part, ...] = ("train", "validation")
@@ -89,7 +90,9 @@ def divide(clips: str | Path, data: DataConfig) -> DividedClips:
     )
 
 
-def predict_labelled(model: Model, clips: Sequence[Clip], *, views: int | None = None, console: Console) -> Predictions:
+def predict_labelled(
+    model: Model, clips: Sequence[Clip], *, views: Views = AS_TRAINED, console: Console
+) -> Predictions:
     """Predict labelled clips, with a progress bar."""
     found: Iterator[ClipPrediction] = model.predict_clips(clips, views=views)
     with progress_on(console) as progress:

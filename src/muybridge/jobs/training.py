@@ -4,7 +4,7 @@ Notable: a training ends with the honest part. The saved model is measured on th
 that ``predict`` uses, from the files and not from the cache, and the report is written.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +16,7 @@ from rich.console import Console
 from muybridge.console import STDERR, progress_on, say
 from muybridge.cores import available_cores
 from muybridge.dataset.catalog import Clip
-from muybridge.dataset.split import Split
+from muybridge.dataset.split import Part, Split
 from muybridge.errors import UserError
 from muybridge.evaluation.artefacts import write_evaluation
 from muybridge.evaluation.evaluation import Evaluation, evaluate_predictions
@@ -25,13 +25,18 @@ from muybridge.files import read_json, write_json
 from muybridge.inference.recognizer import Recognizer
 from muybridge.jobs.reporting import report
 from muybridge.jobs.steps import FITTED_PARTS, DividedClips, divide, predict_labelled
+from muybridge.models.heads import require_positions
 from muybridge.models.recognizer import RecognizerNet, build
+from muybridge.pipeline.activations import ActivationDataset
 from muybridge.pipeline.cache import FrameCache
 from muybridge.pipeline.loader import ClipDataset
 from muybridge.recipes.loading import load_recipe, save_recipe
 from muybridge.recipes.recipe import Recipe
+from muybridge.text import counted
 from muybridge.training.batch_size import largest_batch
-from muybridge.training.fitting import Interrupted, fit
+from muybridge.training.encoding import FrozenPart, encodes_once
+from muybridge.training.fitting import Interrupted, fit, load_weights
+from muybridge.training.rates import check_stages
 from muybridge.training.run_folder import RunFolder, describe_environment, write_rows
 
 # Frames of a clip for which memory is reckoned where the sampler has no limit.
@@ -183,6 +188,8 @@ def new_net(recipe: Recipe, split: Split, *, weights: str | None = None) -> Reco
         raise UserError(
             f"size_px is {recipe.size_px}; {recipe.model.encoder} needs at least {net.encoder.minimum_size_px}"
         )
+    _check_positions(net, recipe)
+    check_stages(net, recipe.training)
     return net
 
 
@@ -193,12 +200,27 @@ def resolve_batch_size(recipe: Recipe, net: RecognizerNet, clip_count: int, *, c
     size, reason = largest_batch(
         net,
         recipe.training,
-        frame_count=recipe.sampler.frames or LONG_CLIP_FRAMES,
+        frame_count=recipe.sampler.most_frames or LONG_CLIP_FRAMES,
         size_px=recipe.size_px,
         clip_count=clip_count,
     )
     say(console, f"batch size: {size} clips ({reason}); the learning rate stays as it is")
     return replace(recipe, training=replace(recipe.training, batch_size=size))
+
+
+def _check_positions(net: RecognizerNet, recipe: Recipe) -> None:
+    """A clip too long for the temporal head is told now, not when the first one comes along."""
+    if net.head.positions is None:
+        return
+    frames = recipe.sampler.most_frames
+    if frames is None:
+        raise UserError(
+            f"sampler.kind every with sampler.frames 0 takes clips of any length, and model.head {recipe.model.head} "
+            f"has model.head_positions {net.head.positions}; set sampler.frames to the most that a clip may have"
+        )
+    steps_B = net.step_lengths(torch.tensor([frames]))
+    assert steps_B is not None  # given for a number of frames
+    require_positions(int(steps_B[0]), net.head.positions)
 
 
 def _fit_and_measure(
@@ -221,7 +243,7 @@ def _fit_and_measure(
     if resume and folder.undecodable.exists():
         _check_unchanged(read_json(folder.undecodable), failed)
     write_json(folder.undecodable, failed)
-    datasets = {
+    datasets: dict[Part, ClipDataset] = {
         part: ClipDataset(
             cache,
             [clip for clip in clips if clip.id not in failed],
@@ -237,11 +259,16 @@ def _fit_and_measure(
         write_rows(folder.metrics, rows)
         return stop_early is not None and stop_early(rows)
 
+    examples: dict[Part, ClipDataset | ActivationDataset] = {**datasets}
+    if encodes_once(net, recipe.cache):
+        if resume and folder.last_checkpoint.exists():
+            load_weights(net, folder.last_checkpoint)  # the frozen part is needed now, before the rest is taken up
+        examples = {**encode_once(datasets, FrozenPart(net), variants=recipe.cache.variants, console=console)}
     rows = fit(
         net,
         recipe.training,
-        train=datasets["train"],
-        validation=datasets["validation"],
+        train=examples["train"],
+        validation=examples["validation"],
         run=folder,
         console=console,
         on_epoch=after_epoch,
@@ -255,6 +282,7 @@ def _fit_and_measure(
         size_px=recipe.size_px,
         windows=recipe.sampler.windows,
         combine=recipe.sampler.combine,
+        no_flip_classes=recipe.augment.no_flip_classes,
     )
     recognizer.save(folder.model)
     if not measure:
@@ -289,6 +317,28 @@ def decode_once(cache: FrameCache, clips: Sequence[Clip], *, console: Console) -
     for clip, reason in result.failed.items():
         say(console, f"left out: {clip}: {reason}")
     return result.failed
+
+
+def encode_once(
+    datasets: Mapping[Part, ClipDataset], frozen: FrozenPart, *, variants: int, console: Console
+) -> dict[Part, ActivationDataset]:
+    """Replace frames by what the frozen part of the network makes of them, computed now where it is not kept yet."""
+    encoded = {
+        part: ActivationDataset(clips, frozen, identity=frozen.identity, variants=variants)
+        for part, clips in datasets.items()
+    }
+    with progress_on(console) as progress:
+        task = progress.add_task("encoding once", total=None)
+        computed = 0
+        for part in encoded.values():
+            computed += part.build(lambda done, total: progress.update(task, completed=done, total=total))
+    train = encoded["train"]
+    say(
+        console,
+        f"features: the frozen encoder saw {counted(computed, 'clip')} now, the others are kept from before; "
+        f"{train.variants} augmented variants of each training clip take turns",
+    )
+    return encoded
 
 
 def _check_unchanged(before: dict[str, str], now: dict[str, str]) -> None:

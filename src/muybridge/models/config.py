@@ -14,46 +14,86 @@ from cyclopts import Parameter
 from muybridge.errors import UserError
 from muybridge.text import did_you_mean
 
-EncoderName = Literal["mobilenet", "densenet", "alexnet", "small"]
+FrameEncoderName = Literal["mobilenet", "densenet", "alexnet", "small"]
+VideoEncoderName = Literal["i3d", "r3d_18", "mc3_18", "r2plus1d_18", "r2plus1d_34", "slowfast_r50"]
+EncoderName = Literal[FrameEncoderName, VideoEncoderName]
 EncoderOutput = Literal["maps", "logits"]
 PoolingName = Literal["max", "mean", "grid"]
-HeadName = Literal["bilstm", "mean"]
+HeadName = Literal["bilstm", "lstm", "bert", "concat", "mean"]
+FusionName = Literal["none", "late"]
 ScalingName = Literal["imagenet", "unit"]
 
-AUTO_TRAINABLE = {"mobilenet": "last-15", "densenet": "last-114", "alexnet": "last-5"}
-"""What "auto" trains of a pretrained encoder: the report's choice, the last dense block, the last two convolutions."""
+ADAPTERS = ("timm", "transformers")
+"""Libraries whose encoders are named ``LIBRARY:NAME``."""
+
+AUTO_TRAINABLE = {
+    "mobilenet": "last-15",
+    "densenet": "last-114",
+    "alexnet": "last-5",
+    "i3d": "last-20",
+    "r3d_18": "last-16",
+    "mc3_18": "last-16",
+    "r2plus1d_18": "last-28",
+    "r2plus1d_34": "last-41",
+    "slowfast_r50": "last-52",
+}
+"""What "auto" trains of a pretrained encoder: the report's choice, AlexNet's last two convolutions, else its last
+stage; nothing of an adapter's."""
 
 PENALTIES = ("l1", "l2", "l1_bias", "l2_bias", "l1_activity", "l2_activity")
 
 
+def _adapter(encoder: str) -> str:
+    library, _, name = encoder.partition(":")
+    return library if name and library in ADAPTERS else ""
+
+
+def _require_encoder(encoder: str) -> None:
+    if not _adapter(encoder):
+        _require_choice("encoder", encoder, (*get_args(EncoderName), *(f"{library}:NAME" for library in ADAPTERS)))
+
+
+def _known_encoder(_: object, encoder: str) -> None:
+    """Refuse an unknown name while options are read, where the message can say which file it stands in."""
+    try:
+        _require_encoder(encoder)
+    except UserError as error:
+        raise ValueError(str(error)) from None
+
+
 @dataclass(frozen=True)
 class ModelConfig:
-    """A recognizer: frame encoder, pooling, temporal head and classifier.
+    """A recognizer: encoder, pooling, temporal head and classifier.
 
     Raises:
         UserError: A value is not one of those named beside its field.
     """
 
-    encoder: EncoderName = "mobilenet"
-    """Frame encoder: "mobilenet" (MobileNet v1), "densenet" (DenseNet121), "alexnet", or "small": four
-    convolutions for training from nothing, with weights "none"."""
+    encoder: Annotated[str, Parameter(validator=_known_encoder)] = "mobilenet"
+    """Frame encoder: "mobilenet" (MobileNet v1), "densenet" (DenseNet121), "alexnet", or "small", four convolutions
+    for training from nothing, with weights "none". Video encoder: "i3d", "r3d_18", "mc3_18", "r2plus1d_18",
+    "r2plus1d_34" or "slowfast_r50". Others: "timm:NAME", or "transformers:NAME" by name or local folder."""
 
     width: float = 1.0
-    """Multiplier of every layer's channels, MobileNet only; ImageNet weights exist for 0.25, 0.5, 0.75, 1."""
+    """Multiplier of every layer's channels, MobileNet only; pretrained weights exist for 0.25, 0.5, 0.75, 1."""
 
     encoder_output: EncoderOutput = "maps"
-    """What the encoder gives: "maps", its last feature maps, or "logits", its 1000 ImageNet scores."""
+    """What the encoder gives: "maps", its last feature maps, or "logits", the scores it was trained to give
+    (1000 of ImageNet, 400 of Kinetics)."""
 
     trainable: str = "auto"
     """Which encoder layers learn: "all", "none", or "last-N", counted as Keras counts (the report: last-15);
-    "auto" is the last stage of a pretrained encoder (MobileNet: last-15) and all of a fresh one."""
+    "auto" is the last stage of a pretrained encoder (MobileNet: last-15), nothing of timm's and transformers', and
+    all of a fresh one."""
 
-    weights: Annotated[str, Parameter(alias="--weights")] = "imagenet"
-    """First weights of the encoder: "imagenet" (trained at 224 px), for MobileNet also "imagenet-128", "-160"
-    and "-192", or "none", or the path of a .safetensors, .pth or Keras .h5 file."""
+    weights: Annotated[str, Parameter(alias="--weights")] = "pretrained"
+    """First weights of the encoder: "pretrained", on the data set usual for it, or by its name "imagenet" (at 224 px;
+    for MobileNet also "imagenet-128", "-160" and "-192"), "kinetics" or "ig65m" (R(2+1)D-34); or "none", or the path
+    of a .safetensors, .pth, .pt, .pyth or Keras .h5 file."""
 
     scaling: ScalingName = "imagenet"
-    """Pixel scaling: "imagenet", as the ImageNet weights saw it, or "unit", the report's plain 1/255."""
+    """Pixel scaling: "imagenet", as the encoder's pretrained weights saw it (whatever they were trained on), or
+    "unit", the report's plain 1/255."""
 
     frozen_batch_norm: bool = True
     """Keep all of the encoder's batch norms as pretrained, also in layers that learn: a batch holds few, similar
@@ -70,13 +110,39 @@ class ModelConfig:
     """Layer norm on each frame's vector before the temporal head (not in the report)."""
 
     head: HeadName = "bilstm"
-    """From frames to one vector per clip: "bilstm", or "mean", the baseline that ignores order."""
+    """From the steps of a clip to one vector: "bilstm", "lstm" (forward only), "bert" (attention; Kalfaoglu et
+    al.), "concat" (all steps side by side), or "mean", the baseline that ignores order."""
 
     head_widths: tuple[int, ...] = (256,)
-    """Units of each BiLSTM layer, per direction, first layer first."""
+    """Units of each BiLSTM or LSTM layer, per direction, first layer first."""
 
     head_dropout: float = 0.0
-    """Dropout on the input of each BiLSTM layer while training."""
+    """Dropout on the input of each BiLSTM or LSTM layer while training."""
+
+    head_positions: int = 64
+    """bert and concat only: the longest clip they are made for, in steps (for a frame encoder, frames)."""
+
+    bert_layers: int = 1
+    """Transformer layers of a BERT head."""
+
+    bert_heads: int = 8
+    """Attention heads of a BERT layer; they must divide the features of a step."""
+
+    bert_feed_forward: int = 2048
+    """Hidden units of the feed-forward part of a BERT layer."""
+
+    bert_dropout: float = 0.1
+    """Dropout inside a BERT head while training."""
+
+    bert_keep: float = 0.8
+    """Probability that a BERT head can see a step while training; 1 hides none."""
+
+    fusion: FusionName = "none"
+    """"late": a second head of the same kind reads a slow stream, every n-th step or the encoder's own slow
+    pathway, and both results are joined. "none": one head."""
+
+    fusion_ratio: int = 4
+    """late only: steps of the fast stream for each of the slow one; an encoder with a slow pathway has its own."""
 
     dense_widths: tuple[int, ...] = ()
     """Units of each ReLU layer between the head and the class scores; may be empty."""
@@ -103,20 +169,27 @@ class ModelConfig:
     """Penalty on the squared outputs of the dense layers, a mean over the clips of a batch."""
 
     def __post_init__(self) -> None:
-        _require_choice("encoder", self.encoder, get_args(EncoderName))
+        _require_encoder(self.encoder)
         _require_choice("encoder_output", self.encoder_output, get_args(EncoderOutput))
-        if self.encoder == "small":
-            _require(self.encoder_output == "maps", "encoder_output", self.encoder_output, "maps for small")
+        if self.encoder == "small" or self.adapter:
+            expected = f"maps for {self.encoder}"
+            _require(self.encoder_output == "maps", "encoder_output", self.encoder_output, expected)
         _require_choice("pooling", self.pooling, get_args(PoolingName))
         _require_choice("head", self.head, get_args(HeadName))
+        _require_choice("fusion", self.fusion, get_args(FusionName))
         _require_choice("scaling", self.scaling, get_args(ScalingName))
         last_layer_count(self.layers_to_train)
         _require(0 < self.width <= 4, "width", self.width, "a number above 0 and at most 4")
         if self.encoder != "mobilenet":
             _require(self.width == 1, "width", self.width, f"1 for {self.encoder}: only mobilenet has widths")
         _require(0 < self.batch_norm_momentum <= 1, "batch_norm_momentum", self.batch_norm_momentum, "in (0, 1]")
-        for field in ("head_dropout", "dropout"):
+        for field in ("head_dropout", "bert_dropout", "dropout"):
             _require(0 <= getattr(self, field) < 1, field, getattr(self, field), "in [0, 1)")
+        _require(0 < self.bert_keep <= 1, "bert_keep", self.bert_keep, "in (0, 1]")
+        least = {"head_positions": 1, "bert_layers": 1, "bert_heads": 1, "bert_feed_forward": 1, "fusion_ratio": 2}
+        for field, minimum in least.items():
+            value = getattr(self, field)
+            _require(value >= minimum, field, value, f"{minimum} or more")
         for field in ("head_widths", "dense_widths"):
             # YAML and JSON give lists; a frozen value holds tuples.
             object.__setattr__(self, field, tuple(getattr(self, field)))
@@ -126,9 +199,14 @@ class ModelConfig:
             value = getattr(self, field)
             _require(value >= 0, field, value, "0 or more")
             _require(not value or len(self.dense_widths) > 0, field, value, "0 without layers in model.dense_widths")
-        if self.head == "bilstm":
-            _require(len(self.head_widths) > 0, "head_widths", self.head_widths, "one number per BiLSTM layer")
-        _require(bool(self.weights), "weights", self.weights, "imagenet, none or a path")
+        if self.head in ("bilstm", "lstm"):
+            _require(len(self.head_widths) > 0, "head_widths", self.head_widths, "one number per layer of the head")
+        _require(bool(self.weights), "weights", self.weights, "pretrained, none or a path")
+
+    @property
+    def adapter(self) -> str:
+        """The library that the encoder is from, or "" for one of ours."""
+        return _adapter(self.encoder)
 
     @property
     def pretrained(self) -> bool:
@@ -140,7 +218,9 @@ class ModelConfig:
         """``trainable`` with ``auto`` resolved."""
         if self.trainable != "auto":
             return self.trainable
-        return AUTO_TRAINABLE.get(self.encoder, "all") if self.pretrained else "all"
+        if not self.pretrained:
+            return "all"
+        return "none" if self.adapter else AUTO_TRAINABLE.get(self.encoder, "all")
 
 
 def last_layer_count(trainable: str) -> int | None:

@@ -80,9 +80,9 @@ class Encoder(nn.Module, ABC):
         feature_count: D, the channels of its maps.
     """
 
-    scaling: ClassVar[Scaling]
-    default_size_px: ClassVar[int] = 224
-    minimum_size_px: ClassVar[int]
+    scaling: Scaling
+    default_size_px: int = 224
+    minimum_size_px: int
     classifier_name: ClassVar[str] = "classifier"
     output: EncoderOutput
     feature_count: int
@@ -146,7 +146,7 @@ class FrameEncoder(Encoder):
         """List the stages of the maps and, where the output is scores, the classifier."""
         if self.output == "maps":
             return self.map_stages()
-        return [*self.map_stages(), Stage(self._logit_maps, self.classifier)]
+        return [*self.map_stages(), Stage(self._logit_maps, self.get_submodule(self.classifier_name))]
 
     def forward(self, frames_BCHW: Tensor) -> Tensor:
         """Encode scaled images.
@@ -175,7 +175,7 @@ class VideoEncoder(Encoder):
         minimum_frames: Shorter clips leave no maps; their last frame is repeated.
     """
 
-    minimum_frames: ClassVar[int] = 1
+    minimum_frames: int = 1
 
     def __init__(self, *, output: EncoderOutput, map_count: int, class_count: int) -> None:
         """Create the base of an encoder.
@@ -234,3 +234,12 @@ def initialise(encoder: Encoder) -> None:
             nn.init.kaiming_normal_(module.weight, mode="fan_in", nonlinearity="relu")
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
+
+
+def leaf_layers(name: str, part: nn.Module) -> list[EncoderLayer]:
+    """List the modules of a part that hold no others, in the order in which they stand, ReLUs as parameterless."""
+    return [
+        EncoderLayer(f"{name}.{path}", None if isinstance(module, nn.ReLU) else module)
+        for path, module in part.named_modules()
+        if next(module.children(), None) is None
+    ]

@@ -1,37 +1,46 @@
-"""Temporal heads: from one vector per frame to one vector per clip.
+"""Temporal heads: from one vector per step to one vector per clip. Here what all share, and the two without memory.
 
-Every head honours the true length of each clip: frames beyond it never reach the result, so a short clip
-scores the same alone and padded in a batch.
+Every head honours the true length of each clip: steps beyond it never reach the result, so a short clip
+scores the same alone and padded in a batch. The others are in ``recurrent``, ``bert`` and ``fusion``;
+``head_factory`` chooses.
 
-Axes: B clips, T frames, D features.
+Axes: B clips, S steps (for a frame encoder its frames), D features.
 """
 
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+from torch.nn import functional
+
+from muybridge.errors import UserError
 
 
 class TemporalHead(Protocol):
-    """Anything that turns features_BTD and the clips' lengths into features_BD."""
+    """Anything that turns features_BSD and the clips' lengths into features_BD.
+
+    Attributes:
+        feature_count: D of the result.
+        positions: Steps of the longest clip it can take; None where there is no limit.
+    """
 
     feature_count: int
+    positions: int | None
 
-    def __call__(self, features_BTD: Tensor, lengths_B: Tensor | None = None) -> Tensor:
-        """Summarise each clip; without lengths every clip has T frames."""
+    def __call__(self, features_BSD: Tensor, lengths_B: Tensor | None = None) -> Tensor:
+        """Summarise each clip; without lengths every clip has S steps."""
 
 
 def frame_mask(lengths_B: Tensor, frame_count: int) -> Tensor:
-    """Mark real frames: (B, T) bool, true where the frame index is below the clip's length."""
+    """Mark real steps: (B, S) bool, true where the step's index is below the clip's length."""
     return torch.arange(frame_count, device=lengths_B.device) < lengths_B[:, None]
 
 
 def partial_lengths(lengths_B: Tensor | None, frame_count: int) -> Tensor | None:
-    """Give the lengths on the CPU, or None where every clip has all its frames and nothing is to be masked.
+    """Give the lengths on the CPU, or None where every clip has all its steps and nothing is to be masked.
 
     Raises:
-        ValueError: A length is not between 1 and the number of frames.
+        ValueError: A length is not between 1 and the number of steps.
     """
     if lengths_B is None:
         return None
@@ -41,83 +50,79 @@ def partial_lengths(lengths_B: Tensor | None, frame_count: int) -> Tensor | None
     return None if bool((lengths_B == frame_count).all()) else lengths_B
 
 
+def zero_padding(features_BSD: Tensor, lengths_B: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    """Set everything beyond a clip's length to zero, whatever it was, also NaN.
+
+    Args:
+        features_BSD: One vector per step.
+        lengths_B: Steps of each clip, from 1 to S; None if all have S.
+
+    Returns:
+        The features, and real_BS, which marks the real steps; None where all are real.
+    """
+    lengths_B = partial_lengths(lengths_B, features_BSD.shape[1])
+    if lengths_B is None:
+        return features_BSD, None
+    real_BS = frame_mask(lengths_B.to(features_BSD.device), features_BSD.shape[1])
+    return features_BSD.masked_fill(~real_BS[:, :, None], 0), real_BS
+
+
+def require_positions(step_count: int, positions: int | None) -> None:
+    """Check that a head that is made for so many positions can take so many steps.
+
+    Raises:
+        UserError: It cannot.
+    """
+    if positions is not None and step_count > positions:
+        raise UserError(
+            f"clips of {step_count} steps are longer than the {positions} positions of the temporal head; "
+            f"set model.head_positions to {step_count} or more, or choose fewer frames"
+        )
+
+
 class MeanHead(nn.Module):
-    """The mean over a clip's frames: the baseline that cannot see order."""
+    """The mean over a clip's steps: the baseline that cannot see order."""
+
+    positions: int | None = None
 
     def __init__(self, feature_count: int) -> None:
         super().__init__()
         self.feature_count = feature_count
 
-    def forward(self, features_BTD: Tensor, lengths_B: Tensor | None = None) -> Tensor:
-        """Average the real frames of each clip."""
-        lengths_B = partial_lengths(lengths_B, features_BTD.shape[1])
-        if lengths_B is None:
-            return features_BTD.mean(dim=1)
-        lengths_B = lengths_B.to(features_BTD.device)
-        real_BT1 = frame_mask(lengths_B, features_BTD.shape[1])[:, :, None]
-        # masked_fill rather than a product: padding may hold anything, also NaN.
-        return features_BTD.masked_fill(~real_BT1, 0).sum(dim=1) / lengths_B[:, None]
+    def forward(self, features_BSD: Tensor, lengths_B: Tensor | None = None) -> Tensor:
+        """Average the real steps of each clip."""
+        features_BSD, real_BS = zero_padding(features_BSD, lengths_B)
+        if real_BS is None:
+            return features_BSD.mean(dim=1)
+        return features_BSD.sum(dim=1) / real_BS.sum(dim=1, keepdim=True)
 
 
-class BiLSTMHead(nn.Module):
-    """A stack of bidirectional LSTM layers, each with its own width, as in the report.
+class ConcatHead(nn.Module):
+    """The vectors of all steps one after the other, so that the classifier has weights for each place in time.
 
-    All layers but the last pass their whole sequence on. The last gives the forward state after the last
-    frame and the backward state after the first, concatenated. First weights are Keras's: Glorot-uniform
-    kernels, orthogonal recurrent kernels, and a forget bias of 1 (Jozefowicz et al., 2015).
+    A clip with fewer steps than positions ends in zeros (a baseline of Kalfaoglu et al., 2020).
     """
 
-    def __init__(self, feature_count: int, widths: tuple[int, ...] = (256, 128), dropout: float = 0.0) -> None:
-        """Create the stack.
+    positions: int | None
+
+    def __init__(self, feature_count: int, positions: int) -> None:
+        """Create the head.
 
         Args:
-            feature_count: D of the input.
-            widths: Units per direction of each layer; the result has twice the last of them.
-            dropout: On the input of each layer, while training.
+            feature_count: D of the input; the result has ``positions`` times as many.
+            positions: Steps of the longest clip.
         """
         super().__init__()
-        if not widths:
-            raise ValueError("a BiLSTM head needs at least one layer")
-        inputs = [feature_count, *(2 * width for width in widths[:-1])]
-        self.layers = nn.ModuleList(
-            nn.LSTM(size, width, batch_first=True, bidirectional=True)
-            for size, width in zip(inputs, widths, strict=True)
-        )
-        self.dropout = nn.Dropout(dropout)
-        self.feature_count = 2 * widths[-1]
-        self._initialise()
+        self.positions = positions
+        self.feature_count = feature_count * positions
 
-    def _initialise(self) -> None:
-        for name, parameter in self.layers.named_parameters():
-            if "weight_ih" in name:
-                nn.init.xavier_uniform_(parameter)
-            elif "weight_hh" in name:
-                nn.init.orthogonal_(parameter)
-            else:
-                nn.init.zeros_(parameter)
-                if "bias_ih" in name:
-                    # Gates are stacked input, forget, cell, output. Torch adds two biases: one holds the 1.
-                    units = parameter.shape[0] // 4
-                    nn.init.ones_(parameter[units : 2 * units])
+    def forward(self, features_BSD: Tensor, lengths_B: Tensor | None = None) -> Tensor:
+        """Lay the steps of each clip side by side.
 
-    def forward(self, features_BTD: Tensor, lengths_B: Tensor | None = None) -> Tensor:
-        """Run over each clip's real frames in both directions.
-
-        Args:
-            features_BTD: One vector per frame.
-            lengths_B: Frames of each clip, from 1 to T; None if all have T.
-
-        Returns:
-            features_BD with D = ``feature_count``.
+        Raises:
+            UserError: There are more steps than positions.
         """
-        frame_count = features_BTD.shape[1]
-        lengths_B = partial_lengths(lengths_B, frame_count)
-        for layer in self.layers:
-            features_BTD = self.dropout(features_BTD)
-            if lengths_B is None:
-                features_BTD, (state_2BD, _) = layer(features_BTD)
-            else:
-                packed = pack_padded_sequence(features_BTD, lengths_B, batch_first=True, enforce_sorted=False)
-                packed, (state_2BD, _) = layer(packed)
-                features_BTD, _ = pad_packed_sequence(packed, batch_first=True, total_length=frame_count)
-        return torch.cat([state_2BD[0], state_2BD[1]], dim=-1)
+        require_positions(features_BSD.shape[1], self.positions)
+        features_BSD, _ = zero_padding(features_BSD, lengths_B)
+        flat_BD = features_BSD.flatten(1)
+        return functional.pad(flat_BD, (0, self.feature_count - flat_BD.shape[1]))

@@ -14,20 +14,20 @@ from torch import Tensor
 
 from muybridge.errors import UserError
 from muybridge.models.densenet import DenseNet121, modern_keys
-from muybridge.models.encoder import FrameEncoder
+from muybridge.models.encoder import Encoder
 from muybridge.models.keras_weights import read_keras_mobilenet
 
 
-def load_pretrained(encoder: FrameEncoder, path: Path) -> None:
+def load_pretrained(encoder: Encoder, path: Path) -> None:
     """Give an encoder the weights in a file.
 
-    Every tensor of the encoder must be there in its shape, and nothing else may be, but for an ImageNet
-    classifier that the encoder does not use.
+    Every tensor of the encoder must be there in its shape, and nothing else may be, but for a classifier
+    that the encoder does not use. Numbers of half precision are widened.
 
     Args:
         encoder: The encoder to fill.
-        path: A .safetensors or .pth file under timm's (MobileNet) or torchvision's keys, or Keras's .h5
-            of a MobileNet.
+        path: A .safetensors, .pth, .pt or .pyth file under the encoder's published keys (timm's for MobileNet,
+            pytorch-i3d's for I3D, pytorchvideo's for SlowFast, else torchvision's), or Keras's .h5 of a MobileNet.
 
     Raises:
         UserError: The file cannot be read, or does not fit.
@@ -36,7 +36,8 @@ def load_pretrained(encoder: FrameEncoder, path: Path) -> None:
     if isinstance(encoder, DenseNet121):
         state = modern_keys(state)
     if encoder.output == "maps":
-        state = {key: value for key, value in state.items() if not key.startswith("classifier.")}
+        unused = f"{encoder.classifier_name}."
+        state = {key: value for key, value in state.items() if not key.startswith(unused)}
     expected = encoder.state_dict()
     # Counts of batches are bookkeeping that older files lack.
     counts = {key: value for key, value in expected.items() if key.endswith("num_batches_tracked")}
@@ -62,8 +63,8 @@ def _read(path: Path) -> Mapping[str, Tensor]:
     suffix = path.suffix.lower()
     if suffix in (".h5", ".hdf5"):
         return read_keras_mobilenet(path)
-    if suffix not in (".safetensors", ".pth", ".pt"):
-        raise UserError(f"{path} is not a file of weights; give a .safetensors, .pth or Keras .h5 file")
+    if suffix not in (".safetensors", ".pth", ".pt", ".pyth"):
+        raise UserError(f"{path} is not a file of weights; give a .safetensors, .pth, .pt, .pyth or Keras .h5 file")
     try:
         state = load_file(path) if suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
     except (SafetensorError, pickle.UnpicklingError, OSError, RuntimeError, EOFError, ValueError) as error:
@@ -71,6 +72,8 @@ def _read(path: Path) -> Mapping[str, Tensor]:
             f"{path} cannot be read as plain tensors; it is damaged, or holds other objects, "
             f"which are refused because reading them could run code"
         ) from error
+    if isinstance(state, Mapping) and isinstance(state.get("model_state"), Mapping):
+        state = state["model_state"]  # pytorchvideo's files hold a checkpoint
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
         raise UserError(f"{path} holds no plain table of named tensors; save the model's state_dict() alone")
     return state

@@ -114,7 +114,10 @@ class MobileNetV1(FrameEncoder):
 
     def map_stages(self) -> list[nn.Module]:
         """The stem and the 13 blocks."""
-        return [Stage(self._stem, self.conv_stem, self.bn1), *(block for stage in self.blocks for block in stage)]
+        return [
+            Stage(self._stem, self.conv_stem, self.bn1),
+            *(block for stage in self.blocks for block in stage.children()),
+        ]
 
     def _stem(self, frames_BCHW: Tensor) -> Tensor:
         height, width = frames_BCHW.shape[-2:]

@@ -17,9 +17,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from muybridge.models.alexnet import AlexNet
+from muybridge.errors import UserError
+from muybridge.models.adapters.adapted import Adapted
 from muybridge.models.config import ModelConfig
-from muybridge.models.densenet import DenseNet121
 from muybridge.models.economy import (
     CHECKPOINT_PIXELS,
     CHUNK_PIXELS,
@@ -29,13 +29,13 @@ from muybridge.models.economy import (
     in_chunks,
 )
 from muybridge.models.encoder import FrameEncoder, VideoEncoder
+from muybridge.models.encoders import create_encoder
 from muybridge.models.freezing import freeze_batch_norms, frozen_stage_count, set_trainable
-from muybridge.models.heads import BiLSTMHead, MeanHead, TemporalHead, frame_mask, partial_lengths
+from muybridge.models.head_factory import create_head
+from muybridge.models.heads import TemporalHead, frame_mask, partial_lengths
 from muybridge.models.loading import load_pretrained
-from muybridge.models.mobilenet import MobileNetV1
 from muybridge.models.pooling import GlobalPool, GridPool
 from muybridge.models.scaling import UNIT
-from muybridge.models.small import SmallCNN
 from muybridge.models.weights import resolve
 
 
@@ -64,7 +64,7 @@ class RecognizerNet(nn.Module):
         map_count = self.encoder.feature_count
         self.pool = GridPool(map_count) if config.pooling == "grid" else GlobalPool(config.pooling, map_count)
         self.norm = nn.LayerNorm(self.pool.feature_count) if config.feature_norm else nn.Identity()
-        self.head: TemporalHead = _create_head(config, self.pool.feature_count)
+        self.head: TemporalHead = create_head(config, self.encoder, self.pool.feature_count)
         self.classifier = _create_classifier(config, self.head.feature_count, class_count)
         scaling = UNIT if config.scaling == "unit" else self.encoder.scaling
         self.register_buffer("pixel_mean", torch.tensor(scaling.mean))
@@ -74,7 +74,8 @@ class RecognizerNet(nn.Module):
             freeze_batch_norms(self.encoder)
         # How many stages of the encoder come before the first that learns; all of them means: the pooling, too.
         self.frozen_stages = frozen_stage_count(self.encoder)
-        self.pools_when_frozen = self.frozen_stages == len(self.encoder.stages()) and not any(self.pool.parameters())
+        pool_learns = next(self.pool.parameters(), None) is not None
+        self.pools_when_frozen = self.frozen_stages == len(self.encoder.stages()) and not pool_learns
 
     def forward(self, clip_BTHWC: Tensor, lengths_B: Tensor | None = None) -> Tensor:
         """Score clips.
@@ -118,7 +119,9 @@ class RecognizerNet(nn.Module):
             return self._pool(maps) if self.pools_when_frozen else _time_first(maps)
 
         if isinstance(self.encoder, FrameEncoder):
-            return _by_step(run, clip_BTHWC, None)
+            if clip_BTHWC.is_cuda:
+                return _by_step(run, clip_BTHWC, None)
+            return _by_step(lambda frames_NHWC: in_chunks(run, frames_NHWC, pixels=CHUNK_PIXELS), clip_BTHWC, None)
         return run(self._long_enough(clip_BTHWC))
 
     def encode_upper(self, activations: Tensor, lengths_B: Tensor | None = None) -> Tensor:
@@ -162,7 +165,7 @@ class RecognizerNet(nn.Module):
         return self._pool(checkpointed_stages(self.encoder.stages(), self._scale(pixels)))
 
     def _encode_frames(self, frames_NHWC: Tensor) -> Tensor:
-        if torch.compiler.is_compiling() or torch.jit.is_tracing():
+        if torch.compiler.is_compiling():
             return self._encode_whole(frames_NHWC)  # an exported graph takes any number of frames at once
         keeps_little = self.checkpointing and self.training
         if not frames_are_independent(self.encoder):
@@ -175,8 +178,7 @@ class RecognizerNet(nn.Module):
 
     def _scale(self, frames: Tensor) -> Tensor:
         """(N, H, W, C) or (B, T, H, W, C) as pixels, to (N, C, H, W) or (B, C, T, H, W) as the encoder expects them."""
-        # (frames / 255 - mean) / std as one multiplication and one addition.
-        scaled = torch.addcmul(-self.pixel_mean / self.pixel_std, frames, 1 / (255 * self.pixel_std))
+        scaled = (frames / 255 - self.pixel_mean) / self.pixel_std
         # A view: the memory stays channels-last, which is the order convolutions run fastest in.
         return scaled.movedim(-1, 1)
 
@@ -187,7 +189,7 @@ class RecognizerNet(nn.Module):
             return pooled_ND
         maps_BSDHW = _time_first(maps)
         pooled_ND = self.pool(maps_BSDHW.flatten(0, 1))
-        return pooled_ND.unflatten(0, maps_BSDHW.shape[:2])
+        return pooled_ND.reshape(*maps_BSDHW.shape[:2], -1)
 
     def _long_enough(self, clip_BTHWC: Tensor) -> Tensor:
         """Repeat the last frame of clips that are shorter than a video encoder needs."""
@@ -214,7 +216,8 @@ def _by_step(run: Callable[[Tensor], Tensor], batch_BS: Tensor, lengths_B: Tenso
     count, steps = batch_BS.shape[:2]
     lengths_B = partial_lengths(lengths_B, steps)
     if lengths_B is None:
-        return run(batch_BS.flatten(0, 1)).unflatten(0, (count, steps))
+        result_N = run(batch_BS.flatten(0, 1))
+        return result_N.reshape(count, steps, *result_N.shape[1:])
     real_BS = frame_mask(lengths_B.to(batch_BS.device), steps)
     result_N = run(batch_BS[real_BS])
     result_BS = result_N.new_zeros(count, steps, *result_N.shape[1:])
@@ -228,7 +231,7 @@ def _by_length(run: Callable[[Tensor], Tensor], batch_BS: Tensor, lengths_B: Ten
     if lengths_B is None:
         return run(batch_BS)
     results: list[Tensor | None] = [None] * len(lengths_B)
-    for length in lengths_B.unique().tolist():
+    for length in sorted(set(lengths_B.tolist())):
         which = (lengths_B == length).nonzero()[:, 0].tolist()
         for index, result in zip(which, run(batch_BS[which, :length]), strict=True):
             results[index] = result
@@ -249,36 +252,24 @@ def build(
     Raises:
         UserError: The weights are not to be had, do not fit, or an option does not fit the encoder.
     """
+    choice = config.weights if weights is None else weights
     net = RecognizerNet(config, class_count)
+    if isinstance(net.encoder, Adapted):
+        if choice not in ("none", "pretrained"):
+            raise UserError(f"model.weights is {choice!r}; for {config.encoder} give pretrained or none")
+        if choice == "pretrained":
+            net.encoder.load_published()
+        return net
     path = resolve(
         config.encoder,
         config.width,
-        config.weights if weights is None else weights,
+        choice,
         with_classifier=config.encoder_output == "logits",
         weights_dir=weights_dir,
     )
     if path is not None:
         load_pretrained(net.encoder, path)
     return net
-
-
-def create_encoder(config: ModelConfig) -> FrameEncoder | VideoEncoder:
-    """Create the encoder of ``config``, with random weights."""
-    if config.encoder == "mobilenet":
-        return MobileNetV1(
-            width=config.width, output=config.encoder_output, batch_norm_momentum=config.batch_norm_momentum
-        )
-    if config.encoder == "densenet":
-        return DenseNet121(output=config.encoder_output, batch_norm_momentum=config.batch_norm_momentum)
-    if config.encoder == "small":
-        return SmallCNN(batch_norm_momentum=config.batch_norm_momentum)
-    return AlexNet(output=config.encoder_output)
-
-
-def _create_head(config: ModelConfig, feature_count: int) -> BiLSTMHead | MeanHead:
-    if config.head == "mean":
-        return MeanHead(feature_count)
-    return BiLSTMHead(feature_count, config.head_widths, config.head_dropout)
 
 
 def _create_classifier(config: ModelConfig, feature_count: int, class_count: int) -> nn.Sequential:

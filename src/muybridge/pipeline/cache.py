@@ -16,7 +16,7 @@ import json
 import os
 import struct
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +29,7 @@ import numpy.typing as npt
 from muybridge.dataset.catalog import Clip
 from muybridge.errors import UserError
 from muybridge.files import content_hash, replacing
+from muybridge.pipeline.cache_folder import FRAMES_SUFFIX, default_cache_folder, entry_path, make_room
 from muybridge.pipeline.config import CacheConfig
 from muybridge.video.decoding import read_sampled
 from muybridge.video.errors import VideoError
@@ -37,7 +38,6 @@ from muybridge.video.sampling import Sampler
 
 MAGIC = b"MUYFRM01"
 VERSION = 1
-SUFFIX = ".frames"
 JPEG_QUALITY = 90
 # Measured on H.264 and MPEG-4 clips at 112-224 px: JPEG at quality 90 takes about a twelfth of raw RGB.
 JPEG_SHRINK = 12
@@ -45,13 +45,6 @@ JPEG_SHRINK = 12
 TYPICAL_FRAME_COUNT = 190
 
 Frames = npt.NDArray[np.uint8]
-
-
-def default_cache_folder() -> Path:
-    """``MUYBRIDGE_CACHE``, else the user's cache folder (``XDG_CACHE_HOME`` or ``~/.cache``)."""
-    if named := os.environ.get("MUYBRIDGE_CACHE"):
-        return Path(named)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "muybridge" / "frames"
 
 
 @dataclass(frozen=True)
@@ -158,7 +151,7 @@ class FrameCache:
                     if key is None:
                         result.failed[clip.id] = reason
                         continue
-                    self._paths[clip.id] = self.folder / key[:2] / (key + SUFFIX)
+                    self._paths[clip.id] = entry_path(self.folder, key, FRAMES_SUFFIX)
                     if self._paths[clip.id].exists():
                         result.reused += 1
                         os.utime(self._paths[clip.id])
@@ -192,6 +185,15 @@ class FrameCache:
             entry = read_entry(path, verify=True)
         self._entries[clip.id] = entry
         return entry
+
+    def key(self, clip: Clip) -> str:
+        """What names the entry of a clip that ``build`` has seen: a hash over all that its frames depend on."""
+        return self._paths[clip.id].stem
+
+    @property
+    def paths(self) -> Collection[Path]:
+        """The entries of all clips that ``build`` has seen."""
+        return self._paths.values()
 
     def read(self, clip: Clip, positions: Sequence[int] | npt.NDArray[np.int64]) -> Frames:
         """Read stored frames of a clip.
@@ -244,24 +246,14 @@ class FrameCache:
         )
 
     def _make_room(self, missing: int) -> None:
-        """Drop the least recently used entries that this run does not need until its frames fit the budget."""
         each = self._frames_each() * self.size_px**2 * 3 // (JPEG_SHRINK if self.format == "jpeg" else 1)
-        mine = set(self._paths.values())
-        files = [(path, path.stat()) for path in self.folder.glob(f"*/*{SUFFIX}")]
-        needed = missing * each + sum(stat.st_size for path, stat in files if path in mine)
-        if needed > self.budget_bytes:
-            advice = "" if self.format == "jpeg" else " or --cache.format jpeg (about a twelfth of the space)"
-            raise UserError(
-                f"the frames of these clips need about {needed / 1e9:.1f} GB, the cache budget is "
-                f"{self.budget_bytes / 1e9:.1f} GB; raise --cache.budget-gb{advice}"
-            )
-        others = sorted((item for item in files if item[0] not in mine), key=lambda item: item[1].st_mtime_ns)
-        excess = needed + sum(stat.st_size for _, stat in others) - self.budget_bytes
-        for path, stat in others:
-            if excess <= 0:
-                break
-            path.unlink(missing_ok=True)
-            excess -= stat.st_size
+        make_room(
+            self.folder,
+            missing_bytes=missing * each,
+            mine=self._paths.values(),
+            budget_bytes=self.budget_bytes,
+            advice="" if self.format == "jpeg" else " or --cache.format jpeg (about a twelfth of the space)",
+        )
 
     def _frames_each(self) -> int:
         """About how many frames of a clip are stored; the lengths of clips are not known before decoding."""

@@ -12,7 +12,7 @@ AugmentDevice = Literal["auto", "cpu", "gpu"]
 class AugmentConfig:
     """Random changes to training clips: one draw per clip and epoch, the same for all its frames.
 
-    Each is off at 0 (flip: false). The report: zoom 0.1, flip, rotation 20, shift 0.2, no brightness.
+    Each is off at 0 (flip: false, crop_scale: 1). The report: zoom 0.1, flip, rotation 20, shift 0.2, no brightness.
     """
 
     zoom: float = 0.1
@@ -30,6 +30,16 @@ class AugmentConfig:
     brightness: float = 0.2
     """Scale brightness by a factor in [1 - b, 1 + b] (not in the report)."""
 
+    crop_scale: float = 1.0
+    """Take a random part of the frame, at least this share of its area, with its aspect changed by up to a third.
+    For example 0.5; 1 is off (not in the report)."""
+
+    randaugment: int = 0
+    """RandAugment: how many operations on colours and geometry are drawn for each clip, for example 2."""
+
+    randaugment_magnitude: float = 9.0
+    """How strong RandAugment's operations are, from 0 to 10."""
+
     device: AugmentDevice = "auto"
     """Where it is done: in the loader's processes (cpu) or, batch by batch, on the GPU; auto: on a GPU if there is one.
     The draws are the same, pixels differ by rounding."""
@@ -43,20 +53,43 @@ class AugmentConfig:
         Raises:
             UserError: For a value outside its range.
         """
-        for name, limit in {"zoom": 1, "rotation_degrees": 180, "shift": 1, "brightness": 1}.items():
+        limits = {"zoom": 1, "rotation_degrees": 180, "shift": 1, "brightness": 1, "randaugment_magnitude": 10}
+        for name, limit in limits.items():
             if not 0 <= getattr(self, name) <= limit:
                 raise UserError(f"augment.{name} is {getattr(self, name)}; give a number from 0 to {limit}")
+        if not 0 < self.crop_scale <= 1:
+            raise UserError(
+                f"augment.crop_scale is {self.crop_scale}; give a share above 0 and at most 1, which is off"
+            )
+        if self.randaugment < 0:
+            raise UserError(f"augment.randaugment is {self.randaugment}; give 0 or more operations, for example 2")
 
 
 @dataclass(frozen=True)
 class CacheConfig:
-    """Where decoded frames are kept."""
+    """Where decoded frames, and features of frozen encoders, are kept."""
 
     folder: str = ""
-    """Folder of the frame cache. Empty: $MUYBRIDGE_CACHE, else ~/.cache/muybridge/frames."""
+    """Folder of the cache. Empty: $MUYBRIDGE_CACHE, else ~/.cache/muybridge/frames."""
 
     format: Literal["raw", "jpeg"] = "raw"
     """raw: exact uint8 pixels, memory-mapped. jpeg: quality 90, about a twelfth of the space, slower, not exact."""
 
+    features: Literal["auto", "on", "off"] = "auto"
+    """Encode clips once and keep what the frozen part of the encoder gives (16-bit floats). auto: if nothing of the
+    encoder learns. on: also if only its last layers do, from the first of these on."""
+
+    variants: int = 4
+    """With features: how many augmented variants of each training clip are kept; epochs take them in turns."""
+
     budget_gb: float = 20.0
     """Most disk space (GB) the cache may take; the least recently used entries go first."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges.
+
+        Raises:
+            UserError: For a value outside its range.
+        """
+        if self.variants < 1:
+            raise UserError(f"cache.variants is {self.variants}; give 1 or more")

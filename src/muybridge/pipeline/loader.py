@@ -9,7 +9,8 @@ Axes: B batch, T frames (the longest of the batch; shorter clips are padded with
 
 import signal
 from collections.abc import Iterator, Sequence, Sized
-from typing import NamedTuple
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -21,6 +22,9 @@ from muybridge.dataset.catalog import Clip
 from muybridge.pipeline.augmentation import Transform, augment, draw_transform, is_sided
 from muybridge.pipeline.cache import Entry, FrameCache
 from muybridge.pipeline.config import AugmentConfig
+
+if TYPE_CHECKING:
+    from muybridge.pipeline.activations import ActivationBatch, ActivationDataset
 
 # Keys keep the streams of random numbers for order and for augmentation apart.
 _ORDER, _AUGMENT = 0, 1
@@ -108,6 +112,21 @@ class ClipDataset(Dataset[Item]):
         frames = augment(self.cache.read(clip, positions), self.augment, generator, may_flip=may_flip)
         return Item(frames, self.labels[index])
 
+    def identity(self, epoch: int, index: int) -> dict[str, Any]:
+        """All that the item of (epoch, index) depends on, as plain values."""
+        clip, view = self.examples[index]
+        draw = None
+        if self.augment is not None:
+            # Whoever asks gets the loader's own pixels, wherever training augments.
+            options = {name: value for name, value in asdict(self.augment).items() if name != "device"}
+            draw = [self.seed, epoch, index, clip.label, options]
+        return {"frames": self.cache.key(clip), "view": view, "draw": draw}
+
+    @staticmethod
+    def collate(items: Sequence[Item]) -> Batch:
+        """Pad clips of different lengths into one batch."""
+        return collate(items)
+
 
 def draw_positions(entry: Entry, generator: np.random.Generator, *, mix: bool) -> npt.NDArray[np.int64]:
     """Draw the frames of one training clip: temporal jitter.
@@ -173,8 +192,14 @@ def collate(items: Sequence[Item]) -> Batch:
 
 
 def make_loader(
-    data: ClipDataset, *, batch_size: int, shuffle: bool, seed: int, workers: int, pin_memory: bool = False
-) -> DataLoader[Batch]:
+    data: "ClipDataset | ActivationDataset",
+    *,
+    batch_size: int,
+    shuffle: bool,
+    seed: int,
+    workers: int,
+    pin_memory: bool = False,
+) -> "DataLoader[Batch | ActivationBatch]":
     """A loader over the dataset in an order that depends on seed and epoch alone.
 
     Args:
@@ -193,7 +218,7 @@ def make_loader(
         data,  # type: ignore[arg-type]
         batch_size=batch_size,
         sampler=EpochOrder(data, shuffle=shuffle, seed=seed),
-        collate_fn=collate,
+        collate_fn=data.collate,
         num_workers=workers,
         persistent_workers=workers > 0,
         worker_init_fn=_start_worker,

@@ -76,7 +76,8 @@ class SamplerConfig:
     """When a clip has too few frames: repeat its last, start again, give fewer (they are masked), or stop."""
 
     jitter: int = 3
-    """Training draws each frame (uniform) or window (others) among this many places; odd. 1 is off."""
+    """Temporal jitter: training draws each frame (uniform), or the whole window or start (dense, sliding, every),
+    among this many places spread over the clip; odd. 1 is off. Validation and prediction take the middle one."""
 
     windows: Literal["one", "all"] = "one"
     """sliding only. one: a clip is one example, a window of it; all: every window is an example of its own, and a
@@ -89,6 +90,11 @@ class SamplerConfig:
     def training_views(self) -> int | None:
         """Views of a clip that training uses; None: all windows."""
         return None if self.windows == "all" else self.jitter
+
+    @property
+    def most_frames(self) -> int | None:
+        """Frames of the longest view; None where the clip decides."""
+        return None if self.kind == "every" and self.frames == 0 else self.frames
 
     def build(self) -> "Sampler":
         """Make the sampler.
@@ -129,7 +135,7 @@ class Recipe:
     augment: Annotated[AugmentConfig, Parameter(group="Augmentation")] = field(default_factory=AugmentConfig)
     model: Annotated[ModelConfig, Parameter(group="Model")] = field(default_factory=ModelConfig)
     training: Annotated[TrainingConfig, Parameter(group="Training")] = field(default_factory=TrainingConfig)
-    cache: Annotated[CacheConfig, Parameter(group="Frame cache")] = field(default_factory=CacheConfig)
+    cache: Annotated[CacheConfig, Parameter(group="Cache")] = field(default_factory=CacheConfig)
 
     def to_dict(self) -> dict[str, Any]:
         """The recipe as nested plain values, complete and re-runnable."""

@@ -134,7 +134,7 @@ def _largest_on_gpu(
 
 def _try_step(net: RecognizerNet, config: TrainingConfig, size: int, *, frame_count: int, size_px: int) -> None:
     trial = copy.deepcopy(net).cuda().train()
-    module = RecognizerModule(trial, config, class_counts=[1] * net.class_count, steps_per_epoch=1).cuda()
+    module = RecognizerModule(trial, config, class_counts=[1] * net.class_count, batches_per_epoch=1).cuda()
     module.log = lambda *_args, **_kwargs: None  # type: ignore[method-assign]
     frames_BTHWC = torch.zeros(size, frame_count, size_px, size_px, 3, dtype=torch.uint8, device="cuda")
     batch = Batch(frames_BTHWC, torch.full((size,), frame_count), torch.zeros(size, dtype=torch.int64, device="cuda"))

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from muybridge.console import say
 from muybridge.files import replacing
+from muybridge.pipeline.activations import ActivationBatch
 from muybridge.pipeline.loader import Batch
 
 Row = dict[str, Any]
@@ -124,7 +125,12 @@ class EpochLines(Callback):
             self._progress.start()
 
     def on_train_batch_end(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Batch, batch_idx: int
+        self,
+        trainer: L.Trainer,
+        pl_module: L.LightningModule,
+        outputs: Any,
+        batch: Batch | ActivationBatch,
+        batch_idx: int,
     ) -> None:
         """Move the bar."""
         self._done += len(batch.labels_B)

@@ -16,7 +16,11 @@ class TrainingConfig:
     """Passes over the training clips; 0: as many as show about 3000 clips, but from 8 to 40."""
 
     batch_size: Annotated[int | Literal["auto"], Parameter(alias="--batch-size")] = 8
-    """Clips per step; auto: the most that fit into memory (the learning rate stays as it is)."""
+    """Clips per batch; auto: the most that fit into memory (the learning rate stays as it is)."""
+
+    accumulate: int = 1
+    """Batches whose gradients make one step, as one batch of so many times the clips would (batch norm and the mean
+    under class_weights still see each batch alone). 1 is off."""
 
     optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
     """adamw, or the report's adam; sgd has momentum 0.9."""
@@ -30,6 +34,14 @@ class TrainingConfig:
     head_epochs: int = 2
     """First epochs in which a pretrained encoder's rate is zero, so that an untrained head cannot spoil it."""
 
+    layer_decay: float = 1.0
+    """Factor by which the rate falls from each stage of the encoder to the one below; the top one has encoder_rate.
+    For example 0.8; 1 is off."""
+
+    unfreeze_every: float = 0.0
+    """Gradual unfreezing: the encoder's stages that learn start one after the other, from the top, so many epochs
+    apart. The top one starts after head_epochs, or where that is 0 after so many epochs. 0 is off."""
+
     weight_decay: float = 0.05
     """Weight decay (not on biases and norms)."""
 
@@ -42,11 +54,23 @@ class TrainingConfig:
     label_smoothing: float = 0.1
     """Share of the target spread over all classes."""
 
+    mixup: float = 0.0
+    """Blend each training clip with another of its batch, labels too; shares are drawn from Beta(mixup, mixup), for
+    example 0.2. 0 is off."""
+
+    cutmix: float = 0.0
+    """Put a box of another clip of the batch, the same in all frames, into each training clip, labels by area;
+    shares are drawn from Beta(cutmix, cutmix), for example 1. With mixup, each batch draws one of the two. 0 is off."""
+
     class_weights: bool = False
     """Weigh each class by the inverse of its share of the training clips."""
 
     gradient_clip: float = 1.0
     """Largest norm of the gradient; 0 is off."""
+
+    ema: float = 0.0
+    """Validate and keep a running average of the weights instead of the last ones: how much of it stays at each
+    step, for example 0.999. 0 is off."""
 
     monitor: Literal["loss", "accuracy"] = "loss"
     """Which validation figure chooses the best epoch and stops early."""
@@ -95,6 +119,7 @@ class TrainingConfig:
             UserError: For a value outside its range.
         """
         least = {"epochs": 0, "seed": 0, "patience": 0, "workers": -1, "head_epochs": 0}
+        least |= {"accumulate": 1, "unfreeze_every": 0, "mixup": 0, "cutmix": 0}
         least |= dict.fromkeys(("encoder_rate", "weight_decay", "warmup_epochs", "gradient_clip"), 0)
         for name, minimum in least.items():
             if getattr(self, name) < minimum:
@@ -105,3 +130,12 @@ class TrainingConfig:
             raise UserError(f"training.learning_rate is {self.learning_rate}; give more than 0")
         if not 0 <= self.label_smoothing < 1:
             raise UserError(f"training.label_smoothing is {self.label_smoothing}; give a share from 0 to below 1")
+        if not 0 <= self.ema < 1:
+            raise UserError(f"training.ema is {self.ema}; give a share from 0 to below 1, for example 0.999")
+        if not 0 < self.layer_decay <= 1:
+            raise UserError(f"training.layer_decay is {self.layer_decay}; give a factor above 0 and at most 1")
+        if self.batch_size == 1 and (self.mixup or self.cutmix):
+            name = "mixup" if self.mixup else "cutmix"
+            raise UserError(
+                f"training.{name} mixes the clips of a batch; give training.batch_size 2 or more, or {name} 0"
+            )

@@ -9,6 +9,7 @@ import logging
 import warnings
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import lightning as L
@@ -20,8 +21,10 @@ from muybridge.allocator import keep_freed_memory
 from muybridge.cores import available_cores
 from muybridge.errors import UserError
 from muybridge.models.recognizer import RecognizerNet
+from muybridge.pipeline.activations import ActivationDataset
 from muybridge.pipeline.device_augment import augments_on_device
 from muybridge.pipeline.loader import ClipDataset, make_loader
+from muybridge.training.averaging import MovingAverage
 from muybridge.training.callbacks import AtomicCheckpointIO, EpochCheckpoint, EpochLines, EpochTable, Row
 from muybridge.training.config import TrainingConfig
 from muybridge.training.module import RecognizerModule
@@ -36,8 +39,8 @@ def fit(
     net: RecognizerNet,
     config: TrainingConfig,
     *,
-    train: ClipDataset,
-    validation: ClipDataset,
+    train: ClipDataset | ActivationDataset,
+    validation: ClipDataset | ActivationDataset,
     run: RunFolder,
     console: Console,
     on_epoch: Callable[[list[Row]], bool],
@@ -66,9 +69,10 @@ def fit(
     keep_freed_memory()
     L.seed_everything(config.seed, verbose=False)
     cuda = torch.cuda.is_available()
-    workers = worker_count(config.workers)
-    if train.augment is not None:
-        train.augment_later = augments_on_device(train.augment.device, cuda=cuda)
+    # Activations are read in no time; and whoever reads them may have to compute one, which a fork cannot do.
+    workers = 0 if isinstance(train, ActivationDataset) else worker_count(config.workers)
+    if isinstance(train, ClipDataset) and train.augment is not None:
+        train.augment_later = augments_on_device(train.augment, cuda=cuda)
     train_loader = make_loader(
         train, batch_size=config.clips_per_step, shuffle=True, seed=config.seed, workers=workers, pin_memory=cuda
     )
@@ -81,7 +85,7 @@ def fit(
         net,
         config,
         class_counts=[counts[label] for label in range(net.class_count)],
-        steps_per_epoch=len(train_loader),
+        batches_per_epoch=len(train_loader),
     )
     table = EpochTable(on_epoch)
     goal: dict[str, Any] = {
@@ -97,6 +101,8 @@ def fit(
     ]
     if config.patience:
         callbacks.append(EarlyStopping(patience=config.patience, check_on_train_epoch_end=True, **goal))
+    if config.ema:
+        callbacks.append(MovingAverage(config.ema))
     trainer = L.Trainer(
         max_epochs=config.epochs,
         accelerator="gpu" if cuda else "cpu",
@@ -108,6 +114,7 @@ def fit(
         enable_progress_bar=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
+        accumulate_grad_batches=config.accumulate,
         gradient_clip_val=config.gradient_clip or None,
         use_distributed_sampler=False,
         deterministic="warn" if cuda else True,
@@ -122,13 +129,13 @@ def fit(
         if start is None or "state_dict" not in str(error):
             raise
         raise UserError(f"{start} does not fit this recipe's network; train again without --resume") from error
-    load_weights(net, run)
+    load_weights(net, run.best_checkpoint)
     return table.rows
 
 
-def load_weights(net: RecognizerNet, run: RunFolder) -> None:
-    """Give a network the weights of a run's best epoch."""
-    state = torch.load(run.best_checkpoint, map_location="cpu", weights_only=True)["state_dict"]
+def load_weights(net: RecognizerNet, checkpoint: Path) -> None:
+    """Give a network the weights in a checkpoint of a run."""
+    state = torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]
     net.load_state_dict({key.removeprefix("net."): value for key, value in state.items()})
 
 

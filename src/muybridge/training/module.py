@@ -1,7 +1,8 @@
 """The Lightning module: loss, optimiser and schedule.
 
-Notable: torch's global generator, which dropout draws from, is seeded again at every step from (seed, step). A
-training resumed at an epoch's start therefore repeats the uninterrupted one bit for bit on CPU.
+Notable: torch's global generator, which dropout draws from, is seeded again at every batch from (seed, number of the
+batch), and so is what mixup draws. A training resumed at an epoch's start therefore repeats the uninterrupted one
+bit for bit on CPU.
 
 Axes: B batch, K classes.
 """
@@ -12,15 +13,22 @@ from functools import partial
 from typing import Any
 
 import lightning as L
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 
 from muybridge.models.recognizer import RecognizerNet
+from muybridge.pipeline.activations import ActivationBatch
 from muybridge.pipeline.device_augment import augment_batch
 from muybridge.pipeline.loader import Batch
 from muybridge.training.config import TrainingConfig
+from muybridge.training.mixing import mix_clips, soft_cross_entropy
 from muybridge.training.penalty import dense_penalty
+from muybridge.training.rates import held_epochs, stage_depths
+
+# Keeps the stream of random numbers for mixing apart from those of the pipeline, which has the same seed.
+_MIXING = 2
 
 
 class RecognizerModule(L.LightningModule):
@@ -30,11 +38,14 @@ class RecognizerModule(L.LightningModule):
         net: The network.
         config: Options of training.
         class_counts: Training clips of each class, for class weights.
-        steps_per_epoch: Optimiser steps of an epoch.
+        batches_per_epoch: Batches of an epoch.
+
+    Attributes:
+        steps_per_epoch: Optimiser steps of an epoch; the last may be of fewer batches than ``config.accumulate``.
     """
 
     def __init__(
-        self, net: RecognizerNet, config: TrainingConfig, *, class_counts: Sequence[int], steps_per_epoch: int
+        self, net: RecognizerNet, config: TrainingConfig, *, class_counts: Sequence[int], batches_per_epoch: int
     ) -> None:
         super().__init__()
         self.net = net
@@ -42,40 +53,90 @@ class RecognizerModule(L.LightningModule):
         if config.compile and not net.encoder._compiled_call_impl:
             net.encoder.compile(dynamic=False)
         self.config = config
-        self.steps_per_epoch = steps_per_epoch
+        self.batches_per_epoch = batches_per_epoch
+        self.steps_per_epoch = math.ceil(batches_per_epoch / config.accumulate)
+        self.clips_per_epoch = sum(class_counts)
         counts_K = torch.tensor(class_counts, dtype=torch.float32)
         weights_K = counts_K.sum() / (len(counts_K) * counts_K.clamp(min=1)) if config.class_weights else None
         self.register_buffer("class_weights_K", weights_K, persistent=False)
 
-    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        """Make dropout a function of (seed, step)."""
-        torch.manual_seed(self.config.seed * 1_000_003 + self.global_step)
+    def on_train_batch_start(self, batch: Batch | ActivationBatch, batch_idx: int) -> None:
+        """Make dropout a function of (seed, batch)."""
+        torch.manual_seed(self.config.seed * 1_000_003 + self._batches_done(batch_idx))
 
-    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
+    def on_after_batch_transfer(self, batch: Batch | ActivationBatch, dataloader_idx: int) -> Batch | ActivationBatch:
         """Augment on the device what the loader left to it."""
-        if batch.matrices_B23 is None or batch.gains_B is None:
+        if isinstance(batch, ActivationBatch) or batch.matrices_B23 is None or batch.gains_B is None:
             return batch
         frames_BTHWC = augment_batch(batch.frames_BTHWC, batch.matrices_B23, batch.gains_B)
         return batch._replace(frames_BTHWC=frames_BTHWC, matrices_B23=None, gains_B=None)
 
-    def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
+    def training_step(self, batch: Batch | ActivationBatch, batch_idx: int) -> torch.Tensor:
         """Loss of one batch; logs loss and accuracy averaged over the epoch's clips."""
-        features_BTD = self.net.encode(batch.frames_BTHWC, batch.lengths_B)
-        logits_BK, hidden = self.net.classify_openly(features_BTD, batch.lengths_B)
-        loss = functional.cross_entropy(
-            logits_BK,
-            batch.labels_B,
-            weight=self.class_weights_K,  # type: ignore[arg-type]
-            label_smoothing=self.config.label_smoothing,
-        )
-        self._log("train", loss, logits_BK, batch.labels_B)
-        return loss + dense_penalty(self.net, hidden)
+        batch, targets_BK = self._mixed(batch, batch_idx)
+        logits_BK, hidden = self.net.classify_openly(*self._features(batch))
+        loss = self._loss(logits_BK, batch.labels_B, targets_BK)
+        # A mixed clip counts as right where the class with the greater share is found.
+        labels_B = batch.labels_B if targets_BK is None else targets_BK.argmax(dim=1)
+        self._log("train", loss, logits_BK, labels_B)
+        return (loss + dense_penalty(self.net, hidden)) * self._share_of_step(len(labels_B), batch_idx)
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+    def _mixed(
+        self, batch: Batch | ActivationBatch, batch_idx: int
+    ) -> tuple[Batch | ActivationBatch, torch.Tensor | None]:
+        """The batch and targets_BK, mixed as the options say; None where whole classes are the targets."""
+        if not (self.config.mixup or self.config.cutmix):
+            return batch, None
+        mix = partial(
+            mix_clips,
+            targets_BK=functional.one_hot(batch.labels_B, self.net.class_count).float(),
+            mixup=self.config.mixup,
+            cutmix=self.config.cutmix,
+            generator=np.random.default_rng([self.config.seed, _MIXING, self._batches_done(batch_idx)]),
+        )
+        if isinstance(batch, ActivationBatch):
+            # Maps have their height and width last; features have none.
+            space = (3, 4) if batch.activations.ndim == 5 else None
+            mixed, targets_BK = mix(batch.activations, batch.steps_B, space=space)
+            return batch._replace(activations=mixed), targets_BK
+        mixed, targets_BK = mix(batch.frames_BTHWC, batch.lengths_B, space=(2, 3))
+        return batch._replace(frames_BTHWC=mixed), targets_BK
+
+    def _loss(self, logits_BK: torch.Tensor, labels_B: torch.Tensor, targets_BK: torch.Tensor | None) -> torch.Tensor:
+        weights_K: torch.Tensor | None = self.class_weights_K  # type: ignore[assignment]
+        smoothing = self.config.label_smoothing
+        if targets_BK is not None:
+            return soft_cross_entropy(logits_BK, targets_BK, weights_K=weights_K, label_smoothing=smoothing)
+        return functional.cross_entropy(logits_BK, labels_B, weight=weights_K, label_smoothing=smoothing)
+
+    def _batches_done(self, batch_idx: int) -> int:
+        return self.current_epoch * self.batches_per_epoch + batch_idx
+
+    def _share_of_step(self, clip_count: int, batch_idx: int) -> float:
+        """What turns Lightning's mean over ``accumulate`` batches into the mean over the clips of this step.
+
+        The last batch of an epoch may be smaller, and the last step of fewer batches.
+        """
+        accumulate, batch_size = self.config.accumulate, self.config.clips_per_step
+        if accumulate == 1:
+            return 1.0
+        first_clip = batch_idx // accumulate * accumulate * batch_size
+        clips_of_step = min(accumulate * batch_size, self.clips_per_epoch - first_clip)
+        return accumulate * clip_count / clips_of_step
+
+    def validation_step(self, batch: Batch | ActivationBatch, batch_idx: int) -> None:
         """Log validation loss (plain cross entropy) and accuracy."""
-        logits_BK = self.net(batch.frames_BTHWC, batch.lengths_B)
+        logits_BK = self.net.classify(*self._features(batch))
         loss = functional.cross_entropy(logits_BK, batch.labels_B)
         self._log("validation", loss, logits_BK, batch.labels_B)
+
+    def _features(self, batch: Batch | ActivationBatch) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """features_BSD and the steps of each clip, from frames or from what the frozen part made of them."""
+        if isinstance(batch, ActivationBatch):
+            features_BSD = self.net.encode_upper(batch.activations.float(), batch.steps_B)
+        else:
+            features_BSD = self.net.encode(batch.frames_BTHWC, batch.lengths_B)
+        return features_BSD, self.net.step_lengths(batch.lengths_B)
 
     def _log(self, part: str, loss: torch.Tensor, logits_BK: torch.Tensor, labels_B: torch.Tensor) -> None:
         accuracy = (logits_BK.argmax(dim=1) == labels_B).float().mean()
@@ -83,16 +144,14 @@ class RecognizerModule(L.LightningModule):
             self.log(f"{part}_{name}", value.detach(), on_step=False, on_epoch=True, batch_size=len(labels_B))
 
     def configure_optimizers(self) -> Any:
-        """The optimiser over four groups (encoder or rest, decayed or not) and a rate set at every step."""
+        """The optimiser over groups of parameters (see ``make_optimizer``) and a rate set at every step."""
         optimizer = make_optimizer(self.net, self.config)
-        # A fresh encoder has nothing that an untrained head could spoil.
-        held = self.config.head_epochs * self.steps_per_epoch if self.net.config.pretrained else 0
         factors: list[Callable[[int], float]] = [
             partial(
                 rate_factor,
                 total=self.config.epochs * self.steps_per_epoch,
                 warmup=round(self.config.warmup_epochs * self.steps_per_epoch),
-                held=held if group["in_encoder"] else 0,
+                held=round(held_epochs(group["depth"], self.net, self.config) * self.steps_per_epoch),
                 kind=self.config.schedule,
             )
             for group in optimizer.param_groups
@@ -124,20 +183,26 @@ def rate_factor(step: int, *, total: int, warmup: int, kind: str, held: int = 0)
 
 
 def make_optimizer(net: RecognizerNet, config: TrainingConfig) -> torch.optim.Optimizer:
-    """The optimiser over the trainable parameters; the encoder has its own rate, biases and norms no decay."""
+    """The optimiser over the trainable parameters; the encoder has its own rates, biases and norms no decay.
+
+    Each group names the ``depth`` of its encoder stage below the topmost that learns; None outside the encoder.
+    """
     encoder = {id(parameter) for parameter in net.encoder.parameters()}
-    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    by_stage = config.layer_decay < 1 or config.unfreeze_every > 0
+    depths = stage_depths(net.encoder) if by_stage else dict.fromkeys(encoder, 0)
+    groups: dict[tuple[bool, int, bool], list[nn.Parameter]] = {}
     for parameter in net.parameters():
         if parameter.requires_grad:
-            groups.setdefault((id(parameter) in encoder, parameter.ndim > 1), []).append(parameter)
+            key = (id(parameter) in encoder, depths.get(id(parameter), 0), parameter.ndim > 1)
+            groups.setdefault(key, []).append(parameter)
     parameters = [
         {
             "params": members,
-            "lr": config.learning_rate * (config.encoder_rate if in_encoder else 1.0),
+            "lr": config.learning_rate * (config.encoder_rate * config.layer_decay**depth if in_encoder else 1.0),
             "weight_decay": config.weight_decay if decayed else 0.0,
-            "in_encoder": in_encoder,
+            "depth": depth if in_encoder else None,
         }
-        for (in_encoder, decayed), members in sorted(groups.items())
+        for (in_encoder, depth, decayed), members in sorted(groups.items())
     ]
     if config.optimizer == "sgd":
         return torch.optim.SGD(parameters, lr=config.learning_rate, momentum=0.9)

@@ -5,9 +5,9 @@ whatever the header says about counts and times. There are two ways to get there
 pixels:
 
 - in order: decode from the first frame on. This is the definition, and it works for every file.
-- by index (`packets`, `reading`): list the packets without decoding, jump to the restart point before each
-  frame, decode from there. Only for files whose every packet is seen to be one frame, and checked on the
-  way; at the first surprise the file is read in order after all.
+- by index (`packets`, `index_reading`): list the packets without decoding, jump to the restart point before
+  each frame, decode from there what the frame needs. Only for files whose every packet is seen to be one
+  frame, and checked on the way; at the first surprise the file is read in order after all.
 
 On damaged files the frames up to the first packet that the decoder refuses are kept, and their count is the
 count. By index, damage can stay unseen in a stretch that was jumped over (see `packets`);
@@ -18,7 +18,7 @@ Times are seconds since the first frame of the file, whatever its timestamps sta
 Legend: T frames, H height, W width, C channels (RGB).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -26,19 +26,20 @@ from typing import Literal
 import av
 import numpy as np
 import numpy.typing as npt
+from av.container import InputContainer
+from av.video.stream import VideoStream
 
 from muybridge.video.container import open_video
 from muybridge.video.errors import VideoError
-from muybridge.video.packets import PacketOrderError, index_packets
-from muybridge.video.picture import Image, displayed_size, to_image
+from muybridge.video.index_reading import frames_by_index, jump_cost_frames
+from muybridge.video.packets import PacketOrderError, PacketReader, index_packets
+from muybridge.video.picture import Image, ImageMaker, displayed_size
 from muybridge.video.probing import declared_frames, nominal_rate, nothing_decodes
-from muybridge.video.reading import OrderedReader, TimeRange, frames_by_index, frames_in_order
+from muybridge.video.reading import OrderedReader, TimeRange, frames_in_order
 from muybridge.video.sampling import ClipTooShortError, Indices, Sampler
 
 Strategy = Literal["auto", "seek", "sequential"]
 
-# A jump costs about as much as decoding a few frames of a small video; measured speeds are flat from 1 to 16.
-_LEAST_JUMP_FRAMES = {"auto": 4, "seek": 1}
 # Decoded frames are held up to this size while a file's count is not yet known; beyond, it is decoded twice.
 _HOLD_BYTES = 128 * 2**20
 
@@ -112,8 +113,8 @@ def read_frames(
         size_px: side of the square that each picture is squashed to; None keeps the native size.
         start_seconds: only frames at or after this time since the first frame of the file.
         end_seconds: only frames before this time.
-        strategy: ``"auto"`` jumps where that saves work; ``"seek"`` jumps wherever the file allows;
-            ``"sequential"`` decodes all frames in order. The result is the same.
+        strategy: ``"auto"`` jumps where the spacing of the file's restart points makes that pay; ``"seek"``
+            jumps wherever the file allows; ``"sequential"`` decodes all frames in order. The result is the same.
 
     Returns:
         ``frames_THWC``, uint8 RGB, one per index, in the order of ``indices``.
@@ -139,7 +140,7 @@ def read_frames(
 
     found = None
     if strategy != "sequential":
-        found = _read_by_index(path, choose, size_px, time_range, strategy)
+        found = _read_by_index(path, choose, size_px, time_range, strategy, else_in_order=False)
     frames_THWC = _read_in_order(path, wanted, size_px, time_range) if found is None else found.frames_THWC
     return frames_THWC[np.searchsorted(wanted, asked)]
 
@@ -180,7 +181,7 @@ def read_sampled(
 
     found = None
     if strategy != "sequential":
-        found = _read_by_index(path, choose, size_px, time_range, strategy)
+        found = _read_by_index(path, choose, size_px, time_range, strategy, else_in_order=True)
     return _sample_in_order(path, choose, size_px, time_range) if found is None else found
 
 
@@ -204,9 +205,10 @@ def iterate_frames(
     """
     path = Path(path)
     time_range = TimeRange.checked(path, start_seconds, end_seconds)
+    images = ImageMaker(size_px)
     with open_video(path) as (container, stream):
         for index, seconds, frame in frames_in_order(path, container, stream, time_range):
-            yield Frame(index=index, timestamp_seconds=seconds, image_HWC=to_image(frame, size_px))
+            yield Frame(index=index, timestamp_seconds=seconds, image_HWC=images.image(frame))
 
 
 def decode_fully(path: str | Path) -> DecodeResult:
@@ -244,10 +246,11 @@ def decode_fully(path: str | Path) -> DecodeResult:
 def _read_in_order(path: Path, wanted: Indices, size_px: int | None, time_range: TimeRange) -> npt.NDArray[np.uint8]:
     """Decode from the start up to the last of the rising indices ``wanted``."""
     images: list[Image] = []
+    maker = ImageMaker(size_px)
     with open_video(path) as (container, stream):
         for index, _, frame in frames_in_order(path, container, stream, time_range):
             if index == wanted[len(images)]:
-                images.append(to_image(frame, size_px))
+                images.append(maker.image(frame))
                 if len(images) == len(wanted):
                     return _stack(path, images)
     raise VideoError(path, f"no frame {wanted[-1]}", f"{index + 1} frames decode, indices count from 0")
@@ -256,24 +259,37 @@ def _read_in_order(path: Path, wanted: Indices, size_px: int | None, time_range:
 def _sample_in_order(
     path: Path, choose: Callable[[int], list[Indices]], size_px: int | None, time_range: TimeRange
 ) -> SampledFrames:
-    """Decode the whole range to count its frames, then take the chosen ones, from memory if they fit."""
+    """Decode the whole range to count its frames, then take the chosen ones."""
+    with open_video(path) as (container, stream):
+        return _count_and_sample(path, container, stream, None, choose, size_px, time_range)
+
+
+def _count_and_sample(
+    path: Path,
+    container: InputContainer,
+    stream: VideoStream,
+    packets: "Iterable[av.Packet[VideoStream]] | None",
+    choose: Callable[[int], list[Indices]],
+    size_px: int | None,
+    time_range: TimeRange,
+) -> SampledFrames:
+    """`_sample_in_order` in an open file: the chosen frames are taken from memory if all fit."""
     seconds: list[float] = []
     held: list[av.VideoFrame] | None = []
-    with open_video(path) as (container, stream):
-        declared = declared_frames(stream)
-        for _, time, frame in frames_in_order(path, container, stream, time_range):
-            seconds.append(time)
-            if held is not None:
-                held.append(frame)
-                if len(held) * frame.width * frame.height * 3 > _HOLD_BYTES:
-                    held = None
+    for _, time, frame in frames_in_order(path, container, stream, time_range, packets):
+        seconds.append(time)
+        if held is not None:
+            held.append(frame)
+            if len(held) * frame.width * frame.height * 3 > _HOLD_BYTES:
+                held = None
     views = choose(len(seconds))
     wanted = np.unique(np.concatenate(views))
     if held is None:
         frames_THWC = _read_in_order(path, wanted, size_px, time_range)
     else:
-        frames_THWC = _stack(path, [to_image(held[i], size_px) for i in wanted])
-    return _sampled(frames_THWC, wanted, views, np.array(seconds), declared)
+        maker = ImageMaker(size_px)
+        frames_THWC = _stack(path, [maker.image(held[i]) for i in wanted])
+    return _sampled(frames_THWC, wanted, views, np.array(seconds), declared_frames(stream))
 
 
 def _read_by_index(
@@ -282,24 +298,32 @@ def _read_by_index(
     size_px: int | None,
     time_range: TimeRange,
     strategy: Literal["auto", "seek"],
+    *,
+    else_in_order: bool,
 ) -> SampledFrames | None:
-    """Read what `choose` picks by the packet index; None if this file must be read in order."""
+    """Read what `choose` picks by the packet index.
+
+    A file without one is read in order from the packets at hand, if asked; else None: start afresh.
+    """
     with open_video(path) as (container, stream):
-        index = index_packets(container, stream)
+        reader = PacketReader(container, stream)
+        index = index_packets(container, stream, reader)
         if index is None:
-            return None
+            if not (else_in_order and reader.keeps_all):
+                return None
+            return _count_and_sample(path, container, stream, reader.from_first(), choose, size_px, time_range)
         all_seconds = index.seconds(stream)
         first = int(np.searchsorted(all_seconds, time_range.start_seconds))
         last = int(np.searchsorted(all_seconds, time_range.end_seconds))
         if first == last:
             raise time_range.nothing_inside(path, float(all_seconds[-1]))
+        least_jump = jump_cost_frames(index) if strategy == "auto" else 1
+        maker = ImageMaker(size_px)
         try:
             views = choose(last - first)
             wanted = np.unique(np.concatenate(views))
-            frames = frames_by_index(
-                container, stream, index, (wanted + first).tolist(), least_jump=_LEAST_JUMP_FRAMES[strategy]
-            )
-            images = [to_image(frame, size_px) for frame in frames]
+            frames = frames_by_index(container, stream, index, (wanted + first).tolist(), least_jump=least_jump)
+            images = [maker.image(frame) for frame in frames]
         except PacketOrderError:
             return None
         seconds = all_seconds[first:last]

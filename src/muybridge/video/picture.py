@@ -9,6 +9,7 @@ import av
 import cv2
 import numpy as np
 import numpy.typing as npt
+from av.video.reformatter import VideoReformatter
 
 Image = npt.NDArray[np.uint8]
 
@@ -29,24 +30,29 @@ def displayed_size(frame: av.VideoFrame) -> tuple[int, int]:
     return frame.width, frame.height
 
 
-def to_image(frame: av.VideoFrame, size_px: int | None) -> Image:
-    """Convert ``frame`` to ``image_HWC``, uint8 RGB, as it is meant to be displayed.
+class ImageMaker:
+    """Makes images of the frames of one file; the tables for converting its colours are set up once.
 
     Args:
-        frame: a decoded frame of any pixel format.
-        size_px: side of the square the picture is squashed to, whatever its aspect (as the report does);
-            None keeps the native size. Shrinking averages over areas, enlarging interpolates linearly.
+        size_px: side of the square the picture is squashed to, whatever its aspect (as the report does); None
+            keeps the native size. Shrinking averages over areas, enlarging interpolates linearly.
     """
-    image = cast(Image, np.rot90(frame.to_ndarray(format="rgb24"), quarter_turns(frame)))
-    if size_px is None:
-        return np.ascontiguousarray(image)
-    shrinks = image.shape[0] * image.shape[1] >= size_px * size_px
-    resized = cv2.resize(
-        np.ascontiguousarray(image),
-        (size_px, size_px),
-        interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR,
-    )
-    return cast(Image, resized)
+
+    def __init__(self, size_px: int | None) -> None:
+        self._size_px = size_px
+        self._converter = VideoReformatter()
+
+    def image(self, frame: av.VideoFrame) -> Image:
+        """Convert ``frame``, of any pixel format, to ``image_HWC``, uint8 RGB, as it is meant to be displayed."""
+        # One thread: for small pictures, waking the others costs more than the conversion.
+        rgb = self._converter.reformat(frame, format="rgb24", threads=1)
+        image = cast(Image, np.ascontiguousarray(np.rot90(rgb.to_ndarray(), quarter_turns(frame))))
+        size_px = self._size_px
+        if size_px is None:
+            return image
+        shrinks = image.shape[0] * image.shape[1] >= size_px * size_px
+        interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        return cast(Image, cv2.resize(image, (size_px, size_px), interpolation=interpolation))
 
 
 def to_jpeg(image_HWC: Image, *, quality: int) -> bytes:

@@ -1,12 +1,7 @@
-"""Two ways to get decoded frames: in order from the first, and by the packet index with jumps.
-
-The first defines what frame i is; the second is the fast one and checks each frame it meets against the
-index, so that it either gives the same frames or says that it cannot.
-"""
+"""Decoded frames in order from the first, with their times: what defines frame i."""
 
 import math
-from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -16,7 +11,6 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from muybridge.video.errors import VideoError
-from muybridge.video.packets import PacketIndex, PacketOrderError
 from muybridge.video.probing import nominal_rate, nothing_decodes
 
 # FFmpeg's own assumption for streams that tell no rate.
@@ -33,28 +27,35 @@ class Clock:
 
     def __init__(self, container: InputContainer, stream: VideoStream) -> None:
         self._by_slot = container.format.name == "avi"
-        self._time_base = stream.time_base
-        self._origin: Fraction | None = None
-        self._last: Fraction | None = None
         self.frame_seconds = 1 / (nominal_rate(stream) or _RATE_IF_UNKNOWN)
+        time_base = stream.time_base
+        # All times are whole multiples of one unit, so that each is exact, and rounded once at the end.
+        units = math.lcm(self.frame_seconds.denominator, 1 if time_base is None else time_base.denominator)
+        self._units_per_second = units
+        self._frame_units = int(self.frame_seconds * units)
+        self._tick_units = None if time_base is None else int(time_base * units)
+        self._origin: int | None = None
+        self._last: int | None = None
 
     def seconds(self, frame: av.VideoFrame) -> float:
         """The time of the next frame."""
-        expected = Fraction(0) if self._last is None else self._last + self.frame_seconds
+        expected = 0 if self._last is None else self._last + self._frame_units
         ticks = frame.dts if self._by_slot else frame.pts
         time = expected
-        if ticks is not None and self._time_base is not None:
-            absolute = ticks * self._time_base
+        if ticks is not None and self._tick_units is not None:
+            absolute = ticks * self._tick_units
             if self._origin is None:
                 self._origin = absolute - expected
             if self._last is None or absolute - self._origin > self._last:
                 time = absolute - self._origin
         self._last = time
-        return float(time)
+        return time / self._units_per_second
 
 
 class OrderedReader:
     """Iterates over all frames from the first, with their times; notes what was wrong on the way.
+
+    ``packets`` are those of the stream from its first on; by default, as they come from the file.
 
     Decoding ends at the first packet that the decoder refuses once frames have come, as in OpenCV and in
     PyAV's own loop: what follows is predicted from a picture that is missing. Packets refused before the
@@ -66,9 +67,11 @@ class OrderedReader:
         damaged_frames: frames that the decoder gave and marked as damaged.
     """
 
-    def __init__(self, container: InputContainer, stream: VideoStream) -> None:
-        self._container = container
-        self._stream = stream
+    def __init__(
+        self, container: InputContainer, stream: VideoStream, packets: "Iterable[av.Packet[VideoStream]] | None" = None
+    ) -> None:
+        # The last packet that PyAV gives is empty, and makes the decoder give what it still holds back.
+        self._packets = container.demux(stream) if packets is None else packets
         self.clock = Clock(container, stream)
         self.stopped_by: str | None = None
         self.damaged_frames = 0
@@ -76,8 +79,7 @@ class OrderedReader:
     def __iter__(self) -> Iterator[tuple[float, av.VideoFrame]]:
         started = False
         try:
-            # The last packet that PyAV gives is empty, and makes the decoder give what it still holds back.
-            for packet in self._container.demux(self._stream):
+            for packet in self._packets:
                 try:
                     frames = packet.decode()
                 except av.FFmpegError as error:
@@ -118,10 +120,17 @@ class TimeRange:
 
 
 def frames_in_order(
-    path: Path, container: InputContainer, stream: VideoStream, time_range: TimeRange
+    path: Path,
+    container: InputContainer,
+    stream: VideoStream,
+    time_range: TimeRange,
+    packets: "Iterable[av.Packet[VideoStream]] | None" = None,
 ) -> Iterator[tuple[int, float, av.VideoFrame]]:
-    """Decode from the start; yield the index within the range, the seconds since frame 0, the frame."""
-    reader = OrderedReader(container, stream)
+    """Decode from the start; yield the index within the range, the seconds since frame 0, the frame.
+
+    ``packets`` are those of the stream from its first on, where some of them have been read already.
+    """
+    reader = OrderedReader(container, stream, packets)
     index, seconds = 0, None
     for seconds, frame in reader:
         if seconds >= time_range.end_seconds:
@@ -133,65 +142,3 @@ def frames_in_order(
         raise nothing_decodes(path, reader.stopped_by or "it holds no picture")
     if index == 0:
         raise time_range.nothing_inside(path, seconds)
-
-
-def frames_by_index(
-    container: InputContainer,
-    stream: VideoStream,
-    index: PacketIndex,
-    wanted: Sequence[int],
-    *,
-    least_jump: int,
-) -> Iterator[av.VideoFrame]:
-    """Yield the frames with the rising indices ``wanted``, jumping over stretches that hold none of them.
-
-    Args:
-        container: the open file; its reading position does not matter.
-        stream: its video stream.
-        index: from `index_packets` on the same file.
-        wanted: rising frame indices.
-        least_jump: a jump must save decoding this many frames.
-
-    Raises:
-        PacketOrderError: the decoder gave another frame than the index promises, or marked it as damaged.
-    """
-    frames: Iterator[av.VideoFrame] = iter(())
-    upcoming = None  # index of the frame the decoder will give next
-    for target in wanted:
-        restart = int(index.restarts[bisect_right(index.restarts, target) - 1])
-        if upcoming is None or restart - upcoming >= least_jump:
-            frames = _frames_from(container, stream, index, restart)
-            upcoming = restart
-        while upcoming < target:
-            _expected(next(frames, None), index, upcoming)
-            upcoming += 1
-        yield _expected(next(frames, None), index, target)
-        upcoming = target + 1
-
-
-def _expected(frame: av.VideoFrame | None, index: PacketIndex, position: int) -> av.VideoFrame:
-    if frame is None or frame.is_corrupt or frame.pts != index.shown_pts[position]:
-        raise PacketOrderError
-    return frame
-
-
-def _frames_from(
-    container: InputContainer, stream: VideoStream, index: PacketIndex, position: int
-) -> Iterator[av.VideoFrame]:
-    """Decode from the packet at ``position`` on, checking that the packets are those of the index."""
-    try:
-        container.seek(int(min(index.pts[position], index.dts[position])), stream=stream, backward=True)
-        started = False
-        for packet in container.demux(stream):
-            started = started or packet.pts == index.pts[position]
-            if not started:
-                continue
-            if packet.size > 0:
-                if position == len(index.pts):
-                    raise PacketOrderError
-                if packet.pts != index.pts[position] or packet.size != index.sizes_bytes[position]:
-                    raise PacketOrderError
-                position += 1
-            yield from packet.decode()
-    except av.FFmpegError as error:
-        raise PacketOrderError from error

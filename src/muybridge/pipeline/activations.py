@@ -1,0 +1,187 @@
+"""What the frozen part of a network gives for every clip, computed once and kept as 16-bit floats.
+
+Notable: variant v of a training clip is exactly the batch item that the plain path would have made in epoch v, with
+its temporal jitter and augmentation; validation has one variant without either. An entry's name is a hash over all
+it depends on: the frames' own key, the random draw, and the network's frozen weights (``identity``). An entry is an
+uncompressed .npz, whose parts carry checksums: a damaged one is computed anew, never used.
+
+Axes: B batch, T frames, S steps in time of the activations, D features, H, W, C.
+"""
+
+import hashlib
+import json
+import os
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.utils.data import Dataset
+
+from muybridge.errors import UserError
+from muybridge.files import replacing
+from muybridge.pipeline.cache_folder import FEATURES_SUFFIX, entry_path, make_room
+from muybridge.pipeline.loader import ClipDataset, Item
+
+VERSION = 1
+ENCODED_TOGETHER = 8
+_VARIANT = 2  # keeps this stream of random numbers apart from those of the loader
+
+Activations = npt.NDArray[np.float16]
+Encode = Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float32]]
+"""From frames_BTHWC, uint8 RGB, to activations with the axes (B, S, ...)."""
+
+
+class ActivationItem(NamedTuple):
+    """One clip: activations with the axes (S, ...), its number of frames, its class number."""
+
+    activations: Activations
+    frame_count: int
+    label: int
+
+
+class ActivationBatch(NamedTuple):
+    """One batch.
+
+    Attributes:
+        activations: float16, (B, S, ...), zero-padded in S.
+        steps_B: int64, real steps of each clip's activations.
+        lengths_B: int64, frames of each clip.
+        labels_B: int64 class numbers.
+    """
+
+    activations: torch.Tensor
+    steps_B: torch.Tensor
+    lengths_B: torch.Tensor
+    labels_B: torch.Tensor
+
+
+class ActivationDataset(Dataset[ActivationItem]):
+    """The clips of a `ClipDataset` as activations.
+
+    Args:
+        clips: The clips as frames.
+        encode: The frozen part of the network.
+        identity: Names what ``encode`` computes: equal for equal weights and settings.
+        variants: How many variants of each training clip; epochs take them in turns, in an order drawn per clip.
+    """
+
+    def __init__(self, clips: ClipDataset, encode: Encode, *, identity: str, variants: int) -> None:
+        self.clips = clips
+        self.labels = clips.labels
+        self.variants = 1 if clips.augment is None else variants
+        self._encode = encode
+        folder = clips.cache.folder
+        self._paths = {
+            (variant, index): entry_path(folder, _key(identity, clips.identity(variant, index)), FEATURES_SUFFIX)
+            for index in range(len(clips))
+            for variant in range(self.variants)
+        }
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def build(self, on_progress: Callable[[int, int], None] = lambda done, total: None) -> int:
+        """Compute what is not there yet.
+
+        Args:
+            on_progress: Called with (done, total) variants.
+
+        Returns:
+            How many were computed now.
+
+        Raises:
+            UserError: If they need more than the cache's budget, or do not fit 16-bit floats.
+        """
+        missing = []
+        for key, path in self._paths.items():
+            if path.exists():
+                os.utime(path)
+            else:
+                missing.append(key)
+        done = len(self._paths) - len(missing)
+        on_progress(done, len(self._paths))
+        for number, keys in enumerate(self._computed(missing)):
+            if number == 0:  # only now is their size known
+                each = self._paths[keys[0]].stat().st_size
+                cache = self.clips.cache
+                make_room(
+                    cache.folder,
+                    missing_bytes=each * (len(missing) - len(keys)),
+                    mine=[*self._paths.values(), *cache.paths],
+                    budget_bytes=cache.budget_bytes,
+                    advice=", lower --cache.variants, or say --cache.features off",
+                )
+            done += len(keys)
+            on_progress(done, len(self._paths))
+        return len(missing)
+
+    def __getitem__(self, key: tuple[int, int]) -> ActivationItem:
+        """Item of (epoch, index)."""
+        epoch, index = key
+        turn, place = divmod(epoch, self.variants)
+        order = np.random.default_rng([self.clips.seed, _VARIANT, turn, index]).permutation(self.variants)
+        variant = int(order[place])
+        try:
+            return self._read(variant, index)
+        except (FileNotFoundError, zipfile.BadZipFile, ValueError, KeyError, EOFError):
+            # Dropped by another process to keep the budget, or damaged.
+            list(self._computed([(variant, index)]))
+            return self._read(variant, index)
+
+    def _read(self, variant: int, index: int) -> ActivationItem:
+        with np.load(self._paths[variant, index], allow_pickle=False) as entry:
+            return ActivationItem(entry["activations"], int(entry["frame_count"]), self.labels[index])
+
+    def _computed(self, keys: Sequence[tuple[int, int]]) -> Iterator[list[tuple[int, int]]]:
+        """Compute and write entries; yields the keys of each batch."""
+        for batch in _equally_long((key, self.clips[key]) for key in keys):
+            frames_BTHWC = np.stack([item.frames_THWC for _, item in batch])
+            with np.errstate(over="ignore"):
+                kept = self._encode(frames_BTHWC).astype(np.float16)
+            if not np.isfinite(kept).all():
+                raise UserError("the encoder's features exceed 16-bit floats; train with --cache.features off")
+            for (key, item), activations in zip(batch, kept, strict=True):
+                _write(self._paths[key], activations, frame_count=len(item.frames_THWC))
+            yield [key for key, _ in batch]
+
+    @staticmethod
+    def collate(items: Sequence[ActivationItem]) -> ActivationBatch:
+        """Pad clips of different lengths into one batch."""
+        steps = [len(item.activations) for item in items]
+        activations = np.zeros((len(items), max(steps), *items[0].activations.shape[1:]), dtype=np.float16)
+        for target, item, count in zip(activations, items, steps, strict=True):
+            target[:count] = item.activations
+        return ActivationBatch(
+            torch.from_numpy(activations),
+            torch.tensor(steps),
+            torch.tensor([item.frame_count for item in items]),
+            torch.tensor([item.label for item in items]),
+        )
+
+
+def _key(identity: str, item: object) -> str:
+    parts = {"version": VERSION, "identity": identity, "item": item}
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:40]
+
+
+def _equally_long(
+    items: Iterator[tuple[tuple[int, int], Item]],
+) -> Iterator[list[tuple[tuple[int, int], Item]]]:
+    """Batches of neighbours with the same number of frames, since activations are computed without padding."""
+    batch: list[tuple[tuple[int, int], Item]] = []
+    for key, item in items:
+        if batch and (len(batch) == ENCODED_TOGETHER or len(item.frames_THWC) != len(batch[0][1].frames_THWC)):
+            yield batch
+            batch = []
+        batch.append((key, item))
+    if batch:
+        yield batch
+
+
+def _write(path: Path, activations: Activations, *, frame_count: int) -> None:
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, activations=activations, frame_count=np.int64(frame_count))

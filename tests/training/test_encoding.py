@@ -1,0 +1,126 @@
+"""Encoding once against the plain path: the same features, the same training."""
+
+import csv
+import dataclasses
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+from clips import tiny_recipe
+from muybridge import api
+from muybridge.errors import UserError
+from muybridge.models.config import ModelConfig
+from muybridge.models.recognizer import RecognizerNet
+from muybridge.pipeline.config import CacheConfig
+from muybridge.training.encoding import FrozenPart, encodes_once
+from muybridge.training.fitting import Interrupted
+
+CONFIGS = [
+    ModelConfig(width=0.25, weights="none", trainable="none"),
+    ModelConfig(width=0.25, weights="none", trainable="last-15"),
+    ModelConfig(width=0.25, weights="none", trainable="none", pooling="grid"),
+    ModelConfig(width=0.25, weights="none", trainable="none", encoder_output="logits"),
+    ModelConfig(encoder="densenet", weights="none", trainable="last-114"),
+    ModelConfig(encoder="alexnet", weights="none", trainable="last-5"),
+    ModelConfig(encoder="alexnet", weights="none", trainable="none", encoder_output="logits"),
+    ModelConfig(encoder="i3d", weights="none", trainable="none"),
+    ModelConfig(encoder="i3d", weights="none", trainable="last-22"),
+]
+IDS = [f"{c.encoder}-{c.trainable}-{c.pooling}-{c.encoder_output}" for c in CONFIGS]
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=IDS)
+@pytest.mark.parametrize("lengths", [None, [3, 9, 1]], ids=["full", "padded"])
+def test_the_two_halves_give_what_the_whole_gives(config, lengths):
+    torch.manual_seed(0)
+    net = RecognizerNet(config, class_count=3).eval()
+    assert net.frozen_stages > 0
+    clip_BTHWC = torch.randint(0, 256, (3, 9, 64, 64, 3), dtype=torch.uint8)
+    lengths_B = None if lengths is None else torch.tensor(lengths)
+    with torch.inference_mode():
+        whole_BSD = net.encode(clip_BTHWC, lengths_B)
+        parts = [
+            net.encode_lower(clip[None, :length])[0]
+            for clip, length in zip(clip_BTHWC, lengths or [9] * 3, strict=True)
+        ]
+        steps_B = torch.tensor([len(part) for part in parts])
+        activations = torch.nn.utils.rnn.pad_sequence(parts, batch_first=True)
+        halves_BSD = net.encode_upper(activations, steps_B)
+        torch.testing.assert_close(halves_BSD, whole_BSD, rtol=1e-4, atol=1e-4)
+        assert (
+            (activations.ndim == 3)
+            == net.pools_when_frozen
+            == (config.trainable == "none" and config.pooling != "grid")
+        )
+
+
+def test_the_identity_tells_weights_and_settings_apart():
+    torch.manual_seed(0)
+    config = ModelConfig(width=0.25, weights="none", trainable="none")
+    net = RecognizerNet(config, class_count=3)
+    same = RecognizerNet(config, class_count=5)
+    same.encoder.load_state_dict(net.encoder.state_dict())
+    assert FrozenPart(net).identity == FrozenPart(same).identity  # the head does not matter
+    identities = {FrozenPart(net).identity, FrozenPart(RecognizerNet(config, class_count=3)).identity}
+    for change in ({"pooling": "max"}, {"scaling": "unit"}, {"trainable": "last-15"}):
+        other = RecognizerNet(dataclasses.replace(config, **change), class_count=3)
+        other.encoder.load_state_dict(net.encoder.state_dict())
+        identities.add(FrozenPart(other).identity)
+    assert len(identities) == 5
+
+
+def test_when_clips_are_encoded_once():
+    def answer(trainable, features):
+        net = RecognizerNet(ModelConfig(width=0.25, weights="none", trainable=trainable), class_count=2)
+        return encodes_once(net, CacheConfig(features=features))
+
+    assert [answer("none", features) for features in ("auto", "on", "off")] == [True, True, False]
+    assert [answer("last-15", features) for features in ("auto", "on", "off")] == [False, True, False]
+    assert [answer("all", features) for features in ("auto", "off")] == [False, False]
+    with pytest.raises(UserError, match=r"freeze some of it, for example --model.trainable none"):
+        answer("all", "on")
+
+
+def figures(run):
+    with (run / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    return np.array([[float(value) for key, value in row.items() if key != "seconds"] for row in rows])
+
+
+# Without randomness in the frames, and with batch norms that do not learn, both paths see the same features.
+STILL = ("--augment.zoom", "0", "--augment.no-flip", "--augment.rotation-degrees", "0")
+STILL += ("--augment.shift", "0", "--augment.brightness", "0", "--sampler.jitter", "1")
+
+
+@pytest.mark.parametrize("trainable", ["none", "last-15"])
+def test_training_on_kept_features_is_training(clips, tmp_path, trainable):
+    flags = [*STILL, "--model.trainable", trainable]
+    if trainable == "last-15":
+        flags += ["--training.encoder-rate", "0.1"]
+    for features in ("on", "off"):
+        recipe = tiny_recipe(*flags, "--cache.features", features, "--cache.variants", "1")
+        api.train(clips, recipe, run=tmp_path / features)
+    np.testing.assert_allclose(figures(tmp_path / "on"), figures(tmp_path / "off"), rtol=0.02, atol=0.02)
+
+
+def test_an_interrupted_training_on_kept_features_ends_with_the_same_bits(clips, tmp_path):
+    recipe = tiny_recipe("--model.trainable", "none", "--cache.variants", "2")
+    api.train(clips, recipe, run=tmp_path / "whole")
+
+    def interrupt(rows):
+        if len(rows) == 2:
+            raise Interrupted(tmp_path / "broken")
+        return False
+
+    from muybridge.jobs.steps import divide
+    from muybridge.jobs.training import train_divided
+
+    with pytest.raises(Interrupted):
+        train_divided(divide(clips, recipe.data), recipe, run=tmp_path / "broken", stop_early=interrupt)
+    shutil.rmtree(tmp_path / "broken" / "model", ignore_errors=True)
+    api.resume(tmp_path / "broken")
+    whole, broken = (tmp_path / name / "model" / "model.safetensors" for name in ("whole", "broken"))
+    assert whole.read_bytes() == broken.read_bytes()
+    np.testing.assert_array_equal(figures(tmp_path / "whole"), figures(tmp_path / "broken"))
