@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from muybridge.api import ensemble as ensemble
     from muybridge.api import evaluate as evaluate
+    from muybridge.api import export as export
     from muybridge.api import load as load
     from muybridge.api import report as report
     from muybridge.api import sweep as sweep
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "ensemble": "muybridge.api",
     "evaluate": "muybridge.api",
+    "export": "muybridge.api",
     "load": "muybridge.api",
     "report": "muybridge.api",
     "sweep": "muybridge.api",

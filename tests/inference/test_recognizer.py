@@ -5,7 +5,7 @@ import torch
 from clips import write_clip
 from muybridge.dataset.catalog import Clip
 from muybridge.errors import UserError
-from muybridge.inference.recognizer import Recognizer
+from muybridge.inference.recognizer import BATCH_CLIPS, Recognizer
 from muybridge.inference.views import Views
 from muybridge.inference.voting import vote
 from muybridge.models.config import ModelConfig
@@ -82,7 +82,9 @@ def test_many_files_come_in_order_with_their_errors(tmp_path):
     assert [prediction.error is None for prediction in found] == [True] * 3 + [False] + [True] * 4
     for prediction in found:
         if prediction.error is None:
-            assert prediction.ranking == recognizer.predict(prediction.path).ranking
+            # Computed several at a time, sums may be in another order.
+            alone = dict(recognizer.predict(prediction.path).ranking)
+            assert dict(prediction.ranking) == pytest.approx(alone, abs=1e-6)
 
 
 def test_a_part_of_a_file(tmp_path):
@@ -130,3 +132,20 @@ def test_sides_forbid_mirror_images(video, tmp_path):
     sided = Recognizer(named.net, classes=["wave_left", "x", "y"], sampler=SAMPLERS[0], size_px=32, device="cpu")
     with pytest.raises(UserError, match="wave_left"):
         next(iter(sided.predict_files([video], views=Views(flip=True))))
+
+
+def test_clips_computed_together_score_as_alone(tmp_path):
+    """More clips than go into one batch, of different lengths and with all their windows, one undecodable."""
+    paths = []
+    for number in range(2 * BATCH_CLIPS + 3):
+        paths.append(tmp_path / f"{number}.avi")
+        write_clip(paths[-1], level=10 * number, seed=number, frames=5 + number % 4)
+    paths[BATCH_CLIPS].write_bytes(b"no video")
+    for recognizer in (make(SAMPLERS[1]), make(SAMPLERS[2], windows="all")):
+        for path, found in zip(paths, recognizer.predict_files(paths), strict=True):
+            assert found.path == path
+            if path == paths[BATCH_CLIPS]:
+                assert found.error
+                continue
+            alone = dict(recognizer.predict(path).ranking)
+            assert dict(found.ranking) == pytest.approx(alone, abs=1e-6)

@@ -54,8 +54,15 @@ def weights_of(run):
     return api.load(run).net.state_dict()
 
 
-def test_with_every_option_an_interrupted_training_resumes_to_the_same_bits(clips, tmp_path):
-    recipe = tiny_recipe(*EVERYTHING)
+FROZEN = ["--model.trainable", "none"]
+"""The encoder's output is kept, and mixed in place of pixels."""
+
+
+@pytest.mark.parametrize(
+    "flags", [EVERYTHING, [*EVERYTHING[:6], *EVERYTHING[10:], *FROZEN]], ids=["all learns", "frozen encoder"]
+)
+def test_with_every_option_an_interrupted_training_resumes_to_the_same_bits(clips, tmp_path, flags):
+    recipe = tiny_recipe(*flags)
     whole = api.train(clips, recipe, run=tmp_path / "whole").run
 
     def interrupt(rows):

@@ -7,6 +7,7 @@ import torch
 from muybridge.errors import UserError
 from muybridge.models.config import PENALTIES, ModelConfig
 from muybridge.models.recognizer import RecognizerNet, build
+from muybridge.pipeline.activations import ActivationBatch
 from muybridge.pipeline.loader import Batch
 from muybridge.training.config import TrainingConfig
 from muybridge.training.fitting import precision, worker_count
@@ -156,7 +157,7 @@ def test_the_loss_of_mixed_clips_by_hand(net, options, class_weights):
         torch.eye(3),
         mixup=config.mixup,
         cutmix=config.cutmix,
-        generator=np.random.default_rng([3, 2, 2]),
+        generator=np.random.default_rng([3, 3, 2]),
         space=(2, 3),
     )
     assert targets_BK.max(dim=1).values.min() < 0.99
@@ -200,3 +201,33 @@ def test_the_schedule_counts_optimiser_steps(net):
     head = next(n for n, group in enumerate(configured["optimizer"].param_groups) if group["depth"] is None)
     factors = [schedule.lr_lambdas[head](step) for step in range(7)]
     assert factors == [rate_factor(step, total=6, warmup=3, kind="cosine") for step in range(7)]
+
+
+@pytest.mark.parametrize(("trainable", "space"), [("none", None), ("last-7", (3, 4))], ids=["features", "maps"])
+@pytest.mark.parametrize("options", [{"mixup": 0.4}, {"cutmix": 1.0}], ids=["mixup", "cutmix"])
+def test_kept_activations_are_mixed_where_pixels_are_not_seen(trainable, space, options):
+    torch.manual_seed(0)
+    net = build(ModelConfig(width=0.25, weights="none", trainable=trainable, head_widths=(8,)), 3)
+    config = TrainingConfig(label_smoothing=0, **options)
+    module = RecognizerModule(net, config, class_counts=[1, 1, 1], batches_per_epoch=1)
+    module.log = lambda *args, **kwargs: None
+    net.eval()
+    frames = torch.randint(0, 255, (3, 4, 64, 64, 3), dtype=torch.uint8)
+    activations = net.encode_lower(frames).detach().half()
+    assert activations.ndim == (3 if space is None else 5)
+    lengths_B, labels_B = torch.tensor([4, 2, 3]), torch.tensor([0, 1, 2])
+    loss = module.training_step(ActivationBatch(activations, lengths_B, lengths_B, labels_B), 1)
+    mixed, targets_BK = mix_clips(
+        activations,
+        lengths_B,
+        torch.eye(3),
+        mixup=config.mixup,
+        cutmix=config.cutmix,
+        generator=np.random.default_rng([0, 3, 1]),
+        space=space,
+    )
+    logits_BK = net.classify(net.encode_upper(mixed, lengths_B), lengths_B)
+    torch.testing.assert_close(loss, -(targets_BK * logits_BK.log_softmax(1)).sum() / 3)
+    plain = RecognizerModule(net, TrainingConfig(label_smoothing=0), class_counts=[1, 1, 1], batches_per_epoch=1)
+    plain.log = module.log
+    assert plain.training_step(ActivationBatch(activations, lengths_B, lengths_B, labels_B), 1) != loss

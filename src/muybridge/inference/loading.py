@@ -1,28 +1,56 @@
 """Loading a model of either kind from a run or a model folder."""
 
+from collections.abc import Callable
 from pathlib import Path
 
-from muybridge.files import read_json
+from muybridge.errors import UserError
+from muybridge.files import content_hash, read_json
+from muybridge.inference.engines.choosing import choose_export
+from muybridge.inference.engines.opening import load_export
 from muybridge.inference.ensemble import FORMAT as ENSEMBLE_FORMAT
 from muybridge.inference.ensemble import Ensemble
 from muybridge.inference.recognizer import Recognizer
-from muybridge.models.saving import METADATA_FILE
+from muybridge.models.saving import METADATA_FILE, WEIGHTS_FILE
 
 
-def load_model(path: Path, *, device: str | None = None) -> Recognizer | Ensemble:
+def load_model(
+    path: Path,
+    *,
+    device: str | None = None,
+    engine: str = "torch",
+    announce: Callable[[str], None] | None = None,
+) -> Recognizer | Ensemble:
     """Load a run, or the model folder inside one.
 
     Args:
         path: A run directory of a training or an ensemble, or the ``model`` folder inside one.
-        device: Where it computes; default: a GPU if there is one.
+        device: Where torch computes; default: a GPU if there is one.
+        engine: What computes: see `choose_export`.
+        announce: Called with the engine and why it is that one.
 
     Raises:
-        UserError: If there is no whole model there.
+        UserError: If there is no whole model there, or not the engine asked for.
     """
     folder = path / "model" if (path / "model").is_dir() else path
     if is_ensemble(folder):
+        if engine not in ("auto", "torch"):
+            raise UserError(f"{path} is an ensemble, which computes in torch; --engine {engine} is for its members")
+        if announce is not None:
+            announce("engine torch: an ensemble computes in torch")
         return Ensemble.load(folder, device=device)
-    return Recognizer.load(folder, device=device)
+    recognizer = Recognizer.load(folder, device=device)
+    choice = choose_export(
+        path,
+        engine,
+        weights_sha256=content_hash(folder / WEIGHTS_FILE),
+        device=recognizer.device,
+    )
+    if choice.export is not None:
+        net = recognizer.net
+        recognizer.use(load_export(choice.export, config=net.config, class_count=net.class_count))
+    if announce is not None:
+        announce(choice.why)
+    return recognizer
 
 
 def is_ensemble(folder: Path) -> bool:

@@ -149,22 +149,26 @@ def clip_prediction(clip: Clip, scores: Scores | VideoError) -> ClipPrediction:
     return ClipPrediction(clip.id, str(clip.path), clip.label, clip.group or None, probabilities, error)
 
 
-def read_ahead(clips: Sequence[Clip], read: Callable[[Clip], _Read], *, workers: int | None) -> Iterator[_Read]:
+def read_ahead(
+    clips: Sequence[Clip], read: Callable[[Clip], _Read], *, workers: int | None, ahead: int = 0
+) -> Iterator[_Read]:
     """Call ``read`` on each clip, in threads that run a little ahead; yield the results in order.
 
     Args:
         clips: The clips.
         read: Decodes one clip; what it raises is raised here.
         workers: Number of threads; default: one per core.
+        ahead: How many clips the caller takes at once, so that as many are read while it works on them.
     """
     workers = workers or available_cores()
+    limit = 2 * workers + ahead
     waiting: deque[Future[_Read]] = deque()
     upcoming = iter(clips)
     with ThreadPoolExecutor(workers) as pool:
         try:
             while True:
                 # A short queue: enough to keep the threads busy, little enough to keep memory flat.
-                while len(waiting) < 2 * workers and (clip := next(upcoming, None)) is not None:
+                while len(waiting) < limit and (clip := next(upcoming, None)) is not None:
                     waiting.append(pool.submit(read, clip))
                 if not waiting:
                     return

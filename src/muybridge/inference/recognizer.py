@@ -6,7 +6,7 @@ sees a new clip exactly as it saw its training clips.
 Axes: B batch, T frames, H, W, C (RGB), K classes, V views.
 """
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,16 +15,22 @@ import torch
 
 from muybridge.allocator import keep_freed_memory
 from muybridge.dataset.catalog import Clip
+from muybridge.evaluation.temperature import softmax
+from muybridge.inference.engines.engine import Engine, Logits
+from muybridge.inference.engines.torch_engine import TorchEngine
 from muybridge.inference.model import Frames, Model, Scores, read_ahead
 from muybridge.inference.views import Views
 from muybridge.inference.voting import vote
 from muybridge.models.recognizer import RecognizerNet
 from muybridge.models.saving import load_recognizer, save_recognizer
 from muybridge.pipeline.augmentation import is_sided
-from muybridge.pipeline.loader import Item, collate
 from muybridge.video.decoding import read_sampled
 from muybridge.video.errors import VideoError
 from muybridge.video.sampling import Sampler, sampler_from_dict
+
+BATCH_CLIPS, BATCH_PIXELS = 8, 2**19
+"""Small clips are computed together, up to 8 of 5 frames of 112 px: alone each is too little work for several cores.
+Large ones are not: there is nothing to gain but memory to lose."""
 
 Windows = Literal["one", "all"]
 Combine = Literal["mean", "vote"]
@@ -61,7 +67,9 @@ class Recognizer(Model):
     ) -> None:
         keep_freed_memory()
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        self.net = net.to(self.device).eval()
+        self.net = net
+        # Replaced by ``use``; the network stays, as what is saved.
+        self.engine: Engine = TorchEngine(net, device=self.device)
         self.classes = tuple(classes)
         self.sampler = sampler
         self.size_px = size_px
@@ -94,19 +102,21 @@ class Recognizer(Model):
 
     def save(self, folder: Path) -> None:
         """Save the network with its classes and preprocessing."""
-        preprocessing: dict[str, Any] = {
-            "sampler": self.sampler.to_dict(),
-            "size_px": self.size_px,
-            "windows": self.windows,
-            "combine": self.combine,
-            "sided_classes": list(self.sided_classes),
-        }
-        save_recognizer(folder, self.net, classes=self.classes, preprocessing=preprocessing)
+        save_recognizer(folder, self.net, classes=self.classes, preprocessing=self.preprocessing)
 
     def _score(self, clips: Sequence[Clip], *, views: Views, workers: int | None) -> Iterator[Scores | VideoError]:
         self._check(views)
-        for read in read_ahead(clips, lambda clip: self.read(clip, views=views), workers=workers):
-            yield read if isinstance(read, VideoError) else self.probabilities(read)
+        reads = read_ahead(clips, lambda clip: self.read(clip, views=views), workers=workers, ahead=BATCH_CLIPS)
+        for batch in _batches(reads):
+            decoded = [read for read in batch if not isinstance(read, VideoError)]
+            logits_NK = self._logits([view for read in decoded for view in read]) if decoded else None
+            for read in batch:
+                if isinstance(read, VideoError):
+                    yield read
+                    continue
+                assert logits_NK is not None
+                logits_VK, logits_NK = logits_NK[: len(read)], logits_NK[len(read) :]
+                yield self.combined(logits_VK)
 
     @property
     def reading(self) -> Hashable:
@@ -129,14 +139,46 @@ class Recognizer(Model):
         taken = [sampled.frames_THWC[positions] for positions in sampled.views]
         return [view for frames_THWC in taken for view in views.cut(frames_THWC, self.size_px)]
 
+    def use(self, engine: Engine) -> None:
+        """Let an engine that was exported from this recognizer compute in place of the network."""
+        self.engine = engine
+
+    @property
+    def preprocessing(self) -> dict[str, Any]:
+        """How the network's input is made from a video, as plain values."""
+        return {
+            "sampler": self.sampler.to_dict(),
+            "size_px": self.size_px,
+            "windows": self.windows,
+            "combine": self.combine,
+            "sided_classes": list(self.sided_classes),
+        }
+
     def probabilities(self, views: list[Frames]) -> Scores:
         """Class probabilities of one clip from those of its views."""
+        return self.combined(self._logits(views))
+
+    def _logits(self, views: Sequence[Frames]) -> Logits:
+        """Scores of views, a few at a time, so that many views take no more memory than one."""
         parts = (views[start : start + _VIEWS_AT_ONCE] for start in range(0, len(views), _VIEWS_AT_ONCE))
-        probabilities_VK = np.concatenate([self._view_probabilities(part) for part in parts])
+        return np.concatenate([self.engine.score(part) for part in parts])
+
+    def combined(self, logits_VK: Logits) -> Scores:
+        """Class probabilities of one clip from the scores of its views, whatever computed them."""
+        probabilities_VK = softmax(logits_VK.astype(np.float64))
         return vote(probabilities_VK) if self.combine == "vote" else np.asarray(probabilities_VK.mean(axis=0))
 
-    @torch.inference_mode()
-    def _view_probabilities(self, views: list[Frames]) -> Scores:
-        batch = collate([Item(frames_THWC, 0) for frames_THWC in views])
-        logits_VK = self.net(batch.frames_BTHWC.to(self.device), batch.lengths_B.to(self.device))
-        return np.asarray(logits_VK.double().softmax(dim=1).cpu().numpy())
+
+def _batches(reads: Iterable[list[Frames] | VideoError]) -> Iterator[list[list[Frames] | VideoError]]:
+    """Consecutive clips that are computed in one call, in order."""
+    batch: list[list[Frames] | VideoError] = []
+    pixels = 0
+    for read in reads:
+        size = 0 if isinstance(read, VideoError) else sum(view.size // 3 for view in read)
+        if batch and (len(batch) == BATCH_CLIPS or pixels + size > BATCH_PIXELS):
+            yield batch
+            batch, pixels = [], 0
+        batch.append(read)
+        pixels += size
+    if batch:
+        yield batch

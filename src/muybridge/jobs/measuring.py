@@ -29,6 +29,7 @@ def evaluate(
     data: DataConfig | None = None,
     views: Views = AS_TRAINED,
     out: str | Path | None = None,
+    engine: str = "torch",
     console: Console = STDERR,
 ) -> Evaluation:
     """Measure a model on its own test part, or on other labelled clips.
@@ -39,7 +40,9 @@ def evaluate(
         data: Which of the other clips: classes, and for ``given``, ``official-N`` or named groups the test part.
         views: Which views of each clip to combine; default: as the model was trained to be used.
         out: Folder for predictions.csv, per_class.csv, confusion_matrix.png, evaluation.json; default: the run's
-            folder ``evaluations/<clips>``, with ``-views<n>`` and the like if views were asked for.
+            folder ``evaluations/<clips>``, with ``-views<n>`` and the like if views were asked for, and with the
+            engine if one was.
+        engine: What computes: see ``muybridge.load``; by default the model in torch.
         console: Where progress is printed.
 
     Returns:
@@ -49,7 +52,8 @@ def evaluate(
         UserError: If there is no model, or no clip of a known class.
     """
     run = Path(run)
-    model = load_model(run)
+    used: list[str] = []
+    model = load_model(run, engine=engine, announce=used.append)
     notes: list[str] = []
     if clips is None:
         folder = RunFolder.existing(run)
@@ -65,8 +69,11 @@ def evaluate(
     predictions = predict_labelled(model, chosen, views=views, console=console)
     if views != AS_TRAINED:
         notes.append(f"scores of each clip combined over {views.describe()}")
+    if engine != "torch":
+        notes += used
     evaluation = evaluate_predictions(predictions, protocol=protocol, leak=leak, notes=notes)
     name = (Path(clips).resolve().stem if clips else "test") + views.suffix()
+    name += f"-{engine}" if engine != "torch" else ""
     write_evaluation(Path(out) if out else run / "evaluations" / name, predictions, evaluation)
     return evaluation
 

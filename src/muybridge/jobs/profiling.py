@@ -44,7 +44,7 @@ def profile(
     recipe = resolve_batch_size(recipe, net, len(split.train), console=console)
     cache = FrameCache(recipe.cache, sampler=sampler, views=recipe.sampler.training_views, size_px=recipe.size_px)
     train = split.clips_of("train")
-    chosen = train[:: max(1, len(train) // (PROFILED_BATCHES * recipe.training.clips_per_step))]
+    chosen = train[:: max(1, len(train) // (PROFILED_BATCHES * recipe.training.clips_per_batch))]
     failed = decode_once(cache, chosen, console=console)
     some = [clip for clip in chosen if clip.id not in failed]
     if not some:

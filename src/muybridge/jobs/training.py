@@ -193,21 +193,6 @@ def new_net(recipe: Recipe, split: Split, *, weights: str | None = None) -> Reco
     return net
 
 
-def resolve_batch_size(recipe: Recipe, net: RecognizerNet, clip_count: int, *, console: Console) -> Recipe:
-    """The recipe with a number of clips per step, where it says auto."""
-    if recipe.training.batch_size != "auto":
-        return recipe
-    size, reason = largest_batch(
-        net,
-        recipe.training,
-        frame_count=recipe.sampler.most_frames or LONG_CLIP_FRAMES,
-        size_px=recipe.size_px,
-        clip_count=clip_count,
-    )
-    say(console, f"batch size: {size} clips ({reason}); the learning rate stays as it is")
-    return replace(recipe, training=replace(recipe.training, batch_size=size))
-
-
 def _check_positions(net: RecognizerNet, recipe: Recipe) -> None:
     """A clip too long for the temporal head is told now, not when the first one comes along."""
     if net.head.positions is None:
@@ -221,6 +206,21 @@ def _check_positions(net: RecognizerNet, recipe: Recipe) -> None:
     steps_B = net.step_lengths(torch.tensor([frames]))
     assert steps_B is not None  # given for a number of frames
     require_positions(int(steps_B[0]), net.head.positions)
+
+
+def resolve_batch_size(recipe: Recipe, net: RecognizerNet, clip_count: int, *, console: Console) -> Recipe:
+    """The recipe with a number of clips per step, where it says auto."""
+    if recipe.training.batch_size != "auto":
+        return recipe
+    size, reason = largest_batch(
+        net,
+        recipe.training,
+        frame_count=recipe.sampler.most_frames or LONG_CLIP_FRAMES,
+        size_px=recipe.size_px,
+        clip_count=clip_count,
+    )
+    say(console, f"batch size: {size} clips ({reason}); the learning rate stays as it is")
+    return replace(recipe, training=replace(recipe.training, batch_size=size))
 
 
 def _fit_and_measure(

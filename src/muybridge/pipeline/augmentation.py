@@ -102,7 +102,7 @@ def draw_crop(smallest_share: float, generator: np.random.Generator, *, width_px
 def draw_transform(
     config: AugmentConfig, generator: np.random.Generator, *, width_px: int, height_px: int, may_flip: bool
 ) -> Transform:
-    """Draw one clip's map, crop included, and its brightness."""
+    """Draw the affine map, the crop's included, and the brightness of one clip."""
     matrix = draw_affine(config, generator, width_px=width_px, height_px=height_px, may_flip=may_flip)
     gain = 1 + config.brightness * generator.uniform(-1, 1)
     crop = draw_crop(config.crop_scale, generator, width_px=width_px, height_px=height_px)

@@ -56,11 +56,12 @@ class TrainingConfig:
 
     mixup: float = 0.0
     """Blend each training clip with another of its batch, labels too; shares are drawn from Beta(mixup, mixup), for
-    example 0.2. 0 is off."""
+    example 0.2. Where a frozen encoder's output is kept (cache.features), that is blended, not pixels. 0 is off."""
 
     cutmix: float = 0.0
-    """Put a box of another clip of the batch, the same in all frames, into each training clip, labels by area;
-    shares are drawn from Beta(cutmix, cutmix), for example 1. With mixup, each batch draws one of the two. 0 is off."""
+    """Put a box of another clip of the batch, the same in all frames, into each training clip, labels by area (of kept,
+    pooled features: a stretch in time); shares are drawn from Beta(cutmix, cutmix), for example 1. With mixup, each
+    batch draws one of the two. 0 is off."""
 
     class_weights: bool = False
     """Weigh each class by the inverse of its share of the training clips."""
@@ -96,7 +97,7 @@ class TrainingConfig:
     """Processes that read and augment; -1: one fewer than the cores, at most 8."""
 
     @property
-    def clips_per_step(self) -> int:
+    def clips_per_batch(self) -> int:
         """``batch_size`` as a number.
 
         Raises:

@@ -74,11 +74,11 @@ def fit(
     if isinstance(train, ClipDataset) and train.augment is not None:
         train.augment_later = augments_on_device(train.augment, cuda=cuda)
     train_loader = make_loader(
-        train, batch_size=config.clips_per_step, shuffle=True, seed=config.seed, workers=workers, pin_memory=cuda
+        train, batch_size=config.clips_per_batch, shuffle=True, seed=config.seed, workers=workers, pin_memory=cuda
     )
     # Validation needs no augmentation, so reading it costs next to nothing: no processes of its own.
     validation_loader = make_loader(
-        validation, batch_size=config.clips_per_step, shuffle=False, seed=config.seed, workers=0, pin_memory=cuda
+        validation, batch_size=config.clips_per_batch, shuffle=False, seed=config.seed, workers=0, pin_memory=cuda
     )
     counts = Counter(train.labels)
     module = RecognizerModule(

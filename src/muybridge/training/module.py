@@ -28,7 +28,7 @@ from muybridge.training.penalty import dense_penalty
 from muybridge.training.rates import held_epochs, stage_depths
 
 # Keeps the stream of random numbers for mixing apart from those of the pipeline, which has the same seed.
-_MIXING = 2
+_MIXING = 3
 
 
 class RecognizerModule(L.LightningModule):
@@ -84,23 +84,24 @@ class RecognizerModule(L.LightningModule):
     def _mixed(
         self, batch: Batch | ActivationBatch, batch_idx: int
     ) -> tuple[Batch | ActivationBatch, torch.Tensor | None]:
-        """The batch and targets_BK, mixed as the options say; None where whole classes are the targets."""
-        if not (self.config.mixup or self.config.cutmix):
+        """The batch with its clips mixed as the options say, and targets_BK; None where nothing is mixed."""
+        config = self.config
+        if not (config.mixup or config.cutmix):
             return batch, None
         mix = partial(
             mix_clips,
             targets_BK=functional.one_hot(batch.labels_B, self.net.class_count).float(),
-            mixup=self.config.mixup,
-            cutmix=self.config.cutmix,
-            generator=np.random.default_rng([self.config.seed, _MIXING, self._batches_done(batch_idx)]),
+            mixup=config.mixup,
+            cutmix=config.cutmix,
+            generator=np.random.default_rng([config.seed, _MIXING, self._batches_done(batch_idx)]),
         )
         if isinstance(batch, ActivationBatch):
-            # Maps have their height and width last; features have none.
+            # Maps have height and width; pooled features have time alone.
             space = (3, 4) if batch.activations.ndim == 5 else None
-            mixed, targets_BK = mix(batch.activations, batch.steps_B, space=space)
-            return batch._replace(activations=mixed), targets_BK
-        mixed, targets_BK = mix(batch.frames_BTHWC, batch.lengths_B, space=(2, 3))
-        return batch._replace(frames_BTHWC=mixed), targets_BK
+            activations, targets_BK = mix(batch.activations, batch.steps_B, space=space)
+            return batch._replace(activations=activations), targets_BK
+        frames_BTHWC, targets_BK = mix(batch.frames_BTHWC, batch.lengths_B, space=(2, 3))
+        return batch._replace(frames_BTHWC=frames_BTHWC), targets_BK
 
     def _loss(self, logits_BK: torch.Tensor, labels_B: torch.Tensor, targets_BK: torch.Tensor | None) -> torch.Tensor:
         weights_K: torch.Tensor | None = self.class_weights_K  # type: ignore[assignment]
@@ -117,7 +118,7 @@ class RecognizerModule(L.LightningModule):
 
         The last batch of an epoch may be smaller, and the last step of fewer batches.
         """
-        accumulate, batch_size = self.config.accumulate, self.config.clips_per_step
+        accumulate, batch_size = self.config.accumulate, self.config.clips_per_batch
         if accumulate == 1:
             return 1.0
         first_clip = batch_idx // accumulate * accumulate * batch_size

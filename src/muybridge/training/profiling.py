@@ -250,7 +250,7 @@ def profile_steps(
     if isinstance(data, ClipDataset) and data.augment is not None:
         data.augment_later = augments_on_device(data.augment, cuda=cuda)
     loader = make_loader(
-        data, batch_size=config.clips_per_step, shuffle=True, seed=config.seed, workers=workers, pin_memory=cuda
+        data, batch_size=config.clips_per_batch, shuffle=True, seed=config.seed, workers=workers, pin_memory=cuda
     )
     clock = PhaseClock(synchronise=torch.cuda.synchronize if cuda else lambda: None)
     laps = _Laps(clock)
@@ -276,7 +276,7 @@ def profile_steps(
     finally:
         for name in ENCODING:
             delattr(net, name)  # the clock's; the class's own is below it
-    full = config.clips_per_step if len(data) >= config.clips_per_step else len(data)
+    full = config.clips_per_batch if len(data) >= config.clips_per_batch else len(data)
     # The last batch of an epoch may be smaller.
     rows = [row for row, clips in zip(laps.rows[warmup:], laps.clips[warmup:], strict=True) if clips == full]
     totals = [1000 * sum(row.values()) for row in rows]

@@ -1,0 +1,1 @@
+"""Writing a trained recognizer for an engine."""
