@@ -87,7 +87,7 @@ def make_loop(name: str, encoder: str, options: argparse.Namespace) -> Callable[
     torch.manual_seed(0)
     config = TrainingConfig(epochs=1, compile=name.endswith("compiled"), head_epochs=0, warmup_epochs=0)
     net = build(model(encoder), CLASSES).cuda()
-    module = RecognizerModule(net, config, class_counts=[1] * CLASSES, steps_per_epoch=1).cuda().train()
+    module = RecognizerModule(net, config, class_counts=[1] * CLASSES, batches_per_epoch=1).cuda().train()
     module.log = lambda *_args, **_kwargs: None
     optimizer = module.configure_optimizers()["optimizer"]
     batch = host_batch(options)

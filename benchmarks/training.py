@@ -53,7 +53,7 @@ class OurSteps:
         L.seed_everything(0, verbose=False)
         self.bf16 = precision(training.precision) == "bf16-mixed"
         net = build(MODEL, CLASSES)
-        self.module = RecognizerModule(net, training, class_counts=[1] * CLASSES, steps_per_epoch=1)
+        self.module = RecognizerModule(net, training, class_counts=[1] * CLASSES, batches_per_epoch=1)
         self.module.log = lambda *_args, **_kwargs: None
         self.module.train()
         self.optimizer = self.module.configure_optimizers()["optimizer"]

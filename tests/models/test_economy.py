@@ -68,14 +68,6 @@ def test_checkpoints_keep_less_and_frozen_layers_keep_nothing():
     assert kept["none", False] == 0
 
 
-def test_scaling_is_that_of_the_definition():
-    net = RecognizerNet(ModelConfig(encoder="densenet", weights="none"), 2)
-    frames = torch.randint(0, 256, (4, 6, 6, 3), dtype=torch.uint8)
-    plain = (frames / 255 - net.pixel_mean) / net.pixel_std
-    torch.testing.assert_close(net._scale(frames).movedim(1, -1), plain, rtol=1e-5, atol=1e-6)
-    torch.testing.assert_close(net._scale(frames.float()).movedim(1, -1), plain, rtol=1e-5, atol=1e-6)
-
-
 def test_predictions_in_chunks_are_the_same(monkeypatch):
     torch.manual_seed(0)
     net = RecognizerNet(ModelConfig(width=0.25, weights="none"), 3).eval()

@@ -38,8 +38,11 @@ def test_without_a_draw_nothing_changes():
 
 
 def test_where_it_is_done():
-    assert augments_on_device("auto", cuda=True)
-    assert not augments_on_device("cpu", cuda=True)
-    assert not augments_on_device("auto", cuda=False)
+    assert augments_on_device(AugmentConfig(device="auto"), cuda=True)
+    assert not augments_on_device(AugmentConfig(device="cpu"), cuda=True)
+    assert not augments_on_device(AugmentConfig(device="auto"), cuda=False)
     with pytest.raises(UserError, match="no CUDA GPU"):
-        augments_on_device("gpu", cuda=False)
+        augments_on_device(AugmentConfig(device="gpu"), cuda=False)
+    assert not augments_on_device(AugmentConfig(randaugment=2), cuda=True)
+    with pytest.raises(UserError, match="randaugment"):
+        augments_on_device(AugmentConfig(device="gpu", randaugment=2), cuda=True)

@@ -43,3 +43,15 @@ def test_a_training_step_costs_three_forward_passes_where_all_layers_learn(train
 
 def test_the_peak_is_that_of_a_fast_product():
     assert measure_peak(device="cpu", dtype=torch.float32, seconds=0.1) > 1e9
+
+
+def test_a_frozen_encoder_is_not_run_again(clips):
+    found = profile(clips, tiny_recipe("--model.trainable", "none"), steps=4)
+    plain = profile(clips, tiny_recipe("--model.trainable", "none", "--cache.features", "off"), steps=4)
+    assert found.flops_per_clip < 0.2 * plain.flops_per_clip
+    assert found.milliseconds[ENCODER] < 0.5 * plain.milliseconds[ENCODER]
+
+
+def test_the_profile_of_accumulated_batches(clips):
+    recipe = tiny_recipe("--batch-size", "2", "--training.accumulate", "3")
+    assert profile(clips, recipe, steps=6).steps >= 6

@@ -8,10 +8,12 @@ from rich.console import Console
 from muybridge.console import STDERR
 from muybridge.errors import UserError
 from muybridge.jobs.steps import divide
-from muybridge.jobs.training import decode_once, new_net, resolve_batch_size
+from muybridge.jobs.training import decode_once, encode_once, new_net, resolve_batch_size
+from muybridge.pipeline.activations import ActivationDataset
 from muybridge.pipeline.cache import FrameCache
 from muybridge.pipeline.loader import ClipDataset
 from muybridge.recipes.recipe import Recipe
+from muybridge.training.encoding import FrozenPart, encodes_once
 from muybridge.training.profiling import StepProfile, profile_steps
 
 # Enough clips for some steps without repetition; more would only be decoded.
@@ -48,4 +50,7 @@ def profile(
     if not some:
         raise UserError("no training clip decodes; run muybridge check to see why")
     data = ClipDataset(cache, some, classes=split.classes, augment=recipe.augment, seed=recipe.training.seed)
-    return profile_steps(net, recipe.training, data, steps=steps)
+    examples: ClipDataset | ActivationDataset = data
+    if encodes_once(net, recipe.cache):
+        examples = encode_once({"train": data}, FrozenPart(net), variants=1, console=console)["train"]
+    return profile_steps(net, recipe.training, examples, steps=steps)

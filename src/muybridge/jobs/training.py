@@ -215,7 +215,7 @@ def resolve_batch_size(recipe: Recipe, net: RecognizerNet, clip_count: int, *, c
     size, reason = largest_batch(
         net,
         recipe.training,
-        frame_count=recipe.sampler.frames or LONG_CLIP_FRAMES,
+        frame_count=recipe.sampler.most_frames or LONG_CLIP_FRAMES,
         size_px=recipe.size_px,
         clip_count=clip_count,
     )
@@ -263,7 +263,7 @@ def _fit_and_measure(
     if encodes_once(net, recipe.cache):
         if resume and folder.last_checkpoint.exists():
             load_weights(net, folder.last_checkpoint)  # the frozen part is needed now, before the rest is taken up
-        examples = {**_encode_once(datasets, FrozenPart(net), variants=recipe.cache.variants, console=console)}
+        examples = {**encode_once(datasets, FrozenPart(net), variants=recipe.cache.variants, console=console)}
     rows = fit(
         net,
         recipe.training,
@@ -319,7 +319,7 @@ def decode_once(cache: FrameCache, clips: Sequence[Clip], *, console: Console) -
     return result.failed
 
 
-def _encode_once(
+def encode_once(
     datasets: Mapping[Part, ClipDataset], frozen: FrozenPart, *, variants: int, console: Console
 ) -> dict[Part, ActivationDataset]:
     """Replace frames by what the frozen part of the network makes of them, computed now where it is not kept yet."""

@@ -47,13 +47,26 @@ def count_macs(module: nn.Module, *inputs: torch.Tensor) -> int:
     return int(counter.get_total_flops()) // 2
 
 
-def count_training_macs(net: RecognizerNet, *, frame_count: int, size_px: int) -> int:
-    """Count the multiply-adds of one clip's forward and backward pass; what is frozen has no backward pass."""
+def count_training_macs(
+    net: RecognizerNet, *, frame_count: int, size_px: int, kept: tuple[int, ...] | None = None
+) -> int:
+    """Count the multiply-adds of one clip's forward and backward pass; what is frozen has no backward pass.
+
+    Args:
+        net: The network.
+        frame_count: T.
+        size_px: H and W.
+        kept: Shape (S, ...) of the clip's activations where the frozen part is not run.
+    """
     shapes = copy.deepcopy(net).to("meta").train()
     clip_BTHWC = torch.empty(1, frame_count, size_px, size_px, 3, device="meta")
     counts = {torch.ops.aten.convolution_backward: _convolution_backward_flops}
     with FlopCounterMode(display=False, custom_mapping=counts) as counter:
-        shapes(clip_BTHWC).sum().backward()
+        if kept is None:
+            logits_BK = shapes(clip_BTHWC)
+        else:
+            logits_BK = shapes.classify(shapes.encode_upper(torch.empty(1, *kept, device="meta")))
+        logits_BK.sum().backward()
     return int(counter.get_total_flops()) // 2
 
 

@@ -119,7 +119,9 @@ class RecognizerNet(nn.Module):
             return self._pool(maps) if self.pools_when_frozen else _time_first(maps)
 
         if isinstance(self.encoder, FrameEncoder):
-            return _by_step(lambda frames: in_chunks(run, frames, pixels=CHUNK_PIXELS), clip_BTHWC, None)
+            if clip_BTHWC.is_cuda:
+                return _by_step(run, clip_BTHWC, None)
+            return _by_step(lambda frames_NHWC: in_chunks(run, frames_NHWC, pixels=CHUNK_PIXELS), clip_BTHWC, None)
         return run(self._long_enough(clip_BTHWC))
 
     def encode_upper(self, activations: Tensor, lengths_B: Tensor | None = None) -> Tensor:
@@ -163,7 +165,7 @@ class RecognizerNet(nn.Module):
         return self._pool(checkpointed_stages(self.encoder.stages(), self._scale(pixels)))
 
     def _encode_frames(self, frames_NHWC: Tensor) -> Tensor:
-        if torch.compiler.is_compiling() or torch.jit.is_tracing():  # type: ignore[no-untyped-call, attr-defined]
+        if torch.compiler.is_compiling():
             return self._encode_whole(frames_NHWC)  # an exported graph takes any number of frames at once
         keeps_little = self.checkpointing and self.training
         if not frames_are_independent(self.encoder):
@@ -176,8 +178,7 @@ class RecognizerNet(nn.Module):
 
     def _scale(self, frames: Tensor) -> Tensor:
         """(N, H, W, C) or (B, T, H, W, C) as pixels, to (N, C, H, W) or (B, C, T, H, W) as the encoder expects them."""
-        # (frames / 255 - mean) / std as one multiplication and one addition.
-        scaled = torch.addcmul(-self.pixel_mean / self.pixel_std, frames, 1 / (255 * self.pixel_std))
+        scaled = (frames / 255 - self.pixel_mean) / self.pixel_std
         # A view: the memory stays channels-last, which is the order convolutions run fastest in.
         return scaled.movedim(-1, 1)
 

@@ -39,6 +39,7 @@ class AugmentConfig:
 
     randaugment_magnitude: float = 9.0
     """How strong RandAugment's operations are, from 0 to 10."""
+
     device: AugmentDevice = "auto"
     """Where it is done: in the loader's processes (cpu) or, batch by batch, on the GPU; auto: on a GPU if there is one.
     The draws are the same, pixels differ by rounding."""

@@ -11,18 +11,20 @@ from torch import Tensor
 from torch.nn import functional
 
 from muybridge.errors import UserError
-from muybridge.pipeline.config import AugmentDevice
+from muybridge.pipeline.config import AugmentConfig
 
 
-def augments_on_device(choice: AugmentDevice, *, cuda: bool) -> bool:
-    """Resolve ``augment.device``; auto is the GPU where there is one.
+def augments_on_device(config: AugmentConfig, *, cuda: bool) -> bool:
+    """Resolve ``augment.device``; auto is the GPU where there is one, and RandAugment is not asked for.
 
     Raises:
-        UserError: If a GPU is asked for that is not there.
+        UserError: If a GPU is asked for that is not there, or for what it cannot do.
     """
-    if choice == "gpu" and not cuda:
+    if config.device == "gpu" and not cuda:
         raise UserError("augment.device is gpu, but torch finds no CUDA GPU here; leave it at auto")
-    return cuda and choice != "cpu"
+    if config.device == "gpu" and config.randaugment:
+        raise UserError("augment.randaugment is done by the loader alone; leave augment.device at auto")
+    return cuda and config.device != "cpu" and not config.randaugment
 
 
 def augment_batch(frames_BTHWC: Tensor, matrices_B23: Tensor, gains_B: Tensor) -> Tensor:

@@ -117,7 +117,9 @@ class ClipDataset(Dataset[Item]):
         clip, view = self.examples[index]
         draw = None
         if self.augment is not None:
-            draw = [self.seed, epoch, index, clip.label, asdict(self.augment)]
+            # Whoever asks gets the loader's own pixels, wherever training augments.
+            options = {name: value for name, value in asdict(self.augment).items() if name != "device"}
+            draw = [self.seed, epoch, index, clip.label, options]
         return {"frames": self.cache.key(clip), "view": view, "draw": draw}
 
     @staticmethod

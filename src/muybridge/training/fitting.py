@@ -72,8 +72,7 @@ def fit(
     # Activations are read in no time; and whoever reads them may have to compute one, which a fork cannot do.
     workers = 0 if isinstance(train, ActivationDataset) else worker_count(config.workers)
     if isinstance(train, ClipDataset) and train.augment is not None:
-        later = augments_on_device(train.augment.device, cuda=cuda)
-        train.augment_later = later and not train.augment.randaugment  # whose operations are OpenCV's
+        train.augment_later = augments_on_device(train.augment, cuda=cuda)
     train_loader = make_loader(
         train, batch_size=config.clips_per_batch, shuffle=True, seed=config.seed, workers=workers, pin_memory=cuda
     )

@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader
 from muybridge.allocator import keep_freed_memory
 from muybridge.models.cost import count_training_macs
 from muybridge.models.recognizer import RecognizerNet
-from muybridge.pipeline.activations import ActivationBatch
+from muybridge.pipeline.activations import ActivationBatch, ActivationDataset
 from muybridge.pipeline.device_augment import augments_on_device
 from muybridge.pipeline.loader import Batch, ClipDataset, make_loader
 from muybridge.training.config import TrainingConfig
@@ -37,6 +37,9 @@ WAITING, TRANSFER, ENCODER, HEAD, BACKWARD, OPTIMISER, REST = PHASES = (
     "optimiser",
     "rest",
 )
+
+
+ENCODING = ("encode", "encode_upper")
 
 
 class PhaseClock:
@@ -103,13 +106,15 @@ class TimedModule(RecognizerModule):
     def __init__(self, *args: Any, clock: PhaseClock, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.clock = clock
-        encode = self.net.encode
+        for name in ENCODING:
+            object.__setattr__(self.net, name, self._timed(getattr(self.net, name)))
 
+    def _timed(self, encode: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
         def timed_encode(*inputs: Any, **named: Any) -> torch.Tensor:
-            with clock.phase(ENCODER):
+            with self.clock.phase(ENCODER):
                 return encode(*inputs, **named)
 
-        object.__setattr__(self.net, "encode", timed_encode)
+        return timed_encode
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         """Move a batch."""
@@ -220,7 +225,12 @@ class StepProfile:
 
 
 def profile_steps(
-    net: RecognizerNet, config: TrainingConfig, data: ClipDataset, *, steps: int = 30, warmup: int = 5
+    net: RecognizerNet,
+    config: TrainingConfig,
+    data: ClipDataset | ActivationDataset,
+    *,
+    steps: int = 30,
+    warmup: int = 5,
 ) -> StepProfile:
     """Train for a few steps, as ``fit`` does, and measure them; the network is changed.
 
@@ -235,9 +245,10 @@ def profile_steps(
     keep_freed_memory()
     cuda = torch.cuda.is_available()
     L.seed_everything(config.seed, verbose=False)
-    workers = worker_count(config.workers)
-    if data.augment is not None:
-        data.augment_later = augments_on_device(data.augment.device, cuda=cuda)
+    # As in fit: activations are read by the training process.
+    workers = 0 if isinstance(data, ActivationDataset) else worker_count(config.workers)
+    if isinstance(data, ClipDataset) and data.augment is not None:
+        data.augment_later = augments_on_device(data.augment, cuda=cuda)
     loader = make_loader(
         data, batch_size=config.clips_per_batch, shuffle=True, seed=config.seed, workers=workers, pin_memory=cuda
     )
@@ -245,8 +256,9 @@ def profile_steps(
     laps = _Laps(clock)
     module = TimedModule(net, config, class_counts=[1] * net.class_count, batches_per_epoch=len(loader), clock=clock)
     trainer = L.Trainer(
-        max_steps=warmup + steps,
+        max_steps=-(-(warmup + steps) // config.accumulate),
         max_epochs=-1,
+        accumulate_grad_batches=config.accumulate,
         accelerator="gpu" if cuda else "cpu",
         devices=1,
         precision=precision(config.precision),  # type: ignore[arg-type]
@@ -262,13 +274,18 @@ def profile_steps(
     try:
         trainer.fit(module, TimedLoader(loader, clock))
     finally:
-        del net.encode  # the clock's; the class's own is below it
+        for name in ENCODING:
+            delattr(net, name)  # the clock's; the class's own is below it
     full = config.clips_per_batch if len(data) >= config.clips_per_batch else len(data)
     # The last batch of an epoch may be smaller.
     rows = [row for row, clips in zip(laps.rows[warmup:], laps.clips[warmup:], strict=True) if clips == full]
     totals = [1000 * sum(row.values()) for row in rows]
     tenths = statistics.quantiles(totals, n=10) if len(totals) > 1 else totals * 9
-    frame_count, size_px = data[0, 0].frames_THWC.shape[:2]
+    if isinstance(data, ActivationDataset):
+        kept, clips = data[0, 0].activations.shape, data.clips
+    else:
+        kept, clips = None, data
+    frame_count, size_px = clips[0, 0].frames_THWC.shape[:2]
     bf16 = precision(config.precision) == "bf16-mixed"
     device = "cuda" if cuda else "cpu"
     return StepProfile(
@@ -278,7 +295,7 @@ def profile_steps(
         size_px=size_px,
         milliseconds={name: 1000 * statistics.median(row[name] for row in rows) for name in PHASES},
         step_milliseconds=(statistics.median(totals), tenths[0], tenths[-1]),
-        flops_per_clip=2 * count_training_macs(net, frame_count=frame_count, size_px=size_px),
+        flops_per_clip=2 * count_training_macs(net, frame_count=frame_count, size_px=size_px, kept=kept),
         peak_flops=measure_peak(device=device, dtype=torch.bfloat16 if bf16 else torch.float32),
         setting=(
             f"{torch.cuda.get_device_name() if cuda else f'CPU, {torch.get_num_threads()} threads'}, "
