@@ -80,7 +80,8 @@ def test_members_and_ensemble_agree_on_many_clips(videos):
     np.testing.assert_array_equal(by_hand.probabilities_NK, together.probabilities_NK)
     assert [clip.group for clip in together.clips] == ["g0", "g1", "g2", "g3"]
     alone = Predictions(tuple("cab"), tuple(ensemble.members["two"].predict_clips(clips)))
-    np.testing.assert_array_equal(members[1].probabilities_NK, alone.probabilities_NK[:, [1, 2, 0]])
+    # Alone it computes several clips at a time, so its sums may be in another order.
+    np.testing.assert_allclose(members[1].probabilities_NK, alone.probabilities_NK[:, [1, 2, 0]], atol=1e-6)
 
 
 def test_a_file_is_decoded_once_for_members_that_see_the_same_frames(videos, monkeypatch):

@@ -3,6 +3,7 @@
 import copy
 import json
 import shutil
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -195,6 +196,17 @@ def test_auto_takes_the_fastest_that_passed(exported_run, tmp_path):
         choose(run, "onnx")
     set_ratios(run, torch_fp32=0.9, onnx_fp32=3.0, openvino_fp32=0.5)
     assert choose(run, "auto").export is None
+
+
+def test_an_engine_that_is_not_installed(exported_run, tmp_path, monkeypatch):
+    run = tmp_path / "run"
+    shutil.copytree(exported_run, run)
+    set_ratios(run, torch_fp32=1.1, onnx_fp32=3.0, openvino_fp32=2.0)
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)  # importing it fails, as where it is not there
+    assert choose(run, "auto").export.name == "openvino-fp32"
+    assert "onnx-fp32 needs pip install 'muybridge[onnx]'" in choose(run, "auto").why
+    with pytest.raises(UserError, match=r"pip install 'muybridge\[onnx\]'"):
+        api.load(run, engine="onnx")
 
 
 def test_auto_without_exports_is_torch(tiny_run):
