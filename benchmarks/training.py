@@ -21,8 +21,8 @@ from pathlib import Path
 import lightning as L
 import numpy as np
 import torch
-from keras_model import KerasModel
 
+from keras_model import KerasModel
 from muybridge.allocator import keep_freed_memory
 from muybridge.models.config import ModelConfig
 from muybridge.models.recognizer import build
