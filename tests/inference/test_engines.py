@@ -1,5 +1,7 @@
 """Engines against the plain network, on random weights; the whole job is tested in tests/jobs/test_exporting.py."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -14,6 +16,7 @@ from muybridge.models.recognizer import RecognizerNet, build
 
 SIZE_PX = 32
 CPU = torch.device("cpu")
+ENGINES = ("torch", "onnx", "openvino")
 CONFIGS = {
     "mobilenet": ModelConfig(width=0.25, weights="none", head_widths=(8, 6), dense_widths=(16,)),
     "max": ModelConfig(width=0.25, weights="none", head_widths=(8,), pooling="max", feature_norm=False),
@@ -58,8 +61,11 @@ def require(engine: str) -> None:
         pytest.importorskip(name)
 
 
-@pytest.mark.parametrize("name", CONFIGS)
-@pytest.mark.parametrize("engine", ["torch", "onnx", "openvino"])
+@pytest.mark.parametrize(
+    ("engine", "name"),
+    # DenseNet takes long to export, and OpenVINO gets the same graph as ONNX Runtime.
+    [pair for pair in itertools.product(ENGINES, CONFIGS) if pair != ("openvino", "densenet")],
+)
 def test_any_number_of_clips_and_frames_scores_as_in_torch(tmp_path, engine, name):
     require(engine)
     net = make(name)
@@ -146,7 +152,7 @@ def test_metadata_stands_in_the_files(tmp_path):
     assert model.get_rt_info(["muybridge"]).astype(str) == '{"classes": ["a", "b", "é"]}'
 
 
-@pytest.mark.parametrize("engine", ["torch", "onnx", "openvino"])
+@pytest.mark.parametrize("engine", ENGINES)
 def test_damaged_files_are_said_to_be(tmp_path, engine):
     require(engine)
     net = make("grid")
