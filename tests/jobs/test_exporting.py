@@ -22,6 +22,7 @@ from muybridge.inference.engines.exports import EXPORT_FILE, Export, find_export
 from muybridge.inference.engines.torch_engine import TorchEngine
 from muybridge.inference.ensemble import Ensemble
 from muybridge.inference.loading import load_model
+from muybridge.inference.views import Views
 from muybridge.jobs.parity import compare_engines
 from muybridge.models.saving import WEIGHTS_FILE
 from muybridge.training.run_folder import RunFolder
@@ -93,7 +94,9 @@ def test_predictions_of_an_engine_are_those_of_torch(exported_run, clips, engine
 
 def test_several_views_go_through_the_engine(exported_run, clips):
     path = sorted(clips.rglob("*.avi"))[0]
-    expected, found = (api.load(exported_run, engine=engine).predict(path, views=3) for engine in ("torch", "onnx"))
+    expected, found = (
+        api.load(exported_run, engine=engine).predict(path, views=Views(times=3)) for engine in ("torch", "onnx")
+    )
     np.testing.assert_allclose(sorted(dict(found.ranking).values()), sorted(dict(expected.ranking).values()), atol=1e-5)
 
 

@@ -53,19 +53,6 @@ class TorchEngine(Engine):
         return np.asarray(logits_BK.float().cpu().numpy())
 
 
-class _InBfloat16(nn.Module):
-    """An encoder that computes in bfloat16, between neighbours that do not."""
-
-    def __init__(self, encoder: nn.Module) -> None:
-        super().__init__()
-        self.encoder = encoder.bfloat16()
-
-    def forward(self, images_NCHW: Tensor) -> Tensor:
-        """Give the encoder's maps as float32."""
-        maps: Tensor = self.encoder(images_NCHW.bfloat16())
-        return maps.float()
-
-
 def prepare(net: RecognizerNet, example_BTHWC: Tensor, precision: Precision) -> tuple[RecognizerNet, Folded]:
     """A copy of a network for inference only.
 
@@ -120,7 +107,10 @@ def load_prepared(path: Path, blank: RecognizerNet, folded: Folded, precision: P
 
 def _finish(net: RecognizerNet, precision: Precision) -> None:
     if precision == "bf16":
-        net.encoder = _InBfloat16(net.encoder)  # type: ignore[assignment]
+        # The encoder alone computes in bfloat16, between neighbours that do not.
+        net.encoder.bfloat16()
+        net.encoder.register_forward_pre_hook(lambda _encoder, inputs: (inputs[0].bfloat16(),))
+        net.encoder.register_forward_hook(lambda _encoder, _inputs, maps: maps.float())
     net.requires_grad_(False)
 
 
