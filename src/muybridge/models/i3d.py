@@ -13,11 +13,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from muybridge.models.config import EncoderOutput
-from muybridge.models.encoder import EncoderLayer, FreezableBatchNorm3d, VideoEncoder, initialise
+from muybridge.models.encoder import (
+    KINETICS_CLASS_COUNT,
+    EncoderLayer,
+    FreezableBatchNorm3d,
+    VideoEncoder,
+    initialise,
+)
 from muybridge.models.mobilenet import same_padding
 from muybridge.models.scaling import PLUS_MINUS_ONE
 
-KINETICS_CLASS_COUNT = 400
 BATCH_NORM_EPS = 1e-3
 TIME_STRIDE = 8
 

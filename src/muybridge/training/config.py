@@ -29,7 +29,7 @@ class TrainingConfig:
     """Highest rate of the temporal head and the classifier."""
 
     encoder_rate: float = 0.1
-    """Rate of the frame encoder, as a share of learning_rate."""
+    """Rate of the encoder, as a share of learning_rate."""
 
     head_epochs: int = 2
     """First epochs in which a pretrained encoder's rate is zero, so that an untrained head cannot spoil it."""
