@@ -45,7 +45,9 @@ def _pad_same(maps_BDTHW: Tensor, kernel: tuple[int, int, int], stride: tuple[in
     padding: list[int] = []
     for size, kernel_size, step in zip(maps_BDTHW.shape[2:], kernel, stride, strict=True):
         padding = [*same_padding(size, kernel_size, step), *padding]  # F.pad begins with the last axis
-    return F.pad(maps_BDTHW, padding) if any(padding) else maps_BDTHW
+    if not torch.compiler.is_compiling() and not any(padding):
+        return maps_BDTHW
+    return F.pad(maps_BDTHW, padding)
 
 
 class Unit3D(nn.Module):
