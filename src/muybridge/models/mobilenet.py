@@ -41,7 +41,7 @@ def same_padding(size: int, kernel_size: int, stride: int) -> tuple[int, int]:
     """
     # Nothing negative is divided: ONNX would round it towards zero. And in a graph for any size no branch is taken.
     output_size = (size + stride - 1) // stride
-    total = torch.sym_max(0, (output_size - 1) * stride + kernel_size - size)
+    total: int = torch.sym_max(0, (output_size - 1) * stride + kernel_size - size)  # type: ignore[no-untyped-call]
     return total // 2, total - total // 2
 
 
