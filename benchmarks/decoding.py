@@ -28,6 +28,7 @@ import av
 import cv2
 import numpy as np
 
+from common import spread
 from muybridge.video.container import open_video
 from muybridge.video.decoding import read_sampled
 from muybridge.video.sampling import UniformSampler
@@ -87,11 +88,6 @@ def main() -> None:
             print(f"| {way} | " + " | ".join(cells) + " |")
         floors = [floor_ms(path) for path in paths]
         print(f"\nDecoding every frame without converting any: {statistics.median(floors):.3f} CPU ms a frame (median)")
-
-
-def spread(paths: list[Path], count: int) -> list[Path]:
-    """At most ``count`` of the paths, evenly spread."""
-    return [paths[i] for i in np.linspace(0, len(paths) - 1, min(count, len(paths))).astype(int)]
 
 
 def check(path: Path) -> None:

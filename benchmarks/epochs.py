@@ -29,6 +29,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from common import show, spread
 from muybridge.allocator import keep_freed_memory
 from muybridge.dataset.layouts import read_catalog
 from muybridge.pipeline.cache import FrameCache
@@ -54,7 +55,7 @@ def main() -> None:
     torch.set_num_threads(1)
     keep_freed_memory()  # as training does
     catalog = read_catalog(options.clips)
-    chosen = [catalog.clips[i] for i in np.linspace(0, len(catalog.clips) - 1, options.count).astype(int)]
+    chosen = spread(catalog.clips, options.count)
     print(f"{len(chosen)} clips, {options.frames} frames of {options.size_px} px, {options.rounds} rounds;")
     print(
         f"OpenCV {cv2.__version__}, scipy {scipy.__version__}, numpy {np.__version__}, "
@@ -159,11 +160,6 @@ def show_waiting(options: argparse.Namespace) -> None:
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
         share = json.loads(done.stdout)["phases"]["waiting for data"]["share"]
         print(f"{name}: waiting for data is {100 * share:.1f} % of a training step")
-
-
-def show(name: str, values: list[float]) -> None:
-    low, high = np.percentile(values, [10, 90])
-    print(f"{name:<34} {statistics.median(values):7.1f} {low:7.1f} {high:7.1f}")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ with one thread, and the same for the path that decodes every clip in every epoc
 """
 
 import argparse
-import platform
 import statistics
 import tempfile
 import time
@@ -17,7 +16,9 @@ import cv2
 import numpy as np
 import torch
 
+from common import show, spread
 from muybridge.dataset.layouts import read_catalog
+from muybridge.machine import processor_name
 from muybridge.pipeline.augmentation import augment
 from muybridge.pipeline.cache import FrameCache
 from muybridge.pipeline.config import AugmentConfig, CacheConfig
@@ -38,15 +39,15 @@ def main() -> None:
     torch.set_num_threads(1)
 
     catalog = read_catalog(options.clips)
-    chosen = [catalog.clips[i] for i in np.linspace(0, len(catalog.clips) - 1, options.count).astype(int)]
+    chosen = spread(catalog.clips, options.count)
     sampler = UniformSampler(frames=options.frames)
-    print(f"{len(chosen)} clips, {options.frames} frames of {options.size_px} px, {platform.processor()}")
-    print("CPU ms per clip        median    10 %    90 %")
+    print(f"{len(chosen)} clips, {options.frames} frames of {options.size_px} px, {processor_name()}")
+    print("CPU ms per clip                     median    10 %    90 %")
     with tempfile.TemporaryDirectory() as folder:
         cache = FrameCache(CacheConfig(folder=folder), sampler=sampler, views=3, size_px=options.size_px)
         started = time.process_time()
         cache.build(chosen, workers=1)
-        print(f"decode once (3 views)  {1000 * (time.process_time() - started) / len(chosen):6.1f} (mean)")
+        print(f"decode once (3 views)              {1000 * (time.process_time() - started) / len(chosen):7.1f} (mean)")
         data = ClipDataset(cache, chosen, classes=catalog.classes, augment=AugmentConfig(), seed=0)
         ratios = []
         for epoch in range(1, options.epochs + 1):
@@ -63,11 +64,6 @@ def main() -> None:
             show(f"epoch {epoch}: decode", decoded)
             ratios.append(statistics.median(decoded) / statistics.median(cached))
     print(f"decoding costs {statistics.median(ratios[1:]):.0f} times the cache (median of epochs after the first)")
-
-
-def show(name: str, values: list[float]) -> None:
-    low, high = np.percentile(values, [10, 90])
-    print(f"{name:<22} {statistics.median(values):6.1f}  {low:6.1f}  {high:6.1f}")
 
 
 if __name__ == "__main__":

@@ -13,8 +13,6 @@ import argparse
 import os
 import platform
 import statistics
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -24,6 +22,7 @@ import torch
 
 from keras_model import KerasModel
 from muybridge.allocator import keep_freed_memory
+from muybridge.machine import processor_name
 from muybridge.models.config import ModelConfig
 from muybridge.models.recognizer import build
 from muybridge.pipeline.loader import Batch
@@ -93,7 +92,9 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     keep_freed_memory()
-    print(f"torch {torch.__version__}, Python {platform.python_version()}, {options.threads} threads; {processor()}")
+    print(
+        f"torch {torch.__version__}, Python {platform.python_version()}, {options.threads} threads; {processor_name()}"
+    )
     if options.keras_python is None:
         print("Keras is not timed: name an interpreter that has tensorflow and keras with --keras-python")
     training = TrainingConfig(
@@ -143,13 +144,6 @@ def show(name: str, milliseconds: list[float], batch: int) -> None:
     low, high = np.percentile(milliseconds, [10, 90])
     median = statistics.median(milliseconds)
     print(f"{name:<20} {median:7.0f} ms a step (10 % {low:.0f}, 90 % {high:.0f})  {1000 * batch / median:6.1f} clips/s")
-
-
-def processor() -> str:
-    if sys.platform.startswith("linux"):
-        found = subprocess.run(["lscpu"], capture_output=True, text=True, check=False).stdout.splitlines()
-        return next((line.split(":", 1)[1].strip() for line in found if line.startswith("Model name")), "")
-    return platform.processor()
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from muybridge.inference.engines.engine import FixedLengthEngine
 from muybridge.inference.engines.opening import open_engine
 from muybridge.inference.engines.torch_engine import TorchEngine, load_prepared, prepare, save_prepared
 from muybridge.inference.exporting.writing import write_model
+from muybridge.models import i3d, recognizer
 from muybridge.models.config import ModelConfig
 from muybridge.models.recognizer import RecognizerNet, build
 
@@ -21,6 +22,7 @@ CONFIGS = {
     "mobilenet": ModelConfig(width=0.25, weights="none", head_widths=(8, 6), dense_widths=(16,)),
     "max": ModelConfig(width=0.25, weights="none", head_widths=(8,), pooling="max", feature_norm=False),
     "densenet": ModelConfig(encoder="densenet", weights="none", head="mean"),
+    "lstm": ModelConfig(encoder="small", weights="none", head="lstm", head_widths=(8,)),
     "grid": ModelConfig(encoder="small", weights="none", head_widths=(8,), pooling="grid", scaling="unit"),
 }
 
@@ -82,6 +84,20 @@ def test_any_number_of_clips_and_frames_scores_as_in_torch(tmp_path, engine, nam
         np.testing.assert_allclose(exported.score(clips), expected_BK, atol=2e-4)
 
 
+@pytest.mark.parametrize("engine", ["onnx", "openvino"])
+def test_a_video_encoder_takes_any_number_of_frames(tmp_path, monkeypatch, engine):
+    require(engine)
+    # I3D's padding depends on the number of frames. All its strides in time, but few of its blocks and channels.
+    few = dict.fromkeys(("Mixed_3b", "Mixed_4b", "Mixed_5b"), (4, 4, 4, 4, 4, 4))
+    monkeypatch.setattr(i3d, "MIXED", few)
+    torch.manual_seed(0)
+    net = build(ModelConfig(encoder="i3d", weights="none", head="mean"), 3).eval()
+    exported, _ = write(tmp_path, net, engine)
+    plain = TorchEngine(net, device=CPU)
+    for frames in (4, 1, 3, 7, 9, 12, 16):
+        np.testing.assert_allclose(exported.score([random_clip(frames)]), plain.score([random_clip(frames)]), atol=2e-4)
+
+
 def test_clips_of_different_lengths_come_back_in_order():
     class Counting(FixedLengthEngine):
         name = "counting"
@@ -98,12 +114,15 @@ def test_clips_of_different_lengths_come_back_in_order():
     assert sorted(engine.batches) == [(2, 3), (2, 5)]
 
 
-def test_prepared_networks_have_no_batch_norm_where_a_convolution_can_take_it():
+def test_prepared_networks_have_no_batch_norm_where_a_convolution_can_take_it(monkeypatch):
     net = make("mobilenet")
     prepared, folded = prepare(net, torch.from_numpy(random_clip(2)[None]), "fp32")
     assert len(folded) == 27
     assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in prepared.modules())
     assert any(isinstance(module, torch.nn.BatchNorm2d) for module in net.modules())  # the original is as it was
+    # Nor does it matter that so many frames go through the encoder in chunks.
+    monkeypatch.setattr(recognizer, "CHUNK_PIXELS", 2 * SIZE_PX**2)
+    assert prepare(net, torch.from_numpy(random_clip(5)[None]), "fp32")[1] == folded
     # DenseNet normalises before most of its convolutions: only the stem and the first of each layer's two.
     assert len(prepare(make("densenet"), torch.from_numpy(random_clip(2)[None]), "fp32")[1]) == 1 + 58
 

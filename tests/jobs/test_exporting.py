@@ -181,6 +181,23 @@ def test_clips_that_are_gone_are_named_and_can_be_given(run, clips, tmp_path):
     assert api.export(run, to="torch", data=clips).export.parity.passed
 
 
+def test_a_clip_that_lay_outside_the_folder_is_looked_for_where_it_was(run, clips, tmp_path):
+    split = Split.load(RunFolder(run).split)
+    inside = next(clip for clip in split.clips if clip.id == split.train[0])
+    outside = replace(inside, path=tmp_path / "apart" / inside.path.name)
+    changed = replace(
+        split,
+        train=(outside.id, *split.train[1:]),
+        clips=tuple(outside if clip.id == inside.id else clip for clip in split.clips),
+    )
+    changed.save(RunFolder(run).split)
+    with pytest.raises(UserError, match=r"1 of .* train clips.*apart.*--data CLIPS"):
+        api.export(run, to="torch", data=clips)
+    outside.path.parent.mkdir()
+    shutil.copy(clips / inside.id, outside.path)
+    assert api.export(run, to="torch", data=clips).export.parity.passed
+
+
 def test_auto_takes_the_fastest_that_passed(exported_run, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(exported_run, run)

@@ -15,8 +15,9 @@ from muybridge.models import weights
 from muybridge.models.alexnet import AlexNet
 from muybridge.models.config import ModelConfig
 from muybridge.models.encoders import create_encoder
+from muybridge.models.published import PRETRAINED, SOURCES, Pretrained
 from muybridge.models.recognizer import build
-from muybridge.models.weights import PRETRAINED, SOURCES, Pretrained, resolve
+from muybridge.models.weights import resolve
 
 DENSENET = "densenet121-a639ec97.pth"
 ALEXNET = "alexnet-owt-7be5be79.pth"

@@ -19,8 +19,8 @@ def net():
     return RecognizerNet(MODEL, 3)
 
 
-def choose(net, **options):
-    return largest_batch(net, TrainingConfig(), frame_count=4, size_px=64, **{"clip_count": 4000, **options})
+def choose(net, config=TrainingConfig(), **options):  # noqa: B008 - a frozen value
+    return largest_batch(net, config, frame_count=4, size_px=64, **{"clip_count": 4000, **options})
 
 
 def test_memory_grows_in_line_with_clips_and_frames(net):
@@ -48,6 +48,16 @@ def test_the_batch_fits_and_the_next_size_would_not(net, monkeypatch):
     monkeypatch.setattr(batch_size, "available_memory", lambda: one)
     with pytest.raises(UserError, match="one clip needs"):
         choose(net)
+
+
+def test_checkpointing_leaves_room_for_more_clips(net, monkeypatch):
+    kept, again = (
+        step_bytes(net, batch_size=4, frame_count=4, size_px=64, checkpointing=checkpointing)
+        for checkpointing in (False, True)
+    )
+    assert again < 0.8 * kept
+    monkeypatch.setattr(batch_size, "available_memory", lambda: kept / 0.6)
+    assert choose(net)[0] <= 4 < choose(net, TrainingConfig(checkpointing=True))[0]
 
 
 def test_few_clips_are_not_one_batch(net):

@@ -107,3 +107,15 @@ def test_unfreezing_that_would_not_end_is_refused_before_anything_is_written(cli
         with pytest.raises(UserError, match=message):
             api.train(clips, recipe, run=tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_options_that_cannot_be_had_are_refused_before_anything_is_written(clips, tmp_path):
+    flags = [(("--cache.features", "on", "--model.trainable", "all"), "freeze some of it")]
+    if not torch.cuda.is_available():
+        flags.append((("--augment.device", "gpu"), "no CUDA GPU"))
+    for options, message in flags:
+        with pytest.raises(UserError, match=message):
+            api.train(clips, tiny_recipe(*options), run=tmp_path / "run")
+    with pytest.raises(UserError, match=r"training\.mixup is nan"):
+        tiny_recipe("--training.mixup", "nan")
+    assert not (tmp_path / "run").exists()

@@ -180,8 +180,12 @@ def _clips_of(split: Split, part: Part, run: Path, data: str | Path | None) -> t
     """
     found = split.clips_of(part)
     if data is not None:
+        # A clip that lay outside the catalog's folder is not in its new place either.
         found = tuple(
-            replace(clip, path=Path(data) / clip.path.relative_to(clip.root), root=Path(data)) for clip in found
+            replace(clip, path=Path(data) / clip.path.relative_to(clip.root), root=Path(data))
+            if clip.path.is_relative_to(clip.root)
+            else clip
+            for clip in found
         )
     gone = [clip for clip in found if not clip.path.is_file()]
     if gone or not found:

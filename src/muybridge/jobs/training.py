@@ -29,6 +29,7 @@ from muybridge.models.heads import require_positions
 from muybridge.models.recognizer import RecognizerNet, build
 from muybridge.pipeline.activations import ActivationDataset
 from muybridge.pipeline.cache import FrameCache
+from muybridge.pipeline.device_augment import augments_on_device
 from muybridge.pipeline.loader import ClipDataset
 from muybridge.recipes.loading import load_recipe, save_recipe
 from muybridge.recipes.recipe import Recipe
@@ -180,7 +181,7 @@ def new_net(recipe: Recipe, split: Split, *, weights: str | None = None) -> Reco
     """The recipe's network with its first weights.
 
     Raises:
-        UserError: If the weights are not to be had, or its frames are too small for it.
+        UserError: If the weights are not to be had, its frames are too small for it, or an option does not fit it.
     """
     torch.manual_seed(recipe.training.seed)
     net = build(recipe.model, len(split.classes), weights=weights)
@@ -190,6 +191,8 @@ def new_net(recipe: Recipe, split: Split, *, weights: str | None = None) -> Reco
         )
     _check_positions(net, recipe)
     check_stages(net, recipe.training)
+    encodes_once(net, recipe.cache)
+    augments_on_device(recipe.augment, cuda=torch.cuda.is_available())
     return net
 
 

@@ -103,11 +103,11 @@ class ModelConfig:
     """Weight of each new batch in batch norm's running statistics (Keras's momentum 0.99 is 0.01 here)."""
 
     pooling: PoolingName = "mean"
-    """From feature maps to one vector per frame: "max" (the report) or "mean" over all positions, or "grid":
-    16 mixed channels at 4x4 positions, which keeps where things are."""
+    """From feature maps to one vector per step in time (a frame encoder's steps are frames): "max" (the report) or
+    "mean" over all positions, or "grid": 16 mixed channels at 4x4 positions, which keeps where things are."""
 
     feature_norm: bool = True
-    """Layer norm on each frame's vector before the temporal head (not in the report)."""
+    """Layer norm on each step's vector before the temporal head (not in the report)."""
 
     head: HeadName = "bilstm"
     """From the steps of a clip to one vector: "bilstm", "lstm" (forward only), "bert" (attention; Kalfaoglu et

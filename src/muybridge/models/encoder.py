@@ -19,6 +19,7 @@ from muybridge.models.config import EncoderOutput
 from muybridge.models.scaling import Scaling
 
 IMAGENET_CLASS_COUNT = 1000
+KINETICS_CLASS_COUNT = 400
 
 
 class EncoderLayer(NamedTuple):
@@ -42,12 +43,12 @@ class FreezableBatchNorm2d(Freezable, nn.BatchNorm2d):
     """Batch norm that, while frozen, uses its stored statistics and never updates them, as Keras's does."""
 
 
-class FreezableDropout(Freezable, nn.Dropout):
-    """Dropout that, while frozen, drops nothing, so that frozen features are the same every time."""
-
-
 class FreezableBatchNorm3d(Freezable, nn.BatchNorm3d):
     """The same over clips."""
+
+
+class FreezableDropout(Freezable, nn.Dropout):
+    """Dropout that, while frozen, drops nothing, so that frozen features are the same every time."""
 
 
 class Stage(nn.Module):

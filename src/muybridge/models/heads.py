@@ -31,12 +31,12 @@ class TemporalHead(Protocol):
         """Summarise each clip; without lengths every clip has S steps."""
 
 
-def frame_mask(lengths_B: Tensor, frame_count: int) -> Tensor:
+def step_mask(lengths_B: Tensor, step_count: int) -> Tensor:
     """Mark real steps: (B, S) bool, true where the step's index is below the clip's length."""
-    return torch.arange(frame_count, device=lengths_B.device) < lengths_B[:, None]
+    return torch.arange(step_count, device=lengths_B.device) < lengths_B[:, None]
 
 
-def partial_lengths(lengths_B: Tensor | None, frame_count: int) -> Tensor | None:
+def partial_lengths(lengths_B: Tensor | None, step_count: int) -> Tensor | None:
     """Give the lengths on the CPU, or None where every clip has all its steps and nothing is to be masked.
 
     Raises:
@@ -45,9 +45,9 @@ def partial_lengths(lengths_B: Tensor | None, frame_count: int) -> Tensor | None
     if lengths_B is None:
         return None
     lengths_B = lengths_B.cpu()
-    if bool(((lengths_B < 1) | (lengths_B > frame_count)).any()):
-        raise ValueError(f"clip lengths must be from 1 to {frame_count}, got {lengths_B.tolist()}")
-    return None if bool((lengths_B == frame_count).all()) else lengths_B
+    if bool(((lengths_B < 1) | (lengths_B > step_count)).any()):
+        raise ValueError(f"clip lengths must be from 1 to {step_count}, got {lengths_B.tolist()}")
+    return None if bool((lengths_B == step_count).all()) else lengths_B
 
 
 def zero_padding(features_BSD: Tensor, lengths_B: Tensor | None) -> tuple[Tensor, Tensor | None]:
@@ -63,7 +63,7 @@ def zero_padding(features_BSD: Tensor, lengths_B: Tensor | None) -> tuple[Tensor
     lengths_B = partial_lengths(lengths_B, features_BSD.shape[1])
     if lengths_B is None:
         return features_BSD, None
-    real_BS = frame_mask(lengths_B.to(features_BSD.device), features_BSD.shape[1])
+    real_BS = step_mask(lengths_B.to(features_BSD.device), features_BSD.shape[1])
     return features_BSD.masked_fill(~real_BS[:, :, None], 0), real_BS
 
 

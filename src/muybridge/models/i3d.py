@@ -13,11 +13,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from muybridge.models.config import EncoderOutput
-from muybridge.models.encoder import EncoderLayer, FreezableBatchNorm3d, VideoEncoder, initialise
+from muybridge.models.encoder import (
+    KINETICS_CLASS_COUNT,
+    EncoderLayer,
+    FreezableBatchNorm3d,
+    VideoEncoder,
+    initialise,
+)
 from muybridge.models.mobilenet import same_padding
 from muybridge.models.scaling import PLUS_MINUS_ONE
 
-KINETICS_CLASS_COUNT = 400
 BATCH_NORM_EPS = 1e-3
 TIME_STRIDE = 8
 
@@ -40,7 +45,9 @@ def _pad_same(maps_BDTHW: Tensor, kernel: tuple[int, int, int], stride: tuple[in
     padding: list[int] = []
     for size, kernel_size, step in zip(maps_BDTHW.shape[2:], kernel, stride, strict=True):
         padding = [*same_padding(size, kernel_size, step), *padding]  # F.pad begins with the last axis
-    return F.pad(maps_BDTHW, padding) if any(padding) else maps_BDTHW
+    if not torch.compiler.is_compiling() and not any(padding):
+        return maps_BDTHW
+    return F.pad(maps_BDTHW, padding)
 
 
 class Unit3D(nn.Module):

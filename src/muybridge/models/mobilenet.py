@@ -7,6 +7,7 @@ size: at 112 px the last maps are 3x3, where "same" would give 4x4. Batch norm's
 Axes: B images, C channels, H height, W width, D features.
 """
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -38,8 +39,9 @@ def same_padding(size: int, kernel_size: int, stride: int) -> tuple[int, int]:
 
     The odd one goes after, as in TensorFlow: ``same_padding(224, 3, 2) == (0, 1)``.
     """
-    output_size = -(-size // stride)
-    total = max(0, (output_size - 1) * stride + kernel_size - size)
+    # Nothing negative is divided: ONNX would round it towards zero. And in a graph for any size no branch is taken.
+    output_size = (size + stride - 1) // stride
+    total: int = torch.sym_max(0, (output_size - 1) * stride + kernel_size - size)  # type: ignore[no-untyped-call]
     return total // 2, total - total // 2
 
 

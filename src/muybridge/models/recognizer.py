@@ -32,7 +32,7 @@ from muybridge.models.encoder import FrameEncoder, VideoEncoder
 from muybridge.models.encoders import create_encoder
 from muybridge.models.freezing import freeze_batch_norms, frozen_stage_count, set_trainable
 from muybridge.models.head_factory import create_head
-from muybridge.models.heads import TemporalHead, frame_mask, partial_lengths
+from muybridge.models.heads import TemporalHead, partial_lengths, step_mask
 from muybridge.models.loading import load_pretrained
 from muybridge.models.pooling import GlobalPool, GridPool
 from muybridge.models.scaling import UNIT
@@ -218,7 +218,7 @@ def _by_step(run: Callable[[Tensor], Tensor], batch_BS: Tensor, lengths_B: Tenso
     if lengths_B is None:
         result_N = run(batch_BS.flatten(0, 1))
         return result_N.reshape(count, steps, *result_N.shape[1:])
-    real_BS = frame_mask(lengths_B.to(batch_BS.device), steps)
+    real_BS = step_mask(lengths_B.to(batch_BS.device), steps)
     result_N = run(batch_BS[real_BS])
     result_BS = result_N.new_zeros(count, steps, *result_N.shape[1:])
     result_BS[real_BS] = result_N

@@ -16,7 +16,7 @@ class Scaling:
 
 
 PLUS_MINUS_ONE = Scaling(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
-"""Pixels between -1 and 1: Keras's and TensorFlow's MobileNets."""
+"""Pixels between -1 and 1: Keras's and TensorFlow's MobileNets, and I3D."""
 
 IMAGENET_STATISTICS = Scaling(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 """Zero mean and unit variance over ImageNet: torchvision's image networks."""

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from muybridge.models.config import EncoderOutput
 from muybridge.models.encoder import (
+    KINETICS_CLASS_COUNT,
     EncoderLayer,
     FreezableBatchNorm3d,
     Stage,
@@ -32,7 +33,6 @@ from muybridge.models.encoder import (
 )
 from muybridge.models.scaling import GREY_STATISTICS
 
-KINETICS_CLASS_COUNT = 400
 ALPHA = 4
 BETA_INVERSE = 8
 FUSION_RATIO = 2

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from muybridge.models.config import EncoderOutput
 from muybridge.models.encoder import (
+    KINETICS_CLASS_COUNT,
     EncoderLayer,
     FreezableBatchNorm3d,
     Stage,
@@ -28,7 +29,6 @@ from muybridge.models.encoder import (
 )
 from muybridge.models.scaling import KINETICS_STATISTICS
 
-KINETICS_CLASS_COUNT = 400
 STAGE_CHANNELS = (64, 128, 256, 512)
 STEM_CHANNELS_BETWEEN = 45
 

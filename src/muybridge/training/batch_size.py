@@ -56,7 +56,9 @@ class _LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.now -= size
 
 
-def step_bytes(net: RecognizerNet, *, batch_size: int, frame_count: int, size_px: int) -> int:
+def step_bytes(
+    net: RecognizerNet, *, batch_size: int, frame_count: int, size_px: int, checkpointing: bool = False
+) -> int:
     """Most bytes that a training step holds at once beyond the weights: activations, gradients, optimiser state.
 
     Args:
@@ -64,8 +66,10 @@ def step_bytes(net: RecognizerNet, *, batch_size: int, frame_count: int, size_px
         batch_size: B.
         frame_count: T.
         size_px: H and W.
+        checkpointing: As in ``TrainingConfig``.
     """
     shapes = copy.deepcopy(net).to("meta").train()
+    shapes.checkpointing = checkpointing
     learning = sum(parameter.numel() for parameter in net.parameters() if parameter.requires_grad)
     with _LiveBytes() as live:
         clip_BTHWC = torch.empty(batch_size, frame_count, size_px, size_px, 3, dtype=torch.uint8, device="meta")
@@ -96,7 +100,10 @@ def largest_batch(
     sizes = [size for size in SIZES if size <= max(1, clip_count // 4)]
     if torch.cuda.is_available():
         return _largest_on_gpu(net, config, sizes, frame_count=frame_count, size_px=size_px)
-    one, two = (step_bytes(net, batch_size=size, frame_count=frame_count, size_px=size_px) for size in (1, 2))
+    one, two = (
+        step_bytes(net, batch_size=size, frame_count=frame_count, size_px=size_px, checkpointing=config.checkpointing)
+        for size in (1, 2)
+    )
     free = available_memory()
     needed = {size: one + (two - one) * (size - 1) for size in sizes}
     fitting = [size for size in sizes if needed[size] <= SHARE_OF_FREE_MEMORY * free]

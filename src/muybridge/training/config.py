@@ -29,7 +29,7 @@ class TrainingConfig:
     """Highest rate of the temporal head and the classifier."""
 
     encoder_rate: float = 0.1
-    """Rate of the frame encoder, as a share of learning_rate."""
+    """Rate of the encoder, as a share of learning_rate."""
 
     head_epochs: int = 2
     """First epochs in which a pretrained encoder's rate is zero, so that an untrained head cannot spoil it."""
@@ -123,11 +123,11 @@ class TrainingConfig:
         least |= {"accumulate": 1, "unfreeze_every": 0, "mixup": 0, "cutmix": 0}
         least |= dict.fromkeys(("encoder_rate", "weight_decay", "warmup_epochs", "gradient_clip"), 0)
         for name, minimum in least.items():
-            if getattr(self, name) < minimum:
+            if not getattr(self, name) >= minimum:  # so that nan is refused, too
                 raise UserError(f"training.{name} is {getattr(self, name)}; give {minimum} or more")
         if self.batch_size != "auto" and self.batch_size < 1:
             raise UserError(f"training.batch_size is {self.batch_size}; give 1 or more, or auto")
-        if self.learning_rate <= 0:
+        if not self.learning_rate > 0:
             raise UserError(f"training.learning_rate is {self.learning_rate}; give more than 0")
         if not 0 <= self.label_smoothing < 1:
             raise UserError(f"training.label_smoothing is {self.label_smoothing}; give a share from 0 to below 1")

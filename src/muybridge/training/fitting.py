@@ -16,14 +16,15 @@ import lightning as L
 import torch
 from lightning.pytorch.callbacks import EarlyStopping
 from rich.console import Console
+from torch.utils.data import DataLoader
 
 from muybridge.allocator import keep_freed_memory
 from muybridge.cores import available_cores
 from muybridge.errors import UserError
 from muybridge.models.recognizer import RecognizerNet
-from muybridge.pipeline.activations import ActivationDataset
+from muybridge.pipeline.activations import ActivationBatch, ActivationDataset
 from muybridge.pipeline.device_augment import augments_on_device
-from muybridge.pipeline.loader import ClipDataset, make_loader
+from muybridge.pipeline.loader import Batch, ClipDataset, make_loader
 from muybridge.training.averaging import MovingAverage
 from muybridge.training.callbacks import AtomicCheckpointIO, EpochCheckpoint, EpochLines, EpochTable, Row
 from muybridge.training.config import TrainingConfig
@@ -69,13 +70,7 @@ def fit(
     keep_freed_memory()
     L.seed_everything(config.seed, verbose=False)
     cuda = torch.cuda.is_available()
-    # Activations are read in no time; and whoever reads them may have to compute one, which a fork cannot do.
-    workers = 0 if isinstance(train, ActivationDataset) else worker_count(config.workers)
-    if isinstance(train, ClipDataset) and train.augment is not None:
-        train.augment_later = augments_on_device(train.augment, cuda=cuda)
-    train_loader = make_loader(
-        train, batch_size=config.clips_per_batch, shuffle=True, seed=config.seed, workers=workers, pin_memory=cuda
-    )
+    train_loader = training_loader(train, config)
     # Validation needs no augmentation, so reading it costs next to nothing: no processes of its own.
     validation_loader = make_loader(
         validation, batch_size=config.clips_per_batch, shuffle=False, seed=config.seed, workers=0, pin_memory=cuda
@@ -105,19 +100,11 @@ def fit(
         callbacks.append(MovingAverage(config.ema))
     trainer = L.Trainer(
         max_epochs=config.epochs,
-        accelerator="gpu" if cuda else "cpu",
         devices="auto" if cuda else 1,
-        precision=precision(config.precision),  # type: ignore[arg-type]
         callbacks=callbacks,
         plugins=[AtomicCheckpointIO()],
-        logger=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
         num_sanity_val_steps=0,
-        accumulate_grad_batches=config.accumulate,
-        gradient_clip_val=config.gradient_clip or None,
-        use_distributed_sampler=False,
-        deterministic="warn" if cuda else True,
+        **trainer_options(config),
     )
     start = run.last_checkpoint if resume and run.last_checkpoint.exists() else None
     try:
@@ -131,6 +118,36 @@ def fit(
         raise UserError(f"{start} does not fit this recipe's network; train again without --resume") from error
     load_weights(net, run.best_checkpoint)
     return table.rows
+
+
+def training_loader(
+    data: ClipDataset | ActivationDataset, config: TrainingConfig
+) -> "DataLoader[Batch | ActivationBatch]":
+    """The loader of training clips; where a GPU augments, the clips are told to leave it that."""
+    cuda = torch.cuda.is_available()
+    # Activations are read in no time; and whoever reads them may have to compute one, which a fork cannot do.
+    workers = 0 if isinstance(data, ActivationDataset) else worker_count(config.workers)
+    if isinstance(data, ClipDataset) and data.augment is not None:
+        data.augment_later = augments_on_device(data.augment, cuda=cuda)
+    return make_loader(
+        data, batch_size=config.clips_per_batch, shuffle=True, seed=config.seed, workers=workers, pin_memory=cuda
+    )
+
+
+def trainer_options(config: TrainingConfig) -> dict[str, Any]:
+    """Settings of Lightning's trainer that a training and its profile share."""
+    cuda = torch.cuda.is_available()
+    return {
+        "accelerator": "gpu" if cuda else "cpu",
+        "precision": precision(config.precision),
+        "accumulate_grad_batches": config.accumulate,
+        "gradient_clip_val": config.gradient_clip or None,
+        "use_distributed_sampler": False,
+        "deterministic": "warn" if cuda else True,
+        "logger": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+    }
 
 
 def load_weights(net: RecognizerNet, checkpoint: Path) -> None:

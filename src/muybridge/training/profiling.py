@@ -22,10 +22,9 @@ from muybridge.allocator import keep_freed_memory
 from muybridge.models.cost import count_training_macs
 from muybridge.models.recognizer import RecognizerNet
 from muybridge.pipeline.activations import ActivationBatch, ActivationDataset
-from muybridge.pipeline.device_augment import augments_on_device
-from muybridge.pipeline.loader import Batch, ClipDataset, make_loader
+from muybridge.pipeline.loader import Batch, ClipDataset
 from muybridge.training.config import TrainingConfig
-from muybridge.training.fitting import precision, quiet_lightning, worker_count
+from muybridge.training.fitting import precision, quiet_lightning, trainer_options, training_loader
 from muybridge.training.module import RecognizerModule
 
 WAITING, TRANSFER, ENCODER, HEAD, BACKWARD, OPTIMISER, REST = PHASES = (
@@ -38,8 +37,8 @@ WAITING, TRANSFER, ENCODER, HEAD, BACKWARD, OPTIMISER, REST = PHASES = (
     "rest",
 )
 
-
 ENCODING = ("encode", "encode_upper")
+"""Methods of the network whose time is the encoder's."""
 
 
 class PhaseClock:
@@ -245,31 +244,17 @@ def profile_steps(
     keep_freed_memory()
     cuda = torch.cuda.is_available()
     L.seed_everything(config.seed, verbose=False)
-    # As in fit: activations are read by the training process.
-    workers = 0 if isinstance(data, ActivationDataset) else worker_count(config.workers)
-    if isinstance(data, ClipDataset) and data.augment is not None:
-        data.augment_later = augments_on_device(data.augment, cuda=cuda)
-    loader = make_loader(
-        data, batch_size=config.clips_per_batch, shuffle=True, seed=config.seed, workers=workers, pin_memory=cuda
-    )
+    loader = training_loader(data, config)
     clock = PhaseClock(synchronise=torch.cuda.synchronize if cuda else lambda: None)
     laps = _Laps(clock)
     module = TimedModule(net, config, class_counts=[1] * net.class_count, batches_per_epoch=len(loader), clock=clock)
     trainer = L.Trainer(
         max_steps=-(-(warmup + steps) // config.accumulate),
         max_epochs=-1,
-        accumulate_grad_batches=config.accumulate,
-        accelerator="gpu" if cuda else "cpu",
         devices=1,
-        precision=precision(config.precision),  # type: ignore[arg-type]
         callbacks=[laps],
-        logger=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
         enable_checkpointing=False,
-        gradient_clip_val=config.gradient_clip or None,
-        use_distributed_sampler=False,
-        deterministic="warn" if cuda else True,
+        **trainer_options(config),
     )
     try:
         trainer.fit(module, TimedLoader(loader, clock))
@@ -299,7 +284,7 @@ def profile_steps(
         peak_flops=measure_peak(device=device, dtype=torch.bfloat16 if bf16 else torch.float32),
         setting=(
             f"{torch.cuda.get_device_name() if cuda else f'CPU, {torch.get_num_threads()} threads'}, "
-            f"{workers} loader processes, {'bf16' if bf16 else '32-bit'}"
+            f"{loader.num_workers} loader processes, {'bf16' if bf16 else '32-bit'}"
         ),
     )
 

@@ -3,7 +3,7 @@
 Torch's exporter unrolls an LSTM, which fixes the number of frames. So each LSTM is replaced by ONNX's own operator
 of that name, which every runtime has a fast kernel for; only the order of the gates differs.
 
-Axes: B clips, T frames, H, W, C (RGB), D features, K classes.
+Axes: B clips, T frames, S steps, H, W, C (RGB), D features, R directions, K classes.
 """
 
 import contextlib
@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from muybridge.errors import UserError
+from muybridge.models.encoder import VideoEncoder
 from muybridge.models.recognizer import RecognizerNet
 
 INPUT, OUTPUT = "frames_BTHWC", "logits_BK"
@@ -46,8 +47,8 @@ def to_onnx(net: RecognizerNet, *, frame_count: int, size_px: int, metadata: Map
         raise UserError(f"exporting needs torch 2.8 or newer, not {torch.__version__}: pip install --upgrade torch")
     exportable = copy.deepcopy(net).cpu().eval().requires_grad_(False)
     _replace_lstms(exportable)
-    # 1 would be taken for a constant.
-    example_BTHWC = torch.zeros((2, max(frame_count, 2), size_px, size_px, 3), dtype=torch.uint8)
+    shape = (2, _example_frames(net, frame_count), size_px, size_px, 3)
+    example_BTHWC = torch.zeros(shape, dtype=torch.uint8)
     try:
         with _quiet():
             program = torch.onnx.export(
@@ -69,8 +70,16 @@ def to_onnx(net: RecognizerNet, *, frame_count: int, size_px: int, metadata: Map
     return model
 
 
+def _example_frames(net: RecognizerNet, frame_count: int) -> int:
+    """As many frames, or more where these would make one step in time: 1 is taken for a constant."""
+    frame_count = max(frame_count, 2)
+    while isinstance(net.encoder, VideoEncoder) and net.encoder.step_count(frame_count) < 2:
+        frame_count += 1
+    return frame_count
+
+
 class _OnnxLSTM(nn.Module):
-    """A bidirectional ``nn.LSTM`` of one layer that stands in the graph as ONNX's operator LSTM."""
+    """An ``nn.LSTM`` of one layer, in one or both directions (R of them), that stands in the graph as ONNX's LSTM."""
 
     weight: Tensor
     recurrence: Tensor
@@ -78,33 +87,34 @@ class _OnnxLSTM(nn.Module):
 
     def __init__(self, lstm: nn.LSTM) -> None:
         super().__init__()
-        if lstm.num_layers != 1 or not lstm.bidirectional or not lstm.batch_first or lstm.proj_size:
-            raise UserError(f"only bidirectional LSTMs of one layer can be exported, not {lstm}")
+        if lstm.num_layers != 1 or not lstm.batch_first or lstm.proj_size:
+            raise UserError(f"only LSTMs of one layer can be exported, not {lstm}")
         self.width = lstm.hidden_size
-        self.register_buffer("weight", _both_directions(lstm, "weight_ih"))
-        self.register_buffer("recurrence", _both_directions(lstm, "weight_hh"))
-        biases = [_both_directions(lstm, name) for name in ("bias_ih", "bias_hh")]
+        self.directions = 2 if lstm.bidirectional else 1
+        self.register_buffer("weight", _stacked(lstm, "weight_ih"))
+        self.register_buffer("recurrence", _stacked(lstm, "weight_hh"))
+        biases = [_stacked(lstm, name) for name in ("bias_ih", "bias_hh")]
         self.register_buffer("bias", torch.cat(biases, dim=1))
 
-    def forward(self, features_BTD: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """What ``nn.LSTM`` gives: the states after every frame, and the last of each direction."""
-        features_TBD = features_BTD.transpose(0, 1)
-        frames, batch = features_TBD.shape[:2]
-        last = (2, batch, self.width)
-        states_T2BD, hidden_2BD, cell_2BD = torch.onnx.ops.symbolic_multi_out(
+    def forward(self, features_BSD: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """What ``nn.LSTM`` gives: the states after every step, and the last of each direction."""
+        features_SBD = features_BSD.transpose(0, 1)
+        steps, batch = features_SBD.shape[:2]
+        last = (self.directions, batch, self.width)
+        states_SRBD, hidden_RBD, cell_RBD = torch.onnx.ops.symbolic_multi_out(
             "LSTM",
-            (features_TBD, self.weight, self.recurrence, self.bias),
-            {"hidden_size": self.width, "direction": "bidirectional"},
+            (features_SBD, self.weight, self.recurrence, self.bias),
+            {"hidden_size": self.width, "direction": "bidirectional" if self.directions == 2 else "forward"},
             dtypes=(torch.float32,) * 3,
-            shapes=((frames, *last), last, last),
+            shapes=((steps, *last), last, last),
         )
-        return states_T2BD.permute(2, 0, 1, 3).flatten(2), (hidden_2BD, cell_2BD)
+        return states_SRBD.permute(2, 0, 1, 3).flatten(2), (hidden_RBD, cell_RBD)
 
 
-def _both_directions(lstm: nn.LSTM, name: str) -> Tensor:
-    """Forward and backward tensors, stacked, their gates in ONNX's order: input, output, forget, cell."""
+def _stacked(lstm: nn.LSTM, name: str) -> Tensor:
+    """The tensors of all directions, forward first, their gates in ONNX's order: input, output, forget, cell."""
     directions = []
-    for suffix in ("_l0", "_l0_reverse"):
+    for suffix in ("_l0", "_l0_reverse") if lstm.bidirectional else ("_l0",):
         input_gate, forget_gate, cell, output_gate = getattr(lstm, name + suffix).detach().chunk(4)
         directions.append(torch.cat([input_gate, output_gate, forget_gate, cell]))
     return torch.stack(directions)
