@@ -122,7 +122,7 @@ def cost(run: Path) -> dict[str, float]:
     """Parameters, multiply-adds of a clip, and seconds from file to answer."""
     model = load_model(run)
     members = [model] if isinstance(model, Recognizer) else list(model.members.values())
-    clips = Split.load(run / "split.json").train[: TIMED_CLIPS + 2]
+    clips = Split.load(run / "split.json").clips_of("train")[: TIMED_CLIPS + 2]
     costs = [
         measure_cost(member.net, frame_count=len(member.read(clips[0], views=AS_TRAINED)[0]), size_px=member.size_px)
         for member in members
