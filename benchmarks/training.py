@@ -27,7 +27,7 @@ from muybridge.models.config import ModelConfig
 from muybridge.models.recognizer import build
 from muybridge.pipeline.loader import Batch
 from muybridge.training.config import TrainingConfig
-from muybridge.training.fitting import precision
+from muybridge.training.fitting import uses_bf16
 from muybridge.training.module import RecognizerModule
 
 CLASSES = 10
@@ -50,7 +50,7 @@ class OurSteps:
 
     def __init__(self, *, frames: int, size_px: int, batch: int, training: TrainingConfig) -> None:
         L.seed_everything(0, verbose=False)
-        self.bf16 = precision(training.precision) == "bf16-mixed"
+        self.bf16 = uses_bf16(training)
         net = build(MODEL, CLASSES)
         self.module = RecognizerModule(net, training, class_counts=[1] * CLASSES, batches_per_epoch=1)
         self.module.log = lambda *_args, **_kwargs: None

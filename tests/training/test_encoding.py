@@ -71,6 +71,18 @@ def test_the_identity_tells_weights_and_settings_apart():
     assert len(identities) == 5
 
 
+def test_bf16_is_what_a_training_in_bf16_computes_and_has_its_own_identity():
+    torch.manual_seed(0)
+    net = RecognizerNet(ModelConfig(width=0.25, weights="none", trainable="none"), class_count=3).eval()
+    clip_BTHWC = torch.randint(0, 256, (2, 3, 64, 64, 3), dtype=torch.uint8)
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        plain_BSD = net.encode(clip_BTHWC).float()
+    frozen = FrozenPart(net, bf16=True)
+    np.testing.assert_allclose(frozen(clip_BTHWC.numpy()), plain_BSD.numpy(), rtol=1e-2, atol=1e-2)
+    assert np.abs(frozen(clip_BTHWC.numpy()) - FrozenPart(net)(clip_BTHWC.numpy())).max() > 0
+    assert frozen.identity != FrozenPart(net).identity
+
+
 def test_when_clips_are_encoded_once():
     def answer(trainable, features):
         net = RecognizerNet(ModelConfig(width=0.25, weights="none", trainable=trainable), class_count=2)
@@ -96,7 +108,7 @@ STILL += ("--augment.shift", "0", "--augment.brightness", "0", "--sampler.jitter
 
 @pytest.mark.parametrize("trainable", ["none", "last-15"])
 def test_training_on_kept_features_is_training(clips, tmp_path, trainable):
-    flags = [*STILL, "--model.trainable", trainable]
+    flags = [*STILL, "--training.precision", "32", "--model.trainable", trainable]
     if trainable == "last-15":
         flags += ["--training.encoder-rate", "0.1"]
     for features in ("on", "off"):

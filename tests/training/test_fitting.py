@@ -84,6 +84,7 @@ def test_accumulated_batches_are_one_bigger_batch(clips, tmp_path, penalty):
     """The encoder is frozen, since batch norm would see each batch alone; 14 clips leave a smaller last step."""
     flags = ["--model.trainable", "none", "--model.dropout", "0", "--epochs", "3", "--model.dense-widths", "8"]
     flags += ["--model.l2", penalty, "--model.l1-activity", penalty, "--training.warmup-epochs", "2"]
+    flags += ["--training.precision", "32"]
     split = divide(clips, tiny_recipe().data).split
     assert len(split.train) % 6
     runs, rows = {}, {}

@@ -1,4 +1,5 @@
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from muybridge.models.recognizer import RecognizerNet, build
 from muybridge.pipeline.activations import ActivationBatch
 from muybridge.pipeline.loader import Batch
 from muybridge.training.config import TrainingConfig
-from muybridge.training.fitting import precision, worker_count
+from muybridge.training.fitting import uses_bf16, worker_count
 from muybridge.training.mixing import mix_clips
 from muybridge.training.module import RecognizerModule, make_optimizer, rate_factor
 
@@ -131,10 +132,17 @@ def test_epochs_suit_the_number_of_clips_unless_given(clips, epochs):
     assert TrainingConfig(epochs=3).resolved(clips).epochs == 3
 
 
+@pytest.mark.skipif(
+    torch.cuda.is_available() or not Path("/proc/cpuinfo").exists(), reason="asks Linux of its processor"
+)
+def test_auto_precision_is_bf16_where_the_processor_says_so():
+    flags = set(Path("/proc/cpuinfo").read_text(encoding="utf-8").split())
+    assert uses_bf16(TrainingConfig()) == bool({"avx512_bf16", "amx_tile"} & flags)
+
+
 def test_precision_and_workers():
-    assert precision("32") == "32-true"
-    assert precision("bf16") == "bf16-mixed"
-    assert precision("auto") in ("32-true", "bf16-mixed")
+    assert not uses_bf16(TrainingConfig(precision="32"))
+    assert uses_bf16(TrainingConfig(precision="bf16"))
     assert worker_count(3) == 3
     assert 0 <= worker_count(-1) <= 8
 

@@ -36,7 +36,7 @@ from muybridge.recipes.recipe import Recipe
 from muybridge.text import counted
 from muybridge.training.batch_size import largest_batch
 from muybridge.training.encoding import FrozenPart, encodes_once
-from muybridge.training.fitting import Interrupted, fit, load_weights
+from muybridge.training.fitting import Interrupted, fit, load_weights, uses_bf16
 from muybridge.training.rates import check_stages
 from muybridge.training.run_folder import RunFolder, describe_environment, write_rows
 
@@ -266,7 +266,14 @@ def _fit_and_measure(
     if encodes_once(net, recipe.cache):
         if resume and folder.last_checkpoint.exists():
             load_weights(net, folder.last_checkpoint)  # the frozen part is needed now, before the rest is taken up
-        examples = {**encode_once(datasets, FrozenPart(net), variants=recipe.cache.variants, console=console)}
+        examples = {
+            **encode_once(
+                datasets,
+                FrozenPart(net, bf16=uses_bf16(recipe.training)),
+                variants=recipe.cache.variants,
+                console=console,
+            )
+        }
     rows = fit(
         net,
         recipe.training,

@@ -19,6 +19,7 @@ from muybridge.memory import available_memory
 from muybridge.models.recognizer import RecognizerNet
 from muybridge.pipeline.loader import Batch
 from muybridge.training.config import TrainingConfig
+from muybridge.training.fitting import uses_bf16
 from muybridge.training.module import RecognizerModule
 
 SIZES = tuple(sorted({2**n for n in range(9)} | {3 * 2**n for n in range(7)}))
@@ -146,7 +147,7 @@ def _try_step(net: RecognizerNet, config: TrainingConfig, size: int, *, frame_co
     frames_BTHWC = torch.zeros(size, frame_count, size_px, size_px, 3, dtype=torch.uint8, device="cuda")
     batch = Batch(frames_BTHWC, torch.full((size,), frame_count), torch.zeros(size, dtype=torch.int64, device="cuda"))
     optimizer = module.configure_optimizers()["optimizer"]
-    with torch.autocast("cuda", torch.bfloat16, enabled=config.precision != "32"):
+    with torch.autocast("cuda", torch.bfloat16, enabled=uses_bf16(config)):
         loss = module.training_step(batch, 0)
     torch.autograd.backward(loss)
     optimizer.step()

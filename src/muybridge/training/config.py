@@ -80,7 +80,7 @@ class TrainingConfig:
     """Stop after this many epochs without a better validation figure; 0 never stops early."""
 
     precision: Literal["auto", "32", "bf16"] = "auto"
-    """auto: bf16 where the processor computes in it, else 32-bit."""
+    """auto: bf16 where the processor has instructions for it, else 32-bit. Also what frozen encoders compute in."""
 
     checkpointing: bool = False
     """Keep only what passes between the encoder's stages, and compute the rest again for the backward pass: about a

@@ -24,16 +24,18 @@ class FrozenPart:
 
     Args:
         net: The recognizer; the frozen part must not change afterwards.
+        bf16: Compute in bfloat16 where autocast deems it safe, as a training with that precision does.
     """
 
-    def __init__(self, net: RecognizerNet) -> None:
+    def __init__(self, net: RecognizerNet, *, bf16: bool = False) -> None:
         self._net = net
+        self._bf16 = bf16
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.identity = _identity(net)
+        self.identity = _identity(net, bf16=bf16)
 
     def __call__(self, frames_BTHWC: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Activations (B, S, ...) of clips of equal length."""
-        with torch.inference_mode():
+        with torch.inference_mode(), torch.autocast(self._device.type, torch.bfloat16, enabled=self._bf16):
             net = self._net.to(self._device)
             activations = net.encode_lower(torch.from_numpy(frames_BTHWC).to(self._device))
             return np.asarray(activations.float().cpu().numpy())
@@ -53,12 +55,12 @@ def encodes_once(net: RecognizerNet, config: CacheConfig) -> bool:
     return config.features == "on" or (config.features == "auto" and net.pools_when_frozen)
 
 
-def _identity(net: RecognizerNet) -> str:
+def _identity(net: RecognizerNet, *, bf16: bool) -> str:
     """A hash over the frozen stages' weights and all settings that bear on what they compute."""
     digest = hashlib.sha256()
     config = dataclasses.asdict(net.config)
     settings = {name: config[name] for name in ("encoder", "width", "encoder_output", "pooling")}
-    digest.update(json.dumps([settings, net.frozen_stages, net.pools_when_frozen], sort_keys=True).encode())
+    digest.update(json.dumps([settings, net.frozen_stages, net.pools_when_frozen, bf16], sort_keys=True).encode())
     stages = net.encoder.stages()[: net.frozen_stages]
     tensors = [tensor for stage in stages for tensor in stage.state_dict().values()]
     for tensor in (net.pixel_mean, net.pixel_std, *tensors):

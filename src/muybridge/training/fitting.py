@@ -139,9 +139,8 @@ def trainer_options(config: TrainingConfig) -> dict[str, Any]:
     cuda = torch.cuda.is_available()
     return {
         "accelerator": "gpu" if cuda else "cpu",
-        "precision": precision(config.precision),
+        "precision": "bf16-mixed" if uses_bf16(config) else "32-true",
         "accumulate_grad_batches": config.accumulate,
-        "gradient_clip_val": config.gradient_clip or None,
         "use_distributed_sampler": False,
         "deterministic": "warn" if cuda else True,
         "logger": False,
@@ -161,14 +160,13 @@ def worker_count(workers: int) -> int:
     return min(8, max(0, available_cores() - 1)) if workers < 0 else workers
 
 
-def precision(choice: str) -> str:
-    """Lightning's name of a precision; ``auto`` is bf16 only where hardware computes in it."""
-    if choice == "auto":
-        if torch.cuda.is_available():
-            choice = "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "32"
-        else:
-            choice = "bf16" if torch.cpu._is_amx_tile_supported() else "32"
-    return "bf16-mixed" if choice == "bf16" else "32-true"
+def uses_bf16(config: TrainingConfig) -> bool:
+    """Whether a training computes in bfloat16; ``auto`` is yes only where hardware does."""
+    if config.precision != "auto":
+        return config.precision == "bf16"
+    if torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
 
 
 def quiet_lightning() -> None:

@@ -144,6 +144,17 @@ class RecognizerModule(L.LightningModule):
         for name, value in (("loss", loss), ("accuracy", accuracy)):
             self.log(f"{part}_{name}", value.detach(), on_step=False, on_epoch=True, batch_size=len(labels_B))
 
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip here and not in the trainer, which refuses fused optimisers in bf16, though only fp16 scales gradients."""
+        if self.config.gradient_clip:
+            parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+            nn.utils.clip_grad_norm_(parameters, self.config.gradient_clip)
+
     def configure_optimizers(self) -> Any:
         """The optimiser over groups of parameters (see ``make_optimizer``) and a rate set at every step."""
         optimizer = make_optimizer(self.net, self.config)

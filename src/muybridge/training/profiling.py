@@ -24,7 +24,7 @@ from muybridge.models.recognizer import RecognizerNet
 from muybridge.pipeline.activations import ActivationBatch, ActivationDataset
 from muybridge.pipeline.loader import Batch, ClipDataset
 from muybridge.training.config import TrainingConfig
-from muybridge.training.fitting import precision, quiet_lightning, trainer_options, training_loader
+from muybridge.training.fitting import quiet_lightning, trainer_options, training_loader, uses_bf16
 from muybridge.training.module import RecognizerModule
 
 WAITING, TRANSFER, ENCODER, HEAD, BACKWARD, OPTIMISER, REST = PHASES = (
@@ -271,7 +271,7 @@ def profile_steps(
     else:
         kept, clips = None, data
     frame_count, size_px = clips[0, 0].frames_THWC.shape[:2]
-    bf16 = precision(config.precision) == "bf16-mixed"
+    bf16 = uses_bf16(config)
     device = "cuda" if cuda else "cpu"
     return StepProfile(
         steps=len(rows),
