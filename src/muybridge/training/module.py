@@ -150,7 +150,7 @@ class RecognizerModule(L.LightningModule):
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """Clip here and not in the trainer, which refuses fused optimisers in bf16, though only fp16 scales gradients."""
+        """Clip here: the trainer refuses fused optimisers in bf16, though only fp16 scales its gradients."""
         if self.config.gradient_clip:
             parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
             nn.utils.clip_grad_norm_(parameters, self.config.gradient_clip)
