@@ -17,6 +17,7 @@ from rich.markup import escape
 
 from muybridge.console import STDERR, progress_on, say
 from muybridge.errors import UserError
+from muybridge.recipes.choosing import available_recipe
 from muybridge.recipes.loading import LIST_STYLE, read_values, recipe_config
 from muybridge.recipes.recipe import DataConfig, Recipe
 
@@ -28,10 +29,15 @@ Crops = Literal[1, 3, 5]
 
 
 def _recipe_values(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
-    """Let the recipe named by --recipe fill in what no flag says."""
-    for argument in arguments:
-        if argument.name == "--recipe" and argument.tokens:
-            recipe_config(*read_values(argument.tokens[0].value))(app, commands, arguments)
+    """Let the recipe named by --recipe, or chosen for a training that names none, fill in what no flag says."""
+    given = {argument.name: argument.tokens[0].value for argument in arguments if argument.tokens}
+    name = given.get("--recipe", "")
+    # Whoever names an encoder or its weights has left nothing to choose; and without clips nothing is downloaded.
+    chosen = given.keys() & {"--recipe", "--resume", "--model.encoder", "--model.weights"}
+    if commands == ("train",) and not chosen and Path(given.get("--clips", "")).exists():
+        name = available_recipe(lambda note: say(STDERR, note))
+    if name:
+        recipe_config(*read_values(name))(app, commands, arguments)
 
 
 app = App(
@@ -117,7 +123,8 @@ def train(
     Args:
         clips: A folder with a sub-folder per class, a CSV (path, label and optional group, split, start, end), or
             an HMDB-51 or UCF101 folder.
-        recipe: Name of a recipe that comes with muybridge, or a YAML file. Flags go before its values.
+        recipe: Name of a recipe that comes with muybridge, or a YAML file. Flags go before its values. None: default,
+            or if its weights cannot be had, a recipe whose weights are at hand.
         run: The run directory to make; default: runs/NAME-1, -2, ....
         resume: Continue this run where it was interrupted; no other option goes with it.
         profile: Train for 30 steps only, print where a step's time goes, and make no run.

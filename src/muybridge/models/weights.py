@@ -26,6 +26,7 @@ def resolve(
     choice: str,
     *,
     with_classifier: bool = False,
+    download: bool = True,
     weights_dir: Path | None = None,
     cache_dir: Path | None = None,
 ) -> Path | None:
@@ -37,6 +38,7 @@ def resolve(
         choice: ``"none"``, ``"pretrained"`` (on the data set that is usual for the encoder, at its usual size), a
             data set (``"imagenet"``, ``"kinetics"``, ``"ig65m"``), each also as ``"imagenet-SIZE"``, or a path.
         with_classifier: Whether the file must hold the classifier too.
+        download: Whether it may be fetched from its publisher.
         weights_dir: Folder searched first; by default the one that MUYBRIDGE_WEIGHTS names, if any.
         cache_dir: Folder that keeps downloads; by default one in the user's cache.
 
@@ -65,6 +67,8 @@ def resolve(
             if folder is not None and (folder / entry.file_name).is_file():
                 _check(folder / entry.file_name, entry, origin=str(folder / entry.file_name))
                 return folder / entry.file_name
+    if not download:
+        raise UserError(f"{entries[0].file_name} is neither in {weights_dir or WEIGHTS_VARIABLE} nor in {cache_dir}")
     return _download(next(entry for entry in entries if entry.url is not None), cache_dir)
 
 
