@@ -34,7 +34,7 @@ def _recipe_values(app: App, commands: tuple[str, ...], arguments: ArgumentColle
     name = given.get("--recipe", "")
     # Whoever names an encoder or its weights has left nothing to choose; and without clips nothing is downloaded.
     chosen = given.keys() & {"--recipe", "--resume", "--model.encoder", "--model.weights"}
-    if commands == ("train",) and not chosen and Path(given.get("--clips", "")).exists():
+    if commands == ("train",) and not chosen and "--clips" in given and Path(given["--clips"]).exists():
         name = available_recipe(lambda note: say(STDERR, note))
     if name:
         recipe_config(*read_values(name))(app, commands, arguments)
