@@ -21,8 +21,9 @@ from muybridge.inference.loading import load_model
 from muybridge.inference.recognizer import Recognizer
 from muybridge.inference.views import AS_TRAINED
 from muybridge.models.cost import measure_cost
-from reproduction import PROTOCOLS, test, validation
+from reproduction import PROTOCOLS, Ensemble, test, validation
 
+PROTOCOL = "grouped"
 FROZEN_MOBILENET = ("--model.trainable", "none", "--size-px", "112", "--epochs", "20", "--cache.variants", "1")
 TIMED_CLIPS = 20
 
@@ -35,24 +36,9 @@ class Training:
     title: str
     flags: tuple[str, ...]
 
-    def command(self, clips: str, out: Path) -> list[str]:
+    def command(self, protocol: str, clips: str, out: Path) -> list[str]:
         """The command line that makes this run."""
-        return ["muybridge", "train", clips, *PROTOCOLS["grouped"], "--run", str(out / self.name), *self.flags]
-
-
-@dataclass(frozen=True)
-class Ensemble:
-    """An ensemble of the trainings named."""
-
-    name: str
-    title: str
-    members: tuple[str, ...]
-    flags: tuple[str, ...] = ()
-
-    def command(self, clips: str, out: Path) -> list[str]:
-        """The command line that makes this run; its members must exist."""
-        members = [str(out / member) for member in self.members]
-        return ["muybridge", "ensemble", *members, *self.flags, "--run", str(out / self.name)]
+        return ["muybridge", "train", clips, *PROTOCOLS[protocol], "--run", str(folder(out, self)), *self.flags]
 
 
 def frames_curve() -> list[Training]:
@@ -100,16 +86,21 @@ def main() -> None:
     if not options.only_print:
         for experiment in chosen:
             run_once(experiment, options.clips, options.out)
-    done = [experiment for experiment in chosen if (options.out / experiment.name / "evaluation.json").exists()]
+    done = [experiment for experiment in chosen if (folder(options.out, experiment) / "evaluation.json").exists()]
     print(table(done, options.out))
     if options.picture:
         draw(done, options.out, options.picture)
 
 
+def folder(out: Path, experiment: Training | Ensemble) -> Path:
+    """Where its run is."""
+    return out / f"{experiment.name}-{PROTOCOL}"
+
+
 def run_once(experiment: Training | Ensemble, clips: str, out: Path) -> None:
-    run = out / experiment.name
+    run = folder(out, experiment)
     if not (run / "evaluation.json").exists():
-        command = experiment.command(clips, out)
+        command = experiment.command(PROTOCOL, clips, out)
         print(shlex.join(command), flush=True)
         started = time.perf_counter()
         subprocess.run(command, check=True)
@@ -146,7 +137,7 @@ def table(experiments: list[Training | Ensemble], out: Path) -> str:
         "|---|---|---|---|---|---|---|---|",
     ]
     for experiment in experiments:
-        run = out / experiment.name
+        run = folder(out, experiment)
         costs, seconds = read_json(run / "cost.json"), read_json(run / "seconds.json")
         lines.append(
             f"| `{experiment.name}` | {experiment.title} | {validation(run)} | {test(run)} | {seconds / 60:.1f} min "
@@ -166,7 +157,7 @@ def draw(experiments: list[Training | Ensemble], out: Path, path: Path) -> None:
     for experiment in experiments:
         if experiment.name.startswith("frames-"):
             continue
-        run = out / experiment.name
+        run = folder(out, experiment)
         top1, costs = read_json(run / "evaluation.json")["top1"], read_json(run / "cost.json")
         value, low, high = (100 * number for number in (top1["value"], top1["wilson"]["low"], top1["wilson"]["high"]))
         colour, marker = ("#D55E00", "s") if isinstance(experiment, Ensemble) else ("#0072B2", "o")

@@ -18,7 +18,8 @@ from muybridge.errors import UserError
 from muybridge.evaluation.predictions import ClipPrediction
 from muybridge.files import content_hash, write_json
 from muybridge.inference.combining import Combination
-from muybridge.inference.model import Frames, Model, Scores, clip_prediction, read_ahead
+from muybridge.inference.engines.engine import Frames
+from muybridge.inference.model import Model, Scores, clip_prediction, read_ahead
 from muybridge.inference.recognizer import Recognizer
 from muybridge.inference.views import AS_TRAINED, Views
 from muybridge.models.saving import METADATA_FILE, read_description

@@ -23,8 +23,6 @@ from muybridge.evaluation.predictions import ClipPrediction
 from muybridge.inference.views import AS_TRAINED, Views
 from muybridge.video.errors import VideoError
 
-Frames = npt.NDArray[np.uint8]
-"""The frames of one view of a clip, THWC."""
 Scores = npt.NDArray[np.float64]
 """The probabilities of the K classes."""
 

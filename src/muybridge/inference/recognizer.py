@@ -16,9 +16,9 @@ import torch
 from muybridge.allocator import keep_freed_memory
 from muybridge.dataset.catalog import Clip
 from muybridge.evaluation.temperature import softmax
-from muybridge.inference.engines.engine import Engine, Logits
+from muybridge.inference.engines.engine import Engine, Frames, Logits
 from muybridge.inference.engines.torch_engine import TorchEngine
-from muybridge.inference.model import Frames, Model, Scores, read_ahead
+from muybridge.inference.model import Model, Scores, read_ahead
 from muybridge.inference.views import Views
 from muybridge.inference.voting import vote
 from muybridge.models.recognizer import RecognizerNet

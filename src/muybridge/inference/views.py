@@ -6,13 +6,10 @@ Axes: T frames, H height, W width, C channels (RGB).
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-import numpy as np
-import numpy.typing as npt
-
 from muybridge.errors import UserError
+from muybridge.inference.engines.engine import Frames
 from muybridge.text import counted
 
-Frames = npt.NDArray[np.uint8]
 Crops = Literal[1, 3, 5]
 
 # Networks for images are commonly tested on 224 px cut out of 256 (Krizhevsky et al., 2012).

@@ -29,6 +29,7 @@ import numpy.typing as npt
 from muybridge.dataset.catalog import Clip
 from muybridge.errors import UserError
 from muybridge.files import content_hash, replacing
+from muybridge.pipeline.affine import Frames
 from muybridge.pipeline.cache_folder import FRAMES_SUFFIX, default_cache_folder, entry_path, make_room
 from muybridge.pipeline.config import CacheConfig
 from muybridge.video.decoding import read_sampled
@@ -43,8 +44,6 @@ JPEG_QUALITY = 90
 JPEG_SHRINK = 12
 # A clip of UCF101 has 187 frames on average (Soomro et al., 2012), one of HMDB-51 fewer.
 TYPICAL_FRAME_COUNT = 190
-
-Frames = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)

@@ -125,7 +125,23 @@ class ClipDataset(Dataset[Item]):
     @staticmethod
     def collate(items: Sequence[Item]) -> Batch:
         """Pad clips of different lengths into one batch."""
-        return collate(items)
+        lengths = [len(item.frames_THWC) for item in items]
+        frames_BTHWC = np.zeros((len(items), max(lengths), *items[0].frames_THWC.shape[1:]), dtype=np.uint8)
+        for target, item, length in zip(frames_BTHWC, items, lengths, strict=True):
+            target[:length] = item.frames_THWC
+        batch = Batch(
+            torch.from_numpy(frames_BTHWC),
+            torch.tensor(lengths),
+            torch.tensor([item.label for item in items]),
+        )
+        transforms = [item.transform for item in items if item.transform is not None]
+        if not transforms:
+            return batch
+        identity = np.eye(2, 3)
+        matrices = np.stack([identity if matrix is None else matrix for matrix, _ in transforms])
+        return batch._replace(
+            matrices_B23=torch.from_numpy(matrices).float(), gains_B=torch.tensor([gain for _, gain in transforms])
+        )
 
 
 def draw_positions(entry: Entry, generator: np.random.Generator, *, mix: bool) -> npt.NDArray[np.int64]:
@@ -168,27 +184,6 @@ class EpochOrder(Sampler[tuple[int, int]]):
         if self.shuffle:
             np.random.default_rng([self.seed, _ORDER, self.epoch]).shuffle(order)
         return iter([(self.epoch, int(index)) for index in order])
-
-
-def collate(items: Sequence[Item]) -> Batch:
-    """Pad clips of different lengths into one batch."""
-    lengths = [len(item.frames_THWC) for item in items]
-    frames_BTHWC = np.zeros((len(items), max(lengths), *items[0].frames_THWC.shape[1:]), dtype=np.uint8)
-    for target, item, length in zip(frames_BTHWC, items, lengths, strict=True):
-        target[:length] = item.frames_THWC
-    batch = Batch(
-        torch.from_numpy(frames_BTHWC),
-        torch.tensor(lengths),
-        torch.tensor([item.label for item in items]),
-    )
-    transforms = [item.transform for item in items if item.transform is not None]
-    if not transforms:
-        return batch
-    identity = np.eye(2, 3)
-    matrices = np.stack([identity if matrix is None else matrix for matrix, _ in transforms])
-    return batch._replace(
-        matrices_B23=torch.from_numpy(matrices).float(), gains_B=torch.tensor([gain for _, gain in transforms])
-    )
 
 
 def make_loader(
