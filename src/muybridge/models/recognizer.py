@@ -122,7 +122,11 @@ class RecognizerNet(nn.Module):
             if clip_BTHWC.is_cuda:
                 return _by_step(run, clip_BTHWC, None)
             return _by_step(lambda frames_NHWC: in_chunks(run, frames_NHWC, pixels=CHUNK_PIXELS), clip_BTHWC, None)
-        return run(self._long_enough(clip_BTHWC))
+        clip_BTHWC = self._long_enough(clip_BTHWC)
+        if clip_BTHWC.is_cuda:
+            return run(clip_BTHWC)
+        # One after the other: together they leave the processor's caches (I3D, 32 frames of 224 px: 1.2 times as long).
+        return torch.cat([run(clip_THWC[None]) for clip_THWC in clip_BTHWC])
 
     def encode_upper(self, activations: Tensor, lengths_B: Tensor | None = None) -> Tensor:
         """Go on where ``encode_lower`` ended: features_BSD.
