@@ -1,6 +1,6 @@
 """Accuracy against cost on clips at hand: trains the recipes, measures what they cost, prints the table, draws it.
 
-python benchmarks/accuracy.py CLIPS [--out FOLDER] [--print] [--only NAME ...] [--picture FILE]
+python benchmarks/accuracy.py CLIPS [--out FOLDER] [--print] [--only NAME ...] [--picture FILE] [--frames-picture FILE]
 
 Runs that FOLDER (default: runs/accuracy) holds already are not repeated; --print only shows the table of these.
 CLIPS are ten UCF101 classes with the source groups g08-g25; g08-g12 are the test part. Latency is from a video file to
@@ -15,6 +15,11 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
 from muybridge.dataset.split import Split
 from muybridge.files import read_json, write_json
 from muybridge.inference.loading import load_model
@@ -25,6 +30,9 @@ from reproduction import PROTOCOLS, Ensemble, test, validation
 
 PROTOCOL = "grouped"
 FROZEN_MOBILENET = ("--model.trainable", "none", "--size-px", "112", "--epochs", "20", "--cache.variants", "1")
+SAMPLERS = {"uniform": ("#0072B2", "o"), "dense": ("#D55E00", "s")}
+"""Colour and marker of each in the picture."""
+FRAMES = (5, 8, 16, 32, 64)
 TIMED_CLIPS = 20
 
 
@@ -49,8 +57,8 @@ def frames_curve() -> list[Training]:
             f"frozen MobileNet + BiLSTM, {frames} frames of 112 px, {kind}",
             (*FROZEN_MOBILENET, "--sampler.kind", kind, "--frames", str(frames)),
         )
-        for kind in ("uniform", "dense")
-        for frames in (5, 8, 16, 32, 64)
+        for kind in SAMPLERS
+        for frames in FRAMES
     ]
 
 
@@ -80,7 +88,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/accuracy"))
     parser.add_argument("--print", action="store_true", dest="only_print")
     parser.add_argument("--only", nargs="+", default=[experiment.name for experiment in EXPERIMENTS])
-    parser.add_argument("--picture", type=Path)
+    parser.add_argument("--picture", type=Path, help="accuracy over the time from file to answer")
+    parser.add_argument("--frames-picture", type=Path, help="accuracy over the number of frames")
     options = parser.parse_args()
     chosen = [experiment for experiment in EXPERIMENTS if experiment.name in options.only]
     if not options.only_print:
@@ -90,6 +99,8 @@ def main() -> None:
     print(table(done, options.out))
     if options.picture:
         draw(done, options.out, options.picture)
+    if options.frames_picture:
+        draw_frames(options.out, options.frames_picture)
 
 
 def folder(out: Path, experiment: Training | Ensemble) -> Path:
@@ -148,27 +159,55 @@ def table(experiments: list[Training | Ensemble], out: Path) -> str:
 
 def draw(experiments: list[Training | Ensemble], out: Path, path: Path) -> None:
     """Accuracy with its interval over the time from file to answer; the series of frame counts is left out."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8, 4.5), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
+    figure, axes = new_figure()
     for experiment in experiments:
         if experiment.name.startswith("frames-"):
             continue
         run = folder(out, experiment)
-        top1, costs = read_json(run / "evaluation.json")["top1"], read_json(run / "cost.json")
-        value, low, high = (100 * number for number in (top1["value"], top1["wilson"]["low"], top1["wilson"]["high"]))
+        costs = read_json(run / "cost.json")
+        value, low, high = top1_percent(run)
         colour, marker = ("#D55E00", "s") if isinstance(experiment, Ensemble) else ("#0072B2", "o")
         at = 1000 * costs["seconds"]
         axes.errorbar(at, value, [[value - low], [high - value]], fmt=marker, color=colour, capsize=3)
         axes.annotate(experiment.name, (at, value), xytext=(6, 4), textcoords="offset points", fontsize=8)
     axes.set_xscale("log")
     axes.set_xlabel("from video file to answer, ms on 2 cores (log scale)")
+    figure.savefig(path, dpi=120)
+
+
+def draw_frames(out: Path, path: Path) -> None:
+    """Accuracy with its interval over the number of frames, a line for each sampler."""
+    figure, axes = new_figure()
+    for number, (kind, (colour, marker)) in enumerate(SAMPLERS.items()):
+        values, lows, highs = zip(
+            *(top1_percent(out / f"frames-{kind}-{frames}-{PROTOCOL}") for frames in FRAMES), strict=True
+        )
+        # A little apart, so that the intervals of both can be seen.
+        at = [frames * (1 + 0.04 * number) for frames in FRAMES]
+        errors = [np.subtract(values, lows), np.subtract(highs, values)]
+        axes.errorbar(at, values, errors, fmt=f"{marker}-", color=colour, capsize=3, label=kind)
+    axes.set_xscale("log")
+    axes.set_xticks(FRAMES, [str(frames) for frames in FRAMES])
+    axes.minorticks_off()
+    axes.set_xlabel("frames of a clip (log scale)")
+    axes.legend(title="sampler", loc="lower right")
+    figure.savefig(path, dpi=120)
+
+
+def new_figure() -> tuple[Figure, Axes]:
+    """A picture whose y axis is accuracy."""
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
     axes.set_ylabel("top-1 on new sources, % (bars: 95 %, Wilson)")
     axes.grid(alpha=0.3)
-    figure.savefig(path, dpi=120)
+    return figure, axes
+
+
+def top1_percent(run: Path) -> tuple[float, float, float]:
+    """Accuracy and the ends of its interval."""
+    top1 = read_json(run / "evaluation.json")["top1"]
+    return 100 * top1["value"], 100 * top1["wilson"]["low"], 100 * top1["wilson"]["high"]
 
 
 if __name__ == "__main__":
