@@ -26,7 +26,7 @@ from muybridge.pipeline.cache import FrameCache
 from muybridge.pipeline.loader import ClipDataset
 from muybridge.recipes.loading import load_recipe
 from muybridge.training.encoding import FrozenPart
-from muybridge.training.fitting import fit, uses_bf16
+from muybridge.training.fitting import encodes_in_bf16, fit
 from muybridge.training.run_folder import RunFolder
 
 
@@ -65,7 +65,7 @@ def main() -> None:
                 for part, clips in (("train", catalog.clips), ("validation", catalog.clips[::40]))
             }
             net = build(model, len(catalog.classes))
-            frozen = FrozenPart(net, bf16=uses_bf16(base.training))
+            frozen = FrozenPart(net, bf16=encodes_in_bf16(base.training))
             kept = {
                 part: ActivationDataset(clips, frozen, identity=frozen.identity, variants=options.variants)
                 for part, clips in data.items()

@@ -11,7 +11,7 @@ from muybridge.models.recognizer import RecognizerNet, build
 from muybridge.pipeline.activations import ActivationBatch
 from muybridge.pipeline.loader import Batch
 from muybridge.training.config import TrainingConfig
-from muybridge.training.fitting import uses_bf16, worker_count
+from muybridge.training.fitting import encodes_in_bf16, uses_bf16, worker_count
 from muybridge.training.mixing import mix_clips
 from muybridge.training.module import RecognizerModule, make_optimizer, rate_factor
 
@@ -137,12 +137,14 @@ def test_epochs_suit_the_number_of_clips_unless_given(clips, epochs):
 )
 def test_auto_precision_is_bf16_where_the_processor_says_so():
     flags = set(Path("/proc/cpuinfo").read_text(encoding="utf-8").split())
-    assert uses_bf16(TrainingConfig()) == bool({"avx512_bf16", "amx_tile"} & flags)
+    assert encodes_in_bf16(TrainingConfig()) == bool({"avx512_bf16", "amx_tile"} & flags)
 
 
 def test_precision_and_workers():
-    assert not uses_bf16(TrainingConfig(precision="32"))
-    assert uses_bf16(TrainingConfig(precision="bf16"))
+    for decides in (uses_bf16, encodes_in_bf16):
+        assert not decides(TrainingConfig(precision="32"))
+        assert decides(TrainingConfig(precision="bf16"))
+    assert uses_bf16(TrainingConfig()) <= torch.cuda.is_available()
     assert worker_count(3) == 3
     assert 0 <= worker_count(-1) <= 8
 

@@ -14,7 +14,7 @@ from muybridge.pipeline.cache import FrameCache
 from muybridge.pipeline.loader import ClipDataset
 from muybridge.recipes.recipe import Recipe
 from muybridge.training.encoding import FrozenPart, encodes_once
-from muybridge.training.fitting import uses_bf16
+from muybridge.training.fitting import encodes_in_bf16
 from muybridge.training.profiling import StepProfile, profile_steps
 
 # Enough clips for some steps without repetition; more would only be decoded.
@@ -54,6 +54,6 @@ def profile(
     examples: ClipDataset | ActivationDataset = data
     if encodes_once(net, recipe.cache):
         examples = encode_once(
-            {"train": data}, FrozenPart(net, bf16=uses_bf16(recipe.training)), variants=1, console=console
+            {"train": data}, FrozenPart(net, bf16=encodes_in_bf16(recipe.training)), variants=1, console=console
         )["train"]
     return profile_steps(net, recipe.training, examples, steps=steps)

@@ -36,7 +36,7 @@ from muybridge.recipes.recipe import Recipe
 from muybridge.text import counted
 from muybridge.training.batch_size import largest_batch
 from muybridge.training.encoding import FrozenPart, encodes_once
-from muybridge.training.fitting import Interrupted, fit, load_weights, uses_bf16
+from muybridge.training.fitting import Interrupted, encodes_in_bf16, fit, load_weights
 from muybridge.training.rates import check_stages
 from muybridge.training.run_folder import RunFolder, describe_environment, write_rows
 
@@ -269,7 +269,7 @@ def _fit_and_measure(
         examples = {
             **encode_once(
                 datasets,
-                FrozenPart(net, bf16=uses_bf16(recipe.training)),
+                FrozenPart(net, bf16=encodes_in_bf16(recipe.training)),
                 variants=recipe.cache.variants,
                 console=console,
             )

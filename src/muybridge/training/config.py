@@ -80,7 +80,8 @@ class TrainingConfig:
     """Stop after this many epochs without a better validation figure; 0 never stops early."""
 
     precision: Literal["auto", "32", "bf16"] = "auto"
-    """auto: bf16 where the processor has instructions for it, else 32-bit. Also what frozen encoders compute in."""
+    """auto: 32-bit, on GPUs that can bf16; and bf16 for frozen encoders whose output is kept (cache.features), wherever
+    the processor has instructions for it."""
 
     checkpointing: bool = False
     """Keep only what passes between the encoder's stages, and compute the rest again for the backward pass: about a

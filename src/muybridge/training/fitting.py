@@ -161,11 +161,16 @@ def worker_count(workers: int) -> int:
 
 
 def uses_bf16(config: TrainingConfig) -> bool:
-    """Whether a training computes in bfloat16; ``auto`` is yes only where hardware does."""
+    """Whether a training computes in bfloat16; ``auto`` is yes only on a GPU that does."""
     if config.precision != "auto":
         return config.precision == "bf16"
-    if torch.cuda.is_available():
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
+
+
+def encodes_in_bf16(config: TrainingConfig) -> bool:
+    """The same for a frozen encoder whose output is kept, in 16 bits anyway; ``auto`` is yes wherever hardware does."""
+    if config.precision != "auto" or torch.cuda.is_available():
+        return uses_bf16(config)
     return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
 
 
