@@ -29,7 +29,10 @@ from muybridge.models.cost import measure_cost
 from reproduction import PROTOCOLS, Ensemble, test, validation
 
 PROTOCOL = "grouped"
-FROZEN_MOBILENET = ("--model.trainable", "none", "--size-px", "112", "--epochs", "20", "--cache.variants", "1")
+FROZEN_MOBILENET = (
+    *("--model.trainable", "none", "--size-px", "112", "--epochs", "20"),
+    *("--cache.variants", "1", "--training.precision", "bf16"),
+)
 SAMPLERS = {"uniform": ("#0072B2", "o"), "dense": ("#D55E00", "s")}
 """Colour and marker of each in the picture."""
 FRAMES = (5, 8, 16, 32, 64)
