@@ -174,6 +174,7 @@ def draw(experiments: list[Training | Ensemble], out: Path, path: Path) -> None:
         axes.errorbar(at, value, [[value - low], [high - value]], fmt=marker, color=colour, capsize=3)
         axes.annotate(experiment.name, (at, value), xytext=(6, 4), textcoords="offset points", fontsize=8)
     axes.set_xscale("log")
+    axes.margins(x=0.15)  # room for the last name
     axes.set_xlabel("from video file to answer, ms on 2 cores (log scale)")
     figure.savefig(path, dpi=120)
 

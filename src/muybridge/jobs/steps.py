@@ -18,6 +18,8 @@ from muybridge.inference.views import AS_TRAINED, Views
 from muybridge.recipes.recipe import DataConfig
 
 FITTED_PARTS: tuple[Part, ...] = ("train", "validation")
+LISTED_TWINS = 5
+"""So many sets of byte-identical files are named before a training; a folder can have hundreds."""
 
 
 def read_clips(clips: str | Path, data: DataConfig) -> Catalog:
@@ -81,12 +83,15 @@ def divide(clips: str | Path, data: DataConfig) -> DividedClips:
             "no validation clips are left to choose the best epoch by; give more clips or source groups, "
             "or set data.validation_share"
         )
-    twins = [f"byte-identical: {' = '.join(path.name for path in paths)}" for paths in catalog.duplicates]
+    twins = catalog.duplicates
+    notes = [f"byte-identical: {' = '.join(path.name for path in paths)}" for paths in twins[:LISTED_TWINS]]
+    if len(twins) > LISTED_TWINS:
+        notes.append(f"{len(twins)} sets of files are byte-identical in all; muybridge check lists them")
     return DividedClips(
         path=Path(clips).absolute(),
         split=split,
         leak=str(split.leak(catalog)),
-        notes=(*catalog.notes, *twins, *split.notes),
+        notes=(*catalog.notes, *notes, *split.notes),
     )
 
 
