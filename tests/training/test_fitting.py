@@ -5,9 +5,10 @@ import torch
 
 from clips import tiny_recipe
 from muybridge import api
+from muybridge.dataset.split import Split
 from muybridge.errors import UserError
 from muybridge.jobs.steps import divide
-from muybridge.jobs.training import train_divided
+from muybridge.jobs.training import new_net, train_divided
 from muybridge.training.fitting import Interrupted
 
 FLAGS = ["--epochs", "3", "--training.learning-rate", "1e-4"]
@@ -120,3 +121,23 @@ def test_options_that_cannot_be_had_are_refused_before_anything_is_written(clips
     with pytest.raises(UserError, match=r"training\.mixup is nan"):
         tiny_recipe("--training.mixup", "nan")
     assert not (tmp_path / "run").exists()
+
+
+def test_a_training_in_bf16_clips_gradients_beside_a_fused_optimiser(clips, tmp_path):
+    recipe = tiny_recipe("--training.precision", "bf16", "--epochs", "1")
+    assert recipe.training.optimizer == "adamw"
+    assert recipe.training.gradient_clip
+    assert api.train(clips, recipe, run=tmp_path / "run").rows
+
+
+def test_gradients_are_clipped(clips, tmp_path):
+    """By plain steps, since Adam's do not depend on the gradients' scale."""
+    moved = {}
+    for clip in ("0.000001", "0"):
+        flags = ("--training.optimizer", "sgd", "--training.gradient-clip", clip, "--epochs", "1")
+        recipe = tiny_recipe(*flags, "--training.warmup-epochs", "0", "--training.weight-decay", "0")
+        result = api.train(clips, recipe, run=tmp_path / clip)
+        before = new_net(recipe, Split.load(result.run / "split.json")).classifier.state_dict()
+        after = weights_of(result.run)
+        moved[clip] = max((after[f"classifier.{key}"] - value).abs().max().item() for key, value in before.items())
+    assert 0 < moved["0.000001"] < 1e-4 < moved["0"]
