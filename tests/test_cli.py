@@ -166,6 +166,6 @@ def test_profile_prints_where_the_time_goes_and_leaves_no_run(clips, tmp_path, m
     assert found["phases"]["encoder forward"]["ms"] > 0
     assert sum(phase["share"] for phase in found["phases"].values()) == pytest.approx(1)
     assert not (tmp_path / "runs").exists()
-    code, _, err = run("train", clips, "--recipe", "tiny.yaml", "--profile", "--run", "x", capsys=capsys)
+    code, _, err = run("train", clips, "--profile", "--run", "x", capsys=capsys)
     assert code == 2
     assert "makes or continues no run" in err

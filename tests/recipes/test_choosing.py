@@ -2,9 +2,11 @@
 
 import pytest
 
+from muybridge import api
 from muybridge.errors import UserError
 from muybridge.models import published
 from muybridge.recipes.choosing import available_recipe
+from muybridge.recipes.loading import load_recipe
 
 
 @pytest.fixture
@@ -37,7 +39,9 @@ def test_the_first_recipe_whose_weights_are_at_hand(
     assert all(f"recipe {recipe}, with {folder}" in note and "cannot download" in note for note in notes)
 
 
-def test_without_any_weights_the_error_is_that_of_the_default(nothing_to_download, monkeypatch, tmp_path):
+def test_without_any_weights_the_error_is_that_of_the_default(nothing_to_download, monkeypatch, tmp_path, clips):
     monkeypatch.setenv("MUYBRIDGE_WEIGHTS", str(tmp_path))
+    recipe = available_recipe(lambda note: None)
     with pytest.raises(UserError, match=r"cannot download .*mobilenet.*MUYBRIDGE_WEIGHTS"):
-        available_recipe(lambda note: None)
+        api.train(clips, load_recipe(recipe), run=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
