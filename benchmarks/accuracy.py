@@ -22,7 +22,7 @@ from matplotlib.figure import Figure
 
 from muybridge.dataset.split import Split
 from muybridge.files import read_json, write_json
-from muybridge.inference.loading import load_model
+from muybridge.inference.loading import load
 from muybridge.inference.recognizer import Recognizer
 from muybridge.inference.views import AS_TRAINED
 from muybridge.models.cost import measure_cost
@@ -125,7 +125,7 @@ def run_once(experiment: Training | Ensemble, clips: str, out: Path) -> None:
 
 def cost(run: Path) -> dict[str, float]:
     """Parameters, multiply-adds of a clip, and seconds from file to answer."""
-    model = load_model(run)
+    model = load(run)
     members = [model] if isinstance(model, Recognizer) else list(model.members.values())
     clips = Split.load(run / "split.json").clips_of("train")[: TIMED_CLIPS + 2]
     costs = [

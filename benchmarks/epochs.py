@@ -30,11 +30,12 @@ import numpy.typing as npt
 import torch
 
 from common import show, spread
-from muybridge.allocator import keep_freed_memory
 from muybridge.dataset.layouts import read_catalog
-from muybridge.pipeline.cache import FrameCache
-from muybridge.pipeline.config import AugmentConfig, CacheConfig
+from muybridge.pipeline.frame_cache import FrameCache
 from muybridge.pipeline.loader import ClipDataset
+from muybridge.recipes.augment import AugmentConfig
+from muybridge.recipes.cache import CacheConfig
+from muybridge.system import keep_freed_memory
 from muybridge.video.sampling import UniformSampler
 
 RANGES = AugmentConfig(zoom=0.1, flip=True, rotation_degrees=20, shift=0.2, brightness=0)

@@ -18,16 +18,16 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from muybridge.cores import available_cores
 from muybridge.dataset.layouts import read_catalog
-from muybridge.models.recognizer import build
+from muybridge.models.network import build
 from muybridge.pipeline.activations import ActivationDataset
-from muybridge.pipeline.cache import FrameCache
+from muybridge.pipeline.frame_cache import FrameCache
 from muybridge.pipeline.loader import ClipDataset
-from muybridge.recipes.loading import load_recipe
+from muybridge.recipes.store import load_recipe
+from muybridge.runs import RunFolder
+from muybridge.system import available_cores
 from muybridge.training.encoding import FrozenPart
 from muybridge.training.fitting import encodes_in_bf16, fit
-from muybridge.training.run_folder import RunFolder
 
 
 def main() -> None:

@@ -16,13 +16,13 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from muybridge.models.config import ModelConfig
 from muybridge.models.cost import count_training_macs
-from muybridge.models.recognizer import build
+from muybridge.models.network import build
 from muybridge.pipeline.augmentation import draw_transform
-from muybridge.pipeline.config import AugmentConfig
-from muybridge.pipeline.loader import Batch, ClipDataset, Item
-from muybridge.training.config import TrainingConfig
+from muybridge.pipeline.batches import Batch, Item, collate_frames
+from muybridge.recipes.augment import AugmentConfig
+from muybridge.recipes.model import ModelConfig
+from muybridge.recipes.training import TrainingConfig
 from muybridge.training.module import RecognizerModule
 from muybridge.training.profiling import measure_peak
 
@@ -125,7 +125,7 @@ def host_batch(options: argparse.Namespace) -> Batch:
         frames = generator.integers(0, 256, (options.frames, size, size, 3), dtype=np.uint8)
         drawn = draw_transform(AugmentConfig(), generator, width_px=size, height_px=size, may_flip=True)
         items.append(Item(frames, number % CLASSES, drawn))
-    return ClipDataset.collate(items)
+    return collate_frames(items)
 
 
 if __name__ == "__main__":

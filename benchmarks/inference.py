@@ -27,13 +27,12 @@ import torch
 
 from keras_model import KerasModel
 from muybridge.cli import find_videos
-from muybridge.cores import available_cores
 from muybridge.dataset.catalog import Clip
 from muybridge.inference.engines.exports import Export, find_exports
-from muybridge.inference.loading import load_model
+from muybridge.inference.loading import load
 from muybridge.inference.recognizer import Recognizer
 from muybridge.inference.views import AS_TRAINED
-from muybridge.machine import processor_name
+from muybridge.system import available_cores, processor_name
 
 PACKAGES = ("torch", "onnxruntime", "openvino", "nncf", "av", "numpy")
 WARM_UP = 5
@@ -82,7 +81,7 @@ def open_models(run: Path) -> dict[str, Recognizer]:
     """The model in torch and with every export of the run."""
     models = {}
     for name in ("torch", *find_exports(run)):
-        model = load_model(run, device="cpu", engine=name)
+        model = load(run, device="cpu", engine=name)
         assert isinstance(model, Recognizer)
         models[name] = model
     return models

@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 
 from muybridge.dataset.split import Split
-from muybridge.demo.colours import nearest_colours_accuracy
 from muybridge.evaluation.intervals import wilson
 from muybridge.files import read_json
-from muybridge.training.run_folder import RunFolder
+from muybridge.runs import RunFolder
+from muybridge.verbs.demo.colours import nearest_colours_accuracy
 
 
 def main() -> None:

@@ -18,11 +18,12 @@ import torch
 
 from common import show, spread
 from muybridge.dataset.layouts import read_catalog
-from muybridge.machine import processor_name
 from muybridge.pipeline.augmentation import augment
-from muybridge.pipeline.cache import FrameCache
-from muybridge.pipeline.config import AugmentConfig, CacheConfig
+from muybridge.pipeline.frame_cache import FrameCache
 from muybridge.pipeline.loader import ClipDataset
+from muybridge.recipes.augment import AugmentConfig
+from muybridge.recipes.cache import CacheConfig
+from muybridge.system import processor_name
 from muybridge.video.decoding import read_sampled
 from muybridge.video.sampling import UniformSampler
 

@@ -22,13 +22,13 @@ import numpy as np
 
 from muybridge.dataset.catalog import Clip
 from muybridge.dataset.split import Split
-from muybridge.evaluation.predictions import ClipPrediction, Predictions
 from muybridge.files import write_json
+from muybridge.inference.predictions import ClipPrediction, Predictions
 from muybridge.inference.recognizer import Recognizer
-from muybridge.models.recognizer import build
-from muybridge.recipes.loading import save_recipe
+from muybridge.models.network import build
 from muybridge.recipes.recipe import Recipe
-from muybridge.training.run_folder import RunFolder, describe_environment, write_rows
+from muybridge.recipes.store import save_recipe
+from muybridge.runs import RunFolder, describe_environment, write_rows
 
 
 def main() -> None:

@@ -21,14 +21,14 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from muybridge.demo.clips import render_demo
-from muybridge.demo.figures import ACTIONS
 from muybridge.evaluation.evaluation import Evaluation, evaluate_predictions
 from muybridge.evaluation.intervals import wilson
 from muybridge.evaluation.phrases import by_group, percent, span
-from muybridge.evaluation.predictions import Predictions
 from muybridge.files import read_json
-from muybridge.training.run_folder import RunFolder
+from muybridge.inference.predictions import Predictions
+from muybridge.runs import RunFolder
+from muybridge.verbs.demo.clips import render_demo
+from muybridge.verbs.demo.figures import ACTIONS
 
 CLIPS_PER_CLASS = 48
 # One thread, so that sums are added in the same order on any number of cores; the loader in the same process.

@@ -21,12 +21,11 @@ import numpy as np
 import torch
 
 from keras_model import KerasModel
-from muybridge.allocator import keep_freed_memory
-from muybridge.machine import processor_name
-from muybridge.models.config import ModelConfig
-from muybridge.models.recognizer import build
-from muybridge.pipeline.loader import Batch
-from muybridge.training.config import TrainingConfig
+from muybridge.models.network import build
+from muybridge.pipeline.batches import Batch
+from muybridge.recipes.model import ModelConfig
+from muybridge.recipes.training import TrainingConfig
+from muybridge.system import keep_freed_memory, processor_name
 from muybridge.training.fitting import uses_bf16
 from muybridge.training.module import RecognizerModule
 

@@ -1,7 +1,6 @@
 """Fixtures shared by all tests."""
 
 import signal
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,8 +8,7 @@ import pytest
 import torch
 from hypothesis import settings
 
-sys.path.insert(0, str(Path(__file__).parent))  # for helpers such as clips.py, whatever the import mode
-from clips import tiny_recipe, write_clips
+from tests.helpers.clips import tiny_recipe, write_clips
 
 # Background jobs of a shell ignore Ctrl-C and hand that on; the tests of Ctrl-C need its usual effect.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -13,14 +13,14 @@ import pytest
 import yaml
 
 import muybridge
-from clips import TINY, tiny_recipe, write_clip
 from muybridge import api
 from muybridge.dataset.split import Split
 from muybridge.errors import UserError
-from muybridge.evaluation.predictions import Predictions
+from muybridge.inference.predictions import Predictions
 from muybridge.inference.views import Views
-from muybridge.recipes.loading import load_recipe
-from muybridge.recipes.recipe import DataConfig
+from muybridge.recipes.data import DataConfig
+from muybridge.recipes.store import load_recipe
+from tests.helpers.clips import TINY, tiny_recipe, write_clip
 
 RUN_FILES = [
     "recipe.yaml",

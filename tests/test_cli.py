@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from clips import TINY, write_clip
-from commands import run
+from tests.helpers.clips import TINY, write_clip
+from tests.helpers.commands import run
 
 
 @pytest.mark.parametrize(

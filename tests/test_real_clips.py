@@ -5,7 +5,7 @@ import json
 import pytest
 
 from muybridge import api
-from muybridge.recipes.loading import parse_recipe
+from muybridge.recipes.store import parse_recipe
 
 CLASSES = ["Diving", "Drumming"]
 

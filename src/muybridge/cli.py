@@ -4,7 +4,6 @@ Notable: only parsing happens at import. torch, PyAV and OpenCV are imported ins
 answers at once. Results go to standard output (with ``--json`` as JSON), everything else to standard error.
 """
 
-import glob
 import json
 import sys
 from collections.abc import Sequence
@@ -13,13 +12,12 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 from cyclopts.argument import ArgumentCollection
+from rich.console import Console
 from rich.markup import escape
 
-from muybridge.console import STDERR, progress_on, say
-from muybridge.errors import UserError
-from muybridge.recipes.choosing import available_recipe
-from muybridge.recipes.loading import LIST_STYLE, read_values, recipe_config
-from muybridge.recipes.recipe import DataConfig, Recipe
+from muybridge.api import LIST_STYLE, DataConfig, Interrupted, Recipe, UserError, read_values, recipe_config
+
+STDERR = Console(stderr=True)
 
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
@@ -35,7 +33,9 @@ def _recipe_values(app: App, commands: tuple[str, ...], arguments: ArgumentColle
     # Whoever names an encoder or its weights has left nothing to choose; and without clips nothing is downloaded.
     chosen = given.keys() & {"--recipe", "--resume", "--model.encoder", "--model.weights"}
     if commands == ("train",) and not chosen and "--clips" in given and Path(given["--clips"]).exists():
-        name = available_recipe(lambda note: say(STDERR, note))
+        from muybridge import api
+
+        name = api.available_recipe(_say)
     if name:
         recipe_config(*read_values(name))(app, commands, arguments)
 
@@ -66,10 +66,9 @@ def demo(
         seed: Seed of the clips and of the training.
         as_json: Print the result as JSON.
     """
-    from muybridge.demo.running import run_demo
+    from muybridge import api
 
-    result = run_demo(folder, seed=seed, console=STDERR)
-    _print(result.to_dict() if as_json else str(result))
+    _show(api.demo(folder, seed=seed), as_json=as_json)
 
 
 @app.command
@@ -88,23 +87,9 @@ def check(
         workers: Processes that decode; -1: one per core.
         as_json: Print the result as JSON.
     """
-    from muybridge.dataset.layouts import read_catalog
-    from muybridge.pipeline.check_summary import summarise
-    from muybridge.pipeline.checking import check_catalog
+    from muybridge import api
 
-    catalog = read_catalog(clips)
-    with progress_on(STDERR) as progress:
-        task = progress.add_task("decoding", total=len(catalog.clips))
-        report = check_catalog(
-            catalog,
-            workers=None if workers < 0 else workers,
-            progress=lambda done, total: progress.update(task, completed=done, total=total),
-        )
-    folder = out or Path(f"{clips.resolve().stem}-check")
-    report.save(folder)
-    _print(
-        report.to_dict() if as_json else f"{summarise(report)}\nsaved: {folder / 'check.json'}, {folder / 'check.csv'}"
-    )
+    _show(api.check(clips, out=out, workers=None if workers < 0 else workers), as_json=as_json)
 
 
 @app.command
@@ -132,7 +117,6 @@ def train(
         as_json: Print the result as JSON.
     """
     from muybridge import api
-    from muybridge.training.fitting import Interrupted
 
     if profile:
         _profile(clips, experiment, unused=run or resume, as_json=as_json)
@@ -143,18 +127,17 @@ def train(
         raise UserError(f"--resume {resume} continues with the run's own recipe; leave the other options out")
     try:
         if resume is not None:
-            result = api.resume(resume, console=STDERR)
+            result = api.resume(resume)
         else:
             assert clips is not None
-            result = api.train(clips, experiment, run=run, console=STDERR)
+            result = api.train(clips, experiment, run=run)
     except Interrupted as interrupted:
-        say(
-            STDERR,
+        _say(
             "\nstopped; everything up to the last finished epoch is saved. Continue with:\n"
             f"  muybridge train --resume {interrupted}",
         )
         sys.exit(EXIT_INTERRUPTED)
-    _print(result.to_dict() if as_json else str(result))
+    _show(result, as_json=as_json)
 
 
 @app.command
@@ -184,10 +167,9 @@ def evaluate(
         as_json: Print the result as JSON.
     """
     from muybridge import api
-    from muybridge.inference.views import Views
 
-    chosen = Views(times=views, crops=crops, flip=flip)
-    evaluation = api.evaluate(run, clips, views=chosen, out=out, data=data, engine=engine, console=STDERR)
+    chosen = api.Views(times=views, crops=crops, flip=flip)
+    evaluation = api.evaluate(run, clips, views=chosen, out=out, data=data, engine=engine)
     _print(evaluation.to_dict() if as_json else "\n".join(evaluation.details()))
 
 
@@ -217,18 +199,15 @@ def predict(
             the model itself; onnx or openvino: the fastest export for it; openvino-int8 and the like: that one.
         as_json: Print the result as JSON.
     """
-    from muybridge.inference.loading import load_model
-    from muybridge.inference.views import Views
+    from muybridge import api
 
     if top < 1:
         raise UserError(f"--top is {top}; give 1 or more")
-    chosen = Views(times=views, crops=crops, flip=flip)
-    paths = find_videos(videos)
-    recognizer = load_model(model, engine=engine, announce=lambda why: say(STDERR, why))
+    chosen = api.Views(times=views, crops=crops, flip=flip)
     found = []
-    for prediction in recognizer.predict_files(paths, views=chosen):
+    for prediction in api.predict(model, videos, views=chosen, engine=engine):
         if prediction.error is not None:
-            say(STDERR, f"skipped {prediction.path}: {prediction.error}")
+            _say(f"skipped {prediction.path}: {prediction.error}")
         elif not as_json:
             _print(prediction.describe(top))
         found.append(prediction)
@@ -270,8 +249,8 @@ def export(
     """
     from muybridge import api
 
-    result = api.export(run, to=to, precision=precision, force=force, out=out, clips=clips, data=data, console=STDERR)
-    _print(result.to_dict() if as_json else str(result))
+    result = api.export(run, to=to, precision=precision, force=force, out=out, clips=clips, data=data)
+    _show(result, as_json=as_json)
 
 
 @app.command
@@ -301,9 +280,9 @@ def get(
         workers: Processes that decode; -1: one per core.
         as_json: Print the result as JSON.
     """
-    from muybridge.jobs.getting import get as get_dataset
+    from muybridge import api
 
-    result = get_dataset(
+    result = api.get(
         dataset,
         folder,
         given=given,
@@ -311,9 +290,8 @@ def get(
         check=check,
         keep_archives=keep_archives,
         workers=None if workers < 0 else workers,
-        console=STDERR,
     )
-    _print(result.to_dict() if as_json else str(result))
+    _show(result, as_json=as_json)
     result.require_complete()
 
 
@@ -335,7 +313,7 @@ def report(
     """
     from muybridge import api
 
-    file = api.report(runs, out=out, console=STDERR)
+    file = api.report(runs, out=out)
     _print({"report": str(file), "runs": [str(run) for run in runs]} if as_json else f"report: {file}")
 
 
@@ -370,14 +348,13 @@ def sweep(
         as_json: Print the result as JSON.
     """
     from muybridge import api
-    from muybridge.training.fitting import Interrupted
 
     try:
-        result = api.sweep(clips, experiment, over=over, trials=trials, folder=folder, prune=prune, console=STDERR)
+        result = api.sweep(clips, experiment, over=over, trials=trials, folder=folder, prune=prune)
     except Interrupted as interrupted:
-        say(STDERR, f"\nstopped; what is done stands in {interrupted}. Run the same command again to continue.")
+        _say(f"\nstopped; what is done stands in {interrupted}. Run the same command again to continue.")
         sys.exit(EXIT_INTERRUPTED)
-    _print(result.to_dict() if as_json else str(result))
+    _show(result, as_json=as_json)
 
 
 @app.command
@@ -406,44 +383,29 @@ def ensemble(
     """
     from muybridge import api
 
-    result = api.ensemble(runs, rule=rule, calibrate=calibrate, run=run, console=STDERR)
-    _print(result.to_dict() if as_json else str(result))
+    result = api.ensemble(runs, rule=rule, calibrate=calibrate, run=run)
+    _show(result, as_json=as_json)
 
 
 def _profile(clips: Path | None, experiment: Recipe, *, unused: Path | None, as_json: bool) -> None:
-    from muybridge.jobs.profiling import profile
+    from muybridge import api
 
     if clips is None or unused is not None:
         raise UserError(
             "--profile takes CLIPS, and makes or continues no run; for example: muybridge train my_clips --profile"
         )
-    result = profile(clips, experiment, console=STDERR)
+    result = api.profile(clips, experiment)
+    _show(result, as_json=as_json)
+
+
+def _say(text: str) -> None:
+    """Print what stands beside a result: names in it are not markup, and a long line is the terminal's to wrap."""
+    STDERR.print(text, highlight=False, soft_wrap=True, markup=False)
+
+
+def _show(result: Any, *, as_json: bool) -> None:
+    """Print the result of a verb."""
     _print(result.to_dict() if as_json else str(result))
-
-
-def find_videos(patterns: Sequence[str]) -> list[Path]:
-    """Files, folders and glob patterns as a list of files.
-
-    Raises:
-        UserError: If one of them names nothing.
-    """
-    from muybridge.dataset.layouts import VIDEO_SUFFIXES
-
-    paths: list[Path] = []
-    for pattern in patterns:
-        path = Path(pattern)
-        if path.is_dir():
-            found = sorted(p for p in path.rglob("*") if p.suffix.lower() in VIDEO_SUFFIXES and p.is_file())
-            if not found:
-                raise UserError(f"no video files in {path}")
-        elif path.exists():
-            found = [path]
-        else:
-            found = sorted(Path(name) for name in glob.glob(pattern, recursive=True) if Path(name).is_file())
-            if not found:
-                raise UserError(f"no such file, folder or pattern: {pattern}")
-        paths += found
-    return paths
 
 
 def _print(result: Any) -> None:

@@ -1,8 +1,35 @@
-"""The errors a user can cause, each one clear line: what is wrong, where, and what to do."""
+"""The errors a user can cause, each one clear line: what is wrong, where, and what to do; and the user's own stop."""
+
+from pathlib import Path
 
 
 class UserError(Exception):
-    """Bad input, told in one line. The command line prints it and exits with code 2, without a traceback.
+    """Bad input, in one line. The command line prints it and exits with code 2, without a traceback.
 
     The message says what is wrong, names the file or option, and says what to do about it.
     """
+
+
+class VideoError(UserError):
+    """A video file that gives no frames, or not those asked for. Reads as ``PATH: reason (hint)``.
+
+    It survives pickling, so that it can come back from a worker process.
+
+    Attributes:
+        path: the file.
+        reason: what is wrong with it, e.g. ``"empty file"``.
+        hint: what to do about it.
+    """
+
+    def __init__(self, path: str | Path, reason: str, hint: str) -> None:
+        super().__init__(str(path), reason, hint)
+        self.path = Path(path)
+        self.reason = reason
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason} ({self.hint})"
+
+
+class Interrupted(Exception):  # noqa: N818 - not an error: the user asked for it
+    """Work was stopped by Ctrl-C or a termination signal, and can be continued; its argument is the folder."""

@@ -3,11 +3,10 @@
 from pathlib import Path
 
 import pytest
+from tests.helpers.catalogs import ROOT
 
 from muybridge.dataset.catalog import Catalog, Clip
 from muybridge.dataset.groups import groups_by_naming
-
-from .catalogs import ROOT
 
 
 @pytest.fixture(scope="session")

@@ -6,14 +6,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.helpers.catalogs import ROOT, catalog_of
 
 from muybridge.dataset.catalog import Catalog, Clip
 from muybridge.dataset.layouts import read_catalog
 from muybridge.dataset.protocols import make_split
 from muybridge.dataset.split import Split
 from muybridge.errors import UserError
-
-from .catalogs import ROOT, catalog_of
 
 # Catalogs whose groups lie within one class (as HMDB-51's and UCF101's): for each class its groups' sizes.
 class_sizes = st.lists(st.lists(st.integers(1, 9), min_size=1, max_size=12), min_size=2, max_size=5)

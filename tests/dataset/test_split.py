@@ -5,13 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.helpers.catalogs import ROOT, catalog_of
 
 from muybridge.dataset.catalog import Catalog, Clip
 from muybridge.dataset.protocols import make_split
 from muybridge.dataset.split import Split
 from muybridge.errors import UserError
-
-from .catalogs import ROOT, catalog_of
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 from muybridge.errors import UserError
 from muybridge.evaluation.comparison import compare
 from muybridge.evaluation.intervals import bootstrap_by_group, bootstrap_gain_by_group
-from muybridge.evaluation.predictions import ClipPrediction, Predictions
+from muybridge.inference.predictions import ClipPrediction, Predictions
 
 
 def predictions(

@@ -8,7 +8,7 @@ import pytest
 from muybridge.errors import UserError
 from muybridge.evaluation.artefacts import write_evaluation
 from muybridge.evaluation.evaluation import evaluate_predictions
-from muybridge.evaluation.predictions import ClipPrediction, Predictions
+from muybridge.inference.predictions import ClipPrediction, Predictions
 
 CLASSES = ("jump", "run", "walk", "sit", "stand", "clap")
 

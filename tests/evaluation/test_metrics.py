@@ -21,7 +21,7 @@ from muybridge.evaluation.metrics import (
     per_class,
     topk_correct,
 )
-from muybridge.evaluation.predictions import ClipPrediction, Predictions
+from muybridge.inference.predictions import ClipPrediction, Predictions
 
 
 def random_predictions(classes: int, clips: int, seed: int) -> Predictions:

@@ -9,7 +9,7 @@ import pytest
 
 from muybridge.evaluation.metrics import Calibration, calibration, per_class
 from muybridge.evaluation.plots import plot_confusion, plot_curves, plot_per_class, plot_reliability
-from muybridge.evaluation.predictions import ClipPrediction, Predictions
+from muybridge.inference.predictions import ClipPrediction, Predictions
 
 
 def texts(path: Path) -> list[str]:

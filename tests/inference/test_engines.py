@@ -11,9 +11,10 @@ from muybridge.inference.engines.engine import FixedLengthEngine
 from muybridge.inference.engines.opening import open_engine
 from muybridge.inference.engines.torch_engine import TorchEngine, load_prepared, prepare, save_prepared
 from muybridge.inference.exporting.writing import write_model
-from muybridge.models import i3d, recognizer
-from muybridge.models.config import ModelConfig
-from muybridge.models.recognizer import RecognizerNet, build
+from muybridge.models import network
+from muybridge.models.encoders import i3d
+from muybridge.models.network import RecognizerNet, build
+from muybridge.recipes.model import ModelConfig
 
 SIZE_PX = 32
 CPU = torch.device("cpu")
@@ -121,7 +122,7 @@ def test_prepared_networks_have_no_batch_norm_where_a_convolution_can_take_it(mo
     assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in prepared.modules())
     assert any(isinstance(module, torch.nn.BatchNorm2d) for module in net.modules())  # the original is as it was
     # Nor does it matter that so many frames go through the encoder in chunks.
-    monkeypatch.setattr(recognizer, "CHUNK_PIXELS", 2 * SIZE_PX**2)
+    monkeypatch.setattr(network, "CHUNK_PIXELS", 2 * SIZE_PX**2)
     assert prepare(net, torch.from_numpy(random_clip(5)[None]), "fp32")[1] == folded
     # DenseNet normalises before most of its convolutions: only the stem and the first of each layer's two.
     assert len(prepare(make("densenet"), torch.from_numpy(random_clip(2)[None]), "fp32")[1]) == 1 + 58

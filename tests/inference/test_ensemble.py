@@ -5,20 +5,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tests.helpers.clips import write_clip
 
 import muybridge
-from clips import write_clip
 from muybridge.dataset.catalog import Clip
-from muybridge.errors import UserError
-from muybridge.evaluation.predictions import Predictions
+from muybridge.errors import UserError, VideoError
 from muybridge.inference import recognizer as recognizer_module
 from muybridge.inference.combining import RULES, Combination, combine_predictions
 from muybridge.inference.ensemble import Ensemble
+from muybridge.inference.predictions import Predictions
 from muybridge.inference.recognizer import Recognizer
 from muybridge.inference.views import Views
-from muybridge.models.config import ModelConfig
-from muybridge.models.recognizer import build
-from muybridge.video.errors import VideoError
+from muybridge.models.network import build
+from muybridge.recipes.model import ModelConfig
 from muybridge.video.sampling import EverySampler, Sampler, UniformSampler
 
 

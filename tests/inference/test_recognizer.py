@@ -1,17 +1,16 @@
 import numpy as np
 import pytest
 import torch
+from tests.helpers.clips import write_clip
 
-from clips import write_clip
 from muybridge.dataset.catalog import Clip
-from muybridge.errors import UserError
+from muybridge.errors import UserError, VideoError
+from muybridge.inference.probabilities import vote
 from muybridge.inference.recognizer import BATCH_CLIPS, Recognizer
 from muybridge.inference.views import Views
-from muybridge.inference.voting import vote
-from muybridge.models.config import ModelConfig
-from muybridge.models.recognizer import build
+from muybridge.models.network import build
+from muybridge.recipes.model import ModelConfig
 from muybridge.video.decoding import read_sampled
-from muybridge.video.errors import VideoError
 from muybridge.video.sampling import EverySampler, SlidingSampler, UniformSampler
 
 SAMPLERS = [

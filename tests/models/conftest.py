@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from muybridge.models.config import ModelConfig
+from muybridge.recipes.model import ModelConfig
 
 ENCODERS = [
     pytest.param(ModelConfig(encoder="mobilenet", width=0.25, weights="none"), id="mobilenet"),

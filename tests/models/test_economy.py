@@ -3,9 +3,9 @@ import copy
 import pytest
 import torch
 
-from muybridge.models import economy, recognizer
-from muybridge.models.config import ModelConfig
-from muybridge.models.recognizer import RecognizerNet
+from muybridge.models import economy, network
+from muybridge.models.network import RecognizerNet
+from muybridge.recipes.model import ModelConfig
 
 
 def step(net, frames):
@@ -32,7 +32,7 @@ def test_chunks_and_checkpoints_change_nothing(name, monkeypatch):
     frames = torch.randint(0, 256, (2, 5, 64, 64, 3), dtype=torch.uint8)
     plain = step(net, frames)
     for name_ in ("CHUNK_PIXELS", "CHECKPOINT_PIXELS"):
-        monkeypatch.setattr(recognizer, name_, 2 * 64 * 64)
+        monkeypatch.setattr(network, name_, 2 * 64 * 64)
     assert economy.frames_are_independent(net.train().encoder) == (name != "batch norm learns")
     chunked = step(net, frames)
     net.checkpointing = True
@@ -76,6 +76,6 @@ def test_predictions_in_chunks_are_the_same(monkeypatch):
     net.encoder.register_forward_pre_hook(lambda _module, inputs: seen.append(len(inputs[0])))
     with torch.no_grad():
         whole = net(frames)
-        monkeypatch.setattr(recognizer, "CHUNK_PIXELS", 4 * 64 * 64)
+        monkeypatch.setattr(network, "CHUNK_PIXELS", 4 * 64 * 64)
         torch.testing.assert_close(net(frames), whole, rtol=1e-4, atol=1e-5)
     assert seen == [10, 4, 4, 2]

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from muybridge.errors import UserError
-from muybridge.models.config import ModelConfig
-from muybridge.models.recognizer import RecognizerNet
+from muybridge.models.network import RecognizerNet
 from muybridge.models.saving import load_recognizer, save_recognizer
+from muybridge.recipes.model import ModelConfig
 
 SMALL = ModelConfig(width=0.25, head_widths=(8, 4), dense_widths=(16,), trainable="last-15", scaling="unit")
 PREPROCESSING = {"size_px": 64, "sampler": {"name": "uniform", "frame_count": 5}}

@@ -6,10 +6,11 @@ import torch
 
 from muybridge.errors import UserError
 from muybridge.pipeline.activations import ActivationDataset
-from muybridge.pipeline.cache import FrameCache
 from muybridge.pipeline.cache_folder import FEATURES_SUFFIX
-from muybridge.pipeline.config import AugmentConfig, CacheConfig
+from muybridge.pipeline.frame_cache import FrameCache
 from muybridge.pipeline.loader import ClipDataset, make_loader
+from muybridge.recipes.augment import AugmentConfig
+from muybridge.recipes.cache import CacheConfig
 from muybridge.video.sampling import UniformSampler
 
 

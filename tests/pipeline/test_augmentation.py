@@ -5,7 +5,7 @@ import pytest
 from muybridge.errors import UserError
 from muybridge.pipeline.affine import apply_affine, compose
 from muybridge.pipeline.augmentation import augment, draw_affine, draw_crop, is_sided
-from muybridge.pipeline.config import AugmentConfig
+from muybridge.recipes.augment import AugmentConfig
 
 OFF = AugmentConfig(zoom=0, flip=False, rotation_degrees=0, shift=0, brightness=0)
 FRAMES = np.random.default_rng(0).integers(0, 255, (4, 24, 24, 3), dtype=np.uint8)

@@ -5,9 +5,9 @@ import torch
 
 from muybridge.errors import UserError
 from muybridge.pipeline.augmentation import augment, draw_transform
-from muybridge.pipeline.config import AugmentConfig
+from muybridge.pipeline.batches import Item, collate_frames
 from muybridge.pipeline.device_augment import augment_batch, augments_on_device
-from muybridge.pipeline.loader import ClipDataset, Item
+from muybridge.recipes.augment import AugmentConfig
 
 
 def smooth_clip(seed, shape=(3, 48, 64, 3)):
@@ -23,7 +23,7 @@ def test_the_device_does_what_the_loader_does():
         expected.append(augment(clip, config, np.random.default_rng(seed), may_flip=True))
         drawn = draw_transform(config, np.random.default_rng(seed), width_px=64, height_px=48, may_flip=True)
         items.append(Item(clip, 0, drawn))
-    batch = ClipDataset.collate(items)
+    batch = collate_frames(items)
     found = augment_batch(batch.frames_BTHWC, batch.matrices_B23, batch.gains_B)
     assert found.dtype == torch.uint8
     difference = np.abs(found.numpy().astype(int) - np.stack(expected))

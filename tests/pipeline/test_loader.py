@@ -7,9 +7,11 @@ import pytest
 import torch
 
 from muybridge.pipeline.augmentation import apply_affine
-from muybridge.pipeline.cache import FrameCache
-from muybridge.pipeline.config import AugmentConfig, CacheConfig
-from muybridge.pipeline.loader import ClipDataset, EpochOrder, Item, draw_positions, make_loader
+from muybridge.pipeline.batches import Item, collate_frames
+from muybridge.pipeline.frame_cache import FrameCache
+from muybridge.pipeline.loader import ClipDataset, EpochOrder, draw_positions, make_loader
+from muybridge.recipes.augment import AugmentConfig
+from muybridge.recipes.cache import CacheConfig
 from muybridge.video.sampling import DenseSampler, SlidingSampler, UniformSampler
 
 OFF = AugmentConfig(zoom=0, flip=False, rotation_degrees=0, shift=0)
@@ -118,7 +120,7 @@ def test_order_is_a_function_of_seed_and_epoch():
 
 def test_collate_pads_with_zeros_and_keeps_lengths():
     items = [Item(np.full((t, 2, 2, 3), t, dtype=np.uint8), label) for t, label in ((3, 1), (1, 0))]
-    batch = ClipDataset.collate(items)
+    batch = collate_frames(items)
     assert batch.frames_BTHWC.shape == (2, 3, 2, 2, 3)
     assert batch.frames_BTHWC.dtype == torch.uint8
     assert batch.lengths_B.tolist() == [3, 1]
@@ -146,8 +148,9 @@ import cv2, numpy as np
 from pathlib import Path
 from muybridge.dataset.catalog import Clip
 from muybridge.pipeline.augmentation import apply_affine
-from muybridge.pipeline.cache import FrameCache
-from muybridge.pipeline.config import AugmentConfig, CacheConfig
+from muybridge.pipeline.frame_cache import FrameCache
+from muybridge.recipes.augment import AugmentConfig
+from muybridge.recipes.cache import CacheConfig
 from muybridge.pipeline.loader import ClipDataset, make_loader
 from muybridge.video.sampling import UniformSampler
 

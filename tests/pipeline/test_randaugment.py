@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from muybridge.pipeline.augmentation import augment
-from muybridge.pipeline.config import AugmentConfig
 from muybridge.pipeline.randaugment import OPERATIONS, randaugment
+from muybridge.recipes.augment import AugmentConfig
 
 FRAMES = np.random.default_rng(0).integers(40, 200, (3, 24, 20, 3), dtype=np.uint8)
 GEOMETRY = ("rotate", "shear_x", "shear_y", "translate_x", "translate_y")

@@ -3,9 +3,11 @@ import dataclasses
 import pytest
 
 from muybridge.errors import UserError
-from muybridge.recipes.loading import load_recipe, parse_recipe, recipe_names, save_recipe
-from muybridge.recipes.recipe import DataConfig, Recipe, SamplerConfig
-from muybridge.training.config import TrainingConfig
+from muybridge.recipes.data import DataConfig
+from muybridge.recipes.frames import SamplerConfig
+from muybridge.recipes.recipe import Recipe
+from muybridge.recipes.store import load_recipe, parse_recipe, recipe_names, save_recipe
+from muybridge.recipes.training import TrainingConfig
 from muybridge.video.sampling import DenseSampler, EverySampler, SlidingSampler, UniformSampler
 
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
+from tests.helpers.clips import tiny_recipe
 
-from clips import tiny_recipe
 from muybridge import api
 from muybridge.training.averaging import MovingAverage, decay_at
 

@@ -1,15 +1,15 @@
 import pytest
+from tests.helpers.clips import tiny_recipe
 
-from clips import tiny_recipe
 from muybridge import api
 from muybridge.errors import UserError
-from muybridge.memory import available_memory
-from muybridge.models.config import ModelConfig
-from muybridge.models.recognizer import RecognizerNet
-from muybridge.recipes.loading import load_recipe
+from muybridge.models.network import RecognizerNet
+from muybridge.recipes.model import ModelConfig
+from muybridge.recipes.store import load_recipe
+from muybridge.recipes.training import TrainingConfig
+from muybridge.system import available_memory
 from muybridge.training import batch_size
 from muybridge.training.batch_size import largest_batch, step_bytes
-from muybridge.training.config import TrainingConfig
 
 MODEL = ModelConfig(width=0.25, weights="none")
 

@@ -7,13 +7,14 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from tests.helpers.clips import tiny_recipe
+from tests.helpers.experiments import fit_run
 
-from clips import tiny_recipe
 from muybridge import api
 from muybridge.errors import UserError
-from muybridge.models.config import ModelConfig
-from muybridge.models.recognizer import RecognizerNet
-from muybridge.pipeline.config import CacheConfig
+from muybridge.models.network import RecognizerNet
+from muybridge.recipes.cache import CacheConfig
+from muybridge.recipes.model import ModelConfig
 from muybridge.training.encoding import FrozenPart, encodes_once
 from muybridge.training.fitting import Interrupted
 
@@ -126,11 +127,8 @@ def test_an_interrupted_training_on_kept_features_ends_with_the_same_bits(clips,
             raise Interrupted(tmp_path / "broken")
         return False
 
-    from muybridge.jobs.steps import divide
-    from muybridge.jobs.training import train_divided
-
     with pytest.raises(Interrupted):
-        train_divided(divide(clips, recipe.data), recipe, run=tmp_path / "broken", stop_early=interrupt)
+        fit_run(clips, recipe, run=tmp_path / "broken", stop_early=interrupt)
     shutil.rmtree(tmp_path / "broken" / "model", ignore_errors=True)
     api.resume(tmp_path / "broken")
     whole, broken = (tmp_path / name / "model" / "model.safetensors" for name in ("whole", "broken"))

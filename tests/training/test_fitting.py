@@ -2,14 +2,13 @@ import shutil
 
 import pytest
 import torch
+from tests.helpers.clips import tiny_recipe
+from tests.helpers.experiments import fit_run
 
-from clips import tiny_recipe
 from muybridge import api
 from muybridge.dataset.split import Split
-from muybridge.errors import UserError
-from muybridge.jobs.steps import divide
-from muybridge.jobs.training import new_net, train_divided
-from muybridge.training.fitting import Interrupted
+from muybridge.errors import Interrupted, UserError
+from muybridge.experiment.prepare import divide, new_net
 
 FLAGS = ["--epochs", "3", "--training.learning-rate", "1e-4"]
 
@@ -73,7 +72,7 @@ def test_with_every_option_an_interrupted_training_resumes_to_the_same_bits(clip
 
     run = tmp_path / "run"
     with pytest.raises(Interrupted):
-        train_divided(divide(clips, recipe.data), recipe, run=run, stop_early=interrupt)
+        fit_run(clips, recipe, run=run, stop_early=interrupt)
     assert epoch_of(run / "checkpoints" / "last.ckpt") == 1
     api.resume(run)
     for name in ("model/model.safetensors", "predictions.csv"):

@@ -6,11 +6,10 @@ import pytest
 import torch
 
 from muybridge.errors import UserError
-from muybridge.models.config import PENALTIES, ModelConfig
-from muybridge.models.recognizer import RecognizerNet, build
-from muybridge.pipeline.activations import ActivationBatch
-from muybridge.pipeline.loader import Batch
-from muybridge.training.config import TrainingConfig
+from muybridge.models.network import RecognizerNet, build
+from muybridge.pipeline.batches import ActivationBatch, Batch
+from muybridge.recipes.model import PENALTIES, ModelConfig
+from muybridge.recipes.training import TrainingConfig
 from muybridge.training.fitting import encodes_in_bf16, uses_bf16, worker_count
 from muybridge.training.mixing import mix_clips
 from muybridge.training.module import RecognizerModule, make_optimizer, rate_factor

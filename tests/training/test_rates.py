@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from muybridge.errors import UserError
-from muybridge.models.config import EncoderName, ModelConfig
-from muybridge.models.encoders import create_encoder
-from muybridge.models.recognizer import RecognizerNet
-from muybridge.training.config import TrainingConfig
+from muybridge.models.encoders.encoder_factory import create_encoder
+from muybridge.models.network import RecognizerNet
+from muybridge.recipes.model import EncoderName, ModelConfig
+from muybridge.recipes.training import TrainingConfig
 from muybridge.training.module import RecognizerModule, make_optimizer
 from muybridge.training.rates import check_stages, held_epochs, stage_depths
 

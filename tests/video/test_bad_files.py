@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
+from muybridge.errors import VideoError
 from muybridge.video.decoding import decode_fully, iterate_frames, read_frames, read_sampled
-from muybridge.video.errors import VideoError
 from muybridge.video.probing import probe
 from muybridge.video.sampling import UniformSampler
 

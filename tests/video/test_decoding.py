@@ -10,12 +10,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from muybridge.errors import VideoError
 from muybridge.video import decoding
 from muybridge.video.container import open_video
 from muybridge.video.decoding import decode_fully, iterate_frames, read_frames, read_sampled
-from muybridge.video.errors import VideoError
-from muybridge.video.index_reading import frames_by_index
-from muybridge.video.packets import index_packets
+from muybridge.video.index.index_reading import frames_by_index
+from muybridge.video.index.packets import index_packets
 from muybridge.video.probing import probe
 from muybridge.video.sampling import DenseSampler, SlidingSampler, UniformSampler
 

@@ -21,6 +21,7 @@ from muybridge.files import write_text
 
 Part = Literal["train", "validation", "test"]
 PARTS: tuple[Part, ...] = ("train", "validation", "test")
+FITTED_PARTS: tuple[Part, ...] = ("train", "validation")
 
 
 @dataclass(frozen=True)

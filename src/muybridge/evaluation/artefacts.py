@@ -4,13 +4,12 @@ predictions.csv (all that the other figures are computed from), per_class.csv, c
 evaluation.json.
 """
 
-import csv
 from pathlib import Path
 
 from muybridge.evaluation.evaluation import Evaluation, class_row
 from muybridge.evaluation.plots import plot_confusion
-from muybridge.evaluation.predictions import Predictions
-from muybridge.files import replacing, write_json
+from muybridge.files import write_json, write_rows
+from muybridge.inference.predictions import Predictions
 
 
 def write_evaluation(folder: Path, predictions: Predictions, evaluation: Evaluation) -> None:
@@ -19,17 +18,6 @@ def write_evaluation(folder: Path, predictions: Predictions, evaluation: Evaluat
     So where evaluation.json stands, the other files stand beside it.
     """
     predictions.write_csv(folder / "predictions.csv")
-    _write_per_class(folder / "per_class.csv", evaluation)
+    write_rows(folder / "per_class.csv", [class_row(metrics) for metrics in evaluation.per_class])
     plot_confusion(evaluation.confusion, evaluation.classes, folder / "confusion_matrix.png")
     write_json(folder / "evaluation.json", evaluation.to_dict())
-
-
-def _write_per_class(path: Path, evaluation: Evaluation) -> None:
-    rows = [class_row(metrics) for metrics in evaluation.per_class]
-    with (
-        replacing(path) as temporary,
-        temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
-    ):
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)

@@ -30,7 +30,7 @@ from muybridge.evaluation.metrics import (
     per_class,
     topk_correct,
 )
-from muybridge.evaluation.predictions import Predictions
+from muybridge.inference.predictions import Predictions
 
 _TOP_K = 5
 

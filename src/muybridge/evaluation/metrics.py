@@ -14,10 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from muybridge.evaluation.intervals import Interval, wilson
-from muybridge.evaluation.predictions import Predictions
-
-# A float32 softmax underflows to 0 below this; the logarithm of an exact 0 would make one clip outweigh all.
-SMALLEST_PROBABILITY = float(np.finfo(np.float32).tiny)
+from muybridge.inference.predictions import Predictions
+from muybridge.inference.probabilities import SMALLEST_PROBABILITY
 
 
 @dataclass(frozen=True)

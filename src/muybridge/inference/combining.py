@@ -1,4 +1,4 @@
-"""How an ensemble makes one answer out of the answers of its members, and how its numbers are fitted.
+"""How an ensemble makes one answer out of the answers of its members.
 
 Everything here works on probabilities. The average of logits does too: the logarithms of a model's probabilities
 are its logits up to a constant for each clip, and the softmax of the average is the same for both. (For a member
@@ -8,17 +8,14 @@ Axes: M members, N clips, K classes.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from muybridge.errors import UserError
-from muybridge.evaluation.mixture import fit_mixture_weights
-from muybridge.evaluation.predictions import ClipPrediction, Predictions
-from muybridge.evaluation.temperature import fit_temperature, log, softmax, tempered
-from muybridge.inference.voting import vote
+from muybridge.inference.predictions import ClipPrediction, Predictions
+from muybridge.inference.probabilities import log, softmax, tempered, vote
 
 Rule = Literal["mean", "logits", "vote", "weighted"]
 RULES: tuple[str, ...] = get_args(Rule)
@@ -91,38 +88,6 @@ class Combination:
             KeyError, TypeError, ValueError: If it is something else.
         """
         return cls(value["rule"], tuple(value["weights"]), tuple(value["temperatures"]))
-
-
-def fit_combination(validation: Sequence[Predictions], *, rule: Rule, calibrate: bool) -> Combination:
-    """Fit the numbers of a combination.
-
-    Temperatures come first, one member at a time; then, under ``weighted``, the weights of the members as they are
-    at these temperatures. A member that is right about every clip keeps temperature 1 (see `fit_temperature`).
-
-    Args:
-        validation: What each member says of the same clips in the same order, over the same classes; clips that
-            no member was fitted on, and never test clips.
-        rule: The rule.
-        calibrate: Whether to fit temperatures.
-
-    Raises:
-        UserError: If there is something to fit and no clip could be decoded.
-    """
-    temperatures = [(fit_temperature(member) or 1.0) if calibrate else 1.0 for member in validation]
-    equal = Combination(rule, Combination.equal(len(validation)).weights, tuple(temperatures))
-    if rule != "weighted":
-        return equal
-    decoded_N = np.all([member.decoded_N for member in validation], axis=0)
-    if not decoded_N.any():
-        raise UserError("no validation clip could be decoded, so no weights can be fitted")
-    labels_N = validation[0].labels_N[decoded_N]
-    true_MN = np.stack(
-        [
-            tempered(member.probabilities_NK[decoded_N], temperature)[np.arange(len(labels_N)), labels_N]
-            for member, temperature in zip(validation, temperatures, strict=True)
-        ]
-    )
-    return replace(equal, weights=tuple(fit_mixture_weights(true_MN).tolist()))
 
 
 def combine_predictions(members: Sequence[Predictions], combination: Combination) -> Predictions:

@@ -14,17 +14,16 @@ from pathlib import Path
 import numpy as np
 
 from muybridge.dataset.catalog import Clip
-from muybridge.errors import UserError
-from muybridge.evaluation.predictions import ClipPrediction
+from muybridge.errors import UserError, VideoError
 from muybridge.files import content_hash, write_json
 from muybridge.inference.combining import Combination
 from muybridge.inference.engines.engine import Frames
-from muybridge.inference.model import Model, Scores, clip_prediction, read_ahead
+from muybridge.inference.predictions import ClipPrediction
 from muybridge.inference.recognizer import Recognizer
+from muybridge.inference.trained_model import Model, Scores, clip_prediction, read_ahead
 from muybridge.inference.views import AS_TRAINED, Views
 from muybridge.models.saving import METADATA_FILE, read_description
 from muybridge.text import only_in_each
-from muybridge.video.errors import VideoError
 
 FORMAT = "muybridge-ensemble"
 FORMAT_VERSION = 1

@@ -13,24 +13,30 @@ from muybridge.inference.recognizer import Recognizer
 from muybridge.models.saving import METADATA_FILE, WEIGHTS_FILE
 
 
-def load_model(
-    path: Path,
+def load(
+    path: str | Path,
     *,
     device: str | None = None,
     engine: str = "torch",
     announce: Callable[[str], None] | None = None,
 ) -> Recognizer | Ensemble:
-    """Load a run, or the model folder inside one.
+    """Load a trained model.
 
     Args:
         path: A run directory of a training or an ensemble, or the ``model`` folder inside one.
         device: Where torch computes; default: a GPU if there is one.
-        engine: What computes: see `choose_export`.
+        engine: What computes: ``torch``; ``onnx`` or ``openvino``, the fastest export for it; an export by name, such
+            as ``openvino-int8``; or ``auto``, the fastest of all that is installed and passed its check.
         announce: Called with the engine and why it is that one.
+
+    Returns:
+        A recognizer or an ensemble, used in the same way: ``load("runs/default-1").predict("clip.avi")`` names the
+        action.
 
     Raises:
         UserError: If there is no whole model there, or not the engine asked for.
     """
+    path = Path(path)
     folder = path / "model" if (path / "model").is_dir() else path
     if is_ensemble(folder):
         if engine not in ("auto", "torch"):

@@ -13,19 +13,18 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from muybridge.allocator import keep_freed_memory
 from muybridge.dataset.catalog import Clip
-from muybridge.evaluation.temperature import softmax
+from muybridge.errors import VideoError
 from muybridge.inference.engines.engine import Engine, Frames, Logits
 from muybridge.inference.engines.torch_engine import TorchEngine
-from muybridge.inference.model import Model, Scores, read_ahead
+from muybridge.inference.probabilities import softmax, vote
+from muybridge.inference.trained_model import Model, Scores, read_ahead
 from muybridge.inference.views import Views
-from muybridge.inference.voting import vote
-from muybridge.models.recognizer import RecognizerNet
+from muybridge.models.network import RecognizerNet
 from muybridge.models.saving import load_recognizer, save_recognizer
 from muybridge.pipeline.augmentation import is_sided
+from muybridge.system import keep_freed_memory
 from muybridge.video.decoding import read_sampled
-from muybridge.video.errors import VideoError
 from muybridge.video.sampling import Sampler, sampler_from_dict
 
 BATCH_CLIPS, BATCH_PIXELS = 8, 2**19

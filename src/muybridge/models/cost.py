@@ -10,8 +10,8 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from muybridge.models.encoder import FrameEncoder
-from muybridge.models.recognizer import RecognizerNet
+from muybridge.models.encoders.encoder import FrameEncoder
+from muybridge.models.network import RecognizerNet
 
 
 @dataclass(frozen=True)

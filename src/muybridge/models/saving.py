@@ -17,8 +17,8 @@ from safetensors.torch import load_file, save_file
 
 from muybridge.errors import UserError
 from muybridge.files import content_hash, replacing
-from muybridge.models.config import ModelConfig
-from muybridge.models.recognizer import RecognizerNet, build
+from muybridge.models.network import RecognizerNet, build
+from muybridge.recipes.model import ModelConfig
 
 WEIGHTS_FILE = "model.safetensors"
 METADATA_FILE = "model.json"

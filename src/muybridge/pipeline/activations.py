@@ -14,49 +14,23 @@ import os
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from torch.utils.data import Dataset
 
 from muybridge.errors import UserError
 from muybridge.files import replacing
+from muybridge.pipeline.batches import ActivationItem, Activations, Item, collate_activations
 from muybridge.pipeline.cache_folder import FEATURES_SUFFIX, entry_path, make_room
-from muybridge.pipeline.loader import ClipDataset, Item
+from muybridge.pipeline.loader import ClipDataset
 
 VERSION = 1
 ENCODED_TOGETHER = 8
 _VARIANT = 2  # keeps this stream of random numbers apart from those of the loader
 
-Activations = npt.NDArray[np.float16]
 Encode = Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float32]]
 """From frames_BTHWC, uint8 RGB, to activations with the axes (B, S, ...)."""
-
-
-class ActivationItem(NamedTuple):
-    """One clip: activations with the axes (S, ...), its number of frames, its class number."""
-
-    activations: Activations
-    frame_count: int
-    label: int
-
-
-class ActivationBatch(NamedTuple):
-    """One batch.
-
-    Attributes:
-        activations: float16, (B, S, ...), zero-padded in S.
-        steps_B: int64, real steps of each clip's activations.
-        lengths_B: int64, frames of each clip.
-        labels_B: int64 class numbers.
-    """
-
-    activations: torch.Tensor
-    steps_B: torch.Tensor
-    lengths_B: torch.Tensor
-    labels_B: torch.Tensor
 
 
 class ActivationDataset(Dataset[ActivationItem]):
@@ -148,19 +122,7 @@ class ActivationDataset(Dataset[ActivationItem]):
                 _write(self._paths[key], activations, frame_count=len(item.frames_THWC))
             yield [key for key, _ in batch]
 
-    @staticmethod
-    def collate(items: Sequence[ActivationItem]) -> ActivationBatch:
-        """Pad clips of different lengths into one batch."""
-        steps = [len(item.activations) for item in items]
-        activations = np.zeros((len(items), max(steps), *items[0].activations.shape[1:]), dtype=np.float16)
-        for target, item, count in zip(activations, items, steps, strict=True):
-            target[:count] = item.activations
-        return ActivationBatch(
-            torch.from_numpy(activations),
-            torch.tensor(steps),
-            torch.tensor([item.frame_count for item in items]),
-            torch.tensor([item.label for item in items]),
-        )
+    collate = staticmethod(collate_activations)
 
 
 def _key(identity: str, item: object) -> str:

@@ -18,8 +18,8 @@ import cv2
 import numpy as np
 
 from muybridge.pipeline.affine import Frames, Matrix, about_centre, apply_affine, compose
-from muybridge.pipeline.config import AugmentConfig
 from muybridge.pipeline.randaugment import randaugment
+from muybridge.recipes.augment import AugmentConfig
 
 # Bounds of a crop's aspect, against that of the whole frame.
 _CROP_ASPECT = (3 / 4, 4 / 3)

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from muybridge.errors import UserError
-from muybridge.pipeline.config import AugmentConfig
+from muybridge.recipes.augment import AugmentConfig
 
 
 def augments_on_device(config: AugmentConfig, *, cuda: bool) -> bool:

@@ -10,50 +10,21 @@ Axes: B batch, T frames (the longest of the batch; shorter clips are padded with
 import signal
 from collections.abc import Iterator, Sequence, Sized
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from muybridge.dataset.catalog import Clip
-from muybridge.pipeline.augmentation import Transform, augment, draw_transform, is_sided
-from muybridge.pipeline.cache import Entry, FrameCache
-from muybridge.pipeline.config import AugmentConfig
-
-if TYPE_CHECKING:
-    from muybridge.pipeline.activations import ActivationBatch, ActivationDataset
+from muybridge.pipeline.augmentation import augment, draw_transform, is_sided
+from muybridge.pipeline.batches import ActivationBatch, Batch, Examples, Item, collate_frames
+from muybridge.pipeline.frame_cache import Entry, FrameCache
+from muybridge.recipes.augment import AugmentConfig
 
 # Keys keep the streams of random numbers for order and for augmentation apart.
 _ORDER, _AUGMENT = 0, 1
-
-
-class Item(NamedTuple):
-    """One clip: frames_THWC uint8, its class number, and an augmentation that is still to be applied."""
-
-    frames_THWC: npt.NDArray[np.uint8]
-    label: int
-    transform: Transform | None = None
-
-
-class Batch(NamedTuple):
-    """One batch.
-
-    Attributes:
-        frames_BTHWC: uint8 RGB, zero-padded in T.
-        lengths_B: int64, real frames of each clip.
-        labels_B: int64 class numbers.
-        matrices_B23: Affine maps still to be applied (see ``pipeline.device_augment``); None: there are none.
-        gains_B: Factors of brightness, beside the maps.
-    """
-
-    frames_BTHWC: torch.Tensor
-    lengths_B: torch.Tensor
-    labels_B: torch.Tensor
-    matrices_B23: torch.Tensor | None = None
-    gains_B: torch.Tensor | None = None
 
 
 class ClipDataset(Dataset[Item]):
@@ -122,26 +93,7 @@ class ClipDataset(Dataset[Item]):
             draw = [self.seed, epoch, index, clip.label, options]
         return {"frames": self.cache.key(clip), "view": view, "draw": draw}
 
-    @staticmethod
-    def collate(items: Sequence[Item]) -> Batch:
-        """Pad clips of different lengths into one batch."""
-        lengths = [len(item.frames_THWC) for item in items]
-        frames_BTHWC = np.zeros((len(items), max(lengths), *items[0].frames_THWC.shape[1:]), dtype=np.uint8)
-        for target, item, length in zip(frames_BTHWC, items, lengths, strict=True):
-            target[:length] = item.frames_THWC
-        batch = Batch(
-            torch.from_numpy(frames_BTHWC),
-            torch.tensor(lengths),
-            torch.tensor([item.label for item in items]),
-        )
-        transforms = [item.transform for item in items if item.transform is not None]
-        if not transforms:
-            return batch
-        identity = np.eye(2, 3)
-        matrices = np.stack([identity if matrix is None else matrix for matrix, _ in transforms])
-        return batch._replace(
-            matrices_B23=torch.from_numpy(matrices).float(), gains_B=torch.tensor([gain for _, gain in transforms])
-        )
+    collate = staticmethod(collate_frames)
 
 
 def draw_positions(entry: Entry, generator: np.random.Generator, *, mix: bool) -> npt.NDArray[np.int64]:
@@ -187,14 +139,14 @@ class EpochOrder(Sampler[tuple[int, int]]):
 
 
 def make_loader(
-    data: "ClipDataset | ActivationDataset",
+    data: Examples,
     *,
     batch_size: int,
     shuffle: bool,
     seed: int,
     workers: int,
     pin_memory: bool = False,
-) -> "DataLoader[Batch | ActivationBatch]":
+) -> DataLoader[Batch | ActivationBatch]:
     """A loader over the dataset in an order that depends on seed and epoch alone.
 
     Args:

@@ -15,10 +15,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from muybridge.errors import UserError
-from muybridge.memory import available_memory
-from muybridge.models.recognizer import RecognizerNet
-from muybridge.pipeline.loader import Batch
-from muybridge.training.config import TrainingConfig
+from muybridge.models.network import RecognizerNet
+from muybridge.pipeline.batches import Batch
+from muybridge.recipes.training import TrainingConfig
+from muybridge.system import available_memory
 from muybridge.training.fitting import uses_bf16
 from muybridge.training.module import RecognizerModule
 

@@ -13,8 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from muybridge.console import say
 from muybridge.files import replacing
-from muybridge.pipeline.activations import ActivationBatch
-from muybridge.pipeline.loader import Batch
+from muybridge.pipeline.batches import ActivationBatch, Batch
 
 Row = dict[str, Any]
 

@@ -15,8 +15,8 @@ import numpy.typing as npt
 import torch
 
 from muybridge.errors import UserError
-from muybridge.models.recognizer import RecognizerNet
-from muybridge.pipeline.config import CacheConfig
+from muybridge.models.network import RecognizerNet
+from muybridge.recipes.cache import CacheConfig
 
 
 class FrozenPart:

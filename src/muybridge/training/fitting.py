@@ -18,22 +18,18 @@ from lightning.pytorch.callbacks import EarlyStopping
 from rich.console import Console
 from torch.utils.data import DataLoader
 
-from muybridge.allocator import keep_freed_memory
-from muybridge.cores import available_cores
-from muybridge.errors import UserError
-from muybridge.models.recognizer import RecognizerNet
-from muybridge.pipeline.activations import ActivationBatch, ActivationDataset
+from muybridge.errors import Interrupted, UserError
+from muybridge.models.network import RecognizerNet
+from muybridge.pipeline.activations import ActivationDataset
+from muybridge.pipeline.batches import ActivationBatch, Batch
 from muybridge.pipeline.device_augment import augments_on_device
-from muybridge.pipeline.loader import Batch, ClipDataset, make_loader
+from muybridge.pipeline.loader import ClipDataset, make_loader
+from muybridge.recipes.training import TrainingConfig
+from muybridge.runs import RunFolder
+from muybridge.system import available_cores, keep_freed_memory
 from muybridge.training.averaging import MovingAverage
 from muybridge.training.callbacks import AtomicCheckpointIO, EpochCheckpoint, EpochLines, EpochTable, Row
-from muybridge.training.config import TrainingConfig
 from muybridge.training.module import RecognizerModule
-from muybridge.training.run_folder import RunFolder
-
-
-class Interrupted(Exception):  # noqa: N818 - not an error: the user asked for it
-    """Training was stopped by Ctrl-C or a termination signal; the run can be resumed."""
 
 
 def fit(

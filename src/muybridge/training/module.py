@@ -18,11 +18,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from muybridge.models.recognizer import RecognizerNet
-from muybridge.pipeline.activations import ActivationBatch
+from muybridge.models.network import RecognizerNet
+from muybridge.pipeline.batches import ActivationBatch, Batch
 from muybridge.pipeline.device_augment import augment_batch
-from muybridge.pipeline.loader import Batch
-from muybridge.training.config import TrainingConfig
+from muybridge.recipes.training import TrainingConfig
 from muybridge.training.mixing import mix_clips, soft_cross_entropy
 from muybridge.training.penalty import dense_penalty
 from muybridge.training.rates import held_epochs, stage_depths

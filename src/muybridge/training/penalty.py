@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from muybridge.models.recognizer import RecognizerNet
+from muybridge.models.network import RecognizerNet
 
 
 def dense_penalty(net: RecognizerNet, hidden: Sequence[Tensor]) -> Tensor | float:

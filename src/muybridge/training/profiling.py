@@ -18,12 +18,13 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch.utils.data import DataLoader
 
-from muybridge.allocator import keep_freed_memory
 from muybridge.models.cost import count_training_macs
-from muybridge.models.recognizer import RecognizerNet
-from muybridge.pipeline.activations import ActivationBatch, ActivationDataset
-from muybridge.pipeline.loader import Batch, ClipDataset
-from muybridge.training.config import TrainingConfig
+from muybridge.models.network import RecognizerNet
+from muybridge.pipeline.activations import ActivationDataset
+from muybridge.pipeline.batches import ActivationBatch, Batch
+from muybridge.pipeline.loader import ClipDataset
+from muybridge.recipes.training import TrainingConfig
+from muybridge.system import keep_freed_memory
 from muybridge.training.fitting import quiet_lightning, trainer_options, training_loader, uses_bf16
 from muybridge.training.module import RecognizerModule
 

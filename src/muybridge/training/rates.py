@@ -5,9 +5,9 @@ layer to layer, gradual unfreezing); Bao et al., BEiT, 2022 (layer-wise decay of
 """
 
 from muybridge.errors import UserError
-from muybridge.models.encoder import Encoder, Stage
-from muybridge.models.recognizer import RecognizerNet
-from muybridge.training.config import TrainingConfig
+from muybridge.models.encoders.encoder import Encoder, Stage
+from muybridge.models.network import RecognizerNet
+from muybridge.recipes.training import TrainingConfig
 
 
 def stage_depths(encoder: Encoder) -> dict[int, int]:

@@ -16,7 +16,7 @@ from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from muybridge.video.errors import VideoError
+from muybridge.errors import VideoError
 
 _REPLACE_FILE = "replace or remove the file"
 

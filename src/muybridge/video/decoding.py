@@ -29,10 +29,10 @@ import numpy.typing as npt
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from muybridge.errors import VideoError
 from muybridge.video.container import open_video
-from muybridge.video.errors import VideoError
-from muybridge.video.index_reading import frames_by_index, jump_cost_frames
-from muybridge.video.packets import PacketOrderError, PacketReader, index_packets
+from muybridge.video.index.index_reading import frames_by_index, jump_cost_frames
+from muybridge.video.index.packets import PacketOrderError, PacketReader, index_packets
 from muybridge.video.picture import Image, ImageMaker, displayed_size
 from muybridge.video.probing import declared_frames, nominal_rate, nothing_decodes
 from muybridge.video.reading import OrderedReader, TimeRange, frames_in_order

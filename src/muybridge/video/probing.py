@@ -13,8 +13,8 @@ import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from muybridge.errors import VideoError
 from muybridge.video.container import open_video
-from muybridge.video.errors import VideoError
 from muybridge.video.picture import displayed_size, quarter_turns
 
 

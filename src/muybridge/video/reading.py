@@ -10,7 +10,7 @@ import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from muybridge.video.errors import VideoError
+from muybridge.errors import VideoError
 from muybridge.video.probing import nominal_rate, nothing_decodes
 
 # FFmpeg's own assumption for streams that tell no rate.

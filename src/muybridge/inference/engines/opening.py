@@ -9,8 +9,8 @@ from muybridge.inference.engines.exports import Export
 from muybridge.inference.engines.onnx_engine import OnnxEngine
 from muybridge.inference.engines.openvino_engine import OpenVinoEngine
 from muybridge.inference.engines.torch_engine import Folded, TorchEngine, load_prepared
-from muybridge.models.config import ModelConfig
-from muybridge.models.recognizer import build
+from muybridge.models.network import build
+from muybridge.recipes.model import ModelConfig
 
 MODEL_FILES: dict[EngineName, tuple[str, ...]] = {
     "torch": ("model.safetensors",),

@@ -21,8 +21,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from muybridge.errors import UserError
 from muybridge.inference.engines.engine import Engine, Frames, Logits, Precision
-from muybridge.models.recognizer import RecognizerNet
-from muybridge.pipeline.loader import ClipDataset, Item
+from muybridge.models.network import RecognizerNet
+from muybridge.pipeline.batches import Item, collate_frames
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
@@ -48,7 +48,7 @@ class TorchEngine(Engine):
     @torch.inference_mode()
     def score(self, clips: Sequence[Frames]) -> Logits:
         """Score clips; see ``Engine``."""
-        batch = ClipDataset.collate([Item(frames_THWC, 0) for frames_THWC in clips])
+        batch = collate_frames([Item(frames_THWC, 0) for frames_THWC in clips])
         logits_BK = self.net(batch.frames_BTHWC.to(self.device), batch.lengths_B.to(self.device))
         return np.asarray(logits_BK.float().cpu().numpy())
 

@@ -19,8 +19,8 @@ import torch
 from torch import Tensor, nn
 
 from muybridge.errors import UserError
-from muybridge.models.encoder import VideoEncoder
-from muybridge.models.recognizer import RecognizerNet
+from muybridge.models.encoders.encoder import VideoEncoder
+from muybridge.models.network import RecognizerNet
 
 INPUT, OUTPUT = "frames_BTHWC", "logits_BK"
 METADATA_KEY = "muybridge"

@@ -1,7 +1,7 @@
 """Int8: quantisation after training, calibrated on real clips.
 
 The ranges of all intermediate values are observed on training clips; convolutions and dense layers then compute in 8
-bits. Whether the model still knows its classes is not decided here: see ``muybridge.jobs.exporting``.
+bits. Whether the model still knows its classes is not decided here: see ``muybridge.verbs.export.job``.
 
 Axes: B clips (always 1 here), T frames, H, W, C (RGB).
 """

@@ -1,0 +1,1 @@
+"""Decoding every file of a catalog: what is bad and why, duplicates, leaks, a summary."""

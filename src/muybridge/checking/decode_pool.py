@@ -1,0 +1,134 @@
+"""Decoding many files fully, in processes of their own.
+
+Decoding needs the processors, and a file that crashes the decoder must not take the whole down with it. Such a
+file is found by trying those in work at the crash again, one at a time.
+"""
+
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing import get_context
+from pathlib import Path
+
+from muybridge.errors import VideoError
+from muybridge.system import available_cores
+from muybridge.video.decoding import DecodeResult, decode_fully
+
+Progress = Callable[[int, int], None]
+"""Called with the number of files done and the number of all files."""
+
+_CRASHED = "the decoder crashed on it"
+
+
+def decode_all(
+    paths: Sequence[Path], *, workers: int | None = None, progress: Progress | None = None
+) -> dict[Path, DecodeResult | str]:
+    """Decode files from the first frame to the last.
+
+    Ctrl-C at a terminal raises KeyboardInterrupt here and ends the worker processes at once; when the signal
+    is sent to this process alone, they end after the files they are at.
+
+    Args:
+        paths: The files, each once.
+        workers: Number of processes; None for one per processor.
+        progress: Called in this process after each file.
+
+    Returns:
+        What decoding each file showed, or the reason why it does not decode.
+
+    Raises:
+        RuntimeError: If worker processes cannot be started.
+    """
+    workers = workers or available_cores()
+    outcomes: dict[Path, DecodeResult | str] = {}
+
+    def note(path: Path, outcome: DecodeResult | str) -> None:
+        outcomes[path] = outcome
+        if progress is not None:
+            progress(len(outcomes), len(paths))
+
+    waiting = list(reversed(paths))
+    while waiting:
+        running: dict[Future[DecodeResult | str], Path] = {}
+        with _processes(min(workers, len(waiting))) as pool:
+            try:
+                while waiting or running:
+                    # Few files are handed out at a time, so that there are few suspects after a crash.
+                    while waiting and len(running) < 2 * workers:
+                        running[_submit(pool, waiting[-1])] = waiting[-1]
+                        waiting.pop()
+                    for future in wait(running, return_when=FIRST_COMPLETED).done:
+                        note(running[future], future.result())
+                        del running[future]
+            except BrokenProcessPool:
+                for path in running.values():
+                    note(path, _decode_alone(path))
+    return outcomes
+
+
+def _decode_alone(path: Path) -> DecodeResult | str:
+    """Decode one file in a process of its own, whose crash is this file's fault."""
+    with _processes(1) as pool:
+        try:
+            return _submit(pool, path).result()
+        except BrokenProcessPool:
+            return _CRASHED
+
+
+def _decode(path: Path) -> DecodeResult | str:
+    try:
+        return decode_fully(path)
+    except VideoError as error:
+        return error.reason
+    except Exception as error:  # whatever a file can do to a decoder is a finding about the file
+        return f"{type(error).__name__}: {error}"
+
+
+@contextmanager
+def _processes(workers: int) -> Iterator[ProcessPoolExecutor]:
+    """Worker processes that have started, so that a later break is the fault of a file."""
+    # Fresh processes rather than forks: a fork would inherit locks that another thread of this process holds.
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_die_quietly)
+    try:
+        try:
+            with _interrupts_held():
+                started = pool.submit(os.getpid)
+            started.result()
+        except BrokenProcessPool as error:
+            raise RuntimeError(
+                "worker processes do not start; a script that checks clips must do so under "
+                "`if __name__ == '__main__':`"
+            ) from error
+        yield pool
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _submit(pool: ProcessPoolExecutor, path: Path) -> Future[DecodeResult | str]:
+    with _interrupts_held():  # submitting may start another worker
+        return pool.submit(_decode, path)
+
+
+# A terminal sends Ctrl-C to every process. A worker shall end of it at once and without a traceback, even while
+# it starts: it inherits a mask that holds the signal back, and lifts it once the signal would end it quietly.
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    previous = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, previous)
+
+
+def _die_quietly() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})

@@ -1,1 +1,0 @@
-"""Rendered clips of moving figures, and the demonstration that trains on them."""

@@ -1,0 +1,1 @@
+"""What train, sweep, evaluate and demo share: prepare, fit, measure."""

@@ -1,0 +1,73 @@
+"""A whole training: fit, measure on the clips that were held out, write the page.
+
+Notable: the saved model is measured by the path that ``predict`` uses, from the files and not from the cache.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from muybridge.errors import Interrupted
+from muybridge.evaluation.evaluation import Evaluation
+from muybridge.experiment.fit import fit_experiment
+from muybridge.experiment.measure import measure_test_part
+from muybridge.experiment.prepare import Experiment
+from muybridge.reporting.job import report
+from muybridge.runs import RunFolder
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What a training left behind.
+
+    Attributes:
+        run: The run directory.
+        evaluation: Accuracy on the test part, or None when the split has no test clips.
+        rows: One row of figures per epoch.
+    """
+
+    run: Path
+    evaluation: Evaluation | None
+    rows: list[dict[str, Any]]
+
+    def __str__(self) -> str:
+        if self.evaluation is None:
+            return f"run: {self.run}"
+        return "\n".join([*self.evaluation.details(), f"report: {RunFolder(self.run).report}"])
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result as plain values."""
+        return {
+            "run": str(self.run),
+            "report": str(RunFolder(self.run).report),
+            "epochs": len(self.rows),
+            "test": self.evaluation.to_dict() if self.evaluation else None,
+        }
+
+
+def complete(experiment: Experiment, *, console: Console) -> TrainResult:
+    """Fit a prepared experiment, measure its model on the test part and write the page.
+
+    Raises:
+        UserError: If its clips cannot be read.
+        Interrupted: On Ctrl-C; the run can be resumed.
+    """
+    folder = experiment.folder
+    with resumable(folder):
+        fitted = fit_experiment(experiment, console=console)
+        evaluation = measure_test_part(folder, experiment.split, fitted.recognizer, console=console)
+        report([folder.path], console=console)
+    return TrainResult(folder.path, evaluation, fitted.rows)
+
+
+@contextmanager
+def resumable(folder: RunFolder) -> Iterator[None]:
+    """Ctrl-C while decoding or measuring is an interruption of the run, too."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted(folder.path) from None

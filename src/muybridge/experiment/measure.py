@@ -1,0 +1,72 @@
+"""Measuring a model on labelled clips: the same steps after a training, in evaluate and in the demonstration."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from muybridge.console import progress_on, say
+from muybridge.dataset.catalog import Clip
+from muybridge.dataset.split import Split
+from muybridge.evaluation.artefacts import write_evaluation
+from muybridge.evaluation.evaluation import Evaluation, evaluate_predictions
+from muybridge.files import read_json
+from muybridge.inference.predictions import ClipPrediction, Predictions
+from muybridge.inference.trained_model import Model
+from muybridge.inference.views import AS_TRAINED, Views
+from muybridge.runs import RunFolder
+
+
+def measure(
+    model: Model,
+    clips: Sequence[Clip],
+    *,
+    protocol: str,
+    leak: str | None,
+    notes: Sequence[str] = (),
+    views: Views = AS_TRAINED,
+    out: Path,
+    console: Console,
+) -> Evaluation:
+    """Measure a model on labelled clips, from their files, and write what was found.
+
+    Args:
+        model: The model.
+        clips: The clips; those that do not decode count as wrong and are named.
+        protocol: How they were chosen, as every accuracy says.
+        leak: How many of them share a source with what the model was fitted on, in words; None where unknown.
+        notes: What a reader should know, one line each.
+        views: Which views of each clip to combine.
+        out: Folder for predictions.csv, per_class.csv, confusion_matrix.png and evaluation.json.
+        console: Where progress is printed.
+    """
+    predictions = predict_labelled(model, clips, views=views, console=console)
+    evaluation = evaluate_predictions(predictions, protocol=protocol, leak=leak, notes=notes)
+    write_evaluation(out, predictions, evaluation)
+    return evaluation
+
+
+def measure_test_part(folder: RunFolder, split: Split, model: Model, *, console: Console) -> Evaluation | None:
+    """Measure a finished training on its own test clips; without test clips no accuracy is claimed."""
+    if not split.test:
+        say(console, "note: no test clips, so no accuracy is claimed")
+        return None
+    return measure(
+        model,
+        split.clips_of("test"),
+        protocol=split.protocol,
+        leak=read_json(folder.leak),
+        notes=split.notes,
+        out=folder.path,
+        console=console,
+    )
+
+
+def predict_labelled(
+    model: Model, clips: Sequence[Clip], *, views: Views = AS_TRAINED, console: Console
+) -> Predictions:
+    """Predict labelled clips, with a progress bar."""
+    found: Iterator[ClipPrediction] = model.predict_clips(clips, views=views)
+    with progress_on(console) as progress:
+        done = tuple(progress.track(found, total=len(clips), description="measuring"))
+    return Predictions(model.classes, done)

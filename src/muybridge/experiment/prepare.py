@@ -1,0 +1,222 @@
+"""Getting ready to train: the clips divided, the options checked, the network built, the run directory made.
+
+Notable: nothing is written before everything that can be refused is checked.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from muybridge.console import say
+from muybridge.dataset.catalog import Catalog
+from muybridge.dataset.layouts import read_catalog
+from muybridge.dataset.protocols import make_split
+from muybridge.dataset.split import Split
+from muybridge.errors import UserError
+from muybridge.files import write_json
+from muybridge.models.heads.head import require_positions
+from muybridge.models.network import RecognizerNet, build
+from muybridge.pipeline.device_augment import augments_on_device
+from muybridge.recipes.data import DataConfig
+from muybridge.recipes.recipe import Recipe
+from muybridge.recipes.store import load_recipe, save_recipe
+from muybridge.runs import RunFolder, describe_environment
+from muybridge.training.batch_size import largest_batch
+from muybridge.training.encoding import encodes_once
+from muybridge.training.rates import check_stages
+
+LISTED_TWINS = 5
+"""So many sets of byte-identical files are named before a training; a folder can have hundreds."""
+
+# Frames of a clip for which memory is reckoned where the sampler has no limit.
+LONG_CLIP_FRAMES = 64
+
+
+def read_clips(clips: str | Path, data: DataConfig) -> Catalog:
+    """Read a catalog and keep the classes that the options name.
+
+    Raises:
+        UserError: If there is nothing to read, or the options contradict each other.
+    """
+    catalog = read_catalog(Path(clips))
+    if data.classes and data.class_count:
+        raise UserError("data.classes and data.class_count exclude each other; leave one of them out")
+    return catalog.subset(data.classes or data.class_count or None)
+
+
+@dataclass(frozen=True)
+class DividedClips:
+    """Clips divided for a training.
+
+    Attributes:
+        path: Where they lie, absolute.
+        split: Which are in which part.
+        leak: How many test clips share a source with train, in words.
+        notes: What a user should know about them, one line each.
+    """
+
+    path: Path
+    split: Split
+    leak: str
+    notes: tuple[str, ...]
+
+    def announce(self, console: Console) -> None:
+        """Print the notes, the sizes of the parts and the leak."""
+        for line in self.notes:
+            say(console, f"note: {line}")
+        split = self.split
+        say(
+            console,
+            f"split {split.protocol}: {len(split.train)} clips to train, {len(split.validation)} to validate, "
+            f"{len(split.test)} to test; {self.leak}",
+        )
+
+
+def divide(clips: str | Path, data: DataConfig) -> DividedClips:
+    """Read clips and divide them for a training.
+
+    Raises:
+        UserError: If the options make no sense for these clips, or leave nothing to validate on.
+    """
+    catalog = read_clips(clips, data)
+    split = make_split(
+        catalog,
+        protocol=data.protocol,
+        seed=data.split_seed,
+        test_share=data.test_share,
+        validation_share=data.validation_share,
+        test_groups=data.test_groups,
+        lists=Path(data.lists) if data.lists else None,
+    )
+    if not split.validation:
+        raise UserError(
+            "no validation clips are left to choose the best epoch by; give more clips or source groups, "
+            "or set data.validation_share"
+        )
+    twins = catalog.duplicates
+    notes = [f"byte-identical: {' = '.join(path.name for path in paths)}" for paths in twins[:LISTED_TWINS]]
+    if len(twins) > LISTED_TWINS:
+        notes.append(f"{len(twins)} sets of files are byte-identical in all; muybridge check lists them")
+    return DividedClips(
+        path=Path(clips).absolute(),
+        split=split,
+        leak=str(split.leak(catalog)),
+        notes=(*catalog.notes, *notes, *split.notes),
+    )
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A training that is ready to begin, or to go on.
+
+    Attributes:
+        folder: Its run directory.
+        recipe: All its options, resolved.
+        split: Its clips.
+        net: The network with its first weights.
+        resumes: Whether it goes on from a checkpoint, where there is one.
+    """
+
+    folder: RunFolder
+    recipe: Recipe
+    split: Split
+    net: RecognizerNet
+    resumes: bool = False
+
+
+def prepare(divided: DividedClips, recipe: Recipe, *, run: Path | None, console: Console) -> Experiment:
+    """Check a recipe against the clips, build its network and make the run directory.
+
+    Args:
+        divided: The clips.
+        recipe: The experiment; its ``data`` section says how they were divided.
+        run: The run directory to make; default: ``runs/<recipe>-<n>``.
+        console: Where progress is printed.
+
+    Raises:
+        UserError: For options that make no sense, before anything is written.
+    """
+    recipe, net = checked(divided.split, recipe, console=console)
+    folder = RunFolder.create(run, name=recipe.name)
+    save_recipe(folder.recipe, recipe)
+    divided.split.save(folder.split)
+    write_json(folder.environment, describe_environment(clips=divided.path))
+    write_json(folder.leak, divided.leak)
+    return Experiment(folder, recipe, divided.split, net)
+
+
+def reopen(run: Path) -> Experiment:
+    """Take up the run directory of a training that was interrupted.
+
+    Raises:
+        UserError: If there is no run, or it is damaged.
+    """
+    folder = RunFolder.trained(run)
+    recipe, split = load_recipe(str(folder.recipe)), Split.load(folder.split)
+    # The checkpoint replaces every weight, so the pretrained ones are needed only where there is none yet.
+    net = new_net(recipe, split, weights="none" if folder.last_checkpoint.exists() else None)
+    return Experiment(folder, recipe, split, net, resumes=True)
+
+
+def checked(split: Split, recipe: Recipe, *, console: Console) -> tuple[Recipe, RecognizerNet]:
+    """The recipe with every number resolved, and its network.
+
+    Raises:
+        UserError: For options that make no sense for these clips.
+    """
+    recipe.sampler.build()
+    recipe = replace(recipe, training=recipe.training.resolved(len(split.train)))
+    # The network first: without its weights nothing should be written, and no frame decoded.
+    net = new_net(recipe, split)
+    return resolve_batch_size(recipe, net, len(split.train), console=console), net
+
+
+def new_net(recipe: Recipe, split: Split, *, weights: str | None = None) -> RecognizerNet:
+    """The recipe's network with its first weights.
+
+    Raises:
+        UserError: If the weights are not to be had, its frames are too small for it, or an option does not fit it.
+    """
+    torch.manual_seed(recipe.training.seed)
+    net = build(recipe.model, len(split.classes), weights=weights)
+    if recipe.size_px < net.encoder.minimum_size_px:
+        raise UserError(
+            f"size_px is {recipe.size_px}; {recipe.model.encoder} needs at least {net.encoder.minimum_size_px}"
+        )
+    _check_positions(net, recipe)
+    check_stages(net, recipe.training)
+    encodes_once(net, recipe.cache)
+    augments_on_device(recipe.augment, cuda=torch.cuda.is_available())
+    return net
+
+
+def _check_positions(net: RecognizerNet, recipe: Recipe) -> None:
+    """A clip too long for the temporal head is told now, not when the first one comes along."""
+    if net.head.positions is None:
+        return
+    frames = recipe.sampler.most_frames
+    if frames is None:
+        raise UserError(
+            f"sampler.kind every with sampler.frames 0 takes clips of any length, and model.head {recipe.model.head} "
+            f"has model.head_positions {net.head.positions}; set sampler.frames to the most that a clip may have"
+        )
+    steps_B = net.step_lengths(torch.tensor([frames]))
+    assert steps_B is not None  # given for a number of frames
+    require_positions(int(steps_B[0]), net.head.positions)
+
+
+def resolve_batch_size(recipe: Recipe, net: RecognizerNet, clip_count: int, *, console: Console) -> Recipe:
+    """The recipe with a number of clips per step, where it says auto."""
+    if recipe.training.batch_size != "auto":
+        return recipe
+    size, reason = largest_batch(
+        net,
+        recipe.training,
+        frame_count=recipe.sampler.most_frames or LONG_CLIP_FRAMES,
+        size_px=recipe.size_px,
+        clip_count=clip_count,
+    )
+    say(console, f"batch size: {size} clips ({reason}); the learning rate stays as it is")
+    return replace(recipe, training=replace(recipe.training, batch_size=size))

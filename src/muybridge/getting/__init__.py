@@ -1,1 +1,0 @@
-"""Public data sets from the net: where they are published, fetching, unpacking."""

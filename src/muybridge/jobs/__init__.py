@@ -1,1 +1,0 @@
-"""The main jobs: each walks through the rooms in order, from clips to a result."""

@@ -1,1 +1,0 @@
-"""Encoders of other libraries behind our interface; each library is an extra, imported only when it is named."""

@@ -1,0 +1,43 @@
+"""The encoder that a configuration names, with random weights."""
+
+from muybridge.models.encoders.alexnet import AlexNet
+from muybridge.models.encoders.densenet import DenseNet121
+from muybridge.models.encoders.encoder import FrameEncoder, VideoEncoder
+from muybridge.models.encoders.from_timm import TimmEncoder
+from muybridge.models.encoders.from_transformers import create_transformers_encoder
+from muybridge.models.encoders.i3d import I3D
+from muybridge.models.encoders.mobilenet import MobileNetV1
+from muybridge.models.encoders.slowfast import SlowFastR50
+from muybridge.models.encoders.small import SmallCNN
+from muybridge.models.encoders.video_resnet import MC3_18, R3D_18, R2Plus1D_18, R2Plus1D_34
+from muybridge.recipes.model import ModelConfig
+
+VIDEO_ENCODERS: dict[str, type[I3D | R3D_18 | MC3_18 | R2Plus1D_18 | R2Plus1D_34 | SlowFastR50]] = {
+    "i3d": I3D,
+    "r3d_18": R3D_18,
+    "mc3_18": MC3_18,
+    "r2plus1d_18": R2Plus1D_18,
+    "r2plus1d_34": R2Plus1D_34,
+    "slowfast_r50": SlowFastR50,
+}
+
+
+def create_encoder(config: ModelConfig) -> FrameEncoder | VideoEncoder:
+    """Create the encoder of ``config``, with random weights.
+
+    Raises:
+        UserError: The library that it is from is not installed, or does not know it.
+    """
+    output, momentum = config.encoder_output, config.batch_norm_momentum
+    if config.adapter:
+        name = config.encoder.partition(":")[2]
+        return TimmEncoder(name) if config.adapter == "timm" else create_transformers_encoder(name)
+    if config.encoder in VIDEO_ENCODERS:
+        return VIDEO_ENCODERS[config.encoder](output=output, batch_norm_momentum=momentum)
+    if config.encoder == "mobilenet":
+        return MobileNetV1(width=config.width, output=output, batch_norm_momentum=momentum)
+    if config.encoder == "densenet":
+        return DenseNet121(output=output, batch_norm_momentum=momentum)
+    if config.encoder == "small":
+        return SmallCNN(batch_norm_momentum=momentum)
+    return AlexNet(output=output)

@@ -1,0 +1,1 @@
+"""From features over time to one vector."""

@@ -1,0 +1,1 @@
+"""Published weights: where they are, how they are fetched, read and fitted in."""

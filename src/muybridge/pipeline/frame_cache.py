@@ -1,0 +1,363 @@
+"""The frame cache: every clip is decoded once, and its sampled frames stay on disk as uint8.
+
+Notable: an entry's name is a hash over the file's *content*, the sampler, the size and the format version, so a
+changed clip or setting can never meet stale frames. An entry carries a checksum that is verified at its first
+use in a process; a damaged or vanished entry is rebuilt from its clip. Entries are written whole or not at all,
+so processes can share a folder. The folder keeps to a byte budget by dropping the least recently used entries.
+
+An entry is one file: magic, header length, JSON header, payload. Raw payloads are memory-mapped per read and
+closed again, so that mapped pages never pile up in the process's resident memory.
+
+Axes: T frames, H height, W width, C channels (RGB).
+"""
+
+import hashlib
+import json
+import os
+import struct
+import zlib
+from collections.abc import Callable, Collection, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from muybridge.dataset.catalog import Clip
+from muybridge.errors import UserError, VideoError
+from muybridge.files import content_hash, replacing
+from muybridge.pipeline.affine import Frames
+from muybridge.pipeline.cache_folder import FRAMES_SUFFIX, default_cache_folder, entry_path, make_room
+from muybridge.recipes.cache import CacheConfig
+from muybridge.video.decoding import read_sampled
+from muybridge.video.picture import to_jpeg
+from muybridge.video.sampling import Sampler
+
+MAGIC = b"MUYFRM01"
+VERSION = 1
+JPEG_QUALITY = 90
+# Measured on H.264 and MPEG-4 clips at 112-224 px: JPEG at quality 90 takes about a twelfth of raw RGB.
+JPEG_SHRINK = 12
+# A clip of UCF101 has 187 frames on average (Soomro et al., 2012), one of HMDB-51 fewer.
+TYPICAL_FRAME_COUNT = 190
+
+
+@dataclass(frozen=True)
+class Entry:
+    """The header of one cached clip.
+
+    Attributes:
+        path: The cache file.
+        frame_count: Frames the clip decodes to (within its start and end, if it has them).
+        views: For each view of the sampler, positions into the stored frames.
+        shape_THWC: Shape of the stored frames.
+        format: ``"raw"`` or ``"jpeg"``.
+        offsets: Byte ranges of the JPEG images in the payload (T + 1 numbers); empty for raw.
+        payload_offset: Where the payload starts in the file.
+        checksum: CRC-32 of the payload.
+    """
+
+    path: Path
+    frame_count: int
+    views: tuple[tuple[int, ...], ...]
+    shape_THWC: tuple[int, int, int, int]
+    format: Literal["raw", "jpeg"]
+    offsets: tuple[int, ...]
+    payload_offset: int
+    checksum: int
+
+    @property
+    def payload_bytes(self) -> int:
+        """Length of the payload in bytes."""
+        return self.offsets[-1] if self.format == "jpeg" else int(np.prod(self.shape_THWC))
+
+
+class DamagedEntryError(Exception):
+    """A cache file that is not what was written; it is rebuilt, never used."""
+
+
+@dataclass
+class BuildResult:
+    """What ``FrameCache.build`` found.
+
+    Attributes:
+        built: Clips decoded now.
+        reused: Clips whose frames were already there.
+        failed: Clip id to reason, for every clip that does not decode.
+    """
+
+    built: int = 0
+    reused: int = 0
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+class FrameCache:
+    """Sampled frames of clips, decoded once and read many times.
+
+    Args:
+        config: Folder, format and budget.
+        sampler: Which frames of a clip.
+        views: How many views of the sampler to keep; None: all windows of a `SlidingSampler`.
+        size_px: Side of the square frames.
+    """
+
+    def __init__(self, config: CacheConfig, *, sampler: Sampler, views: int | None, size_px: int) -> None:
+        self.folder = Path(config.folder) if config.folder else default_cache_folder()
+        self.format = config.format
+        self.budget_bytes = int(config.budget_gb * 1e9)
+        self.sampler = sampler
+        self.views = views
+        self.size_px = size_px
+        self._paths: dict[str, Path] = {}
+        self._entries: dict[str, Entry] = {}
+
+    def build(
+        self,
+        clips: Sequence[Clip],
+        *,
+        workers: int,
+        on_progress: Callable[[int, int], None] = lambda done, total: None,
+    ) -> BuildResult:
+        """Make sure that every clip has its frames in the cache.
+
+        Args:
+            clips: The clips.
+            workers: Threads; decoding and resizing release Python's lock.
+            on_progress: Called with (done, total) after each clip.
+
+        Returns:
+            Counts, and the reason for every clip that does not decode.
+
+        Raises:
+            UserError: If these clips alone need more than the budget, or the folder cannot be written.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(
+                f"cannot write the frame cache at {self.folder}: {error.strerror}; name another with --cache.folder"
+            ) from None
+        result = BuildResult()
+        with ThreadPoolExecutor(workers) as pool:
+            try:
+                keys = pool.map(self._key_or_reason, clips)
+                missing: list[Clip] = []
+                for clip, (key, reason) in zip(clips, keys, strict=True):
+                    if key is None:
+                        result.failed[clip.id] = reason
+                        continue
+                    self._paths[clip.id] = entry_path(self.folder, key, FRAMES_SUFFIX)
+                    if self._paths[clip.id].exists():
+                        result.reused += 1
+                        os.utime(self._paths[clip.id])
+                    else:
+                        missing.append(clip)
+                self._make_room(len(missing))
+                on_progress(result.reused, len(clips))
+                futures = {pool.submit(self._decode, clip): clip for clip in missing}
+                for done, future in enumerate(as_completed(futures), 1):
+                    try:
+                        future.result()
+                        result.built += 1
+                    except VideoError as error:
+                        result.failed[futures[future].id] = error.reason
+                    on_progress(result.reused + done, len(clips))
+            except BaseException:
+                pool.shutdown(wait=True, cancel_futures=True)
+                raise
+        return result
+
+    def entry(self, clip: Clip) -> Entry:
+        """The verified header of a clip's entry, rebuilt first if it is damaged or gone."""
+        known = self._entries.get(clip.id)
+        if known is not None and known.path.exists():
+            return known
+        path = self._paths[clip.id]
+        try:
+            entry = read_entry(path, verify=True)
+        except (DamagedEntryError, FileNotFoundError):
+            self._decode(clip)
+            entry = read_entry(path, verify=True)
+        self._entries[clip.id] = entry
+        return entry
+
+    def key(self, clip: Clip) -> str:
+        """What names the entry of a clip that ``build`` has seen: a hash over all that its frames depend on."""
+        return self._paths[clip.id].stem
+
+    @property
+    def paths(self) -> Collection[Path]:
+        """The entries of all clips that ``build`` has seen."""
+        return self._paths.values()
+
+    def read(self, clip: Clip, positions: Sequence[int] | npt.NDArray[np.int64]) -> Frames:
+        """Read stored frames of a clip.
+
+        Args:
+            clip: A clip that ``build`` has seen and that decodes.
+            positions: Positions into the stored frames (see ``Entry.views``).
+
+        Returns:
+            frames_THWC, uint8 RGB, a copy.
+        """
+        try:
+            return read_frames_at(self.entry(clip), positions)
+        except FileNotFoundError:
+            # Another process dropped the entry to keep the budget between the look and the read.
+            del self._entries[clip.id]
+            return read_frames_at(self.entry(clip), positions)
+
+    def _key_or_reason(self, clip: Clip) -> tuple[str | None, str]:
+        try:
+            content = content_hash(clip.path)
+        except OSError as error:
+            return None, f"cannot be read: {error.strerror}"
+        parts = {
+            "version": VERSION,
+            "content": content,
+            "range_seconds": [clip.start_seconds, clip.end_seconds],
+            "sampler": self.sampler.to_dict(),
+            "views": self.views,
+            "size_px": self.size_px,
+            "format": self.format,
+        }
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:40], ""
+
+    def _decode(self, clip: Clip) -> None:
+        sampled = read_sampled(
+            clip.path,
+            self.sampler,
+            views=self.views,
+            size_px=self.size_px,
+            start_seconds=clip.start_seconds,
+            end_seconds=clip.end_seconds,
+        )
+        write_entry(
+            self._paths[clip.id],
+            sampled.frames_THWC,
+            views=sampled.views,
+            frame_count=sampled.frame_count,
+            format=self.format,
+        )
+
+    def _make_room(self, missing: int) -> None:
+        each = self._frames_each() * self.size_px**2 * 3 // (JPEG_SHRINK if self.format == "jpeg" else 1)
+        make_room(
+            self.folder,
+            missing_bytes=missing * each,
+            mine=self._paths.values(),
+            budget_bytes=self.budget_bytes,
+            advice="" if self.format == "jpeg" else " or --cache.format jpeg (about a twelfth of the space)",
+        )
+
+    def _frames_each(self) -> int:
+        """About how many frames of a clip are stored; the lengths of clips are not known before decoding."""
+        if self.views is None:
+            return TYPICAL_FRAME_COUNT // getattr(self.sampler, "stride", 1)
+        length = getattr(self.sampler, "frames", None) or getattr(self.sampler, "max_frames", None) or 64
+        return int(length) * self.views
+
+
+def write_entry(
+    path: Path,
+    frames_THWC: Frames,
+    *,
+    views: Iterable[npt.NDArray[np.int64]],
+    frame_count: int,
+    format: Literal["raw", "jpeg"],
+) -> None:
+    """Write one clip's frames, whole or not at all.
+
+    Args:
+        path: The cache file.
+        frames_THWC: uint8 RGB.
+        views: Positions into the frames, for each view.
+        frame_count: Frames the clip decodes to.
+        format: How frames are stored.
+    """
+    if format == "jpeg":
+        images = [to_jpeg(frame, quality=JPEG_QUALITY) for frame in frames_THWC]
+        payload = b"".join(images)
+        offsets = [0, *np.cumsum([len(image) for image in images]).tolist()]
+    else:
+        payload, offsets = np.ascontiguousarray(frames_THWC).tobytes(), []
+    header = json.dumps(
+        {
+            "frame_count": frame_count,
+            "views": [np.asarray(view).tolist() for view in views],
+            "shape_THWC": list(frames_THWC.shape),
+            "format": format,
+            "offsets": offsets,
+            "checksum": zlib.crc32(payload),
+        }
+    ).encode()
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        file.write(MAGIC + struct.pack("<I", len(header)) + header)
+        file.write(payload)
+
+
+def read_entry(path: Path, *, verify: bool) -> Entry:
+    """Read the header of a cache file.
+
+    Args:
+        path: The cache file.
+        verify: Also read the payload and compare its checksum.
+
+    Raises:
+        DamagedEntryError: If the file is not whole.
+        FileNotFoundError: If there is no such file.
+    """
+    with path.open("rb") as file:
+        start = file.read(len(MAGIC) + 4)
+        if len(start) != len(MAGIC) + 4 or not start.startswith(MAGIC):
+            raise DamagedEntryError(path)
+        (length,) = struct.unpack("<I", start[len(MAGIC) :])
+        try:
+            header: dict[str, Any] = json.loads(file.read(length))
+            entry = Entry(
+                path=path,
+                frame_count=int(header["frame_count"]),
+                views=tuple(tuple(view) for view in header["views"]),
+                shape_THWC=tuple(header["shape_THWC"]),
+                format=header["format"],
+                offsets=tuple(header["offsets"]),
+                payload_offset=len(start) + length,
+                checksum=header["checksum"],
+            )
+        except (ValueError, KeyError, TypeError) as error:
+            raise DamagedEntryError(path) from error
+        if path.stat().st_size != entry.payload_offset + entry.payload_bytes:
+            raise DamagedEntryError(path)
+        if verify:
+            checksum = 0
+            while block := file.read(1 << 22):
+                checksum = zlib.crc32(block, checksum)
+            if checksum != entry.checksum:
+                raise DamagedEntryError(path)
+    return entry
+
+
+def read_frames_at(entry: Entry, positions: Sequence[int] | npt.NDArray[np.int64]) -> Frames:
+    """Copy frames out of a cache file.
+
+    Args:
+        entry: The file's header.
+        positions: Positions into the stored frames.
+
+    Returns:
+        frames_THWC, uint8 RGB.
+    """
+    if entry.format == "raw":
+        stored = np.memmap(entry.path, mode="r", dtype=np.uint8, offset=entry.payload_offset, shape=entry.shape_THWC)
+        return np.asarray(stored[np.asarray(positions)])
+    data = np.memmap(entry.path, mode="r", dtype=np.uint8, offset=entry.payload_offset)
+    frames_THWC = np.empty((len(positions), *entry.shape_THWC[1:]), dtype=np.uint8)
+    for target, position in zip(frames_THWC, positions, strict=True):
+        image = cv2.imdecode(data[entry.offsets[position] : entry.offsets[position + 1]], cv2.IMREAD_COLOR_RGB)
+        if image is None:
+            raise DamagedEntryError(entry.path)
+        target[:] = image
+    return frames_THWC

@@ -1,0 +1,65 @@
+"""How training clips are changed at random, as plain values."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from muybridge.errors import UserError
+
+AugmentDevice = Literal["auto", "cpu", "gpu"]
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """Random changes to training clips: one draw per clip and epoch, the same for all its frames.
+
+    Each is off at 0 (flip: false, crop_scale: 1). The report: zoom 0.1, flip, rotation 20, shift 0.2, no brightness.
+    """
+
+    zoom: float = 0.1
+    """Zoom each axis by a factor in [1 - zoom, 1 + zoom]."""
+
+    flip: bool = True
+    """Mirror left and right in half of the draws."""
+
+    rotation_degrees: float = 10.0
+    """Rotate by up to this angle either way."""
+
+    shift: float = 0.1
+    """Shift by up to this share of the width and of the height."""
+
+    brightness: float = 0.2
+    """Scale brightness by a factor in [1 - b, 1 + b] (not in the report)."""
+
+    crop_scale: float = 1.0
+    """Take a random part of the frame, at least this share of its area, with its aspect changed by up to a third.
+    For example 0.5; 1 is off (not in the report)."""
+
+    randaugment: int = 0
+    """RandAugment: how many operations on colours and geometry are drawn for each clip, for example 2."""
+
+    randaugment_magnitude: float = 9.0
+    """How strong RandAugment's operations are, from 0 to 10."""
+
+    device: AugmentDevice = "auto"
+    """Where it is done: in the loader's processes (cpu) or, batch by batch, on the GPU; auto: on a GPU if there is one.
+    The draws are the same, pixels differ by rounding."""
+
+    no_flip_classes: tuple[str, ...] = ()
+    """Classes never mirrored, because left and right matter. Names with the word left or right are added."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges.
+
+        Raises:
+            UserError: For a value outside its range.
+        """
+        limits = {"zoom": 1, "rotation_degrees": 180, "shift": 1, "brightness": 1, "randaugment_magnitude": 10}
+        for name, limit in limits.items():
+            if not 0 <= getattr(self, name) <= limit:
+                raise UserError(f"augment.{name} is {getattr(self, name)}; give a number from 0 to {limit}")
+        if not 0 < self.crop_scale <= 1:
+            raise UserError(
+                f"augment.crop_scale is {self.crop_scale}; give a share above 0 and at most 1, which is off"
+            )
+        if self.randaugment < 0:
+            raise UserError(f"augment.randaugment is {self.randaugment}; give 0 or more operations, for example 2")

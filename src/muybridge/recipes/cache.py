@@ -1,0 +1,36 @@
+"""Where decoded frames and features are kept, as plain values."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from muybridge.errors import UserError
+
+
+@dataclass(frozen=True)
+class CacheConfig:
+    """Where decoded frames, and features of frozen encoders, are kept."""
+
+    folder: str = ""
+    """Folder of the cache. Empty: $MUYBRIDGE_CACHE, else ~/.cache/muybridge/frames."""
+
+    format: Literal["raw", "jpeg"] = "raw"
+    """raw: exact uint8 pixels, memory-mapped. jpeg: quality 90, about a twelfth of the space, slower, not exact."""
+
+    features: Literal["auto", "on", "off"] = "auto"
+    """Encode clips once and keep what the frozen part of the encoder gives (16-bit floats). auto: if nothing of the
+    encoder learns. on: also if only its last layers do, from the first of these on."""
+
+    variants: int = 4
+    """With features: how many augmented variants of each training clip are kept; epochs take them in turns."""
+
+    budget_gb: float = 20.0
+    """Most disk space (GB) the cache may take; the least recently used entries go first."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges.
+
+        Raises:
+            UserError: For a value outside its range.
+        """
+        if self.variants < 1:
+            raise UserError(f"cache.variants is {self.variants}; give 1 or more")

@@ -1,0 +1,237 @@
+"""The report page of finished runs: what their folders hold, read back and put into one HTML file.
+
+Notable: a report is made from the files of a run alone, so it can be made again years later, and compared with
+runs that did not exist then. Every figure is computed afresh from predictions.csv.
+"""
+
+import csv
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from muybridge.console import STDERR, progress_on, say
+from muybridge.dataset.split import Split
+from muybridge.errors import UserError
+from muybridge.evaluation.evaluation import evaluate_predictions
+from muybridge.files import read_json
+from muybridge.inference.combining import DESCRIPTIONS
+from muybridge.inference.ensemble import Ensemble
+from muybridge.inference.loading import load
+from muybridge.inference.predictions import Predictions
+from muybridge.inference.recognizer import Recognizer
+from muybridge.recipes.store import read_values
+from muybridge.reporting.page import is_report, write_report
+from muybridge.reporting.reported import (
+    Measured,
+    ModelFacts,
+    ReportedEnsemble,
+    ReportedMember,
+    ReportedRun,
+    ReportedTraining,
+)
+from muybridge.runs import RunFolder
+from muybridge.text import printable
+from muybridge.video.sampling import DenseSampler, EverySampler, Sampler, UniformSampler
+
+_COMPARISON = Path("report.html")
+
+
+def report(runs: Sequence[str | Path], *, out: str | Path | None = None, console: Console = STDERR) -> Path:
+    """Make one self-contained HTML page of one or several runs.
+
+    Args:
+        runs: Run directories of trainings and ensembles, in any mix, all of the same classes. The others are
+            compared with the first.
+        out: The file to write; default: ``report.html`` in the run, or in the current folder for several. A
+            report that stands there is replaced, any other file is not.
+        console: Where progress is printed.
+
+    Returns:
+        The file.
+
+    Raises:
+        UserError: If a run cannot be read, the runs have different classes, or ``out`` is another file.
+    """
+    paths = [Path(run) for run in runs]
+    if not paths:
+        raise UserError("name at least one run to report on")
+    file = _file_to_write(paths, None if out is None else Path(out))
+    read = [read_run(path, name=name) for path, name in zip(paths, _names(paths), strict=True)]
+    with progress_on(console) as progress:
+        task = progress.add_task("drawing", total=len(read))
+        notes = write_report(file, read, on_progress=lambda done: progress.update(task, completed=done))
+    for note in notes:
+        say(console, f"note: {note}")
+    return file
+
+
+def read_run(path: Path, *, name: str) -> ReportedRun:
+    """Read all that a report says of one run.
+
+    Args:
+        path: The run directory.
+        name: What to call it.
+
+    Raises:
+        UserError: If it is no run, is not finished, or one of its files is damaged; the message names it.
+    """
+    folder = RunFolder.existing(path)
+    split = Split.load(folder.split)
+    if not folder.model.is_dir():
+        raise UserError(f"{path} is not finished: it has no model; continue it with: muybridge train --resume {path}")
+    model = load(folder.path, device="cpu")
+    leak = read_json(folder.leak)
+    environment = _mapping(folder.environment)
+    training, ensemble = None, None
+    if isinstance(model, Ensemble):
+        ensemble, command = _ensemble(folder, model, split, leak)
+        networks = list(model.members.values())
+    else:
+        training = _training(folder)
+        command = ["train", str(environment.get("clips", "CLIPS")), "--recipe", str(folder.recipe)]
+        networks = [model]
+    return ReportedRun(
+        name=name,
+        classes=model.classes,
+        split=split,
+        leak=leak,
+        models=tuple(_facts(network) for network in networks),
+        measured=_measured(folder.path, split, leak),
+        environment=environment,
+        command=shlex.join(["muybridge", *command]),
+        training=training,
+        ensemble=ensemble,
+    )
+
+
+def _training(folder: RunFolder) -> ReportedTraining:
+    # Not checked against today's options, so that the run of an older version has its report, too.
+    recipe, _ = read_values(str(folder.recipe))
+    section = recipe.get("training")
+    monitor = section.get("monitor") if isinstance(section, Mapping) else None
+    if monitor not in ("loss", "accuracy"):
+        raise UserError(f"{folder.recipe} is damaged: its training.monitor is neither loss nor accuracy")
+    return ReportedTraining(
+        epochs=_epochs(folder.metrics),
+        monitor=monitor,
+        recipe=recipe,
+        left_out=_mapping(folder.undecodable),
+    )
+
+
+def _ensemble(folder: RunFolder, model: Ensemble, split: Split, leak: str | None) -> tuple[ReportedEnsemble, list[str]]:
+    """How an ensemble was put together, and the words of the command that does it again."""
+    described = _mapping(folder.ensemble)
+    try:
+        ensemble = ReportedEnsemble(
+            rule=DESCRIPTIONS[described["rule"]],
+            members=tuple(_member(folder, model, values, split, leak) for values in described["members"]),
+            best=described["best"],
+            validation_clips=int(described["validation"]["clips"]),
+            notes=tuple(described["notes"]),
+        )
+        if ensemble.best not in model.members:
+            raise ValueError(f"{ensemble.best} is no member")
+        command = ["ensemble", *(member.run for member in ensemble.members), "--rule", described["rule"]]
+        return ensemble, [*command, *(["--calibrate"] if described["calibrated"] else [])]
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{folder.ensemble} is damaged or of another version: {error!r}") from None
+
+
+def _member(
+    folder: RunFolder, model: Ensemble, values: Mapping[str, Any], split: Split, leak: str | None
+) -> ReportedMember:
+    recognizer = model.members[values["name"]]
+    measured = _measured(folder.member(values["name"]), split, leak)
+    if measured is None:
+        raise UserError(f"{folder.member(values['name'])} has no predictions.csv; make the ensemble again")
+    return ReportedMember(
+        name=values["name"],
+        run=str(values["run"]),
+        weight=float(values["weight"]),
+        temperature=float(values["temperature"]),
+        validation_correct=int(values["validation"]["correct"]),
+        calibrated_error=values["expected_calibration_error"]["after"],
+        model=_facts(recognizer),
+        measured=measured,
+    )
+
+
+def _file_to_write(runs: Sequence[Path], out: Path | None) -> Path:
+    """The file of the report, once it is sure that nothing of the user's is replaced."""
+    file = out or (RunFolder(runs[0]).report if len(runs) == 1 else _COMPARISON)
+    if file.is_dir():
+        raise UserError(f"{file} is a folder; name the file of the report, such as {file / 'report.html'}")
+    if file.exists() and not is_report(file):
+        raise UserError(f"{file} is not a report of muybridge and is left alone; name another file with --out")
+    return file
+
+
+def _names(runs: Sequence[Path]) -> list[str]:
+    """What to call each run: the name of its folder, or its path where two folders have the same name."""
+    resolved = [run.resolve() for run in runs]
+    for number, path in enumerate(resolved):
+        if path in resolved[:number]:
+            raise UserError(f"{runs[number]} is named twice; name each run once")
+    names = [path.name for path in resolved]
+    if len(set(names)) < len(names):
+        names = [str(run) for run in runs]
+    return [printable(name) for name in names]
+
+
+def _facts(model: Recognizer) -> ModelFacts:
+    return ModelFacts(
+        encoder=model.net.config.encoder,
+        frames=_frames(model.sampler),
+        size_px=model.size_px,
+        parameters=sum(parameter.numel() for parameter in model.net.parameters()),
+    )
+
+
+def _frames(sampler: Sampler) -> str:
+    """How many frames a sampler takes, in a few words."""
+    if isinstance(sampler, EverySampler):
+        most = "" if sampler.max_frames is None else f", at most {sampler.max_frames}"
+        return f"1 in {sampler.every}{most}"
+    assert isinstance(sampler, UniformSampler | DenseSampler)
+    return f"{sampler.frames} {sampler.kind}"
+
+
+def _measured(folder: Path, split: Split, leak: str | None) -> Measured | None:
+    """The predictions in a folder with their figures; None if there are none."""
+    path = folder / "predictions.csv"
+    if not path.is_file():
+        # It is written before evaluation.json, so without it there was no measurement, or somebody took it away.
+        if (folder / "evaluation.json").is_file():
+            raise UserError(f"{path} is missing; measure the run again, or put the file back")
+        return None
+    predictions = Predictions.read_csv(path)
+    if {clip.clip_id for clip in predictions.clips} != set(split.test):
+        raise UserError(f"{path} is not about the run's test clips; it was changed, or comes from another run")
+    evaluation = evaluate_predictions(predictions, protocol=split.protocol, leak=leak, notes=split.notes)
+    return Measured(predictions, evaluation)
+
+
+def _epochs(path: Path) -> list[dict[str, str]]:
+    """The rows of metrics.csv."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        for row in rows:
+            for value in row.values():
+                float(value or "nan")
+    except (OSError, ValueError, TypeError) as error:
+        raise UserError(f"{path} cannot be read: {error}") from None
+    if not rows or "epoch" not in rows[0]:
+        raise UserError(f"{path} is not a table of epochs: it has no rows, or no column epoch")
+    return rows
+
+
+def _mapping(path: Path) -> dict[str, Any]:
+    value = read_json(path)
+    if not isinstance(value, dict):
+        raise UserError(f"{path} is damaged: it does not hold names and values")
+    return value

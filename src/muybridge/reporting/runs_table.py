@@ -1,0 +1,126 @@
+"""Several runs side by side: one row per figure, one column per run, the first run as the one to compare with.
+
+Notable: accuracies on different test clips must not be compared, so the table says first, and in so many words,
+whether the runs share theirs; a gain stands only where they do, with its paired interval.
+"""
+
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from muybridge.evaluation.comparison import compare
+from muybridge.evaluation.evaluation import Evaluation
+from muybridge.evaluation.phrases import by_group, gain_span, number, percent, points, span
+from muybridge.reporting.reported import ModelFacts, ReportedRun
+from muybridge.text import counted
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A figure, and below it what is needed to judge it."""
+
+    text: str
+    details: tuple[str, ...] = ()
+
+
+_ABSENT = Cell("–")
+
+
+@dataclass(frozen=True)
+class ComparisonTable:
+    """Rows of a name and one cell per run.
+
+    Attributes:
+        rows: the figures.
+        warning: why accuracies must not be compared; None if all runs were measured on the same clips.
+    """
+
+    rows: tuple[tuple[str, tuple[Cell, ...]], ...]
+    warning: str | None
+
+
+def compare_runs(runs: Sequence[ReportedRun]) -> ComparisonTable:
+    """Put runs side by side."""
+    figures: list[tuple[str, Callable[[ReportedRun], Cell]]] = [
+        ("recipe", _recipe),
+        ("encoder", lambda run: _of_models(run, lambda model: model.encoder)),
+        ("frames × pixels", lambda run: _of_models(run, lambda model: f"{model.frames} × {model.size_px} px")),
+        ("parameters", lambda run: Cell(number(sum(model.parameters for model in run.models)))),
+        ("protocol", lambda run: Cell(run.split.protocol)),
+        ("test clips", lambda run: Cell(str(len(run.split.test)))),
+        ("leak", lambda run: Cell(run.leak or "unknown")),
+        ("top-1 accuracy", _measured(_top1)),
+        ("gain over the first", lambda run: _gain(runs[0], run)),
+        ("top-5 accuracy", _measured(_top5)),
+        ("mean class accuracy", _measured(lambda evaluation: Cell(percent(evaluation.mean_class.value)))),
+        ("calibration error", _measured(lambda evaluation: Cell(percent(evaluation.calibration.error)))),
+        ("epochs", lambda run: Cell(str(len(run.training.epochs))) if run.training else _ABSENT),
+        ("seconds per epoch", _seconds_per_epoch),
+    ]
+    return ComparisonTable(
+        rows=tuple((name, tuple(cell(run) for run in runs)) for name, cell in figures),
+        warning=_warning(runs),
+    )
+
+
+def _recipe(run: ReportedRun) -> Cell:
+    if run.ensemble is not None:
+        return Cell("ensemble", (run.ensemble.rule, *(member.name for member in run.ensemble.members)))
+    return Cell(str(run.training.recipe.get("name", "–"))) if run.training else _ABSENT
+
+
+def _of_models(run: ReportedRun, fact: Callable[[ModelFacts], str]) -> Cell:
+    """A fact about the network; for an ensemble each distinct one of its members."""
+    return Cell(" + ".join(dict.fromkeys(fact(model) for model in run.models)))
+
+
+def _measured(cell: Callable[[Evaluation], Cell]) -> Callable[[ReportedRun], Cell]:
+    return lambda run: Cell("not measured") if run.measured is None else cell(run.measured.evaluation)
+
+
+def _top1(evaluation: Evaluation) -> Cell:
+    top1 = evaluation.top1
+    return Cell(
+        percent(top1.value),
+        (
+            f"{top1.correct} of {top1.clips}",
+            f"Wilson {span(top1.wilson)}",
+            f"by source group {by_group(top1.by_group)}",
+        ),
+    )
+
+
+def _top5(evaluation: Evaluation) -> Cell:
+    return _ABSENT if evaluation.top5 is None else Cell(percent(evaluation.top5.value))
+
+
+def _gain(first: ReportedRun, run: ReportedRun) -> Cell:
+    if run is first or first.measured is None or run.measured is None:
+        return _ABSENT
+    if first.measured.labels != run.measured.labels:
+        return Cell("–", ("other test clips",))
+    gain = compare(first.measured.predictions, run.measured.predictions)
+    changed = f"{len(gain.repaired)} repaired, {len(gain.broken)} broken"
+    return Cell(f"{points(gain.gain)} points", (gain_span(gain.interval), changed))
+
+
+def _seconds_per_epoch(run: ReportedRun) -> Cell:
+    rows = run.training.epochs if run.training else ()
+    seconds = [float(row["seconds"]) for row in rows if row.get("seconds") not in (None, "")]
+    return Cell(f"{statistics.median(seconds):.1f}", ("median",)) if seconds else _ABSENT
+
+
+def _warning(runs: Sequence[ReportedRun]) -> str | None:
+    measured = [(run, run.measured.labels) for run in runs if run.measured is not None]
+    if not measured:
+        return None
+    first, labels = measured[0]
+    others = [
+        f"{run.name} shares {len(labels.items() & other.items())} of its {counted(len(other), 'test clip')} "
+        f"with {first.name}"
+        for run, other in measured[1:]
+        if other != labels
+    ]
+    if not others:
+        return None
+    return f"The accuracies below must not be compared: the runs were measured on different clips. {'; '.join(others)}."

@@ -1,0 +1,218 @@
+"""From the values of one run to what its part of the page shows: pictures, and clips with what was said of them.
+
+Notable: this is where it is decided what a reader gets to see. Mistakes are the most confident ones; the clips of
+an ensemble are spread evenly over those that it repaired and broke, so nobody picked the pretty ones.
+"""
+
+import base64
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from muybridge.dataset.catalog import Clip
+from muybridge.evaluation.comparison import Comparison, compare
+from muybridge.evaluation.evaluation import Evaluation
+from muybridge.evaluation.plots import PANELS, Panel, plot_confusion, plot_curves, plot_per_class, plot_reliability
+from muybridge.inference.predictions import Predictions
+from muybridge.reporting.reported import Measured, ReportedEnsemble, ReportedMember, ReportedRun, ReportedTraining
+from muybridge.text import counted
+
+_MISTAKES = 10
+_ENSEMBLE_CLIPS = 10
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image as a data URI, with the text that stands for it where it is not seen."""
+
+    source: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a model said of a clip; the class and its score are None if the clip did not decode."""
+
+    predicted: str | None
+    score: float | None
+    right: bool
+
+
+@dataclass(frozen=True)
+class JudgedClip:
+    """A clip with the verdict on it; for an ensemble with that of its best member before."""
+
+    clip: Clip
+    verdict: Verdict
+    before: Verdict | None = None
+
+
+@dataclass(frozen=True)
+class ResultsView:
+    """Pictures and clips of one evaluation."""
+
+    evaluation: Evaluation
+    confusion: Picture
+    pictures: tuple[Picture, ...]
+    mistakes: tuple[JudgedClip, ...]
+
+
+@dataclass(frozen=True)
+class EnsembleView:
+    """What an ensemble changed.
+
+    Attributes:
+        ensemble: its members.
+        gains: each member with the gain over it.
+        gain: over the best member.
+        repaired: clips that the best member had wrong and the ensemble has right.
+        broken: the reverse.
+        shown: the clips of the film strips; none for a single, calibrated member, whose answers stay the same.
+    """
+
+    ensemble: ReportedEnsemble
+    gains: tuple[tuple[ReportedMember, Comparison], ...]
+    gain: Comparison
+    repaired: tuple[JudgedClip, ...]
+    broken: tuple[JudgedClip, ...]
+    shown: tuple[JudgedClip, ...]
+
+
+@dataclass(frozen=True)
+class RunView:
+    """One run as the page shows it; ``recipe`` and ``environment`` are rows of names and values."""
+
+    run: ReportedRun
+    curves: tuple[Picture, ...]
+    results: ResultsView | None
+    ensemble: EnsembleView | None
+    recipe: tuple[tuple[str, str], ...]
+    environment: tuple[tuple[str, str], ...]
+
+    @property
+    def shown_clips(self) -> tuple[Clip, ...]:
+        """The clips that are shown as film strips."""
+        shown = (*(self.ensemble.shown if self.ensemble else ()), *(self.results.mistakes if self.results else ()))
+        return tuple(dict.fromkeys(judged.clip for judged in shown))
+
+
+def view_run(run: ReportedRun) -> RunView:
+    """Draw the pictures of a run and choose its clips; no video is opened."""
+    return RunView(
+        run=run,
+        # One picture each, so that a narrow screen can put them below each other.
+        curves=tuple(_curve(run.name, run.training, panel) for panel in PANELS) if run.training else (),
+        results=None if run.measured is None else _results(run, run.measured),
+        ensemble=None if run.ensemble is None or run.measured is None else _ensemble(run, run.ensemble, run.measured),
+        recipe=tuple(_flat(run.training.recipe)) if run.training else (),
+        environment=tuple(_flat(run.environment)),
+    )
+
+
+def _curve(name: str, training: ReportedTraining, panel: Panel) -> Picture:
+    figure = {"loss": "Loss", "accuracy": "Accuracy", "rate": "Learning rate"}[panel]
+    return _picture(
+        lambda file: plot_curves(training.epochs, file, monitor=training.monitor, panels=[panel]),
+        f"{figure} of {name} over {counted(len(training.epochs), 'epoch')}",
+    )
+
+
+def _results(run: ReportedRun, measured: Measured) -> ResultsView:
+    evaluation = measured.evaluation
+    pictures = [
+        _picture(
+            lambda file: plot_per_class(evaluation.per_class, file),
+            f"Accuracy of each class with its interval, {run.name}; the numbers stand in the table below",
+        )
+    ]
+    error = evaluation.calibration.error
+    if error is not None:
+        pictures.append(
+            _picture(
+                lambda file: plot_reliability(evaluation.calibration, file),
+                f"Reliability diagram of {run.name}: accuracy against score; expected error {100 * error:.1f} %",
+            )
+        )
+    confusion = _picture(
+        lambda file: plot_confusion(evaluation.confusion, evaluation.classes, file),
+        f"Confusion matrix of {run.name}, {len(evaluation.classes)} classes; the most confused are listed below",
+    )
+    mistakes = tuple(
+        JudgedClip(run.clips[mistake.clip_id], Verdict(mistake.predicted, mistake.score, right=False))
+        for mistake in evaluation.mistakes[:_MISTAKES]
+    )
+    return ResultsView(evaluation, confusion, tuple(pictures), mistakes)
+
+
+def _ensemble(run: ReportedRun, ensemble: ReportedEnsemble, measured: Measured) -> EnsembleView:
+    gains = tuple((member, compare(member.measured.predictions, measured.predictions)) for member in ensemble.members)
+    best, gain = next((member, gain) for member, gain in gains if member.name == ensemble.best)
+    before, after = _verdicts(best.measured.predictions), _verdicts(measured.predictions)
+
+    def judged(clip_ids: Sequence[str]) -> tuple[JudgedClip, ...]:
+        return tuple(JudgedClip(run.clips[name], after[name], before[name]) for name in clip_ids)
+
+    changed = {*gain.repaired, *gain.broken}
+    unchanged = [name for name in sorted(after) if name not in changed]
+    shown = choose_clips(gain.repaired, gain.broken, unchanged, count=_ENSEMBLE_CLIPS) if len(gains) > 1 else ()
+    return EnsembleView(ensemble, gains, gain, judged(gain.repaired), judged(gain.broken), judged(shown))
+
+
+def choose_clips(
+    repaired: Sequence[str], broken: Sequence[str], unchanged: Sequence[str], *, count: int
+) -> tuple[str, ...]:
+    """Choose the clips that show what an ensemble does.
+
+    Half of them repaired and half broken ones; where there are too few of one kind, more of the other, and then
+    clips on which nothing changed. Of each kind they are spread evenly over the list.
+
+        >>> choose_clips(["a", "b", "c", "d"], ["x"], ["u", "v"], count=4)
+        ('a', 'b', 'd', 'x')
+    """
+    of_broken = min(len(broken), max(count // 2, count - len(repaired)))
+    of_repaired = min(len(repaired), count - of_broken)
+    rest = count - of_repaired - of_broken
+    return (*_spread(repaired, of_repaired), *_spread(broken, of_broken), *_spread(unchanged, rest))
+
+
+def _spread(items: Sequence[_T], count: int) -> list[_T]:
+    """``count`` of the items (all, if there are fewer), evenly spaced from the first to the last."""
+    positions = np.linspace(0, len(items) - 1, min(count, len(items))).astype(int)
+    return [items[position] for position in positions]
+
+
+def _verdicts(predictions: Predictions) -> dict[str, Verdict]:
+    """The verdict on each clip by the clip's id."""
+    verdicts = {}
+    for clip, predicted, right in zip(predictions.clips, predictions.predicted_N, predictions.correct_N, strict=True):
+        if clip.probabilities is None:
+            verdicts[clip.clip_id] = Verdict(None, None, right=False)
+        else:
+            score = float(clip.probabilities[predicted])
+            verdicts[clip.clip_id] = Verdict(predictions.classes[predicted], score, right=bool(right))
+    return verdicts
+
+
+def _picture(draw: Callable[[Path], None], text: str) -> Picture:
+    """Draw a picture as SVG: half the bytes of a PNG even for 51 classes, and sharp at every width."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "picture.svg"
+        draw(file)
+        data = base64.b64encode(file.read_bytes()).decode("ascii")
+    return Picture(f"data:image/svg+xml;base64,{data}", text)
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Nested mappings as rows ``("model.width", "0.5")``; lists as on the command line, a dash for nothing."""
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value:
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            words = value if isinstance(value, list | tuple) else [value]
+            yield f"{prefix}{key}", " ".join("" if word is None else str(word) for word in words) or "–"

@@ -1,0 +1,155 @@
+"""The run directory: the names of what one training leaves behind."""
+
+import importlib.metadata
+import os
+import platform
+import sys
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from muybridge.errors import UserError
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths inside ``runs/<name>/``."""
+
+    path: Path
+
+    @property
+    def recipe(self) -> Path:
+        """The complete, re-runnable recipe."""
+        return self.path / "recipe.yaml"
+
+    @property
+    def split(self) -> Path:
+        """The exact clips of each part, with a hash."""
+        return self.path / "split.json"
+
+    @property
+    def leak(self) -> Path:
+        """How many test clips share a source with train, in words."""
+        return self.path / "leak.json"
+
+    @property
+    def undecodable(self) -> Path:
+        """Training and validation clips that do not decode, with their reasons."""
+        return self.path / "undecodable.json"
+
+    @property
+    def environment(self) -> Path:
+        """Versions, machine and command."""
+        return self.path / "environment.json"
+
+    @property
+    def metrics(self) -> Path:
+        """One row per epoch."""
+        return self.path / "metrics.csv"
+
+    @property
+    def curves(self) -> Path:
+        """Loss, accuracy and rate over the epochs."""
+        return self.path / "curves.png"
+
+    @property
+    def report(self) -> Path:
+        """The page that shows it all."""
+        return self.path / "report.html"
+
+    @property
+    def model(self) -> Path:
+        """All that prediction needs."""
+        return self.path / "model"
+
+    @property
+    def ensemble(self) -> Path:
+        """An ensemble's members, rule and numbers; a training has none."""
+        return self.path / "ensemble.json"
+
+    @property
+    def comparison(self) -> Path:
+        """What an ensemble gains on each of its members."""
+        return self.path / "comparison.json"
+
+    def member(self, name: str) -> Path:
+        """What a member of an ensemble says of the ensemble's test clips."""
+        return self.path / "members" / name
+
+    @property
+    def last_checkpoint(self) -> Path:
+        """State of training after its last finished epoch."""
+        return self.path / "checkpoints" / "last.ckpt"
+
+    @property
+    def best_checkpoint(self) -> Path:
+        """State of training after its best epoch."""
+        return self.path / "checkpoints" / "best.ckpt"
+
+    @classmethod
+    def create(cls, path: Path | None, *, name: str) -> "RunFolder":
+        """Make a new run directory.
+
+        Args:
+            path: The directory, or None for ``runs/<name>-<n>`` with the first free number.
+            name: The recipe's name.
+
+        Raises:
+            UserError: If the directory already holds something.
+        """
+        if path is None:
+            path = free_path(Path("runs") / name)
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise UserError(f"{path} is already there; name another with --run, or continue it with --resume {path}")
+        path.mkdir(parents=True, exist_ok=True)
+        return cls(path)
+
+    @classmethod
+    def existing(cls, path: Path) -> "RunFolder":
+        """Open a run directory.
+
+        Raises:
+            UserError: If there is no run at ``path``.
+        """
+        run = cls(path)
+        if not (run.split.is_file() and (run.recipe.is_file() or run.ensemble.is_file())):
+            raise UserError(f"{path} is not a run: it has no recipe.yaml and split.json; give a folder made by train")
+        return run
+
+    @classmethod
+    def trained(cls, path: Path) -> "RunFolder":
+        """Open the run directory of a training.
+
+        Raises:
+            UserError: If there is no run at ``path``, or it is that of an ensemble.
+        """
+        run = cls.existing(path)
+        if run.ensemble.is_file():
+            raise UserError(f"{path} is an ensemble; give the runs that it was made of, or another run made by train")
+        return run
+
+
+def free_path(path: Path) -> Path:
+    """``path`` with ``-1``, or the first number at which nothing stands yet."""
+    return next(free for n in count(1) if not (free := path.with_name(f"{path.name}-{n}")).exists())
+
+
+def describe_environment(*, clips: Path) -> dict[str, Any]:
+    """Versions, machine, command and where the clips lie, for environment.json."""
+    import torch
+
+    packages = ("muybridge", "torch", "lightning", "torchmetrics", "av", "opencv-python-headless", "numpy")
+    return {
+        "command": sys.argv,
+        "clips": str(clips),
+        "started": datetime.now().astimezone().isoformat(timespec="seconds"),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processor": torch.backends.cpu.get_cpu_capability(),
+        "cores": os.cpu_count(),
+        "torch_threads": torch.get_num_threads(),
+        "cuda_device": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "packages": {name: importlib.metadata.version(name) for name in packages},
+    }

@@ -1,1 +1,0 @@
-"""Many trainings of one recipe with some of its options varied, and what they say together."""

@@ -1,0 +1,1 @@
+"""One verb, one file or folder. A verb never imports a verb."""

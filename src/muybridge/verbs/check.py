@@ -1,0 +1,59 @@
+"""Decoding every clip and saying what is wrong with a data set, before anybody trains on it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from muybridge.checking.checking import CheckReport, check_catalog
+from muybridge.checking.summary import summarise
+from muybridge.console import STDERR, progress_on
+from muybridge.dataset.layouts import read_catalog
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """What a check found, and where it is written.
+
+    Attributes:
+        report: Every clip, the duplicates, the classes, and what each protocol would make of them.
+        folder: Holds check.json and check.csv.
+    """
+
+    report: CheckReport
+    folder: Path
+
+    def __str__(self) -> str:
+        return f"{summarise(self.report)}\nsaved: {self.folder / 'check.json'}, {self.folder / 'check.csv'}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result as plain values."""
+        return self.report.to_dict()
+
+
+def check(
+    clips: str | Path, *, out: str | Path | None = None, workers: int | None = None, console: Console = STDERR
+) -> CheckResult:
+    """Decode every clip fully, and find bad files, wrong headers, duplicates and leaks between sources.
+
+    Args:
+        clips: A folder with a sub-folder per class, a CSV (path, label, ...), or an HMDB-51 or UCF101 folder.
+        out: Folder for check.json and check.csv; default: ``<clips>-check`` in the current folder.
+        workers: Processes that decode; default: one per core.
+        console: Where progress is printed.
+
+    Raises:
+        UserError: If there are no clips, or the result cannot be written.
+    """
+    catalog = read_catalog(Path(clips))
+    with progress_on(console) as progress:
+        task = progress.add_task("decoding", total=len(catalog.clips))
+        report = check_catalog(
+            catalog,
+            workers=workers,
+            progress=lambda done, total: progress.update(task, completed=done, total=total),
+        )
+    folder = Path(out) if out else Path(f"{Path(clips).resolve().stem}-check")
+    report.save(folder)
+    return CheckResult(report, folder)

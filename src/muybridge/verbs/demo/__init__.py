@@ -1,0 +1,1 @@
+"""The demonstration: drawn clips, two protocols, one prediction."""

@@ -1,0 +1,1 @@
+"""A run's model for a faster engine, checked against torch."""

@@ -1,0 +1,235 @@
+"""Exporting a trained model for an engine, checked against torch before it counts.
+
+Notable: the check is part of the job. An export that disagrees with torch, or that costs more accuracy than allowed,
+is refused and leaves nothing behind. It is checked on training and validation clips; test clips decide nothing.
+"""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+from rich.console import Console
+
+from muybridge.console import STDERR, say
+from muybridge.dataset.catalog import Clip
+from muybridge.dataset.split import Part, Split
+from muybridge.errors import UserError, VideoError
+from muybridge.files import building_folder, content_hash
+from muybridge.inference.engines.engine import EngineName, Frames, Precision
+from muybridge.inference.engines.exports import EXPORT_FILE, EXPORTS_FOLDER, Export, Parity
+from muybridge.inference.exporting.writing import PRECISIONS, versions_of, write_model
+from muybridge.inference.recognizer import Recognizer
+from muybridge.inference.views import AS_TRAINED
+from muybridge.models.saving import WEIGHTS_FILE
+from muybridge.runs import RunFolder
+from muybridge.text import did_you_mean
+from muybridge.verbs.export.parity import FP32_DIFFERENCE, compare_engines, time_engines
+
+TOLERANCE_POINTS = 1.0
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """What an export left behind.
+
+    Attributes:
+        folder: Where it stands.
+        export: What it is, and what the check found.
+    """
+
+    folder: Path
+    export: Export
+
+    def __str__(self) -> str:
+        return "\n".join([str(self.export.parity), str(self.export.latency), f"export: {self.folder}"])
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result as plain values."""
+        return {
+            "folder": str(self.folder),
+            "engine": self.export.engine,
+            "precision": self.export.precision,
+            "parity": vars(self.export.parity),
+            "latency": vars(self.export.latency),
+            "versions": self.export.versions,
+        }
+
+
+def export(
+    run: str | Path,
+    *,
+    to: EngineName,
+    precision: Precision = "fp32",
+    force: bool = False,
+    out: str | Path | None = None,
+    clips: int = 128,
+    data: str | Path | None = None,
+    tolerance_points: float = TOLERANCE_POINTS,
+    console: Console = STDERR,
+) -> ExportResult:
+    """Export the model of a run for an engine, and check it against torch.
+
+    Args:
+        run: The run directory of a training.
+        to: The engine.
+        precision: What it computes in: torch has fp32 and bf16, onnx fp32 and int8, openvino all three.
+        force: Keep an export that does not pass the check. It is never picked by itself.
+        out: Folder to make; default: ``exports/<engine>-<precision>`` in the run. An export there is replaced.
+        clips: At most this many training clips are compared, and for int8 observed. Validation clips are all used.
+        data: Where the clips of the run lie now, if they were moved.
+        tolerance_points: Accuracy on the validation clips that it may cost, in percent points.
+        console: Where progress is printed.
+
+    Raises:
+        UserError: If there is no such run or kind of export, a package or the clips are missing, or the check
+            fails; then nothing is left behind.
+    """
+    run = Path(run)
+    _check_kind(to, precision)
+    if clips < 1:
+        raise UserError(f"--clips is {clips}; give 1 or more")
+    folder = RunFolder.trained(run)
+    recognizer = Recognizer.load(folder.model, device="cpu")
+    split = Split.load(folder.split)
+    validation = _clips_of(split, "validation", run, data)
+    training = _spread(_clips_of(split, "train", run, data), clips)
+    example = next(_views(recognizer, training), None)
+    if example is None:
+        raise UserError(f"none of {len(training)} training clips of {run} can be decoded")
+    target = Path(out) if out else run / EXPORTS_FOLDER / f"{to}-{precision}"
+    checksum = content_hash(folder.model / WEIGHTS_FILE)
+    with _replacing_export(target) as temporary:
+        metadata = {
+            "classes": list(recognizer.classes),
+            "preprocessing": recognizer.preprocessing,
+            "input": "frames_BTHWC: uint8 RGB, full range; B clips of T frames, H = W = size_px",
+            "output": "logits_BK: before the softmax",
+            "source_weights_sha256": checksum,
+        }
+        engine, folded = write_model(
+            temporary,
+            recognizer.net,
+            engine=to,
+            precision=precision,
+            example_THWC=example[0],
+            calibration=lambda: (view for views in _views(recognizer, training) for view in views),
+            calibration_clips=len(training),
+            metadata=metadata,
+        )
+        parity = compare_engines(
+            recognizer,
+            engine,
+            precision=precision,
+            training=training,
+            validation=validation,
+            tolerance_points=tolerance_points,
+            console=console,
+        )
+        if not parity.passed:
+            failing = _failing(parity, precision, tolerance_points)
+            if not force:
+                raise UserError(f"{to}-{precision} is refused, nothing is left behind: {failing}; or use --force")
+            say(console, f"kept in spite of its check: {failing}")
+        made = Export(
+            engine=to,
+            precision=precision,
+            classes=recognizer.classes,
+            preprocessing=recognizer.preprocessing,
+            source_weights_sha256=checksum,
+            folded=folded,
+            calibration_clips=len(training) if precision == "int8" else None,
+            parity=parity,
+            latency=time_engines(recognizer, engine, example),
+            versions=versions_of(to),
+            files={path.name: content_hash(path) for path in sorted(temporary.iterdir())},
+        )
+        made.save(temporary)
+    return ExportResult(target, made)
+
+
+def _check_kind(to: str, precision: str) -> None:
+    if to not in PRECISIONS:
+        raise UserError(f"--to {to} is unknown{did_you_mean(to, PRECISIONS)}")
+    if precision not in get_args(Precision):
+        raise UserError(f"--precision {precision} is unknown{did_you_mean(precision, get_args(Precision))}")
+    if precision not in PRECISIONS[to]:
+        others = [engine for engine, known in PRECISIONS.items() if precision in known]
+        raise UserError(
+            f"{to} does not compute in {precision} on a CPU; choose --precision {' or '.join(PRECISIONS[to])}, "
+            f"or --to {' or '.join(others)}"
+        )
+
+
+def _failing(parity: Parity, precision: Precision, tolerance_points: float) -> str:
+    limit = f"it may cost {tolerance_points:g} points of validation accuracy"
+    if precision == "fp32":
+        limit += f" and differ by {FP32_DIFFERENCE:g}"
+    return f"{parity}; {limit}"
+
+
+def _clips_of(split: Split, part: Part, run: Path, data: str | Path | None) -> tuple[Clip, ...]:
+    """Clips of one part, found under ``data`` if that is given.
+
+    Raises:
+        UserError: If there are none, or their files are gone.
+    """
+    found = split.clips_of(part)
+    if data is not None:
+        # A clip that lay outside the catalog's folder is not in its new place either.
+        found = tuple(
+            replace(clip, path=Path(data) / clip.path.relative_to(clip.root), root=Path(data))
+            if clip.path.is_relative_to(clip.root)
+            else clip
+            for clip in found
+        )
+    gone = [clip for clip in found if not clip.path.is_file()]
+    if gone or not found:
+        example = f" (for example {gone[0].path})" if gone else ""
+        raise UserError(
+            f"{len(gone)} of {len(found)} {part} clips of {run}, which the export is checked on, cannot be found"
+            f"{example}; say where the clips are with --data CLIPS"
+        )
+    return found
+
+
+def _spread(clips: Sequence[Clip], count: int) -> tuple[Clip, ...]:
+    """At most ``count`` clips, evenly over the list, which is sorted by class."""
+    return tuple(clips[i] for i in np.unique(np.linspace(0, len(clips) - 1, min(count, len(clips))).astype(int)))
+
+
+def _views(recognizer: Recognizer, clips: Sequence[Clip]) -> Iterator[list[Frames]]:
+    """The views of each clip that decodes."""
+    for clip in clips:
+        read = recognizer.read(clip, views=AS_TRAINED)
+        if not isinstance(read, VideoError):
+            yield read
+
+
+@contextmanager
+def _replacing_export(target: Path) -> Iterator[Path]:
+    """A temporary folder that takes the name ``target`` at the end, in place of an export that stands there.
+
+    Raises:
+        UserError: If something else stands there.
+    """
+    if target.exists() and not (target / EXPORT_FILE).is_file() and (not target.is_dir() or any(target.iterdir())):
+        raise UserError(f"{target} is there and is no export; name another folder with --out")
+    fresh, old = (target.with_name(f".{target.name}-{word}") for word in ("fresh", "old"))
+    for left_over in (fresh, old):
+        shutil.rmtree(left_over, ignore_errors=True)
+    made_parent = not target.parent.exists()
+    try:
+        with building_folder(fresh) as temporary:
+            yield temporary
+    except BaseException:
+        if made_parent and target.parent.is_dir() and not any(target.parent.iterdir()):
+            target.parent.rmdir()
+        raise
+    if target.exists():
+        target.rename(old)
+    fresh.rename(target)
+    shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,106 @@
+"""Comparing an exported model with the one in torch: the same answers, and how fast.
+
+Axes: V views, K classes.
+"""
+
+import statistics
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from rich.console import Console
+
+from muybridge.console import progress_on
+from muybridge.dataset.catalog import Clip
+from muybridge.errors import UserError, VideoError
+from muybridge.inference.engines.engine import Engine, Frames, Precision
+from muybridge.inference.engines.exports import Latency, Parity
+from muybridge.inference.recognizer import Recognizer
+from muybridge.inference.trained_model import read_ahead
+from muybridge.inference.views import AS_TRAINED
+from muybridge.system import processor_name
+
+FP32_DIFFERENCE = 1e-3
+"""Largest difference of a probability that another order of float32 sums may explain, with a wide margin."""
+WARM_UP_ROUNDS, ROUNDS = 5, 30
+
+
+def compare_engines(
+    recognizer: Recognizer,
+    engine: Engine,
+    *,
+    precision: Precision,
+    training: Sequence[Clip],
+    validation: Sequence[Clip],
+    tolerance_points: float,
+    console: Console,
+) -> Parity:
+    """Compare an engine with the recognizer it was exported from, as both are used: view by view, combined.
+
+    Args:
+        recognizer: The model in torch.
+        engine: What was exported from it.
+        precision: With fp32 the probabilities must agree; otherwise the accuracy on validation clips decides.
+        training: Training clips.
+        validation: Validation clips.
+        tolerance_points: Accuracy on validation clips that may be lost, in percent points.
+        console: Where progress is shown.
+
+    Raises:
+        UserError: If no validation clip can be decoded.
+    """
+    differences: list[float] = []
+    compared_training = changed = 0
+    correct = {"torch": 0, "engine": 0}
+    with progress_on(console) as progress:
+        clips = (*training, *validation)
+        reads = read_ahead(clips, lambda clip: recognizer.read(clip, views=AS_TRAINED), workers=None)
+        for number, read in enumerate(progress.track(reads, total=len(clips), description="comparing")):
+            if isinstance(read, VideoError):
+                continue
+            expected_K = recognizer.combined(recognizer.engine.score(read))
+            found_K = recognizer.combined(engine.score(read))
+            differences.append(float(np.abs(expected_K - found_K).max()))
+            changed += int(expected_K.argmax() != found_K.argmax())
+            if number < len(training):
+                compared_training += 1
+                continue
+            label = recognizer.classes.index(clips[number].label)
+            correct["torch"] += int(expected_K.argmax() == label)
+            correct["engine"] += int(found_K.argmax() == label)
+    validated = len(differences) - compared_training
+    if not validated:
+        raise UserError("no validation clip can be decoded, so the export cannot be checked")
+    lost = 100 * (correct["torch"] - correct["engine"]) / validated
+    largest = float(np.max(differences))
+    return Parity(
+        clips=len(differences),
+        training_clips=compared_training,
+        maximum_difference=largest,
+        changed_top1=changed,
+        validation_clips=validated,
+        torch_correct=correct["torch"],
+        correct=correct["engine"],
+        passed=lost <= tolerance_points and (precision != "fp32" or largest <= FP32_DIFFERENCE),
+    )
+
+
+def time_engines(recognizer: Recognizer, engine: Engine, views: list[Frames]) -> Latency:
+    """Time one clip in both, in turns, so that what else the machine does hits both alike."""
+    view = views[:1]
+    times: tuple[list[float], list[float]] = [], []
+    for number in range(WARM_UP_ROUNDS + ROUNDS):
+        for each, found in zip((engine, recognizer.engine), times, strict=True):
+            started = time.perf_counter()
+            each.score(view)
+            if number >= WARM_UP_ROUNDS:
+                found.append(1000 * (time.perf_counter() - started))
+    return Latency(
+        milliseconds=statistics.median(times[0]),
+        torch_milliseconds=statistics.median(times[1]),
+        rounds=ROUNDS,
+        frames=len(view[0]),
+        threads=torch.get_num_threads(),
+        processor=processor_name(),
+    )

@@ -1,0 +1,1 @@
+"""Fetching a published data set: download, unpack, check, count."""

@@ -1,0 +1,65 @@
+"""Naming the action in video files."""
+
+import glob
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from muybridge.console import STDERR, say
+from muybridge.dataset.layouts import VIDEO_SUFFIXES
+from muybridge.errors import UserError
+from muybridge.inference.loading import load
+from muybridge.inference.trained_model import Prediction
+from muybridge.inference.views import AS_TRAINED, Views
+
+
+def predict(
+    model: str | Path,
+    videos: Sequence[str | Path],
+    *,
+    views: Views = AS_TRAINED,
+    engine: str = "auto",
+    console: Console = STDERR,
+) -> Iterator[Prediction]:
+    """Name the action in videos, one prediction each, as they are done.
+
+    Args:
+        model: A run directory or a model folder.
+        videos: Files, folders or glob patterns (``clips/*.avi``).
+        views: Which views of each clip to combine; default: as the model was trained to be used.
+        engine: What computes: see ``muybridge.load``.
+        console: Where the choice of the engine is printed.
+
+    Yields:
+        A prediction per file, in order; one that does not decode has its error.
+
+    Raises:
+        UserError: If there is no model, or one of ``videos`` names nothing.
+    """
+    paths = find_videos(videos)
+    recognizer = load(model, engine=engine, announce=lambda why: say(console, why))
+    return recognizer.predict_files(paths, views=views)
+
+
+def find_videos(patterns: Sequence[str | Path]) -> list[Path]:
+    """Files, folders and glob patterns as a list of files.
+
+    Raises:
+        UserError: If one of them names nothing.
+    """
+    paths: list[Path] = []
+    for pattern in patterns:
+        path = Path(pattern)
+        if path.is_dir():
+            found = sorted(p for p in path.rglob("*") if p.suffix.lower() in VIDEO_SUFFIXES and p.is_file())
+            if not found:
+                raise UserError(f"no video files in {path}")
+        elif path.exists():
+            found = [path]
+        else:
+            found = sorted(Path(name) for name in glob.glob(str(pattern), recursive=True) if Path(name).is_file())
+            if not found:
+                raise UserError(f"no such file, folder or pattern: {pattern}")
+        paths += found
+    return paths

@@ -1,0 +1,1 @@
+"""A recipe with some options varied, compared on validation clips."""

@@ -1,0 +1,1 @@
+"""Finding frames by the packets of a file, without decoding all of it."""

@@ -1,0 +1,107 @@
+"""What one packet holds, told from its first bytes, for the three codecs where that look is short and decisive.
+
+- H.264 in length-prefixed form (MP4, MOV, MKV), progressive: one slice with first_mb_in_slice = 0 per packet;
+  decoding restarts at IDR pictures only, never at the recovery points of open GOPs. A picture whose slices
+  have nal_ref_idc = 0 is never predicted from.
+- MPEG-4 part 2 (most AVI data sets) without B pictures: one VOP per packet; restarts at I pictures. A VOP too
+  short to be a coded one repeats the picture before it, and gives no frame.
+- Motion JPEG: restarts everywhere.
+"""
+
+from collections.abc import Callable
+from enum import Enum, auto
+
+from av.video.codeccontext import VideoCodecContext
+
+from muybridge.video.index.h264_headers import read_header
+
+_H264_SLICE, _H264_IDR_SLICE, _H264_SPS = 1, 5, 7
+_H264_PARTITIONS = (2, 3, 4)
+_MPEG4_VOP = b"\x00\x00\x01\xb6"
+_MPEG4_I, _MPEG4_P = 0, 1
+# A VOP that is "not coded" takes 7 or 8 bytes with its start code, and one bit more for each second since the
+# picture before; a coded one has a bit per macroblock at least.
+_MPEG4_CODED_BYTES = 16
+_MACROBLOCK_PX = 16
+
+
+class PacketKind(Enum):
+    """What one packet holds, and who needs it."""
+
+    RESTART = auto()  # one picture that needs no other
+    REFERENCE = auto()  # one picture, that later ones may be predicted from
+    DISPOSABLE = auto()  # one picture that no other is predicted from
+    NO_PICTURE = auto()  # nothing that gives a frame
+
+
+# Members of an Enum are slow to look up, and this is done for every packet.
+_RESTART, _REFERENCE = PacketKind.RESTART, PacketKind.REFERENCE
+_DISPOSABLE, _NO_PICTURE = PacketKind.DISPOSABLE, PacketKind.NO_PICTURE
+
+# None: anything else.
+KindOf = Callable[[bytes], PacketKind | None]
+
+
+def kind_of_packets(context: VideoCodecContext) -> KindOf | None:
+    """The look at packets of this stream; None if there is none for its codec, or for what its header allows."""
+    if context.name == "h264":
+        return h264_kinds(context.extradata or b"")
+    if context.name == "mpeg4":
+        return mpeg4_kinds(context.width, context.height)
+    return mjpeg_kind if context.name == "mjpeg" else None
+
+
+def mjpeg_kind(data: bytes) -> PacketKind | None:
+    """The look at packets of motion JPEG."""
+    return _RESTART if data.startswith(b"\xff\xd8") else None
+
+
+def mpeg4_kinds(width_px: int, height_px: int) -> KindOf:
+    """The look at packets of MPEG-4 part 2 with pictures of this size."""
+    macroblocks = -(-width_px // _MACROBLOCK_PX) * -(-height_px // _MACROBLOCK_PX)
+    # In a tiny picture, a coded VOP can be as short.
+    is_empty_when_short = macroblocks > 8 * _MPEG4_CODED_BYTES
+
+    def kind(data: bytes) -> PacketKind | None:
+        start = data.find(_MPEG4_VOP)
+        if start < 0 or data.find(_MPEG4_VOP, start + 4) >= 0 or len(data) < start + 5:
+            return None
+        coding_type = data[start + 4] >> 6
+        if len(data) - start < _MPEG4_CODED_BYTES:
+            # Only where it stands alone and is a P picture: that is how encoders write it.
+            return _NO_PICTURE if is_empty_when_short and start == 0 and coding_type == _MPEG4_P else None
+        if coding_type == _MPEG4_I:
+            return _RESTART
+        return _REFERENCE if coding_type == _MPEG4_P else None
+
+    return kind
+
+
+def h264_kinds(extradata: bytes) -> KindOf | None:
+    """The look at packets of an H.264 stream with this header."""
+    header = read_header(extradata)
+    if header is None:
+        return None
+    length_bytes = header.length_bytes
+
+    def kind(data: bytes) -> PacketKind | None:
+        pictures, is_idr, is_reference, position = 0, False, False, 0
+        while position < len(data):
+            start = position + length_bytes
+            position = start + int.from_bytes(data[position:start])
+            if position < start + 2 or position > len(data):
+                return None
+            unit = data[start] & 31
+            if unit in _H264_PARTITIONS or unit == _H264_SPS:
+                return None
+            if unit in (_H264_SLICE, _H264_IDR_SLICE):
+                pictures += data[start + 1] >> 7  # first_mb_in_slice = 0 is coded as a single 1
+                is_idr |= unit == _H264_IDR_SLICE
+                is_reference |= data[start] & 0x60 != 0  # nal_ref_idc
+        if pictures != 1:
+            return None
+        if is_idr:
+            return _RESTART
+        return _REFERENCE if is_reference else _DISPOSABLE
+
+    return kind

@@ -1,0 +1,47 @@
+"""Which recipe a training without --recipe takes."""
+
+import pytest
+
+from muybridge import api
+from muybridge.errors import UserError
+from muybridge.models.weights import published
+from muybridge.recipes.store import load_recipe
+from muybridge.verbs.train.default_recipe import available_recipe
+
+
+@pytest.fixture
+def nothing_to_download(monkeypatch, tmp_path):
+    """Publishers that do not answer, and an empty download cache."""
+    monkeypatch.setattr(published, "SOURCES", dict.fromkeys(published.SOURCES, "http://127.0.0.1:9/"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.mark.parametrize(
+    ("at_hand", "recipe"),
+    [
+        (("mobilenet", "i3d", "alexnet"), "default"),
+        (("i3d", "alexnet"), "best"),
+        (("alexnet",), "modern-alexnet"),
+    ],
+)
+def test_the_first_recipe_whose_weights_are_at_hand(
+    shared, nothing_to_download, monkeypatch, tmp_path, at_hand, recipe
+):
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    for name in at_hand:
+        for path in (shared / "weights").glob(f"{name}*.safetensors"):
+            (folder / path.name).symlink_to(path)
+    monkeypatch.setenv("MUYBRIDGE_WEIGHTS", str(folder))
+    notes = []
+    assert available_recipe(notes.append) == recipe
+    assert len(notes) == (recipe != "default")
+    assert all(f"recipe {recipe}, with {folder}" in note and "cannot download" in note for note in notes)
+
+
+def test_without_any_weights_the_error_is_that_of_the_default(nothing_to_download, monkeypatch, tmp_path, clips):
+    monkeypatch.setenv("MUYBRIDGE_WEIGHTS", str(tmp_path))
+    recipe = available_recipe(lambda note: None)
+    with pytest.raises(UserError, match=r"cannot download .*mobilenet.*MUYBRIDGE_WEIGHTS"):
+        api.train(clips, load_recipe(recipe), run=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
