@@ -20,12 +20,12 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from cost import measure_cost
 from muybridge.dataset.split import Split
 from muybridge.files import read_json, write_json
 from muybridge.inference.loading import load
 from muybridge.inference.recognizer import Recognizer
 from muybridge.inference.views import AS_TRAINED
-from muybridge.models.cost import measure_cost
 from reproduction import PROTOCOLS, Ensemble, test, validation
 
 PROTOCOL = "grouped"

@@ -1,17 +1,8 @@
 """What several benchmarks need."""
 
 import statistics
-from collections.abc import Sequence
-from typing import TypeVar
 
 import numpy as np
-
-T = TypeVar("T")
-
-
-def spread(items: Sequence[T], count: int) -> list[T]:
-    """At most ``count`` of the items, evenly spread over the list."""
-    return [items[i] for i in np.linspace(0, len(items) - 1, min(count, len(items))).astype(int)]
 
 
 def show(name: str, values: list[float]) -> None:

@@ -28,7 +28,7 @@ import av
 import cv2
 import numpy as np
 
-from common import spread
+from muybridge.sequences import spread
 from muybridge.video.container import open_video
 from muybridge.video.decoding import read_sampled
 from muybridge.video.sampling import UniformSampler

@@ -29,12 +29,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from common import show, spread
+from common import show
 from muybridge.dataset.layouts import read_catalog
 from muybridge.pipeline.frame_cache import FrameCache
 from muybridge.pipeline.loader import ClipDataset
 from muybridge.recipes.augment import AugmentConfig
 from muybridge.recipes.cache import CacheConfig
+from muybridge.sequences import spread
 from muybridge.system import keep_freed_memory
 from muybridge.video.sampling import UniformSampler
 

@@ -16,13 +16,14 @@ import cv2
 import numpy as np
 import torch
 
-from common import show, spread
+from common import show
 from muybridge.dataset.layouts import read_catalog
 from muybridge.pipeline.augmentation import augment
 from muybridge.pipeline.frame_cache import FrameCache
 from muybridge.pipeline.loader import ClipDataset
 from muybridge.recipes.augment import AugmentConfig
 from muybridge.recipes.cache import CacheConfig
+from muybridge.sequences import spread
 from muybridge.system import processor_name
 from muybridge.video.decoding import read_sampled
 from muybridge.video.sampling import UniformSampler

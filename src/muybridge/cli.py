@@ -35,8 +35,8 @@ def _recipe_values(app: App, commands: tuple[str, ...], arguments: ArgumentColle
     if commands == ("train",) and not chosen and "--clips" in given and Path(given["--clips"]).exists():
         from muybridge import api
 
-        name = api.available_recipe(_say)
-    if name:
+        recipe_config(*api.available_recipe(_say))(app, commands, arguments)
+    elif name:
         recipe_config(*read_values(name))(app, commands, arguments)
 
 

@@ -42,6 +42,16 @@ def available_memory() -> int:
     raise UserError("this system does not tell how much memory is free; give --batch-size a number")
 
 
+def peak_memory() -> int | None:
+    """Most bytes of memory that this process has held; None where the system does not say (Windows)."""
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak  # Linux counts in kibibytes
+
+
 def processor_name() -> str:
     """The processor's model, or what the system says in its place."""
     path = Path("/proc/cpuinfo")

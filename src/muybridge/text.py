@@ -46,3 +46,23 @@ def counted(number: int, noun: str) -> str:
     """A number with its noun in the right form: `1 clip`, `2 clips`, `3 classes`."""
     plural = f"{noun}es" if noun.endswith("s") else f"{noun}s"
     return f"{number} {noun if number == 1 else plural}"
+
+
+def percent(share: float | None) -> str:
+    """A share 0..1, such as ``91.0 %``; a dash where it is undefined."""
+    return "–" if share is None else f"{100 * share:.1f} %"
+
+
+def share_range(low: float, high: float, *, dash: str = "-") -> str:
+    """Two shares 0..1 in percent, such as ``86.1-94.3``."""
+    return f"{100 * low:.1f}{dash}{100 * high:.1f}"
+
+
+def points(gain: float) -> str:
+    """A difference of two shares in percentage points with its sign, such as ``+3.2``."""
+    return f"{100 * gain:+.1f}"
+
+
+def number(count: int) -> str:
+    """A whole number in groups of three digits, by thin spaces: ``3 228 864``."""
+    return f"{count:,}".replace(",", "\u202f")

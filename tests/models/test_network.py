@@ -2,9 +2,9 @@ import dataclasses
 
 import pytest
 import torch
+from benchmarks.cost import measure_cost
 from torch import nn
 
-from muybridge.models.cost import measure_cost
 from muybridge.models.heads.fusion import LateFusion, TwoPathways
 from muybridge.models.network import RecognizerNet, build
 from muybridge.recipes.model import ModelConfig

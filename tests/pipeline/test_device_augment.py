@@ -43,6 +43,3 @@ def test_where_it_is_done():
     assert not augments_on_device(AugmentConfig(device="auto"), cuda=False)
     with pytest.raises(UserError, match="no CUDA GPU"):
         augments_on_device(AugmentConfig(device="gpu"), cuda=False)
-    assert not augments_on_device(AugmentConfig(randaugment=2), cuda=True)
-    with pytest.raises(UserError, match="randaugment"):
-        augments_on_device(AugmentConfig(device="gpu", randaugment=2), cuda=True)

@@ -6,8 +6,9 @@ import pytest
 
 from muybridge.dataset.catalog import Clip
 from muybridge.errors import UserError
+from muybridge.pipeline.cache_file import DamagedEntryError
 from muybridge.pipeline.cache_folder import FRAMES_SUFFIX
-from muybridge.pipeline.frame_cache import DamagedEntryError, FrameCache, read_entry
+from muybridge.pipeline.frame_cache import FrameCache, read_entry
 from muybridge.recipes.cache import CacheConfig
 from muybridge.video.decoding import read_sampled
 from muybridge.video.sampling import EverySampler, Sampler, UniformSampler
@@ -88,11 +89,11 @@ def test_a_damaged_entry_is_noticed_and_rebuilt(tmp_path, make_clip, damage):
         path.unlink()
     if damage != "gone":
         with pytest.raises(DamagedEntryError):
-            read_entry(path, verify=True)
+            read_entry(path)
     again = make_cache(tmp_path / "cache")
     again.build([clip], workers=1)
     np.testing.assert_array_equal(again.read(clip, range(5)), truth)
-    read_entry(path, verify=True)
+    read_entry(path)
 
 
 def test_an_entry_dropped_by_another_process_is_rebuilt(tmp_path, make_clip):

@@ -1,17 +1,15 @@
 import dataclasses
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
 from muybridge.errors import UserError
 from muybridge.models.network import RecognizerNet, build
-from muybridge.pipeline.batches import ActivationBatch, Batch
+from muybridge.pipeline.batches import Batch
 from muybridge.recipes.model import PENALTIES, ModelConfig
 from muybridge.recipes.training import TrainingConfig
 from muybridge.training.fitting import encodes_in_bf16, uses_bf16, worker_count
-from muybridge.training.mixing import mix_clips
 from muybridge.training.module import RecognizerModule, make_optimizer, rate_factor
 
 
@@ -148,48 +146,9 @@ def test_precision_and_workers():
     assert 0 <= worker_count(-1) <= 8
 
 
-@pytest.mark.parametrize("options", [{"mixup": 0.4}, {"cutmix": 1.0}], ids=["mixup", "cutmix"])
-@pytest.mark.parametrize("class_weights", [False, True])
-def test_the_loss_of_mixed_clips_by_hand(net, options, class_weights):
-    config = TrainingConfig(label_smoothing=0.2, class_weights=class_weights, seed=3, **options)
-    module = RecognizerModule(net, config, class_counts=[1, 2, 5], batches_per_epoch=4)
-    logged = {}
-    module.log = lambda name, value, **_: logged.update({name: value.item()})
-    net.eval()
-    torch.manual_seed(0)
-    frames = torch.randint(0, 255, (3, 2, 32, 32, 3), dtype=torch.uint8)
-    batch = Batch(frames, torch.tensor([2, 2, 1]), torch.tensor([0, 1, 2]))
-    loss = module.training_step(batch, 2)
-    clip, targets_BK = mix_clips(
-        batch.frames_BTHWC,
-        batch.lengths_B,
-        torch.eye(3),
-        mixup=config.mixup,
-        cutmix=config.cutmix,
-        generator=np.random.default_rng([3, 3, 2]),
-        space=(2, 3),
-    )
-    assert targets_BK.max(dim=1).values.min() < 0.99
-    logits_BK = net(clip, batch.lengths_B)
-    smoothed_BK = 0.8 * targets_BK + 0.2 / 3
-    weights_K = 8 / (3 * torch.tensor([1.0, 2.0, 5.0])) if class_weights else torch.ones(3)
-    expected = -(smoothed_BK * weights_K * logits_BK.log_softmax(1)).sum() / (targets_BK @ weights_K).sum()
-    torch.testing.assert_close(loss, expected)
-    assert logged["train_loss"] == pytest.approx(loss.item())
-    assert logged["train_accuracy"] == pytest.approx(
-        (logits_BK.argmax(1) == targets_BK.argmax(1)).float().mean().item()
-    )
-    torch.testing.assert_close(module.training_step(batch, 2), loss)
-    assert module.training_step(batch, 3) != loss
-
-
 @pytest.mark.parametrize(
     ("options", "name"),
     [
-        ({"mixup": -0.1}, "mixup"),
-        ({"mixup": 0.2, "batch_size": 1}, "mixup"),
-        ({"cutmix": 1.0, "batch_size": 1}, "cutmix"),
-        ({"ema": 1.0}, "ema"),
         ({"layer_decay": 0.0}, "layer_decay"),
         ({"layer_decay": 1.1}, "layer_decay"),
         ({"unfreeze_every": -1}, "unfreeze_every"),
@@ -210,33 +169,3 @@ def test_the_schedule_counts_optimiser_steps(net):
     head = next(n for n, group in enumerate(configured["optimizer"].param_groups) if group["depth"] is None)
     factors = [schedule.lr_lambdas[head](step) for step in range(7)]
     assert factors == [rate_factor(step, total=6, warmup=3, kind="cosine") for step in range(7)]
-
-
-@pytest.mark.parametrize(("trainable", "space"), [("none", None), ("last-7", (3, 4))], ids=["features", "maps"])
-@pytest.mark.parametrize("options", [{"mixup": 0.4}, {"cutmix": 1.0}], ids=["mixup", "cutmix"])
-def test_kept_activations_are_mixed_where_pixels_are_not_seen(trainable, space, options):
-    torch.manual_seed(0)
-    net = build(ModelConfig(width=0.25, weights="none", trainable=trainable, head_widths=(8,)), 3)
-    config = TrainingConfig(label_smoothing=0, **options)
-    module = RecognizerModule(net, config, class_counts=[1, 1, 1], batches_per_epoch=1)
-    module.log = lambda *args, **kwargs: None
-    net.eval()
-    frames = torch.randint(0, 255, (3, 4, 64, 64, 3), dtype=torch.uint8)
-    activations = net.encode_lower(frames).detach().half()
-    assert activations.ndim == (3 if space is None else 5)
-    lengths_B, labels_B = torch.tensor([4, 2, 3]), torch.tensor([0, 1, 2])
-    loss = module.training_step(ActivationBatch(activations, lengths_B, lengths_B, labels_B), 1)
-    mixed, targets_BK = mix_clips(
-        activations,
-        lengths_B,
-        torch.eye(3),
-        mixup=config.mixup,
-        cutmix=config.cutmix,
-        generator=np.random.default_rng([0, 3, 1]),
-        space=space,
-    )
-    logits_BK = net.classify(net.encode_upper(mixed, lengths_B), lengths_B)
-    torch.testing.assert_close(loss, -(targets_BK * logits_BK.log_softmax(1)).sum() / 3)
-    plain = RecognizerModule(net, TrainingConfig(label_smoothing=0), class_counts=[1, 1, 1], batches_per_epoch=1)
-    plain.log = module.log
-    assert plain.training_step(ActivationBatch(activations, lengths_B, lengths_B, labels_B), 1) != loss

@@ -12,9 +12,8 @@ import numpy as np
 
 from muybridge.errors import UserError
 from muybridge.evaluation.intervals import GroupInterval, bootstrap_gain_by_group
-from muybridge.evaluation.phrases import points
 from muybridge.inference.predictions import Predictions
-from muybridge.text import counted, only_in_each, shortened
+from muybridge.text import counted, only_in_each, points, shortened
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ from muybridge.evaluation.metrics import (
     topk_correct,
 )
 from muybridge.inference.predictions import Predictions
+from muybridge.text import percent, share_range
 
 _TOP_K = 5
 
@@ -152,13 +153,13 @@ class Evaluation:
         if self.top5 is not None:
             lines.append(f"top-5 {_describe(self.top5, protocol=self.protocol)}")
         lines.append(
-            f"mean class accuracy {_percent(self.mean_class.value)} % ({self.mean_class.classes} classes, "
+            f"mean class accuracy {percent(self.mean_class.value)} ({self.mean_class.classes} classes, "
             f"{self.top1.clips} clips; protocol {self.protocol}; {100 * self.top1.wilson.level:g} %: "
             f"{_describe_groups(self.mean_class.by_group)})"
         )
         if self.calibration.error is not None and self.negative_log_likelihood is not None:
             lines.append(
-                f"expected calibration error {_percent(self.calibration.error)} %, "
+                f"expected calibration error {percent(self.calibration.error)}, "
                 f"negative log likelihood {self.negative_log_likelihood:.3f}"
             )
         if self.top1.by_group.too_narrow:
@@ -292,18 +293,10 @@ def _no_groups(ungrouped: int) -> GroupInterval:
     return GroupInterval(None, 0, f"the source group of {ungrouped} clips is unknown")
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f}"
-
-
-def _span(interval: Interval) -> str:
-    return f"{_percent(interval.low)}-{_percent(interval.high)}"
-
-
 def _describe(accuracy: Accuracy, *, protocol: str) -> str:
     return (
-        f"{_percent(accuracy.value)} % ({accuracy.correct} of {accuracy.clips} clips; protocol {protocol}; "
-        f"{100 * accuracy.wilson.level:g} %: Wilson {_span(accuracy.wilson)}, "
+        f"{percent(accuracy.value)} ({accuracy.correct} of {accuracy.clips} clips; protocol {protocol}; "
+        f"{100 * accuracy.wilson.level:g} %: Wilson {share_range(accuracy.wilson.low, accuracy.wilson.high)}, "
         f"{_describe_groups(accuracy.by_group)})"
     )
 
@@ -311,7 +304,7 @@ def _describe(accuracy: Accuracy, *, protocol: str) -> str:
 def _describe_groups(by_group: GroupInterval) -> str:
     if by_group.interval is None:
         return f"by source group none: {by_group.reason}"
-    return f"by {by_group.groups} source groups {_span(by_group.interval)}"
+    return f"by {by_group.groups} source groups {share_range(by_group.interval.low, by_group.interval.high)}"
 
 
 def _group_dict(by_group: GroupInterval) -> dict[str, Any]:

@@ -1,21 +1,12 @@
 """How the report writes a figure: shares as percent, gains in points, intervals with their reason if there is none."""
 
 from muybridge.evaluation.intervals import GroupInterval, Interval
-
-
-def percent(share: float | None) -> str:
-    """A share 0..1, such as ``91.0 %``; a dash where it is undefined."""
-    return "–" if share is None else f"{100 * share:.1f} %"
-
-
-def points(gain: float) -> str:
-    """A difference of two shares in percentage points with its sign, such as ``+3.2``."""
-    return f"{100 * gain:+.1f}"
+from muybridge.text import points, share_range
 
 
 def span(interval: Interval | None) -> str:
     """An interval of a share, such as ``86.1–94.3 %``."""
-    return "–" if interval is None else f"{100 * interval.low:.1f}–{100 * interval.high:.1f} %"
+    return "–" if interval is None else share_range(interval.low, interval.high, dash="–") + " %"
 
 
 def by_group(result: GroupInterval) -> str:
@@ -31,8 +22,3 @@ def gain_span(result: GroupInterval) -> str:
         return f"no interval: {result.reason}"
     low, high = points(result.interval.low), points(result.interval.high)
     return f"{100 * result.interval.level:g} %, paired: {low} to {high} ({result.groups} groups)"
-
-
-def number(count: int) -> str:
-    """A whole number in groups of three digits, by thin spaces: ``3 228 864``."""
-    return f"{count:,}".replace(",", "\u202f")

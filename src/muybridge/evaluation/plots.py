@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from muybridge.evaluation.metrics import Calibration, ClassMetrics
 from muybridge.files import replacing
-from muybridge.text import abbreviated, printable
+from muybridge.text import abbreviated, percent, printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -206,7 +206,7 @@ def plot_reliability(calibration: Calibration, path: Path) -> None:
         top.plot([0, 100], [0, 100], linestyle="--", color=GREY, linewidth=1)
         top.set_ylim(0, 101)
         top.set_ylabel("accuracy, %")
-        top.set_title(f"Calibration (expected error {100 * (calibration.error or 0.0):.1f} %)")
+        top.set_title(f"Calibration (expected error {percent(calibration.error or 0.0)})")
         figure.legend(loc="outside lower center", ncols=2)
         bottom.bar(left, [entry.clips for entry in filled], width, align="edge", color=GREY, edgecolor="white")
         bottom.yaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))

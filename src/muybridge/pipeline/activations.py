@@ -2,8 +2,8 @@
 
 Notable: variant v of a training clip is exactly the batch item that the plain path would have made in epoch v, with
 its temporal jitter and augmentation; validation has one variant without either. An entry's name is a hash over all
-it depends on: the frames' own key, the random draw, and the network's frozen weights (``identity``). An entry is an
-uncompressed .npz, whose parts carry checksums: a damaged one is computed anew, never used.
+it depends on: the frames' own key, the random draw, and the network's frozen weights (``identity``). A damaged
+entry is computed anew, never used.
 
 Axes: B batch, T frames, S steps in time of the activations, D features, H, W, C.
 """
@@ -11,21 +11,19 @@ Axes: B batch, T frames, S steps in time of the activations, D features, H, W, C
 import hashlib
 import json
 import os
-import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from torch.utils.data import Dataset
 
 from muybridge.errors import UserError
-from muybridge.files import replacing
-from muybridge.pipeline.batches import ActivationItem, Activations, Item, collate_activations
+from muybridge.pipeline.batches import ActivationItem, Item, collate_activations
+from muybridge.pipeline.cache_file import DamagedEntryError, read_cache_file, write_cache_file
 from muybridge.pipeline.cache_folder import FEATURES_SUFFIX, entry_path, make_room
 from muybridge.pipeline.loader import ClipDataset
 
-VERSION = 1
+VERSION = 2
 ENCODED_TOGETHER = 8
 _VARIANT = 2  # keeps this stream of random numbers apart from those of the loader
 
@@ -101,14 +99,14 @@ class ActivationDataset(Dataset[ActivationItem]):
         variant = int(order[place])
         try:
             return self._read(variant, index)
-        except (FileNotFoundError, zipfile.BadZipFile, ValueError, KeyError, EOFError):
+        except (FileNotFoundError, DamagedEntryError):
             # Dropped by another process to keep the budget, or damaged.
             list(self._computed([(variant, index)]))
             return self._read(variant, index)
 
     def _read(self, variant: int, index: int) -> ActivationItem:
-        with np.load(self._paths[variant, index], allow_pickle=False) as entry:
-            return ActivationItem(entry["activations"], int(entry["frame_count"]), self.labels[index])
+        file = read_cache_file(self._paths[variant, index])
+        return ActivationItem(np.array(file.map()), file.values["frame_count"], self.labels[index])
 
     def _computed(self, keys: Sequence[tuple[int, int]]) -> Iterator[list[tuple[int, int]]]:
         """Compute and write entries; yields the keys of each batch."""
@@ -119,7 +117,7 @@ class ActivationDataset(Dataset[ActivationItem]):
             if not np.isfinite(kept).all():
                 raise UserError("the encoder's features exceed 16-bit floats; train with --cache.features off")
             for (key, item), activations in zip(batch, kept, strict=True):
-                _write(self._paths[key], activations, frame_count=len(item.frames_THWC))
+                write_cache_file(self._paths[key], activations, {"frame_count": len(item.frames_THWC)})
             yield [key for key, _ in batch]
 
     collate = staticmethod(collate_activations)
@@ -142,8 +140,3 @@ def _equally_long(
         batch.append((key, item))
     if batch:
         yield batch
-
-
-def _write(path: Path, activations: Activations, *, frame_count: int) -> None:
-    with replacing(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, activations=activations, frame_count=np.int64(frame_count))

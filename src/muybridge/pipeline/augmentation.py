@@ -18,7 +18,6 @@ import cv2
 import numpy as np
 
 from muybridge.pipeline.affine import Frames, Matrix, about_centre, apply_affine, compose
-from muybridge.pipeline.randaugment import randaugment
 from muybridge.recipes.augment import AugmentConfig
 
 # Bounds of a crop's aspect, against that of the whole frame.
@@ -128,4 +127,4 @@ def augment(frames_THWC: Frames, config: AugmentConfig, generator: np.random.Gen
     if gain != 1:
         scaled = cv2.convertScaleAbs(frames_THWC.reshape(-1), alpha=gain)
         frames_THWC = np.asarray(scaled, dtype=np.uint8).reshape(frames_THWC.shape)
-    return randaugment(frames_THWC, generator, operations=config.randaugment, magnitude=config.randaugment_magnitude)
+    return frames_THWC

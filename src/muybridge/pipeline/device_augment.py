@@ -15,16 +15,14 @@ from muybridge.recipes.augment import AugmentConfig
 
 
 def augments_on_device(config: AugmentConfig, *, cuda: bool) -> bool:
-    """Resolve ``augment.device``; auto is the GPU where there is one, and RandAugment is not asked for.
+    """Resolve ``augment.device``; auto is the GPU where there is one.
 
     Raises:
-        UserError: If a GPU is asked for that is not there, or for what it cannot do.
+        UserError: If a GPU is asked for that is not there.
     """
     if config.device == "gpu" and not cuda:
         raise UserError("augment.device is gpu, but torch finds no CUDA GPU here; leave it at auto")
-    if config.device == "gpu" and config.randaugment:
-        raise UserError("augment.randaugment is done by the loader alone; leave augment.device at auto")
-    return cuda and config.device != "cpu" and not config.randaugment
+    return cuda and config.device != "cpu"
 
 
 def augment_batch(frames_BTHWC: Tensor, matrices_B23: Tensor, gains_B: Tensor) -> Tensor:

@@ -5,8 +5,8 @@ changed clip or setting can never meet stale frames. An entry carries a checksum
 use in a process; a damaged or vanished entry is rebuilt from its clip. Entries are written whole or not at all,
 so processes can share a folder. The folder keeps to a byte budget by dropping the least recently used entries.
 
-An entry is one file: magic, header length, JSON header, payload. Raw payloads are memory-mapped per read and
-closed again, so that mapped pages never pile up in the process's resident memory.
+Raw frames are memory-mapped per read and closed again (see ``cache_file``), so that mapped pages never pile up in the
+process's resident memory. As JPEG, the images lie one behind the other.
 
 Axes: T frames, H height, W width, C channels (RGB).
 """
@@ -14,13 +14,11 @@ Axes: T frames, H height, W width, C channels (RGB).
 import hashlib
 import json
 import os
-import struct
-import zlib
 from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -28,16 +26,16 @@ import numpy.typing as npt
 
 from muybridge.dataset.catalog import Clip
 from muybridge.errors import UserError, VideoError
-from muybridge.files import content_hash, replacing
+from muybridge.files import content_hash
 from muybridge.pipeline.affine import Frames
+from muybridge.pipeline.cache_file import CacheFile, DamagedEntryError, read_cache_file, write_cache_file
 from muybridge.pipeline.cache_folder import FRAMES_SUFFIX, default_cache_folder, entry_path, make_room
 from muybridge.recipes.cache import CacheConfig
 from muybridge.video.decoding import read_sampled
 from muybridge.video.picture import to_jpeg
 from muybridge.video.sampling import Sampler
 
-MAGIC = b"MUYFRM01"
-VERSION = 1
+VERSION = 2
 JPEG_QUALITY = 90
 # Measured on H.264 and MPEG-4 clips at 112-224 px: JPEG at quality 90 takes about a twelfth of raw RGB.
 JPEG_SHRINK = 12
@@ -47,36 +45,19 @@ TYPICAL_FRAME_COUNT = 190
 
 @dataclass(frozen=True)
 class Entry:
-    """The header of one cached clip.
+    """One cached clip.
 
     Attributes:
-        path: The cache file.
+        file: Its cache file.
         frame_count: Frames the clip decodes to (within its start and end, if it has them).
         views: For each view of the sampler, positions into the stored frames.
-        shape_THWC: Shape of the stored frames.
-        format: ``"raw"`` or ``"jpeg"``.
-        offsets: Byte ranges of the JPEG images in the payload (T + 1 numbers); empty for raw.
-        payload_offset: Where the payload starts in the file.
-        checksum: CRC-32 of the payload.
+        offsets: Byte ranges of the JPEG images (T + 1 numbers); empty for raw frames.
     """
 
-    path: Path
+    file: CacheFile
     frame_count: int
-    views: tuple[tuple[int, ...], ...]
-    shape_THWC: tuple[int, int, int, int]
-    format: Literal["raw", "jpeg"]
-    offsets: tuple[int, ...]
-    payload_offset: int
-    checksum: int
-
-    @property
-    def payload_bytes(self) -> int:
-        """Length of the payload in bytes."""
-        return self.offsets[-1] if self.format == "jpeg" else int(np.prod(self.shape_THWC))
-
-
-class DamagedEntryError(Exception):
-    """A cache file that is not what was written; it is rebuilt, never used."""
+    views: list[list[int]]
+    offsets: list[int]
 
 
 @dataclass
@@ -173,14 +154,14 @@ class FrameCache:
     def entry(self, clip: Clip) -> Entry:
         """The verified header of a clip's entry, rebuilt first if it is damaged or gone."""
         known = self._entries.get(clip.id)
-        if known is not None and known.path.exists():
+        if known is not None and known.file.path.exists():
             return known
         path = self._paths[clip.id]
         try:
-            entry = read_entry(path, verify=True)
+            entry = read_entry(path)
         except (DamagedEntryError, FileNotFoundError):
             self._decode(clip)
-            entry = read_entry(path, verify=True)
+            entry = read_entry(path)
         self._entries[clip.id] = entry
         return entry
 
@@ -278,86 +259,44 @@ def write_entry(
         frame_count: Frames the clip decodes to.
         format: How frames are stored.
     """
+    values = {"frame_count": frame_count, "views": [np.asarray(view).tolist() for view in views], "offsets": []}
     if format == "jpeg":
         images = [to_jpeg(frame, quality=JPEG_QUALITY) for frame in frames_THWC]
-        payload = b"".join(images)
-        offsets = [0, *np.cumsum([len(image) for image in images]).tolist()]
+        values["offsets"] = [0, *np.cumsum([len(image) for image in images]).tolist()]
+        write_cache_file(path, np.frombuffer(b"".join(images), dtype=np.uint8), values)
     else:
-        payload, offsets = np.ascontiguousarray(frames_THWC).tobytes(), []
-    header = json.dumps(
-        {
-            "frame_count": frame_count,
-            "views": [np.asarray(view).tolist() for view in views],
-            "shape_THWC": list(frames_THWC.shape),
-            "format": format,
-            "offsets": offsets,
-            "checksum": zlib.crc32(payload),
-        }
-    ).encode()
-    with replacing(path) as temporary, temporary.open("wb") as file:
-        file.write(MAGIC + struct.pack("<I", len(header)) + header)
-        file.write(payload)
+        write_cache_file(path, frames_THWC, values)
 
 
-def read_entry(path: Path, *, verify: bool) -> Entry:
-    """Read the header of a cache file.
-
-    Args:
-        path: The cache file.
-        verify: Also read the payload and compare its checksum.
+def read_entry(path: Path) -> Entry:
+    """Read and verify one clip's entry.
 
     Raises:
         DamagedEntryError: If the file is not whole.
         FileNotFoundError: If there is no such file.
     """
-    with path.open("rb") as file:
-        start = file.read(len(MAGIC) + 4)
-        if len(start) != len(MAGIC) + 4 or not start.startswith(MAGIC):
-            raise DamagedEntryError(path)
-        (length,) = struct.unpack("<I", start[len(MAGIC) :])
-        try:
-            header: dict[str, Any] = json.loads(file.read(length))
-            entry = Entry(
-                path=path,
-                frame_count=int(header["frame_count"]),
-                views=tuple(tuple(view) for view in header["views"]),
-                shape_THWC=tuple(header["shape_THWC"]),
-                format=header["format"],
-                offsets=tuple(header["offsets"]),
-                payload_offset=len(start) + length,
-                checksum=header["checksum"],
-            )
-        except (ValueError, KeyError, TypeError) as error:
-            raise DamagedEntryError(path) from error
-        if path.stat().st_size != entry.payload_offset + entry.payload_bytes:
-            raise DamagedEntryError(path)
-        if verify:
-            checksum = 0
-            while block := file.read(1 << 22):
-                checksum = zlib.crc32(block, checksum)
-            if checksum != entry.checksum:
-                raise DamagedEntryError(path)
-    return entry
+    file = read_cache_file(path)
+    try:
+        return Entry(file, **file.values)
+    except TypeError as error:
+        raise DamagedEntryError(path) from error
 
 
 def read_frames_at(entry: Entry, positions: Sequence[int] | npt.NDArray[np.int64]) -> Frames:
     """Copy frames out of a cache file.
 
     Args:
-        entry: The file's header.
+        entry: The clip's entry.
         positions: Positions into the stored frames.
 
     Returns:
         frames_THWC, uint8 RGB.
     """
-    if entry.format == "raw":
-        stored = np.memmap(entry.path, mode="r", dtype=np.uint8, offset=entry.payload_offset, shape=entry.shape_THWC)
+    stored = entry.file.map()
+    if not entry.offsets:
         return np.asarray(stored[np.asarray(positions)])
-    data = np.memmap(entry.path, mode="r", dtype=np.uint8, offset=entry.payload_offset)
-    frames_THWC = np.empty((len(positions), *entry.shape_THWC[1:]), dtype=np.uint8)
-    for target, position in zip(frames_THWC, positions, strict=True):
-        image = cv2.imdecode(data[entry.offsets[position] : entry.offsets[position + 1]], cv2.IMREAD_COLOR_RGB)
-        if image is None:
-            raise DamagedEntryError(entry.path)
-        target[:] = image
-    return frames_THWC
+    frames = []
+    for position in positions:
+        image = stored[entry.offsets[position] : entry.offsets[position + 1]]
+        frames.append(np.asarray(cv2.imdecode(image, cv2.IMREAD_COLOR_RGB), dtype=np.uint8))
+    return np.stack(frames)

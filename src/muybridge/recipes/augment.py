@@ -34,12 +34,6 @@ class AugmentConfig:
     """Take a random part of the frame, at least this share of its area, with its aspect changed by up to a third.
     For example 0.5; 1 is off (not in the report)."""
 
-    randaugment: int = 0
-    """RandAugment: how many operations on colours and geometry are drawn for each clip, for example 2."""
-
-    randaugment_magnitude: float = 9.0
-    """How strong RandAugment's operations are, from 0 to 10."""
-
     device: AugmentDevice = "auto"
     """Where it is done: in the loader's processes (cpu) or, batch by batch, on the GPU; auto: on a GPU if there is one.
     The draws are the same, pixels differ by rounding."""
@@ -53,7 +47,7 @@ class AugmentConfig:
         Raises:
             UserError: For a value outside its range.
         """
-        limits = {"zoom": 1, "rotation_degrees": 180, "shift": 1, "brightness": 1, "randaugment_magnitude": 10}
+        limits = {"zoom": 1, "rotation_degrees": 180, "shift": 1, "brightness": 1}
         for name, limit in limits.items():
             if not 0 <= getattr(self, name) <= limit:
                 raise UserError(f"augment.{name} is {getattr(self, name)}; give a number from 0 to {limit}")
@@ -61,5 +55,3 @@ class AugmentConfig:
             raise UserError(
                 f"augment.crop_scale is {self.crop_scale}; give a share above 0 and at most 1, which is off"
             )
-        if self.randaugment < 0:
-            raise UserError(f"augment.randaugment is {self.randaugment}; give 0 or more operations, for example 2")

@@ -13,6 +13,7 @@ from cyclopts import App, CycloptsError, Parameter
 from muybridge.errors import UserError
 from muybridge.files import write_text
 from muybridge.recipes.recipe import Recipe
+from muybridge.recipes.retired import RECIPES, without_retired
 from muybridge.text import did_you_mean
 
 
@@ -43,6 +44,8 @@ def read_values(recipe: str) -> tuple[dict[str, Any], str]:
     else:
         path = Path(recipe)
         if not path.is_file():
+            if recipe in RECIPES:
+                raise UserError(f"there is no recipe {recipe} any more; use {RECIPES[recipe]}")
             raise UserError(f"no recipe {recipe}: give a YAML file or one of {', '.join(recipe_names())}")
         text, source = path.read_text("utf-8"), str(path)
     try:
@@ -54,6 +57,8 @@ def read_values(recipe: str) -> tuple[dict[str, Any], str]:
     if not isinstance(values, dict):
         raise UserError(f"{source}: a recipe is a mapping such as 'size_px: 112', this is a {type(values).__name__}")
     if (base := values.pop(BASE_KEY, None)) is not None:
+        if base in RECIPES:
+            raise UserError(f"{source}: there is no recipe {base} any more; use {RECIPES[base]}")
         if base not in recipe_names():
             raise UserError(f"{source}: no recipe {base} to be based on{did_you_mean(str(base), recipe_names())}")
         values = _merged(read_values(base)[0], values)
@@ -73,13 +78,14 @@ LIST_STYLE = Parameter(consume_multiple=True, negative_iterable=())
 
 
 def recipe_config(values: Mapping[str, Any], source: str) -> cyclopts.config.Dict:
-    """The values of a recipe as defaults for the command line parser.
+    """The values of a recipe as defaults for the command line parser, without keys that are gone and were off.
 
     Raises:
-        UserError: For a key that no recipe has.
+        UserError: For a key that no recipe has, or one that is gone and was on.
     """
+    values = without_retired(values, source)
     _check_keys(values, Recipe(), source)
-    return cyclopts.config.Dict(dict(values), source=source, use_commands_as_keys=False)
+    return cyclopts.config.Dict(values, source=source, use_commands_as_keys=False)
 
 
 def parse_recipe(values: Mapping[str, Any], *, source: str, flags: Sequence[str] = ()) -> Recipe:

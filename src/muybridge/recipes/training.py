@@ -54,24 +54,11 @@ class TrainingConfig:
     label_smoothing: float = 0.1
     """Share of the target spread over all classes."""
 
-    mixup: float = 0.0
-    """Blend each training clip with another of its batch, labels too; shares are drawn from Beta(mixup, mixup), for
-    example 0.2. Where a frozen encoder's output is kept (cache.features), that is blended, not pixels. 0 is off."""
-
-    cutmix: float = 0.0
-    """Put a box of another clip of the batch, the same in all frames, into each training clip, labels by area (of kept,
-    pooled features: a stretch in time); shares are drawn from Beta(cutmix, cutmix), for example 1. With mixup, each
-    batch draws one of the two. 0 is off."""
-
     class_weights: bool = False
     """Weigh each class by the inverse of its share of the training clips."""
 
     gradient_clip: float = 1.0
     """Largest norm of the gradient; 0 is off."""
-
-    ema: float = 0.0
-    """Validate and keep a running average of the weights instead of the last ones: how much of it stays at each
-    step, for example 0.999. 0 is off."""
 
     monitor: Literal["loss", "accuracy"] = "loss"
     """Which validation figure chooses the best epoch and stops early."""
@@ -86,10 +73,6 @@ class TrainingConfig:
     checkpointing: bool = False
     """Keep only what passes between the encoder's stages, and compute the rest again for the backward pass: about a
     third more time, and memory for longer clips, larger frames or more clips per step. The results are the same."""
-
-    compile: bool = False
-    """Compile the encoder with torch.compile, which needs a C++ compiler. On CPU it cost 22 s and a step was not
-    faster; on GPUs it is unmeasured here."""
 
     seed: Annotated[int, Parameter(alias="--seed")] = 0
     """Seed of initial weights, order, augmentation and dropout."""
@@ -121,7 +104,7 @@ class TrainingConfig:
             UserError: For a value outside its range.
         """
         least = {"epochs": 0, "seed": 0, "patience": 0, "workers": -1, "head_epochs": 0}
-        least |= {"accumulate": 1, "unfreeze_every": 0, "mixup": 0, "cutmix": 0}
+        least |= {"accumulate": 1, "unfreeze_every": 0}
         least |= dict.fromkeys(("encoder_rate", "weight_decay", "warmup_epochs", "gradient_clip"), 0)
         for name, minimum in least.items():
             if not getattr(self, name) >= minimum:  # so that nan is refused, too
@@ -132,12 +115,5 @@ class TrainingConfig:
             raise UserError(f"training.learning_rate is {self.learning_rate}; give more than 0")
         if not 0 <= self.label_smoothing < 1:
             raise UserError(f"training.label_smoothing is {self.label_smoothing}; give a share from 0 to below 1")
-        if not 0 <= self.ema < 1:
-            raise UserError(f"training.ema is {self.ema}; give a share from 0 to below 1, for example 0.999")
         if not 0 < self.layer_decay <= 1:
             raise UserError(f"training.layer_decay is {self.layer_decay}; give a factor above 0 and at most 1")
-        if self.batch_size == 1 and (self.mixup or self.cutmix):
-            name = "mixup" if self.mixup else "cutmix"
-            raise UserError(
-                f"training.{name} mixes the clips of a batch; give training.batch_size 2 or more, or {name} 0"
-            )

@@ -14,7 +14,7 @@ from muybridge.files import write_text
 from muybridge.reporting.reported import ReportedRun
 from muybridge.reporting.runs_table import compare_runs
 from muybridge.reporting.view import RunView, view_run
-from muybridge.text import shortened
+from muybridge.text import percent, points, shortened
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -110,8 +110,8 @@ def _template() -> "Template":
         lstrip_blocks=True,
     )
     templates.filters.update(
-        percent=phrases.percent,
-        points=phrases.points,
+        percent=percent,
+        points=points,
         span=phrases.span,
         by_group=phrases.by_group,
         gain_span=phrases.gain_span,

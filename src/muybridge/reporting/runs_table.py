@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from muybridge.evaluation.comparison import compare
 from muybridge.evaluation.evaluation import Evaluation
-from muybridge.evaluation.phrases import by_group, gain_span, number, percent, points, span
+from muybridge.evaluation.phrases import by_group, gain_span, span
 from muybridge.reporting.reported import ModelFacts, ReportedRun
-from muybridge.text import counted
+from muybridge.text import counted, number, percent, points
 
 
 @dataclass(frozen=True)

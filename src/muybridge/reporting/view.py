@@ -9,9 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
-
-import numpy as np
+from typing import Any
 
 from muybridge.dataset.catalog import Clip
 from muybridge.evaluation.comparison import Comparison, compare
@@ -19,12 +17,11 @@ from muybridge.evaluation.evaluation import Evaluation
 from muybridge.evaluation.plots import PANELS, Panel, plot_confusion, plot_curves, plot_per_class, plot_reliability
 from muybridge.inference.predictions import Predictions
 from muybridge.reporting.reported import Measured, ReportedEnsemble, ReportedMember, ReportedRun, ReportedTraining
-from muybridge.text import counted
+from muybridge.sequences import spread
+from muybridge.text import counted, percent
 
 _MISTAKES = 10
 _ENSEMBLE_CLIPS = 10
-
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -136,7 +133,7 @@ def _results(run: ReportedRun, measured: Measured) -> ResultsView:
         pictures.append(
             _picture(
                 lambda file: plot_reliability(evaluation.calibration, file),
-                f"Reliability diagram of {run.name}: accuracy against score; expected error {100 * error:.1f} %",
+                f"Reliability diagram of {run.name}: accuracy against score; expected error {percent(error)}",
             )
         )
     confusion = _picture(
@@ -178,13 +175,7 @@ def choose_clips(
     of_broken = min(len(broken), max(count // 2, count - len(repaired)))
     of_repaired = min(len(repaired), count - of_broken)
     rest = count - of_repaired - of_broken
-    return (*_spread(repaired, of_repaired), *_spread(broken, of_broken), *_spread(unchanged, rest))
-
-
-def _spread(items: Sequence[_T], count: int) -> list[_T]:
-    """``count`` of the items (all, if there are fewer), evenly spaced from the first to the last."""
-    positions = np.linspace(0, len(items) - 1, min(count, len(items))).astype(int)
-    return [items[position] for position in positions]
+    return (*spread(repaired, of_repaired), *spread(broken, of_broken), *spread(unchanged, rest))
 
 
 def _verdicts(predictions: Predictions) -> dict[str, Verdict]:

@@ -6,13 +6,8 @@ lives, and the line through the two peaks says what a clip costs. A GPU raises a
 """
 
 import copy
-import weakref
-from typing import Any
 
 import torch
-from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 from muybridge.errors import UserError
 from muybridge.models.network import RecognizerNet
@@ -20,6 +15,7 @@ from muybridge.pipeline.batches import Batch
 from muybridge.recipes.training import TrainingConfig
 from muybridge.system import available_memory
 from muybridge.training.fitting import uses_bf16
+from muybridge.training.live_bytes import LiveBytes
 from muybridge.training.module import RecognizerModule
 
 SIZES = tuple(sorted({2**n for n in range(9)} | {3 * 2**n for n in range(7)}))
@@ -27,34 +23,6 @@ SIZES = tuple(sorted({2**n for n in range(9)} | {3 * 2**n for n in range(7)}))
 
 SHARE_OF_FREE_MEMORY = 0.6
 """The rest is for what is not counted: scratch space of convolutions, allocator, loader processes, the system."""
-
-
-class _LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Counts the bytes of all tensors that are made within, while they live."""
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.now: int = 0
-        self.peak: int = 0
-        self._known: dict[int, weakref.finalize[[int, int], Any]] = {}
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = func(*args, **(kwargs or {}))
-        for value in tree_leaves(result):
-            if isinstance(value, Tensor):
-                self._add(value.untyped_storage())
-        return result
-
-    def _add(self, storage: torch.UntypedStorage) -> None:
-        key = storage._cdata
-        if key not in self._known:
-            self.now += storage.nbytes()
-            self.peak = max(self.peak, self.now)
-            self._known[key] = weakref.finalize(storage, self._drop, key, storage.nbytes())
-
-    def _drop(self, key: int, size: int) -> None:
-        del self._known[key]
-        self.now -= size
 
 
 def step_bytes(
@@ -72,12 +40,12 @@ def step_bytes(
     shapes = copy.deepcopy(net).to("meta").train()
     shapes.checkpointing = checkpointing
     learning = sum(parameter.numel() for parameter in net.parameters() if parameter.requires_grad)
-    with _LiveBytes() as live:
+    live = LiveBytes()
+    with live:
         clip_BTHWC = torch.empty(batch_size, frame_count, size_px, size_px, 3, dtype=torch.uint8, device="meta")
         shapes(clip_BTHWC).sum().backward()
     # Adam keeps two numbers for each weight.
-    peak: int = live.peak
-    return peak + 2 * 4 * learning
+    return live.peak + 2 * 4 * learning
 
 
 def largest_batch(

@@ -27,7 +27,6 @@ from muybridge.pipeline.loader import ClipDataset, make_loader
 from muybridge.recipes.training import TrainingConfig
 from muybridge.runs import RunFolder
 from muybridge.system import available_cores, keep_freed_memory
-from muybridge.training.averaging import MovingAverage
 from muybridge.training.callbacks import AtomicCheckpointIO, EpochCheckpoint, EpochLines, EpochTable, Row
 from muybridge.training.module import RecognizerModule
 
@@ -92,8 +91,6 @@ def fit(
     ]
     if config.patience:
         callbacks.append(EarlyStopping(patience=config.patience, check_on_train_epoch_end=True, **goal))
-    if config.ema:
-        callbacks.append(MovingAverage(config.ema))
     trainer = L.Trainer(
         max_epochs=config.epochs,
         devices="auto" if cuda else 1,
@@ -167,7 +164,8 @@ def encodes_in_bf16(config: TrainingConfig) -> bool:
     """The same for a frozen encoder whose output is kept, in 16 bits anyway; ``auto`` is yes wherever hardware does."""
     if config.precision != "auto" or torch.cuda.is_available():
         return uses_bf16(config)
-    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    abilities = torch.cpu.get_capabilities()
+    return bool(abilities.get("avx512_bf16") or abilities.get("amx_tile"))
 
 
 def quiet_lightning() -> None:

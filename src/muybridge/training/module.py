@@ -1,8 +1,7 @@
 """The Lightning module: loss, optimiser and schedule.
 
 Notable: torch's global generator, which dropout draws from, is seeded again at every batch from (seed, number of the
-batch), and so is what mixup draws. A training resumed at an epoch's start therefore repeats the uninterrupted one
-bit for bit on CPU.
+batch). A training resumed at an epoch's start therefore repeats the uninterrupted one bit for bit on CPU.
 
 Axes: B batch, K classes.
 """
@@ -13,7 +12,6 @@ from functools import partial
 from typing import Any
 
 import lightning as L
-import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
@@ -22,12 +20,8 @@ from muybridge.models.network import RecognizerNet
 from muybridge.pipeline.batches import ActivationBatch, Batch
 from muybridge.pipeline.device_augment import augment_batch
 from muybridge.recipes.training import TrainingConfig
-from muybridge.training.mixing import mix_clips, soft_cross_entropy
 from muybridge.training.penalty import dense_penalty
 from muybridge.training.rates import held_epochs, stage_depths
-
-# Keeps the stream of random numbers for mixing apart from those of the pipeline, which has the same seed.
-_MIXING = 3
 
 
 class RecognizerModule(L.LightningModule):
@@ -49,8 +43,6 @@ class RecognizerModule(L.LightningModule):
         super().__init__()
         self.net = net
         net.checkpointing = config.checkpointing
-        if config.compile and not net.encoder._compiled_call_impl:
-            net.encoder.compile(dynamic=False)
         self.config = config
         self.batches_per_epoch = batches_per_epoch
         self.steps_per_epoch = math.ceil(batches_per_epoch / config.accumulate)
@@ -61,7 +53,8 @@ class RecognizerModule(L.LightningModule):
 
     def on_train_batch_start(self, batch: Batch | ActivationBatch, batch_idx: int) -> None:
         """Make dropout a function of (seed, batch)."""
-        torch.manual_seed(self.config.seed * 1_000_003 + self._batches_done(batch_idx))
+        done = self.current_epoch * self.batches_per_epoch + batch_idx
+        torch.manual_seed(self.config.seed * 1_000_003 + done)
 
     def on_after_batch_transfer(self, batch: Batch | ActivationBatch, dataloader_idx: int) -> Batch | ActivationBatch:
         """Augment on the device what the loader left to it."""
@@ -72,45 +65,13 @@ class RecognizerModule(L.LightningModule):
 
     def training_step(self, batch: Batch | ActivationBatch, batch_idx: int) -> torch.Tensor:
         """Loss of one batch; logs loss and accuracy averaged over the epoch's clips."""
-        batch, targets_BK = self._mixed(batch, batch_idx)
         logits_BK, hidden = self.net.classify_openly(*self._features(batch))
-        loss = self._loss(logits_BK, batch.labels_B, targets_BK)
-        # A mixed clip counts as right where the class with the greater share is found.
-        labels_B = batch.labels_B if targets_BK is None else targets_BK.argmax(dim=1)
-        self._log("train", loss, logits_BK, labels_B)
-        return (loss + dense_penalty(self.net, hidden)) * self._share_of_step(len(labels_B), batch_idx)
-
-    def _mixed(
-        self, batch: Batch | ActivationBatch, batch_idx: int
-    ) -> tuple[Batch | ActivationBatch, torch.Tensor | None]:
-        """The batch with its clips mixed as the options say, and targets_BK; None where nothing is mixed."""
-        config = self.config
-        if not (config.mixup or config.cutmix):
-            return batch, None
-        mix = partial(
-            mix_clips,
-            targets_BK=functional.one_hot(batch.labels_B, self.net.class_count).float(),
-            mixup=config.mixup,
-            cutmix=config.cutmix,
-            generator=np.random.default_rng([config.seed, _MIXING, self._batches_done(batch_idx)]),
-        )
-        if isinstance(batch, ActivationBatch):
-            # Maps have height and width; pooled features have time alone.
-            space = (3, 4) if batch.activations.ndim == 5 else None
-            activations, targets_BK = mix(batch.activations, batch.steps_B, space=space)
-            return batch._replace(activations=activations), targets_BK
-        frames_BTHWC, targets_BK = mix(batch.frames_BTHWC, batch.lengths_B, space=(2, 3))
-        return batch._replace(frames_BTHWC=frames_BTHWC), targets_BK
-
-    def _loss(self, logits_BK: torch.Tensor, labels_B: torch.Tensor, targets_BK: torch.Tensor | None) -> torch.Tensor:
         weights_K: torch.Tensor | None = self.class_weights_K  # type: ignore[assignment]
-        smoothing = self.config.label_smoothing
-        if targets_BK is not None:
-            return soft_cross_entropy(logits_BK, targets_BK, weights_K=weights_K, label_smoothing=smoothing)
-        return functional.cross_entropy(logits_BK, labels_B, weight=weights_K, label_smoothing=smoothing)
-
-    def _batches_done(self, batch_idx: int) -> int:
-        return self.current_epoch * self.batches_per_epoch + batch_idx
+        loss = functional.cross_entropy(
+            logits_BK, batch.labels_B, weight=weights_K, label_smoothing=self.config.label_smoothing
+        )
+        self._log("train", loss, logits_BK, batch.labels_B)
+        return (loss + dense_penalty(self.net, hidden)) * self._share_of_step(len(batch.labels_B), batch_idx)
 
     def _share_of_step(self, clip_count: int, batch_idx: int) -> float:
         """What turns Lightning's mean over ``accumulate`` batches into the mean over the clips of this step.

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from benchmarks.cost import count_macs
 
 from muybridge.errors import UserError
-from muybridge.models.cost import count_macs
 from muybridge.models.encoders.alexnet import AlexNet
 from muybridge.models.encoders.densenet import DenseNet121
 from muybridge.models.encoders.encoder_factory import create_encoder

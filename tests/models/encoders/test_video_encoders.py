@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from benchmarks.cost import count_macs, measure_cost
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from muybridge.errors import UserError
-from muybridge.models.cost import count_macs, measure_cost
 from muybridge.models.encoders.encoder import VideoEncoder
 from muybridge.models.encoders.encoder_factory import VIDEO_ENCODERS
 from muybridge.models.encoders.freezing import set_trainable

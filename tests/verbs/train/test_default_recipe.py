@@ -5,7 +5,7 @@ import pytest
 from muybridge import api
 from muybridge.errors import UserError
 from muybridge.models.weights import published
-from muybridge.recipes.store import load_recipe
+from muybridge.recipes.store import parse_recipe
 from muybridge.verbs.train.default_recipe import available_recipe
 
 
@@ -21,7 +21,7 @@ def nothing_to_download(monkeypatch, tmp_path):
     [
         (("mobilenet", "i3d", "alexnet"), "default"),
         (("i3d", "alexnet"), "best"),
-        (("alexnet",), "modern-alexnet"),
+        (("alexnet",), "modern"),
     ],
 )
 def test_the_first_recipe_whose_weights_are_at_hand(
@@ -34,14 +34,17 @@ def test_the_first_recipe_whose_weights_are_at_hand(
             (folder / path.name).symlink_to(path)
     monkeypatch.setenv("MUYBRIDGE_WEIGHTS", str(folder))
     notes = []
-    assert available_recipe(notes.append) == recipe
+    values, name = available_recipe(notes.append)
+    assert name == recipe
+    encoder = parse_recipe(values, source=name).model.encoder
+    assert encoder == {"default": "mobilenet", "best": "i3d", "modern": "alexnet"}[recipe]
     assert len(notes) == (recipe != "default")
     assert all(f"recipe {recipe}, with {folder}" in note and "cannot download" in note for note in notes)
 
 
 def test_without_any_weights_the_error_is_that_of_the_default(nothing_to_download, monkeypatch, tmp_path, clips):
     monkeypatch.setenv("MUYBRIDGE_WEIGHTS", str(tmp_path))
-    recipe = available_recipe(lambda note: None)
+    values, name = available_recipe(lambda note: None)
     with pytest.raises(UserError, match=r"cannot download .*mobilenet.*MUYBRIDGE_WEIGHTS"):
-        api.train(clips, load_recipe(recipe), run=tmp_path / "run")
+        api.train(clips, parse_recipe(values, source=name), run=tmp_path / "run")
     assert not (tmp_path / "run").exists()

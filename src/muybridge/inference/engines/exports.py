@@ -11,6 +11,7 @@ from typing import Any, get_args
 from muybridge.errors import UserError
 from muybridge.files import content_hash, read_json, write_json
 from muybridge.inference.engines.engine import EngineName, Precision
+from muybridge.text import percent
 
 EXPORTS_FOLDER = "exports"
 EXPORT_FILE = "export.json"
@@ -170,4 +171,4 @@ def find_exports(run: Path) -> dict[str, Path]:
 
 
 def _share(correct: int, clips: int) -> str:
-    return f"{100 * correct / max(1, clips):.1f} % ({correct} of {clips})"
+    return f"{percent(correct / max(1, clips))} ({correct} of {clips})"

@@ -10,7 +10,7 @@ from muybridge.evaluation.metrics import negative_log_likelihood
 from muybridge.inference.combining import DESCRIPTIONS, Combination
 from muybridge.inference.predictions import Predictions
 from muybridge.runs import RunFolder
-from muybridge.text import counted, shortened
+from muybridge.text import counted, percent, shortened
 
 # Longer lists of clips are cut here, and say so; comparison.json has all.
 _LISTED_CLIPS = 20
@@ -131,7 +131,7 @@ class EnsembleResult:
             errors = [(m.name, m.test.calibration.error, m.calibrated_error) for m in self.members]
             if len(self.members) > 1:
                 errors.append(("ensemble", self.uncalibrated_error, self.test.calibration.error))
-            changes = ", ".join(f"{name} {_percent(before)} to {_percent(after)}" for name, before, after in errors)
+            changes = ", ".join(f"{name} {percent(before)} to {percent(after)}" for name, before, after in errors)
             lines.append(f"expected calibration error on the test clips, by the temperatures: {changes}")
         return "\n".join([*lines, f"report: {RunFolder(self.run).report}"])
 
@@ -176,7 +176,3 @@ class EnsembleResult:
             "test": self.test.to_dict(),
             "members_on_test": {member.name: member.test.to_dict() for member in self.members},
         }
-
-
-def _percent(share: float | None) -> str:
-    return "none" if share is None else f"{100 * share:.1f} %"

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
-import numpy as np
 from rich.console import Console
 
 from muybridge.console import STDERR, say
@@ -26,6 +25,7 @@ from muybridge.inference.recognizer import Recognizer
 from muybridge.inference.views import AS_TRAINED
 from muybridge.models.saving import WEIGHTS_FILE
 from muybridge.runs import RunFolder
+from muybridge.sequences import spread
 from muybridge.text import did_you_mean
 from muybridge.verbs.export.parity import FP32_DIFFERENCE, compare_engines, time_engines
 
@@ -96,7 +96,7 @@ def export(
     recognizer = Recognizer.load(folder.model, device="cpu")
     split = Split.load(folder.split)
     validation = _clips_of(split, "validation", run, data)
-    training = _spread(_clips_of(split, "train", run, data), clips)
+    training = spread(_clips_of(split, "train", run, data), clips)
     example = next(_views(recognizer, training), None)
     if example is None:
         raise UserError(f"none of {len(training)} training clips of {run} can be decoded")
@@ -194,11 +194,6 @@ def _clips_of(split: Split, part: Part, run: Path, data: str | Path | None) -> t
             f"{example}; say where the clips are with --data CLIPS"
         )
     return found
-
-
-def _spread(clips: Sequence[Clip], count: int) -> tuple[Clip, ...]:
-    """At most ``count`` clips, evenly over the list, which is sorted by class."""
-    return tuple(clips[i] for i in np.unique(np.linspace(0, len(clips) - 1, min(count, len(clips))).astype(int)))
 
 
 def _views(recognizer: Recognizer, clips: Sequence[Clip]) -> Iterator[list[Frames]]:

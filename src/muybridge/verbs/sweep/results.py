@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from muybridge.evaluation.intervals import Interval, wilson
-from muybridge.text import counted
+from muybridge.text import counted, percent, share_range
 from muybridge.verbs.sweep.space import Value, short
 
 State = Literal["finished", "pruned", "diverged", "failed"]
@@ -141,7 +141,7 @@ class SweepResult:
         right = f"{self.correct} of {counted(self.validation_clips, 'validation clip')} right"
         if self.per_window:
             right = f"as many windows right as {self.correct} of {counted(self.validation_clips, 'validation clip')}"
-        interval = f"{100 * self.interval.low:.1f}-{100 * self.interval.high:.1f}"
+        interval = share_range(self.interval.low, self.interval.high)
         goal = "lowest" if self.monitor == "loss" else "highest"
         again, resume = self.commands()
         return "\n".join(
@@ -149,7 +149,7 @@ class SweepResult:
                 self.table(),
                 f"chosen by validation {self.monitor}, {goal} at any epoch; protocol {self.protocol}; the test part "
                 "was not measured",
-                f"best: trial {self.best.number}, {right}, {100 * self.correct / self.validation_clips:.1f} % (95 %, "
+                f"best: trial {self.best.number}, {right}, {percent(self.correct / self.validation_clips)} (95 %, "
                 f"Wilson: {interval}); the best of {len(self.trials)} on the same clips, so expect less on others",
                 f"~ accuracy within that interval: these clips cannot tell {close} of {len(others)} other finished "
                 "trials from the best",
@@ -178,7 +178,7 @@ class SweepResult:
             table.add_row(
                 str(trial.number),
                 *(short(trial.values[key]) for key in keys),
-                "" if trial.accuracy is None else f"{100 * trial.accuracy:.1f} %",
+                "" if trial.accuracy is None else percent(trial.accuracy),
                 "" if trial.loss is None else f"{trial.loss:.3f}" if trial.loss < 1000 else f"{trial.loss:.1e}",
                 str(trial.best_epoch or ""),
                 str(trial.epochs),

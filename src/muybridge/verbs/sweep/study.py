@@ -17,6 +17,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from muybridge.errors import UserError
 from muybridge.verbs.sweep.space import Option, Range, Space, Value
 
+NAME = "sweep"
+
 # The median of fewer finished trials says little.
 TRIALS_BEFORE_PRUNING = 3
 # Early epochs rank trials badly: rates still rise, pretrained encoders are held.
@@ -49,9 +51,10 @@ class Study:
             n_warmup_steps=max(training.head_epochs + 1, round(SHARE_BEFORE_PRUNING * training.epochs)),
         )
         try:
+            self._storage = optuna.storages.RDBStorage(URL.create("sqlite", database=str(path)).render_as_string())
             self._study = optuna.create_study(
-                storage=URL.create("sqlite", database=str(path)).render_as_string(),
-                study_name="sweep",
+                storage=self._storage,
+                study_name=NAME,
                 direction="maximize" if training.monitor == "accuracy" else "minimize",
                 pruner=pruner if prune else optuna.pruners.NopPruner(),
                 load_if_exists=True,
@@ -75,7 +78,9 @@ class Study:
         number = running[0].number if running else len(self._trials())
         self._study.sampler = optuna.samplers.TPESampler(seed=self._seed * 1_000_003 + number)
         if running:
-            return Trial(self._study, optuna.Trial(self._study, running[0]._trial_id), self._space.options)
+            study_id = self._storage.get_study_id_from_name(NAME)
+            trial_id = self._storage.get_trial_id_from_study_id_trial_number(study_id, number)
+            return Trial(self._study, optuna.Trial(self._study, trial_id), self._space.options)
         if self._order and not self._trials(TrialState.WAITING):
             self._study.enqueue_trial(self._order[number])
         return Trial(self._study, self._study.ask(), self._space.options)

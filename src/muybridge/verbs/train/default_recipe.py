@@ -2,47 +2,52 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from muybridge.errors import UserError
 from muybridge.models.weights.finding import resolve
-from muybridge.recipes.store import load_recipe
+from muybridge.recipes.store import parse_recipe, read_values
 
 FIRST = "default"
-OTHERS = ("best", "modern-alexnet")
-"""Taken in this order where the first one's weights cannot be had; theirs are never downloaded unasked."""
+OTHERS: dict[str, dict[str, Any]] = {"best": {}, "modern": {"encoder": "alexnet"}}
+"""Taken in this order, with these options of the model, where the weights of the first one cannot be had; theirs are
+never downloaded unasked."""
 
 
-def available_recipe(on_note: Callable[[str], None]) -> str:
-    """The default recipe, or where its weights are neither at hand nor to be downloaded, one whose are.
+def available_recipe(on_note: Callable[[str], None]) -> tuple[dict[str, Any], str]:
+    """The default recipe, or where its weights are neither here nor to be downloaded, one whose weights are here.
 
     Args:
-        on_note: Told in one line why it is not the default.
+        on_note: Called with one line that says why it is not the default.
 
     Returns:
-        The name of a recipe. With no weights at hand at all it is the default: whoever builds the network fetches
-        them, or says which file to put where.
+        The values of a recipe and its name, as ``read_values`` does. Where no weights are here at all it is the
+        default: whoever builds the network fetches them, or says which file to put where.
     """
-    if _weights(FIRST):
-        return FIRST
-    at_hand = {name: path for name in OTHERS if (path := _weights(name))}
-    if at_hand:
-        try:
-            _find(FIRST, download=True)
-        except UserError as error:
-            name, path = next(iter(at_hand.items()))
-            on_note(f"note: recipe {name}, with {path}; those of the default are not to be had: {error}")
-            return name
-    return FIRST
+    first = read_values(FIRST)[0]
+    if _weights(first):
+        return first, FIRST
+    for name, model in OTHERS.items():
+        values = read_values(name)[0]
+        values["model"] = {**values.get("model", {}), **model}
+        if path := _weights(values):
+            try:
+                _find(first, download=True)
+            except UserError as error:
+                on_note(f"note: recipe {name}, with {path}; the weights of the default cannot be had: {error}")
+                return values, name
+            break
+    return first, FIRST
 
 
-def _weights(recipe: str) -> Path | None:
-    """Where the weights of a recipe lie; None if they are not at hand."""
+def _weights(values: dict[str, Any]) -> Path | None:
+    """Where the weights of a recipe are; None if they are not on this machine."""
     try:
-        return _find(recipe, download=False)
+        return _find(values, download=False)
     except UserError:
         return None
 
 
-def _find(recipe: str, *, download: bool) -> Path | None:
-    model = load_recipe(recipe).model
+def _find(values: dict[str, Any], *, download: bool) -> Path | None:
+    model = parse_recipe(values, source="recipe").model
     return resolve(model.encoder, model.width, model.weights, download=download)
