@@ -50,6 +50,7 @@ class DemoResult:
     seconds: float
 
     def __str__(self) -> str:
+        assert self.prediction.path is not None
         lines = ["", "The same clips, divided in two ways:"]
         for protocol, evaluation in self.evaluations.items():
             colours = 100 * self.colours[protocol]
