@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
+from tests.helpers.clips import write_clip
 
 from muybridge.errors import UserError, VideoError
 from muybridge.video.decoding import iterate_frames, read_sampled
 from muybridge.video.in_memory import FrameArray
 from muybridge.video.sampling import DenseSampler, EverySampler, SlidingSampler, UniformSampler
-from tests.helpers.clips import write_clip
 
 
 @pytest.fixture(scope="module")

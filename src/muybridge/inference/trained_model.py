@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from muybridge import notebook
 from muybridge.dataset.catalog import Clip
 from muybridge.errors import UserError, VideoError
 from muybridge.inference.predictions import ClipPrediction
@@ -30,6 +31,9 @@ Scores = npt.NDArray[np.float64]
 
 Video = str | Path | npt.NDArray[Any] | torch.Tensor
 """What ``predict`` takes: a file, or frames (T, H, W, 3), uint8 RGB."""
+
+# Classes that a notebook shows.
+_BARS = 5
 
 _Read = TypeVar("_Read")
 _Source = TypeVar("_Source")
@@ -79,6 +83,12 @@ class Prediction:
 
     def __str__(self) -> str:
         return f"{self._name}: {self.error}" if self.error else f"{self.label}, {self.score:.2f}"
+
+    def _repr_html_(self) -> str:
+        """The answer in a notebook: the class, and bars of the most probable ones."""
+        if self.error is not None:
+            return notebook.card(self._name, notebook.line(self.error))
+        return notebook.card(str(self), notebook.bars(self.ranking[:_BARS]), notebook.facts({"video": self.path}))
 
     def describe(self, top: int) -> str:
         """One line: the file and its ``top`` most probable classes."""

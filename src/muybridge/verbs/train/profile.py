@@ -1,6 +1,7 @@
 """Where a training step's time goes, for the clips and the recipe that would be trained."""
 
 from pathlib import Path
+from typing import Unpack
 
 from rich.console import Console
 
@@ -9,6 +10,7 @@ from muybridge.errors import UserError
 from muybridge.experiment.fit import decode_once, encoded, frame_cache
 from muybridge.experiment.prepare import checked, divide
 from muybridge.pipeline.loader import ClipDataset
+from muybridge.recipes.options import Options, recipe_with
 from muybridge.recipes.recipe import Recipe
 from muybridge.training.profiling import StepProfile, profile_steps
 
@@ -17,20 +19,26 @@ PROFILED_BATCHES = 12
 
 
 def profile(
-    clips: str | Path, recipe: Recipe | None = None, *, steps: int = 30, console: Console = STDERR
+    clips: str | Path,
+    recipe: Recipe | str | Path = "default",
+    *,
+    steps: int = 30,
+    console: Console = STDERR,
+    **options: Unpack[Options],
 ) -> StepProfile:
     """Train for some steps and measure each part of them. No run is made.
 
     Args:
         clips: A folder with a sub-folder per class, a CSV, or an HMDB-51 or UCF101 folder.
-        recipe: The experiment; default: the default recipe.
+        recipe: A recipe, the name of one that comes with muybridge, or a YAML file.
         steps: Steps to measure, after a few that warm up.
         console: Where progress is printed.
+        options: What differs from the recipe, as in ``train``.
 
     Raises:
         UserError: For clips or options that make no sense.
     """
-    recipe = recipe or Recipe()
+    recipe = recipe_with(recipe, options, verb="profile")
     divided = divide(clips, recipe.data)
     divided.announce(console)
     split = divided.split
