@@ -26,7 +26,7 @@ FLOORS = [
     ["dataset", "video"],
     ["runs", "console", "system"],
     ["files"],
-    ["text", "sequences", "errors"],
+    ["text", "sequences", "errors", "notebook"],
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 

@@ -1,122 +1,95 @@
 """The public door: every verb as a function, every result as a dataclass.
 
 Names are looked up when they are first used (PEP 562), because torch takes seconds to import and ``--help`` should
-not wait for it.
+not wait for it. There is one list of them, the imports below: type checkers read it as such, and ``_homes`` reads
+it from the source to learn where each name lives.
 """
 
+import ast
 import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from muybridge.errors import Interrupted, UserError, VideoError
-    from muybridge.evaluation.evaluation import Evaluation
-    from muybridge.experiment.complete import TrainResult
-    from muybridge.inference.ensemble import Ensemble
-    from muybridge.inference.loading import load
-    from muybridge.inference.recognizer import Recognizer
-    from muybridge.inference.trained_model import Prediction
-    from muybridge.inference.views import Views
-    from muybridge.recipes.data import DataConfig
-    from muybridge.recipes.recipe import Recipe
+    from muybridge.checking.checking import CheckReport as CheckReport
+    from muybridge.errors import Interrupted as Interrupted
+    from muybridge.errors import UserError as UserError
+    from muybridge.errors import VideoError as VideoError
+    from muybridge.evaluation.evaluation import Evaluation as Evaluation
+    from muybridge.experiment.complete import TrainResult as TrainResult
+    from muybridge.inference.ensemble import Ensemble as Ensemble
+    from muybridge.inference.loading import load as load
+    from muybridge.inference.recognizer import Recognizer as Recognizer
+    from muybridge.inference.trained_model import Prediction as Prediction
+    from muybridge.inference.views import Views as Views
+    from muybridge.recipes.augment import AugmentConfig as AugmentConfig
+    from muybridge.recipes.cache import CacheConfig as CacheConfig
+    from muybridge.recipes.data import DataConfig as DataConfig
+    from muybridge.recipes.frames import SamplerConfig as SamplerConfig
+    from muybridge.recipes.model import ModelConfig as ModelConfig
+    from muybridge.recipes.recipe import Recipe as Recipe
     from muybridge.recipes.store import LIST_STYLE as LIST_STYLE
-    from muybridge.recipes.store import load_recipe
+    from muybridge.recipes.store import load_recipe as load_recipe
     from muybridge.recipes.store import read_values as read_values
     from muybridge.recipes.store import recipe_config as recipe_config
-    from muybridge.reporting.job import report
-    from muybridge.verbs.check import CheckResult, check
-    from muybridge.verbs.demo.job import DemoResult, demo
-    from muybridge.verbs.ensemble.job import ensemble
-    from muybridge.verbs.ensemble.result import EnsembleResult
-    from muybridge.verbs.evaluate import evaluate
-    from muybridge.verbs.export.job import ExportResult, export
-    from muybridge.verbs.get.job import GetResult, get
-    from muybridge.verbs.predict import predict
-    from muybridge.verbs.sweep.job import sweep
-    from muybridge.verbs.sweep.results import SweepResult
+    from muybridge.recipes.training import TrainingConfig as TrainingConfig
+    from muybridge.reporting.job import report as report
+    from muybridge.verbs.check import CheckResult as CheckResult
+    from muybridge.verbs.check import check as check
+    from muybridge.verbs.demo.job import DemoResult as DemoResult
+    from muybridge.verbs.demo.job import demo as demo
+    from muybridge.verbs.ensemble.job import ensemble as ensemble
+    from muybridge.verbs.ensemble.result import EnsembleResult as EnsembleResult
+    from muybridge.verbs.evaluate import evaluate as evaluate
+    from muybridge.verbs.export.job import ExportResult as ExportResult
+    from muybridge.verbs.export.job import export as export
+    from muybridge.verbs.get.job import GetResult as GetResult
+    from muybridge.verbs.get.job import get as get
+    from muybridge.verbs.predict import predict as predict
+    from muybridge.verbs.sweep.job import sweep as sweep
+    from muybridge.verbs.sweep.results import SweepResult as SweepResult
     from muybridge.verbs.train.default_recipe import available_recipe as available_recipe
-    from muybridge.verbs.train.job import resume, train
+    from muybridge.verbs.train.job import resume as resume
+    from muybridge.verbs.train.job import train as train
     from muybridge.verbs.train.profile import profile as profile
+    from muybridge.video.door import VideoFrames as VideoFrames
+    from muybridge.video.door import read_frames as read_frames
+    from muybridge.video.door import read_views as read_views
+    from muybridge.video.sampling import DenseSampler as DenseSampler
+    from muybridge.video.sampling import EverySampler as EverySampler
+    from muybridge.video.sampling import SlidingSampler as SlidingSampler
+    from muybridge.video.sampling import UniformSampler as UniformSampler
 
-_HOMES = {
-    # For the command line alone.
-    "LIST_STYLE": "muybridge.recipes.store",
-    "available_recipe": "muybridge.verbs.train.default_recipe",
-    "profile": "muybridge.verbs.train.profile",
-    "read_values": "muybridge.recipes.store",
-    "recipe_config": "muybridge.recipes.store",
-    # For everybody.
-    "check": "muybridge.verbs.check",
-    "CheckResult": "muybridge.verbs.check",
-    "DataConfig": "muybridge.recipes.data",
-    "demo": "muybridge.verbs.demo.job",
-    "DemoResult": "muybridge.verbs.demo.job",
-    "Ensemble": "muybridge.inference.ensemble",
-    "ensemble": "muybridge.verbs.ensemble.job",
-    "EnsembleResult": "muybridge.verbs.ensemble.result",
-    "evaluate": "muybridge.verbs.evaluate",
-    "Evaluation": "muybridge.evaluation.evaluation",
-    "export": "muybridge.verbs.export.job",
-    "ExportResult": "muybridge.verbs.export.job",
-    "get": "muybridge.verbs.get.job",
-    "GetResult": "muybridge.verbs.get.job",
-    "Interrupted": "muybridge.errors",
-    "load": "muybridge.inference.loading",
-    "load_recipe": "muybridge.recipes.store",
-    "predict": "muybridge.verbs.predict",
-    "Prediction": "muybridge.inference.trained_model",
-    "Recipe": "muybridge.recipes.recipe",
-    "Recognizer": "muybridge.inference.recognizer",
-    "report": "muybridge.reporting.job",
-    "resume": "muybridge.verbs.train.job",
-    "sweep": "muybridge.verbs.sweep.job",
-    "SweepResult": "muybridge.verbs.sweep.results",
-    "train": "muybridge.verbs.train.job",
-    "TrainResult": "muybridge.experiment.complete",
-    "UserError": "muybridge.errors",
-    "VideoError": "muybridge.errors",
-    "Views": "muybridge.inference.views",
-}
-__all__ = [
-    "CheckResult",
-    "DataConfig",
-    "DemoResult",
-    "Ensemble",
-    "EnsembleResult",
-    "Evaluation",
-    "ExportResult",
-    "GetResult",
-    "Interrupted",
-    "Prediction",
-    "Recipe",
-    "Recognizer",
-    "SweepResult",
-    "TrainResult",
-    "UserError",
-    "VideoError",
-    "Views",
-    "check",
-    "demo",
-    "ensemble",
-    "evaluate",
-    "export",
-    "get",
-    "load",
-    "load_recipe",
-    "predict",
-    "report",
-    "resume",
-    "sweep",
-    "train",
-]
+_FOR_THE_COMMAND_LINE = {"LIST_STYLE", "available_recipe", "read_values", "recipe_config"}
+"""What is no part of the public door."""
+
+
+def _homes() -> dict[str, str]:
+    """The module of each name that is imported above.
+
+    Raises:
+        ImportError: The package was installed without its sources.
+    """
+    assert __spec__ is not None and __spec__.loader is not None
+    source = __spec__.loader.get_source(__name__)  # type: ignore[attr-defined] # every loader of source files has it
+    if source is None:
+        raise ImportError("muybridge finds its names in its own sources, which are missing; install it with them")
+    imports = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ImportFrom)]
+    return {
+        alias.name: node.module
+        for node in imports
+        for alias in node.names
+        if node.module and node.module.startswith("muybridge.")
+    }
 
 
 if not TYPE_CHECKING:
+    _HOMES = _homes()
+    __all__ = sorted(set(_HOMES) - _FOR_THE_COMMAND_LINE)
 
     def __getattr__(name: str) -> Any:
         if name not in _HOMES:
-            raise AttributeError(f"module 'muybridge.api' has no attribute {name!r}")
+            raise AttributeError(f"module 'muybridge' has no attribute {name!r}")
         return getattr(importlib.import_module(_HOMES[name]), name)
 
-
-def __dir__() -> list[str]:
-    return __all__
+    def __dir__() -> list[str]:
+        return __all__

@@ -7,11 +7,16 @@ from collections.abc import Iterable, Sequence
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """The end of a message about an unknown name: the closest known one, else the known ones."""
     choices = sorted(known)
-    by_lower = {choice.lower(): choice for choice in choices}
-    close = difflib.get_close_matches(name.lower(), by_lower, n=1)
-    if close:
-        return f"; did you mean {by_lower[close[0]]!r}?"
+    if meant := closest(name, choices):
+        return f"; did you mean {meant!r}?"
     return f"; choose from {shortened(choices)}"
+
+
+def closest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that is most like ``name``, whatever their case; None where none is."""
+    by_lower = {choice.lower(): choice for choice in known}
+    close = difflib.get_close_matches(name.lower(), by_lower, n=1)
+    return by_lower[close[0]] if close else None
 
 
 def printable(name: str) -> str:

@@ -10,7 +10,7 @@ from muybridge.inference.recognizer import BATCH_CLIPS, Recognizer
 from muybridge.inference.views import Views
 from muybridge.models.network import build
 from muybridge.recipes.model import ModelConfig
-from muybridge.video.decoding import read_sampled
+from muybridge.video.decoding import iterate_frames, read_sampled
 from muybridge.video.sampling import EverySampler, SlidingSampler, UniformSampler
 
 SAMPLERS = [
@@ -148,3 +148,60 @@ def test_clips_computed_together_score_as_alone(tmp_path):
                 continue
             alone = dict(recognizer.predict(path).ranking)
             assert dict(found.ranking) == pytest.approx(alone, abs=1e-6)
+
+
+def decoded(video) -> np.ndarray:
+    return np.stack([frame.image_HWC for frame in iterate_frames(video)])
+
+
+@pytest.mark.parametrize("views", [Views(), Views(times=2, crops=3, flip=True)], ids=Views.describe)
+@pytest.mark.parametrize("sampler", SAMPLERS, ids=lambda sampler: sampler.kind)
+def test_a_file_and_its_frames_have_the_same_answer(video, sampler, views):
+    recognizer = make(sampler, windows="all" if sampler.kind == "sliding" else "one")
+    expected = recognizer.predict(video, views=views)
+    frames_THWC = decoded(video)
+    for frames in (frames_THWC, torch.from_numpy(frames_THWC)):
+        found = recognizer.predict(frames, views=views)
+        assert found.ranking == expected.ranking
+        assert found.path is None
+
+
+def test_a_part_of_a_video_has_the_answer_of_its_frames(video):
+    recognizer, frames_THWC = make(), decoded(video)
+    part = {"start_seconds": 0.2, "end_seconds": 0.4}
+    expected = recognizer.predict(frames_THWC[5:10])
+    assert recognizer.predict(video, **part).ranking == expected.ranking
+    assert recognizer.predict(frames_THWC, frames_per_second=25, **part).ranking == expected.ranking
+    assert expected.ranking != recognizer.predict(video).ranking
+    with pytest.raises(UserError, match="set frames_per_second"):
+        recognizer.predict(frames_THWC, **part)
+
+
+def test_a_list_has_a_list_of_answers(video, tmp_path):
+    recognizer, frames_THWC = make(), decoded(video)
+    (tmp_path / "bad.avi").write_bytes(b"nothing")
+    found = recognizer.predict([video, str(video), frames_THWC, torch.from_numpy(frames_THWC), tmp_path / "bad.avi"])
+    assert [prediction.path for prediction in found] == [video, video, None, None, tmp_path / "bad.avi"]
+    alone = dict(recognizer.predict(video).ranking)
+    for prediction in found[:4]:
+        for name, score in prediction.ranking:
+            assert score == pytest.approx(alone[name], abs=1e-6)
+    assert found[4].error
+    with pytest.raises(UserError, match=r"no answer for .*bad\.avi"):
+        _ = found[4].label
+    assert [prediction.path for prediction in recognizer.predict((video,))] == [video]
+    assert recognizer.predict([]) == []
+
+
+def test_what_is_no_video_at_all(video):
+    recognizer = make()
+    for wrong, message in [
+        (None, "video is a NoneType"),
+        (3, "video is a int"),
+        (iter([video]), "video is a list_iterator"),
+        ([video, None], r"video\[1\] is a NoneType"),
+        (torch.zeros(4, 8, 8, 3), "video: the values are float32"),
+        ([np.zeros((8, 8, 3), np.uint8)], r"video\[0\]: the shape 8 x 8 x 3 is one picture"),
+    ]:
+        with pytest.raises(UserError, match=message):
+            recognizer.predict(wrong)

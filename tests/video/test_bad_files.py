@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from muybridge.errors import VideoError
-from muybridge.video.decoding import decode_fully, iterate_frames, read_frames, read_sampled
+from muybridge.video.decoding import decode_fully, iterate_frames, read_indices, read_sampled
 from muybridge.video.probing import probe
 from muybridge.video.sampling import UniformSampler
 
 READERS: dict[str, Callable[[Path], object]] = {
     "probe": probe,
-    "read_frames": lambda path: read_frames(path, [0]),
+    "read_indices": lambda path: read_indices(path, [0]),
     "read_sampled": lambda path: read_sampled(path, UniformSampler()),
     "iterate_frames": lambda path: next(iterate_frames(path)),
     "decode_fully": decode_fully,
@@ -132,7 +132,7 @@ def test_strange_names(tmp_path, write_video, name, monkeypatch) -> None:
     write_video(tmp_path / "plain.mp4", frames=2).rename(tmp_path / name)
     monkeypatch.chdir(tmp_path)
     assert probe(name).declared_frames == 2
-    assert len(read_frames(name, [0, 1])) == 2
+    assert len(read_indices(name, [0, 1])) == 2
 
 
 def test_metadata_that_is_not_utf8(tmp_path, write_video) -> None:
@@ -185,13 +185,13 @@ def test_damaged_files_give_what_decodes(tmp_path, write_video, numbers_in, name
     if damage is cut:
         assert result.frame_count <= 26
     count = result.frame_count
-    expected = read_frames(path, range(count), strategy="sequential")
+    expected = read_indices(path, range(count), strategy="sequential")
     assert numbers_in(expected[:10]) == list(range(10))  # the part before the damage
     for strategy in STRATEGIES:
         sampled = read_sampled(path, UniformSampler(frames=20), strategy=strategy)
         assert sampled.frame_count == count
         assert np.array_equal(sampled.frames_THWC, expected[sampled.indices])
-        assert np.array_equal(read_frames(path, range(count), strategy=strategy), expected)
+        assert np.array_equal(read_indices(path, range(count), strategy=strategy), expected)
 
 
 def test_full_decode_tells_where_it_stopped(tmp_path, write_video) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from muybridge.errors import VideoError
 from muybridge.video import decoding
 from muybridge.video.container import open_video
-from muybridge.video.decoding import decode_fully, iterate_frames, read_frames, read_sampled
+from muybridge.video.decoding import decode_fully, iterate_frames, read_indices, read_sampled
 from muybridge.video.index.index_reading import frames_by_index
 from muybridge.video.index.packets import index_packets
 from muybridge.video.probing import probe
@@ -40,10 +40,10 @@ def test_frame_i_is_the_ith_shown(odd_video, numbers_in) -> None:
 
 def test_every_single_frame_is_the_same_by_seeking(odd_video) -> None:
     count = len(odd_video.numbers)
-    expected = read_frames(odd_video.path, range(count), strategy="sequential")
-    assert np.array_equal(read_frames(odd_video.path, range(count), strategy="seek"), expected)
+    expected = read_indices(odd_video.path, range(count), strategy="sequential")
+    assert np.array_equal(read_indices(odd_video.path, range(count), strategy="seek"), expected)
     for index in range(0, count, 3):
-        assert np.array_equal(read_frames(odd_video.path, [index], strategy="seek")[0], expected[index])
+        assert np.array_equal(read_indices(odd_video.path, [index], strategy="seek")[0], expected[index])
 
 
 def test_seeking_is_used_exactly_where_it_is_safe(odd_video) -> None:
@@ -76,10 +76,10 @@ def test_time_range_counts_from_the_first_frame(odd_video) -> None:
         return
     start, end = 0.35, 1.03  # between the times of frames, so that rounded times cannot matter
     inside = [index for index, seconds in enumerate(odd_video.seconds) if start <= seconds < end]
-    expected = read_frames(odd_video.path, inside)
+    expected = read_indices(odd_video.path, inside)
     within = {"start_seconds": start, "end_seconds": end}
     for strategy in STRATEGIES:
-        asked = read_frames(odd_video.path, range(len(inside)), strategy=strategy, **within)
+        asked = read_indices(odd_video.path, range(len(inside)), strategy=strategy, **within)
         assert np.array_equal(asked, expected)
         sampled = read_sampled(odd_video.path, DenseSampler(frames=4), strategy=strategy, **within)
         assert sampled.frame_count == len(inside)
@@ -93,7 +93,7 @@ def test_time_range_counts_from_the_first_frame(odd_video) -> None:
 def test_asking_too_far_tells_the_true_count(odd_video, strategy) -> None:
     count = len(odd_video.numbers)
     with pytest.raises(VideoError, match=f"no frame {count} .*{count} frames decode"):
-        read_frames(odd_video.path, [0, count], strategy=strategy)
+        read_indices(odd_video.path, [0, count], strategy=strategy)
 
 
 def test_probe_and_full_decode_agree_with_the_writer(odd_video) -> None:
@@ -121,14 +121,14 @@ def plain(write_video: Callable[..., Path], tmp_path_factory: pytest.TempPathFac
 @given(indices=st.lists(st.integers(0, 39), min_size=1, max_size=12), strategy=st.sampled_from(STRATEGIES))
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_indices_in_any_order_with_repeats(plain, numbers_in, indices, strategy) -> None:
-    assert numbers_in(read_frames(plain, indices, strategy=strategy)) == indices
+    assert numbers_in(read_indices(plain, indices, strategy=strategy)) == indices
 
 
 def test_indices_must_be_given_and_not_negative(plain) -> None:
     with pytest.raises(VideoError, match="count from 0"):
-        read_frames(plain, [3, -1])
+        read_indices(plain, [3, -1])
     with pytest.raises(ValueError, match="empty"):
-        read_frames(plain, [])
+        read_indices(plain, [])
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_indices_must_be_given_and_not_negative(plain) -> None:
 def test_bad_time_ranges(plain, start, end, reason, strategy) -> None:
     within = {"start_seconds": start, "end_seconds": end}
     with pytest.raises(VideoError, match=reason):
-        read_frames(plain, [0], strategy=strategy, **within)
+        read_indices(plain, [0], strategy=strategy, **within)
     with pytest.raises(VideoError, match=reason):
         read_sampled(plain, UniformSampler(), strategy=strategy, **within)
     with pytest.raises(VideoError, match=reason):
@@ -160,10 +160,10 @@ def test_the_end_of_a_time_range_is_left_out(plain, numbers_in) -> None:
 
 @pytest.mark.parametrize(("size_px", "interpolation"), [(24, cv2.INTER_AREA), (96, cv2.INTER_LINEAR)])
 def test_size_squashes_to_a_square(plain, size_px, interpolation) -> None:
-    native = read_frames(plain, [7, 21])
+    native = read_indices(plain, [7, 21])
     assert native.shape == (2, 48, 64, 3)
     expected = [cv2.resize(image, (size_px, size_px), interpolation=interpolation) for image in native]
-    assert np.array_equal(read_frames(plain, [7, 21], size_px=size_px), expected)
+    assert np.array_equal(read_indices(plain, [7, 21], size_px=size_px), expected)
     assert np.array_equal(next(iterate_frames(plain, size_px=size_px)).image_HWC.shape, (size_px, size_px, 3))
 
 
@@ -175,7 +175,7 @@ def test_colours_are_rgb(tmp_path) -> None:
         red[..., 0] = 200
         container.mux(stream.encode(av.VideoFrame.from_ndarray(red, format="rgb24")))
         container.mux(stream.encode())
-    assert np.array_equal(read_frames(tmp_path / "red.mkv", [0])[0], red)
+    assert np.array_equal(read_indices(tmp_path / "red.mkv", [0])[0], red)
 
 
 def test_all_windows_of_a_sliding_sampler(plain, numbers_in) -> None:
@@ -207,9 +207,9 @@ def test_pictures_of_changing_size_need_a_size(tmp_path, write_video) -> None:
     both.write_bytes(first.read_bytes() + second.read_bytes())
     count = decode_fully(both).frame_count
     assert count > 4
-    assert read_frames(both, range(count), size_px=32).shape == (count, 32, 32, 3)
+    assert read_indices(both, range(count), size_px=32).shape == (count, 32, 32, 3)
     with pytest.raises(VideoError, match="size changes"):
-        read_frames(both, [0, count - 1])
+        read_indices(both, [0, count - 1])
 
 
 # ---- real files

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from muybridge import notebook
 from muybridge.errors import UserError
 from muybridge.evaluation.intervals import (
     GroupInterval,
@@ -166,6 +167,30 @@ class Evaluation:
             lines.append(f"only {self.top1.by_group.groups} source groups: the interval by group is too narrow")
         lines.append(f"leak: {self.leak or 'unknown'}")
         return (*lines, *self.notes)
+
+    def _repr_html_(self) -> str:
+        """The figures in a notebook, with the classes from the least to the most accurate."""
+        return notebook.card(self._title(), *self.html_parts())
+
+    def _title(self) -> str:
+        return f"top-1 {_percent(self.top1.value)} % ({self.top1.correct} of {self.top1.clips} clips)"
+
+    def html_parts(self) -> tuple[str, ...]:
+        """What a notebook shows below a title."""
+        ranked = sorted(
+            (metrics for metrics in self.per_class if metrics.accuracy is not None),
+            key=lambda metrics: metrics.accuracy or 0.0,
+        )
+        classes = [
+            {
+                "class": metrics.name,
+                "clips": metrics.clips,
+                "right": metrics.correct,
+                "accuracy": f"{_percent(metrics.accuracy or 0.0)} %",
+            }
+            for metrics in ranked
+        ]
+        return notebook.lines(self.details()), notebook.rows(classes)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values for JSON. Shares are 0..1; what is undefined is None."""

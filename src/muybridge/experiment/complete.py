@@ -11,6 +11,7 @@ from typing import Any
 
 from rich.console import Console
 
+from muybridge import notebook
 from muybridge.errors import Interrupted
 from muybridge.evaluation.evaluation import Evaluation
 from muybridge.experiment.fit import fit_experiment
@@ -38,6 +39,12 @@ class TrainResult:
         if self.evaluation is None:
             return f"run: {self.run}"
         return "\n".join([*self.evaluation.details(), f"report: {RunFolder(self.run).report}"])
+
+    def _repr_html_(self) -> str:
+        """The result in a notebook."""
+        title = f"run {self.run}"
+        facts = notebook.facts({"epochs": len(self.rows), "report": RunFolder(self.run).report})
+        return notebook.card(title, facts, *(self.evaluation.html_parts() if self.evaluation else ()))
 
     def to_dict(self) -> dict[str, Any]:
         """The result as plain values."""

@@ -20,7 +20,7 @@ from muybridge.inference.combining import Combination
 from muybridge.inference.engines.engine import Frames
 from muybridge.inference.predictions import ClipPrediction
 from muybridge.inference.recognizer import Recognizer
-from muybridge.inference.trained_model import Model, Scores, clip_prediction, read_ahead
+from muybridge.inference.trained_model import Model, Scores, Source, clip_prediction, read_ahead
 from muybridge.inference.views import AS_TRAINED, Views
 from muybridge.models.saving import METADATA_FILE, read_description
 from muybridge.text import only_in_each
@@ -114,14 +114,14 @@ class Ensemble(Model):
         for clip, answers in zip(clips, found, strict=True):
             yield tuple(clip_prediction(clip, answer) for answer in answers)
 
-    def _score(self, clips: Sequence[Clip], *, views: Views, workers: int | None) -> Iterator[Scores | VideoError]:
+    def _score(self, clips: Sequence[Source], *, views: Views, workers: int | None) -> Iterator[Scores | VideoError]:
         for answers in self._score_members(clips, views=views, workers=workers):
             failures = [answer for answer in answers if isinstance(answer, VideoError)]
             decoded = [answer for answer in answers if not isinstance(answer, VideoError)]
             yield failures[0] if failures else self.combination(np.stack(decoded))
 
     def _score_members(
-        self, clips: Sequence[Clip], *, views: Views, workers: int | None
+        self, clips: Sequence[Source], *, views: Views, workers: int | None
     ) -> Iterator[list[Scores | VideoError]]:
         self._check(views)
         for reads in read_ahead(clips, partial(self._read, views=views), workers=workers):
@@ -130,7 +130,7 @@ class Ensemble(Model):
                 for member, order, read in zip(self.members.values(), self._orders, reads, strict=True)
             ]
 
-    def _read(self, clip: Clip, *, views: Views) -> list[list[Frames] | VideoError]:
+    def _read(self, clip: Source, *, views: Views) -> list[list[Frames] | VideoError]:
         """The views of a clip for each member; members that see the same frames share them."""
         by_reading = {member.reading: member for member in self.members.values()}
         reads = {reading: member.read(clip, views=views) for reading, member in by_reading.items()}

@@ -13,12 +13,11 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from muybridge.dataset.catalog import Clip
 from muybridge.errors import VideoError
 from muybridge.inference.engines.engine import Engine, Frames, Logits
 from muybridge.inference.engines.torch_engine import TorchEngine
 from muybridge.inference.probabilities import softmax, vote
-from muybridge.inference.trained_model import Model, Scores, read_ahead
+from muybridge.inference.trained_model import ArrayClip, Model, Scores, Source, read_ahead
 from muybridge.inference.views import Views
 from muybridge.models.network import RecognizerNet
 from muybridge.models.saving import load_recognizer, save_recognizer
@@ -103,7 +102,7 @@ class Recognizer(Model):
         """Save the network with its classes and preprocessing."""
         save_recognizer(folder, self.net, classes=self.classes, preprocessing=self.preprocessing)
 
-    def _score(self, clips: Sequence[Clip], *, views: Views, workers: int | None) -> Iterator[Scores | VideoError]:
+    def _score(self, clips: Sequence[Source], *, views: Views, workers: int | None) -> Iterator[Scores | VideoError]:
         self._check(views)
         reads = read_ahead(clips, lambda clip: self.read(clip, views=views), workers=workers, ahead=BATCH_CLIPS)
         for batch in _batches(reads):
@@ -122,20 +121,19 @@ class Recognizer(Model):
         """Equal for recognizers that see the same frames of a clip, so that one ``read`` serves them all."""
         return self.sampler, self.size_px, self.windows
 
-    def read(self, clip: Clip, *, views: Views) -> list[Frames] | VideoError:
+    def read(self, clip: Source, *, views: Views) -> list[Frames] | VideoError:
         """The frames of each view of a clip, or why it could not be decoded; safe to call in threads."""
+        count = 1 if views.times is None and self.windows == "one" else views.times
+        size_px = views.read_size_px(self.size_px)
+        within: dict[str, Any] = {"start_seconds": clip.start_seconds, "end_seconds": clip.end_seconds}
         try:
-            sampled = read_sampled(
-                clip.path,
-                self.sampler,
-                views=1 if views.times is None and self.windows == "one" else views.times,
-                size_px=views.read_size_px(self.size_px),
-                start_seconds=clip.start_seconds,
-                end_seconds=clip.end_seconds,
-            )
+            if isinstance(clip, ArrayClip):
+                taken = clip.frames.views(self.sampler, views=count, size_px=size_px, **within)
+            else:
+                sampled = read_sampled(clip.path, self.sampler, views=count, size_px=size_px, **within)
+                taken = [sampled.frames_THWC[positions] for positions in sampled.views]
         except VideoError as error:
             return error
-        taken = [sampled.frames_THWC[positions] for positions in sampled.views]
         return [view for frames_THWC in taken for view in views.cut(frames_THWC, self.size_px)]
 
     def use(self, engine: Engine) -> None:

@@ -1,6 +1,7 @@
 """What every model can do with video, be it one network or an ensemble: name the action in files and in clips.
 
 Notable: decoding runs in threads ahead of the network, and a file that does not decode is an answer, not the end.
+Frames that are decoded already, as an array, take the same way as those of a file.
 
 Axes: T frames, H, W, C (RGB), K classes.
 """
@@ -11,21 +12,31 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
+from muybridge import notebook
 from muybridge.dataset.catalog import Clip
 from muybridge.errors import UserError, VideoError
 from muybridge.inference.predictions import ClipPrediction
 from muybridge.inference.views import AS_TRAINED, Views
 from muybridge.system import available_cores
+from muybridge.video.in_memory import FrameArray
 
 Scores = npt.NDArray[np.float64]
 """The probabilities of the K classes."""
 
+Video = str | Path | npt.NDArray[Any] | torch.Tensor
+"""What ``predict`` takes: a file, or frames (T, H, W, 3), uint8 RGB."""
+
+# Classes that a notebook shows.
+_BARS = 5
+
 _Read = TypeVar("_Read")
+_Source = TypeVar("_Source")
 
 
 @dataclass(frozen=True)
@@ -33,36 +44,73 @@ class Prediction:
     """What a recognizer says of one video.
 
     Attributes:
-        path: The video file.
+        path: The video file; None for frames.
         ranking: (class name, probability) from most to least probable, all K classes; empty on an error.
         error: Why the video could not be decoded, or None.
     """
 
-    path: Path
+    path: Path | None
     ranking: tuple[tuple[str, float], ...]
     error: str | None = None
 
     @property
     def label(self) -> str:
-        """The most probable class."""
-        return self.ranking[0][0]
+        """The most probable class.
+
+        Raises:
+            UserError: The video could not be decoded.
+        """
+        return self._first[0]
 
     @property
     def score(self) -> float:
-        """The probability of the most probable class."""
-        return self.ranking[0][1]
+        """The probability of the most probable class.
+
+        Raises:
+            UserError: The video could not be decoded.
+        """
+        return self._first[1]
+
+    @property
+    def _first(self) -> tuple[str, float]:
+        if self.error is not None:
+            raise UserError(f"there is no answer for {self}")
+        return self.ranking[0]
+
+    @property
+    def _name(self) -> str:
+        return "frames" if self.path is None else str(self.path)
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.error}" if self.error else f"{self.label}, {self.score:.2f}"
+        return f"{self._name}: {self.error}" if self.error else f"{self.label}, {self.score:.2f}"
+
+    def _repr_html_(self) -> str:
+        """The answer in a notebook: the class, and bars of the most probable ones."""
+        if self.error is not None:
+            return notebook.card(self._name, notebook.line(self.error))
+        return notebook.card(str(self), notebook.bars(self.ranking[:_BARS]), notebook.facts({"video": self.path}))
 
     def describe(self, top: int) -> str:
         """One line: the file and its ``top`` most probable classes."""
-        return f"{self.path}  " + "  ".join(f"{label}, {score:.2f}" for label, score in self.ranking[:top])
+        return f"{self._name}  " + "  ".join(f"{label}, {score:.2f}" for label, score in self.ranking[:top])
 
     def to_dict(self, top: int) -> dict[str, Any]:
         """Plain values for JSON."""
         actions = [{"label": label, "score": round(score, 6)} for label, score in self.ranking[:top]]
-        return {"path": str(self.path), "actions": actions, "error": self.error}
+        return {"path": None if self.path is None else str(self.path), "actions": actions, "error": self.error}
+
+
+@dataclass(frozen=True, eq=False)
+class ArrayClip:
+    """Frames that are decoded already, and the part of them between two times; None leaves that side open."""
+
+    frames: FrameArray
+    start_seconds: float | None = None
+    end_seconds: float | None = None
+
+
+Source = Clip | ArrayClip
+"""What a model scores."""
 
 
 class Model(ABC):
@@ -81,28 +129,78 @@ class Model(ABC):
         """Save all that prediction needs; ``muybridge.load`` reads it back."""
 
     @abstractmethod
-    def _score(self, clips: Sequence[Clip], *, views: Views, workers: int | None) -> Iterator[Scores | VideoError]:
+    def _score(self, clips: Sequence[Source], *, views: Views, workers: int | None) -> Iterator[Scores | VideoError]:
         """The probabilities of each clip, in order, or why it could not be decoded."""
 
-    def predict(self, video: str | Path, *, views: Views = AS_TRAINED) -> Prediction:
-        """Recognise the action in a video file.
+    @overload
+    def predict(  # type: ignore[overload-overlap] # a str is a sequence of str, too; the first takes it
+        self,
+        video: Video,
+        *,
+        frames_per_second: float | None = ...,
+        start_seconds: float | None = ...,
+        end_seconds: float | None = ...,
+        views: Views = ...,
+    ) -> Prediction: ...
+
+    @overload
+    def predict(
+        self,
+        video: Sequence[Video],
+        *,
+        frames_per_second: float | None = ...,
+        start_seconds: float | None = ...,
+        end_seconds: float | None = ...,
+        views: Views = ...,
+    ) -> list[Prediction]: ...
+
+    def predict(
+        self,
+        video: Video | Sequence[Video],
+        *,
+        frames_per_second: float | None = None,
+        start_seconds: float | None = None,
+        end_seconds: float | None = None,
+        views: Views = AS_TRAINED,
+    ) -> Prediction | list[Prediction]:
+        """Recognise the action in a video, or in each of several.
 
         Args:
-            video: The file; the whole of it is taken as one clip.
-            views: Which views of the clip to combine; default: one, or all windows, as in training.
+            video: A file; or its frames as a NumPy array or a torch tensor (T, H, W, 3), uint8 RGB, of any size: the
+                model's own sampler chooses among them, as among those of a file. Or a list of such.
+            frames_per_second: The rate of arrays and tensors; only a time range needs to know it.
+            start_seconds: Only frames at or after this time since the first frame.
+            end_seconds: Only frames before this time.
+            views: Which views of the video to combine; default: one, or all windows, as in training.
 
         Returns:
-            All classes with their probabilities.
+            All classes with their probabilities; for a list, a list with one result for each. In a list, what cannot
+            be decoded has its ``error``.
 
         Raises:
-            VideoError: If the file does not decode.
-            UserError: If mirrored views are asked for, but left and right matter to a class.
+            VideoError: If the only video cannot be decoded.
+            UserError: If an array is not what is described above, or mirrored views are asked for, but left and right
+                matter to a class.
         """
-        path = Path(video)
-        [scores] = self._score([_whole_file(path)], views=views, workers=1)
+
+        def source(one: Video, name: str) -> Source:
+            if isinstance(one, str | Path):
+                return _whole_file(Path(one), start_seconds=start_seconds, end_seconds=end_seconds)
+            frames = one.detach().cpu().numpy() if isinstance(one, torch.Tensor) else one
+            if not isinstance(frames, np.ndarray):
+                raise UserError(
+                    f"{name} is a {type(one).__name__}; give a path, a NumPy array or a torch tensor of frames"
+                )
+            array = FrameArray.checked(frames, frames_per_second=frames_per_second, name=name)
+            return ArrayClip(array, start_seconds, end_seconds)
+
+        if isinstance(video, Sequence) and not isinstance(video, str):
+            sources = [source(one, f"video[{number}]") for number, one in enumerate(video)]
+            return list(self._predictions(sources, views=views, workers=None))
+        [scores] = self._score([only := source(video, "video")], views=views, workers=1)
         if isinstance(scores, VideoError):
             raise scores
-        return self._rank(path, scores)
+        return self._rank(only, scores)
 
     def predict_files(
         self, paths: Sequence[Path], *, views: Views = AS_TRAINED, workers: int | None = None
@@ -114,12 +212,14 @@ class Model(ABC):
             views: As in ``predict``.
             workers: Threads that decode ahead of the network; default: one per core.
         """
-        found = self._score([_whole_file(path) for path in paths], views=views, workers=workers)
-        for path, scores in zip(paths, found, strict=True):
+        return self._predictions([_whole_file(path) for path in paths], views=views, workers=workers)
+
+    def _predictions(self, sources: Sequence[Source], *, views: Views, workers: int | None) -> Iterator[Prediction]:
+        for source, scores in zip(sources, self._score(sources, views=views, workers=workers), strict=True):
             if isinstance(scores, VideoError):
-                yield Prediction(path, (), scores.reason)
+                yield Prediction(_path(source), (), scores.reason)
             else:
-                yield self._rank(path, scores)
+                yield self._rank(source, scores)
 
     def predict_clips(
         self, clips: Sequence[Clip], *, views: Views = AS_TRAINED, workers: int | None = None
@@ -135,9 +235,9 @@ class Model(ABC):
                 f"--flip mirrors clips, but left and right matter to the class {self.sided_classes[0]}; leave it out"
             )
 
-    def _rank(self, path: Path, probabilities_K: Scores) -> Prediction:
+    def _rank(self, source: Source, probabilities_K: Scores) -> Prediction:
         order = np.argsort(-probabilities_K, kind="stable")
-        return Prediction(path, tuple((self.classes[k], float(probabilities_K[k])) for k in order))
+        return Prediction(_path(source), tuple((self.classes[k], float(probabilities_K[k])) for k in order))
 
 
 def clip_prediction(clip: Clip, scores: Scores | VideoError) -> ClipPrediction:
@@ -147,7 +247,7 @@ def clip_prediction(clip: Clip, scores: Scores | VideoError) -> ClipPrediction:
 
 
 def read_ahead(
-    clips: Sequence[Clip], read: Callable[[Clip], _Read], *, workers: int | None, ahead: int = 0
+    clips: Sequence[_Source], read: Callable[[_Source], _Read], *, workers: int | None, ahead: int = 0
 ) -> Iterator[_Read]:
     """Call ``read`` on each clip, in threads that run a little ahead; yield the results in order.
 
@@ -174,5 +274,9 @@ def read_ahead(
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _whole_file(path: Path) -> Clip:
-    return Clip(path=path, label="", group="")
+def _whole_file(path: Path, *, start_seconds: float | None = None, end_seconds: float | None = None) -> Clip:
+    return Clip(path=path, label="", group="", start_seconds=start_seconds, end_seconds=end_seconds)
+
+
+def _path(source: Source) -> Path | None:
+    return source.path if isinstance(source, Clip) else None

@@ -69,7 +69,7 @@ class ModelConfig:
         UserError: A value is not one of those named beside its field.
     """
 
-    encoder: Annotated[str, Parameter(validator=_known_encoder)] = "mobilenet"
+    encoder: Annotated[str, Parameter(alias="--encoder", validator=_known_encoder)] = "mobilenet"
     """Frame encoder: "mobilenet" (MobileNet v1), "densenet" (DenseNet121), "alexnet", or "small", four convolutions
     for training from nothing, with weights "none". Video encoder: "i3d", "r3d_18", "mc3_18", "r2plus1d_18",
     "r2plus1d_34" or "slowfast_r50". Others: "timm:NAME", or "transformers:NAME" by name or local folder."""
@@ -109,7 +109,7 @@ class ModelConfig:
     feature_norm: bool = True
     """Layer norm on each step's vector before the temporal head (not in the report)."""
 
-    head: HeadName = "bilstm"
+    head: Annotated[HeadName, Parameter(alias="--head")] = "bilstm"
     """From the steps of a clip to one vector: "bilstm", "lstm" (forward only), "bert" (attention; Kalfaoglu et
     al.), "concat" (all steps side by side), or "mean", the baseline that ignores order."""
 

@@ -73,6 +73,15 @@ def _merged(base: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any
     return merged
 
 
+def _without(values: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:
+    """The values under keys that ``others`` do not have."""
+    return {
+        key: _without(value, others[key]) if key in others else value
+        for key, value in values.items()
+        if key not in others or isinstance(value, Mapping)
+    }
+
+
 # Lists take all the words that follow (--model.head-widths 256 128); an empty list is not worth an option.
 LIST_STYLE = Parameter(consume_multiple=True, negative_iterable=())
 
@@ -88,18 +97,28 @@ def recipe_config(values: Mapping[str, Any], source: str) -> cyclopts.config.Dic
     return cyclopts.config.Dict(values, source=source, use_commands_as_keys=False)
 
 
-def parse_recipe(values: Mapping[str, Any], *, source: str, flags: Sequence[str] = ()) -> Recipe:
+def parse_recipe(
+    values: Mapping[str, Any],
+    *,
+    source: str,
+    flags: Sequence[str] = (),
+    first: tuple[Mapping[str, Any], str] | None = None,
+) -> Recipe:
     """Check values and make a recipe of them; what is not named keeps its default.
 
     Args:
         values: Nested plain values.
         source: Where they come from, for error messages.
         flags: Command line flags that go before the values, such as ``["--sampler.frames", "5"]``.
+        first: Nested plain values that go before the others, too, and where they come from.
 
     Raises:
         UserError: For an unknown key or a bad value, with a did-you-mean.
     """
-    app = App(config=[recipe_config(values, source)], result_action="return_value", default_parameter=LIST_STYLE)
+    config = [recipe_config(values, source)]
+    if first is not None:
+        config = [recipe_config(*first), recipe_config(_without(values, first[0]), source)]
+    app = App(config=config, result_action="return_value", default_parameter=LIST_STYLE)
 
     @app.default
     def collect(*, recipe: Annotated[Recipe, Parameter(name="*")] = Recipe()) -> Recipe:  # noqa: B008 - frozen

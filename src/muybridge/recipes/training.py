@@ -25,7 +25,7 @@ class TrainingConfig:
     optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
     """adamw, or the report's adam; sgd has momentum 0.9."""
 
-    learning_rate: float = 5e-4
+    learning_rate: Annotated[float, Parameter(alias="--learning-rate")] = 5e-4
     """Highest rate of the temporal head and the classifier."""
 
     encoder_rate: float = 0.1

@@ -6,10 +6,12 @@ from typing import Any
 
 from rich.console import Console
 
+from muybridge import notebook
 from muybridge.checking.checking import CheckReport, check_catalog
 from muybridge.checking.summary import summarise
 from muybridge.console import STDERR, progress_on
 from muybridge.dataset.layouts import read_catalog
+from muybridge.text import counted
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,26 @@ class CheckResult:
 
     def __str__(self) -> str:
         return f"{summarise(self.report)}\nsaved: {self.folder / 'check.json'}, {self.folder / 'check.csv'}"
+
+    def _repr_html_(self) -> str:
+        """The result in a notebook: what is wrong with which clips, the classes, the protocols."""
+        report = self.report
+        wrong = [{"clip": each.clip.id, "problem": each.problem} for each in report.clips if each.problem]
+        classes = [{"class": label, **counts} for label, counts in report.classes.items()]
+        protocols = [
+            {"protocol": name, **protocol.clips, "leak": str(protocol.leak)}
+            for name, protocol in report.protocols.items()
+        ]
+        facts = {
+            "do not decode": len(report.with_status("bad")),
+            "decode in part": len(report.with_status("damaged")),
+            "wrong frame count in the header": len(report.header_lied),
+            "byte-identical": len(report.duplicates),
+            "saved in": self.folder,
+        }
+        title = f"{counted(len(report.clips), 'clip')} in {counted(len(classes), 'class')}"
+        tables = (notebook.rows(table) for table in (wrong, protocols, classes))
+        return notebook.card(title, notebook.facts(facts), *tables)
 
     def to_dict(self) -> dict[str, Any]:
         """The result as plain values."""

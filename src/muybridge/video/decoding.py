@@ -94,7 +94,7 @@ class DecodeResult:
         return None
 
 
-def read_frames(
+def read_indices(
     path: str | Path,
     indices: Sequence[int] | Indices,
     *,
@@ -164,7 +164,7 @@ def read_sampled(
         size_px: side of the square that each picture is squashed to; None keeps the native size.
         start_seconds: only frames at or after this time since the first frame of the file.
         end_seconds: only frames before this time.
-        strategy: see `read_frames`.
+        strategy: see `read_indices`.
 
     Raises:
         VideoError: the file is no readable video, has no frame in the time range, or is too short for a

@@ -47,12 +47,14 @@ class ImageMaker:
         # One thread: for small pictures, waking the others costs more than the conversion.
         rgb = self._converter.reformat(frame, format="rgb24", threads=1)
         image = cast(Image, np.ascontiguousarray(np.rot90(rgb.to_ndarray(), quarter_turns(frame))))
-        size_px = self._size_px
-        if size_px is None:
-            return image
-        shrinks = image.shape[0] * image.shape[1] >= size_px * size_px
-        interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        return cast(Image, cv2.resize(image, (size_px, size_px), interpolation=interpolation))
+        return image if self._size_px is None else squashed(image, self._size_px)
+
+
+def squashed(image_HWC: Image, size_px: int) -> Image:
+    """Squash an image to a square of ``size_px``, whatever its aspect: how the frames of files and of arrays are."""
+    shrinks = image_HWC.shape[0] * image_HWC.shape[1] >= size_px * size_px
+    interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return cast(Image, cv2.resize(image_HWC, (size_px, size_px), interpolation=interpolation))
 
 
 def to_jpeg(image_HWC: Image, *, quality: int) -> bytes:

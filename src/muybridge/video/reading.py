@@ -104,7 +104,7 @@ class TimeRange:
     end_seconds: float
 
     @classmethod
-    def checked(cls, path: Path, start_seconds: float | None, end_seconds: float | None) -> "TimeRange":
+    def checked(cls, path: str | Path, start_seconds: float | None, end_seconds: float | None) -> "TimeRange":
         """The range from what a caller gave; None leaves that side open."""
         start = 0.0 if start_seconds is None else float(start_seconds)
         end = math.inf if end_seconds is None else float(end_seconds)
@@ -113,7 +113,7 @@ class TimeRange:
             raise VideoError(path, reason, "the start must not be negative and must lie before the end")
         return cls(start, end)
 
-    def nothing_inside(self, path: Path, last_seconds: float) -> VideoError:
+    def nothing_inside(self, path: str | Path, last_seconds: float) -> VideoError:
         """The error for a video with no frame in this range."""
         reason = f"bad time range: no frame from {self.start_seconds:g} to {self.end_seconds:g} s"
         return VideoError(path, reason, f"the last frame is at {last_seconds:.3f} s")

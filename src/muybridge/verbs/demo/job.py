@@ -12,6 +12,7 @@ from typing import Any
 
 from rich.console import Console
 
+from muybridge import notebook
 from muybridge.console import STDERR, say
 from muybridge.dataset.protocols import Protocol
 from muybridge.dataset.split import Split
@@ -50,6 +51,7 @@ class DemoResult:
     seconds: float
 
     def __str__(self) -> str:
+        assert self.prediction.path is not None
         lines = ["", "The same clips, divided in two ways:"]
         for protocol, evaluation in self.evaluations.items():
             colours = 100 * self.colours[protocol]
@@ -68,6 +70,11 @@ class DemoResult:
             f"Try: muybridge predict {self.runs['grouped']} {self.prediction.path}",
         ]
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        """The result in a notebook."""
+        title, *lines = str(self).strip().splitlines()
+        return notebook.card(title, notebook.lines(lines))
 
     def to_dict(self) -> dict[str, Any]:
         """The result as plain values."""

@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from muybridge import notebook
 from muybridge.evaluation.comparison import Comparison
 from muybridge.evaluation.evaluation import Evaluation
 from muybridge.evaluation.metrics import negative_log_likelihood
@@ -145,6 +146,37 @@ class EnsembleResult:
             gain = self.gain_on(self.best_on_test)
             lines.append(f"for the reader, against {self.best_on_test}, best on these test clips: {gain.summary()}")
         return lines
+
+    def _repr_html_(self) -> str:
+        """The result in a notebook: each member and the ensemble on the test clips, and the gain on the best."""
+        table = [
+            {
+                "model": member.name,
+                "weight": member.weight,
+                "validation": f"{member.validation.correct} of {member.validation.clips}",
+                "test": f"{member.test.top1.correct} of {member.test.top1.clips}",
+                "accuracy": _percent(member.test.top1.value),
+            }
+            for member in self.members
+        ]
+        table.append(
+            {
+                "model": "ensemble",
+                "weight": None,
+                "validation": f"{self.validation.correct} of {self.validation.clips}",
+                "test": f"{self.test.top1.correct} of {self.test.top1.clips}",
+                "accuracy": _percent(self.test.top1.value),
+            }
+        )
+        what = f"ensemble of {len(self.members)}" if len(self.members) > 1 else "calibrated"
+        gain = f"against {self.best}, the best member: {self.gain_on(self.best).summary()}"
+        return notebook.card(
+            f"{what}, {DESCRIPTIONS[self.combination.rule]}",
+            notebook.rows(table, limit=len(table)),
+            notebook.lines([gain] if len(self.members) > 1 else []),
+            notebook.lines(self.test.details()),
+            notebook.facts({"run": self.run, "report": RunFolder(self.run).report}),
+        )
 
     def describe(self) -> dict[str, Any]:
         """What ensemble.json says: all but the figures on the test clips, which have files of their own."""

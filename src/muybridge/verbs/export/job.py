@@ -13,6 +13,7 @@ from typing import Any, get_args
 
 from rich.console import Console
 
+from muybridge import notebook
 from muybridge.console import STDERR, say
 from muybridge.dataset.catalog import Clip
 from muybridge.dataset.split import Part, Split
@@ -46,6 +47,12 @@ class ExportResult:
 
     def __str__(self) -> str:
         return "\n".join([str(self.export.parity), str(self.export.latency), f"export: {self.folder}"])
+
+    def _repr_html_(self) -> str:
+        """The result in a notebook."""
+        title = f"export {self.export.engine}, {self.export.precision}"
+        lines = notebook.lines([str(self.export.parity), str(self.export.latency)])
+        return notebook.card(title, lines, notebook.facts({"folder": self.folder}))
 
     def to_dict(self) -> dict[str, Any]:
         """The result as plain values."""

@@ -12,6 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
+from muybridge import notebook
 from muybridge.checking.checking import CheckReport, check_catalog
 from muybridge.console import STDERR, progress_on, say
 from muybridge.dataset.catalog import Catalog
@@ -81,6 +82,11 @@ class GetResult:
             lines.append(f"terms: {self.source.terms}")
         lines.append(f"next: muybridge train {self.folder} --data.protocol official-1")
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        """The result in a notebook."""
+        title, *lines = str(self).splitlines()
+        return notebook.card(title, notebook.lines(lines))
 
     def to_dict(self) -> dict[str, Any]:
         """The result as plain values."""

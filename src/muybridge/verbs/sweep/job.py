@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from filelock import FileLock, Timeout
 from rich.console import Console
@@ -23,6 +23,7 @@ from muybridge.experiment.complete import resumable
 from muybridge.experiment.fit import fit_experiment
 from muybridge.experiment.prepare import DividedClips, divide, prepare, reopen
 from muybridge.files import read_json, write_json, write_rows
+from muybridge.recipes.options import Options, recipe_with
 from muybridge.recipes.recipe import Recipe
 from muybridge.recipes.store import save_recipe
 from muybridge.runs import RunFolder
@@ -37,13 +38,14 @@ DEFAULT_TRIALS = 20
 
 def sweep(
     clips: str | Path,
-    recipe: Recipe | None = None,
+    recipe: Recipe | str | Path = "default",
     *,
     over: Sequence[str],
     trials: int | None = None,
     folder: str | Path | None = None,
     prune: bool = True,
     console: Console = STDERR,
+    **options: Unpack[Options],
 ) -> SweepResult:
     """Train a recipe with some of its options varied, and say which values do best on the validation part.
 
@@ -51,12 +53,14 @@ def sweep(
 
     Args:
         clips: A folder with a sub-folder per class, a CSV, or an HMDB-51 or UCF101 folder.
-        recipe: Everything that is not varied; default: the default recipe.
+        recipe: Everything that is not varied: a recipe, the name of one that comes with muybridge, or a YAML file.
         over: What is varied, each ``KEY=a,b,c`` or ``KEY=low..high``, such as ``model.l2=1e-4,1e-3``.
         trials: How many trainings in all; default: every combination, or 20 where there is a range.
         folder: The sweep's folder; default: ``runs/sweeps/<recipe>-<options>``.
         prune: Whether trials that fall behind are stopped early.
         console: Where progress is printed.
+        options: What differs from the recipe in all trials, by the names of flags and keys: ``epochs=2``, or
+            ``model={"head_widths": [128, 64]}``.
 
     Returns:
         All trials and the best of them. The folder holds study.db, sweep.json, trials.csv, sweep.png, best.yaml and a
@@ -71,7 +75,7 @@ def sweep(
     from muybridge.verbs.sweep.picture import plot_sweep
     from muybridge.verbs.sweep.study import Study
 
-    recipe = recipe or Recipe()
+    recipe = recipe_with(recipe, options, verb="sweep")
     space = parse_space(over, recipe)
     divided = divide(clips, recipe.data)
     split = divided.split

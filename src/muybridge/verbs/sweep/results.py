@@ -7,7 +7,7 @@ the interval of its accuracy and marks every trial that these clips cannot tell 
 import io
 import math
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +16,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from muybridge import notebook
 from muybridge.evaluation.intervals import Interval, wilson
 from muybridge.text import counted, percent, share_range
 from muybridge.verbs.sweep.space import Value, short
@@ -161,13 +162,35 @@ class SweepResult:
             ]
         )
 
+    def _repr_html_(self) -> str:
+        """The result in a notebook: all trials, the best first."""
+        table = [dict(zip(self._heads(), row, strict=True)) for row in self._rows()]
+        interval = f"{100 * self.interval.low:.1f}-{100 * self.interval.high:.1f}"
+        best = (
+            f"best: trial {self.best.number}, {100 * self.correct / self.validation_clips:.1f} % of "
+            f"{counted(self.validation_clips, 'validation clip')} (95 %, Wilson: {interval}); the test part was not "
+            "measured"
+        )
+        facts = {"folder": self.folder, "train the best and measure it": self.commands()[0]}
+        title = f"sweep, {counted(len(self.trials), 'trial')}"
+        return notebook.card(title, notebook.line(best), notebook.rows(table), notebook.facts(facts))
+
     def table(self) -> str:
         """All trials as text, the best first, those that were stopped last."""
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-        keys = list(self.best.values)
-        for name in ("trial", *keys, "accuracy", "loss", "best epoch", "epochs", "seconds"):
-            table.add_column(name, justify="right")
-        table.add_column("")
+        for name in self._heads():
+            table.add_column(name, justify="right" if name else "left")
+        for row in self._rows():
+            table.add_row(*row)
+        text = io.StringIO()
+        Console(file=text, width=1000, markup=False, emoji=False).print(table)
+        return "\n".join(line.rstrip() for line in text.getvalue().splitlines()).strip("\n")
+
+    def _heads(self) -> tuple[str, ...]:
+        return ("trial", *self.best.values, "accuracy", "loss", "best epoch", "epochs", "seconds", "")
+
+    def _rows(self) -> Iterator[tuple[str, ...]]:
+        """The cells of each trial, the best first, those that were stopped last."""
         for trial in sorted(self.trials, key=lambda trial: _rank(trial, self.monitor)):
             if trial == self.best:
                 remark = "best"
@@ -175,9 +198,9 @@ class SweepResult:
                 remark = "~" if self.is_close(trial) else ""
             else:
                 remark = trial.state
-            table.add_row(
+            yield (
                 str(trial.number),
-                *(short(trial.values[key]) for key in keys),
+                *(short(trial.values[key]) for key in self.best.values),
                 "" if trial.accuracy is None else percent(trial.accuracy),
                 "" if trial.loss is None else f"{trial.loss:.3f}" if trial.loss < 1000 else f"{trial.loss:.1e}",
                 str(trial.best_epoch or ""),
@@ -185,9 +208,6 @@ class SweepResult:
                 f"{trial.seconds:.0f}",
                 remark,
             )
-        text = io.StringIO()
-        Console(file=text, width=1000, markup=False, emoji=False).print(table)
-        return "\n".join(line.rstrip() for line in text.getvalue().splitlines()).strip("\n")
 
     def to_dict(self) -> dict[str, Any]:
         """The result as plain values."""

@@ -1,29 +1,38 @@
 """Training on a folder of clips, then measuring on the clips that were held out."""
 
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
+from typing import Any, Unpack
 
 from rich.console import Console
 
-from muybridge.console import STDERR
+from muybridge.console import STDERR, say
 from muybridge.experiment.complete import TrainResult, complete
 from muybridge.experiment.prepare import divide, prepare, reopen
+from muybridge.recipes.options import Options, option_values, recipe_with
 from muybridge.recipes.recipe import Recipe
+from muybridge.verbs.train.default_recipe import FIRST, available_recipe
 
 
 def train(
     clips: str | Path,
-    recipe: Recipe | None = None,
+    recipe: Recipe | str | Path | None = None,
     *,
     run: str | Path | None = None,
     console: Console = STDERR,
+    **options: Unpack[Options],
 ) -> TrainResult:
     """Train on a folder of clips, then measure on the clips that were held out.
 
     Args:
         clips: A folder with a sub-folder per class, a CSV, or an HMDB-51 or UCF101 folder.
-        recipe: The experiment; default: the default recipe.
+        recipe: A recipe, the name of one that comes with muybridge, or a YAML file; default: ``default``, or if its
+            weights cannot be had, a recipe whose weights are available.
         run: The run directory to make; default: ``runs/<recipe>-<n>``.
         console: Where progress is printed.
+        options: What differs from the recipe, by the names of flags and keys: ``epochs=2, encoder="i3d"``; an option
+            without a short name goes into its section: ``model={"head_widths": [128, 64]}``.
 
     Returns:
         The run directory and the test result.
@@ -32,10 +41,23 @@ def train(
         UserError: For clips or options that make no sense, before anything is written.
         Interrupted: On Ctrl-C; ``resume`` continues.
     """
-    recipe = recipe or Recipe()
+    recipe = _recipe(clips, recipe, options, console)
     divided = divide(clips, recipe.data)
     divided.announce(console)
     return complete(prepare(divided, recipe, run=Path(run) if run else None, console=console), console=console)
+
+
+def _recipe(
+    clips: str | Path, recipe: Recipe | str | Path | None, options: Mapping[str, Any], console: Console
+) -> Recipe:
+    """The recipe to train, chosen as on the command line where none is named."""
+    given = option_values(options, verb="train")
+    if recipe is None:
+        recipe = FIRST
+        # Whoever names an encoder or its weights has left nothing to choose; and without clips nothing is downloaded.
+        if Path(clips).exists() and not given.get("model", {}).keys() & {"encoder", "weights"}:
+            recipe = available_recipe(partial(say, console))
+    return recipe_with(recipe, options, verb="train")
 
 
 def resume(run: str | Path, *, console: Console = STDERR) -> TrainResult:

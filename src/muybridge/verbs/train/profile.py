@@ -8,7 +8,7 @@ import statistics
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import lightning as L
 import torch
@@ -22,6 +22,7 @@ from muybridge.experiment.prepare import checked, divide
 from muybridge.models.network import RecognizerNet
 from muybridge.pipeline.activations import ActivationDataset
 from muybridge.pipeline.loader import ClipDataset
+from muybridge.recipes.options import Options, recipe_with
 from muybridge.recipes.recipe import Recipe
 from muybridge.system import keep_freed_memory, peak_memory
 from muybridge.text import percent
@@ -106,20 +107,26 @@ class _Clock(Callback):
 
 
 def profile(
-    clips: str | Path, recipe: Recipe | None = None, *, steps: int = 30, console: Console = STDERR
+    clips: str | Path,
+    recipe: Recipe | str | Path = "default",
+    *,
+    steps: int = 30,
+    console: Console = STDERR,
+    **options: Unpack[Options],
 ) -> StepProfile:
     """Train for some steps, as a training does, and measure each part of them. No run is made.
 
     Args:
         clips: A folder with a sub-folder per class, a CSV, or an HMDB-51 or UCF101 folder.
-        recipe: The experiment; default: the default recipe.
+        recipe: A recipe, the name of one that comes with muybridge, or a YAML file.
         steps: Steps to measure, after a few that warm up.
         console: Where progress is printed.
+        options: What differs from the recipe, as in ``train``.
 
     Raises:
         UserError: For clips or options that make no sense.
     """
-    recipe = recipe or Recipe()
+    recipe = recipe_with(recipe, options, verb="profile")
     divided = divide(clips, recipe.data)
     divided.announce(console)
     recipe, net = checked(divided.split, recipe, console=console)
