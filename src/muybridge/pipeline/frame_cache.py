@@ -257,7 +257,7 @@ class FrameCache:
         """About how many frames of a clip are stored; the lengths of clips are not known before decoding."""
         if self.views is None:
             return TYPICAL_FRAME_COUNT // getattr(self.sampler, "stride", 1)
-        length = getattr(self.sampler, "frames", None) or getattr(self.sampler, "max_frames", None) or 64
+        length = getattr(self.sampler, "frames", None) or 64
         return int(length) * self.views
 
 

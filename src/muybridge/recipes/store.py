@@ -14,6 +14,7 @@ from muybridge.errors import UserError
 from muybridge.files import write_text
 from muybridge.recipes.recipe import Recipe
 from muybridge.text import did_you_mean
+from muybridge.video.sampler_values import renamed_sampler_values
 
 
 def recipe_names() -> list[str]:
@@ -53,6 +54,8 @@ def read_values(recipe: str) -> tuple[dict[str, Any], str]:
         raise UserError(f"{source}{where}: not YAML: {getattr(error, 'problem', error)}") from None
     if not isinstance(values, dict):
         raise UserError(f"{source}: a recipe is a mapping such as 'size_px: 112', this is a {type(values).__name__}")
+    if isinstance(values.get("sampler"), Mapping):
+        values["sampler"] = renamed_sampler_values(values["sampler"])
     if (base := values.pop(BASE_KEY, None)) is not None:
         if base not in recipe_names():
             raise UserError(f"{source}: no recipe {base} to be based on{did_you_mean(str(base), recipe_names())}")

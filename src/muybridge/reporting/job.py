@@ -194,7 +194,7 @@ def _facts(model: Recognizer) -> ModelFacts:
 def _frames(sampler: Sampler) -> str:
     """How many frames a sampler takes, in a few words."""
     if isinstance(sampler, EverySampler):
-        most = "" if sampler.max_frames is None else f", at most {sampler.max_frames}"
+        most = f", at most {sampler.frames}" if sampler.frames else ""
         return f"1 in {sampler.every}{most}"
     assert isinstance(sampler, UniformSampler | DenseSampler)
     return f"{sampler.frames} {sampler.kind}"

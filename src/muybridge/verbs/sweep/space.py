@@ -176,9 +176,7 @@ def with_values(base: Recipe, values: Mapping[str, Any]) -> Recipe:
             changes[key] = value
     for section, inner in sections.items():
         changes[section] = dataclasses.replace(getattr(base, section), **inner)
-    recipe = dataclasses.replace(base, **changes)
-    recipe.sampler.build()  # the only options that are checked there and not when they are set
-    return recipe
+    return dataclasses.replace(base, **changes)
 
 
 def label(value: Any) -> str:
@@ -253,7 +251,6 @@ def _typed(base: Recipe, raw: Mapping[str, Sequence[Any]], key: str, value: Any)
         chosen = {key: value, **dict(zip(others, rest, strict=True))}
         try:
             recipe = parse_recipe(_nested(chosen, base.to_dict()), source=SOURCE)
-            recipe.sampler.build()
         except UserError as error:
             first = first or error
         else:
