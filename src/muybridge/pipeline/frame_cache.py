@@ -138,7 +138,7 @@ class FrameCache:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UserError(
-                f"cannot write the frame cache at {self.folder}: {error.strerror}; name another with --cache.folder"
+                f"cannot write the frame cache at {self.folder}: {error.strerror}; name another with cache.folder"
             ) from None
         result = BuildResult()
         with ThreadPoolExecutor(workers) as pool:
@@ -250,7 +250,7 @@ class FrameCache:
             missing_bytes=missing * each,
             mine=self._paths.values(),
             budget_bytes=self.budget_bytes,
-            advice="" if self.format == "jpeg" else " or --cache.format jpeg (about a twelfth of the space)",
+            advice="" if self.format == "jpeg" else " or cache.format jpeg (about a twelfth of the space)",
         )
 
     def _frames_each(self) -> int:

@@ -166,7 +166,7 @@ def _file_to_write(runs: Sequence[Path], out: Path | None) -> Path:
     if file.is_dir():
         raise UserError(f"{file} is a folder; name the file of the report, such as {file / 'report.html'}")
     if file.exists() and not is_report(file):
-        raise UserError(f"{file} is not a report of muybridge and is left alone; name another file with --out")
+        raise UserError(f"{file} is not a report of muybridge and is left alone; name another file with report.out")
     return file
 
 

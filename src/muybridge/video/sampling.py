@@ -70,7 +70,7 @@ class Sampler(ABC):
         if frame_count < 1:
             raise ValueError(f"frame_count must be at least 1, got {frame_count}")
         if count is not None and count < 1:
-            raise UserError(f"views must be at least 1, got {count}")
+            raise UserError(f"views.times is {count}; give 1 or more")
         return self._views(frame_count, count)
 
     @abstractmethod
