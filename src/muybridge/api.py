@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from muybridge.inference.trained_model import Prediction
     from muybridge.inference.views import Views
     from muybridge.recipes.data import DataConfig
+    from muybridge.recipes.listing import Measured, RecipeInfo, list_recipes
+    from muybridge.recipes.listing import describe_recipe as describe_recipe
+    from muybridge.recipes.listing import describe_recipes as describe_recipes
     from muybridge.recipes.recipe import Recipe
     from muybridge.recipes.store import LIST_STYLE as LIST_STYLE
     from muybridge.recipes.store import load_recipe
@@ -40,6 +43,8 @@ if TYPE_CHECKING:
 _HOMES = {
     # For the command line alone.
     "LIST_STYLE": "muybridge.recipes.store",
+    "describe_recipe": "muybridge.recipes.listing",
+    "describe_recipes": "muybridge.recipes.listing",
     "available_recipe": "muybridge.verbs.train.default_recipe",
     "profile": "muybridge.verbs.train.profile",
     "read_values": "muybridge.recipes.store",
@@ -60,11 +65,14 @@ _HOMES = {
     "get": "muybridge.verbs.get.job",
     "GetResult": "muybridge.verbs.get.job",
     "Interrupted": "muybridge.errors",
+    "list_recipes": "muybridge.recipes.listing",
     "load": "muybridge.inference.loading",
     "load_recipe": "muybridge.recipes.store",
+    "Measured": "muybridge.recipes.listing",
     "predict": "muybridge.verbs.predict",
     "Prediction": "muybridge.inference.trained_model",
     "Recipe": "muybridge.recipes.recipe",
+    "RecipeInfo": "muybridge.recipes.listing",
     "Recognizer": "muybridge.inference.recognizer",
     "report": "muybridge.reporting.job",
     "resume": "muybridge.verbs.train.job",
@@ -86,8 +94,10 @@ __all__ = [
     "ExportResult",
     "GetResult",
     "Interrupted",
+    "Measured",
     "Prediction",
     "Recipe",
+    "RecipeInfo",
     "Recognizer",
     "SweepResult",
     "TrainResult",
@@ -100,6 +110,7 @@ __all__ = [
     "evaluate",
     "export",
     "get",
+    "list_recipes",
     "load",
     "load_recipe",
     "predict",

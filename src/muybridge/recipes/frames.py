@@ -20,7 +20,7 @@ class SamplerConfig:
     """uniform: spread over the clip; every: each n-th; dense: consecutive; sliding: windows over the clip."""
 
     frames: Annotated[int, Parameter(alias="--frames")] = 8
-    """Frames of a clip (every: at most so many; 0 is no limit)."""
+    """Frames that the network sees of a clip. every: at most so many; 0 is no limit."""
 
     rule: UniformRule = "even"
     """uniform only. even: centres of equal segments; paper: the exact rule of the paper's generator, one view."""

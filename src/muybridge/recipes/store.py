@@ -44,7 +44,9 @@ def read_values(recipe: str) -> tuple[dict[str, Any], str]:
     else:
         path = Path(recipe)
         if not path.is_file():
-            raise UserError(f"no recipe {recipe}: give a YAML file or one of {', '.join(recipe_names())}")
+            if path.suffix or len(path.parts) > 1:
+                raise UserError(f"no recipe file {recipe}; give a YAML file, or a name that 'muybridge recipes' lists")
+            raise UserError(f"no recipe {recipe}{did_you_mean(recipe, recipe_names())}")
         text, source = path.read_text("utf-8"), str(path)
     try:
         values = yaml.safe_load(text) or {}
