@@ -93,7 +93,7 @@ def main() -> None:
 
 def check(path: Path) -> None:
     for n in FRAMES:
-        sampler = UniformSampler(frames=n, rule="report")
+        sampler = UniformSampler(frames=n, rule="paper")
         ours, in_order = (read_sampled(path, sampler, strategy=strategy) for strategy in ("auto", "sequential"))
         if not (
             np.array_equal(ours.frames_THWC, in_order.frames_THWC)
@@ -106,7 +106,7 @@ def measure(
     ways: dict[str, Way], paths: list[Path], frames: int, rounds: int, size_px: int | None
 ) -> dict[str, list[float]]:
     """CPU seconds of each way for each file: the median of rounds in which the ways take turns."""
-    sampler = UniformSampler(frames=frames, rule="report")
+    sampler = UniformSampler(frames=frames, rule="paper")
     found: dict[str, list[float]] = {way: [] for way in ways}
     for path in paths:
         path.read_bytes()

@@ -14,6 +14,8 @@ SOURCE = Path(__file__).resolve().parents[1] / "src" / "muybridge"
 FLOORS = [
     ["__main__"],
     ["cli"],
+    ["error_lines"],
+    ["help_screen"],
     ["__init__"],
     ["api"],
     ["verbs"],
@@ -112,7 +114,9 @@ def test_no_circle_between_modules():
 
 
 def test_the_command_line_reaches_only_the_door():
-    assert imported_rooms(SOURCE / "cli.py") == {"api"}
+    assert imported_rooms(SOURCE / "cli.py") == {"api", "help_screen", "error_lines"}
+    assert imported_rooms(SOURCE / "help_screen.py") == set()
+    assert imported_rooms(SOURCE / "error_lines.py") == {"help_screen", "text"}
 
 
 def test_no_two_modules_of_the_road_share_a_name():

@@ -25,6 +25,11 @@ if TYPE_CHECKING:
     from muybridge.recipes.cache import CacheConfig as CacheConfig
     from muybridge.recipes.data import DataConfig as DataConfig
     from muybridge.recipes.frames import SamplerConfig as SamplerConfig
+    from muybridge.recipes.listing import Measured as Measured
+    from muybridge.recipes.listing import RecipeInfo as RecipeInfo
+    from muybridge.recipes.listing import describe_recipe as describe_recipe
+    from muybridge.recipes.listing import describe_recipes as describe_recipes
+    from muybridge.recipes.listing import list_recipes as list_recipes
     from muybridge.recipes.model import ModelConfig as ModelConfig
     from muybridge.recipes.recipe import Recipe as Recipe
     from muybridge.recipes.store import LIST_STYLE as LIST_STYLE
@@ -59,7 +64,14 @@ if TYPE_CHECKING:
     from muybridge.video.sampling import SlidingSampler as SlidingSampler
     from muybridge.video.sampling import UniformSampler as UniformSampler
 
-_FOR_THE_COMMAND_LINE = {"LIST_STYLE", "available_recipe", "read_values", "recipe_config"}
+_FOR_THE_COMMAND_LINE = {
+    "LIST_STYLE",
+    "available_recipe",
+    "describe_recipe",
+    "describe_recipes",
+    "read_values",
+    "recipe_config",
+}
 """What is no part of the public door."""
 
 

@@ -12,18 +12,43 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 from cyclopts.argument import ArgumentCollection
-from rich.console import Console
-from rich.markup import escape
 
+from muybridge import error_lines, help_screen
 from muybridge.api import LIST_STYLE, DataConfig, Interrupted, Recipe, UserError, read_values, recipe_config
-
-STDERR = Console(stderr=True)
 
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
 
 Json = Annotated[bool, Parameter(negative="")]
-Crops = Literal[1, 3, 5]
+Times = Annotated[int | None, Parameter(name=("--views", "--views.times"))]
+Crops = Annotated[Literal[1, 3, 5], Parameter(name=("--crops", "--views.crops"))]
+Flip = Annotated[bool, Parameter(name=("--flip", "--views.flip"), negative="")]
+
+ORDER = ("demo", "get", "check", "recipes", "train", "evaluate", "predict", "report", "ensemble", "sweep", "export")
+"""The verbs in the order in which one meets them."""
+
+SECTIONS = ("Data", "Frames", "Augmentation", "Model", "Training", "Cache")
+"""The groups of a recipe's options, in the order in which a clip meets them."""
+
+_RECIPE_SCREEN = (
+    *("--data.protocol", "--data.test-groups", "--data.folds", "--sampler.frames", "--size-px"),
+    *("--model.encoder", "--model.head", "--training.epochs", "--training.batch-size", "--training.learning-rate"),
+)
+SCREENS = {
+    "train": ("--clips", "--recipe", *_RECIPE_SCREEN, "--device", "--name", "--run", "--resume", "--json"),
+    "sweep": (
+        "--recipe",
+        "--clips",
+        "--over",
+        "--trials",
+        "--folder",
+        "--prune",
+        *_RECIPE_SCREEN,
+        "--device",
+        "--json",
+    ),
+}
+"""What ``--help`` shows of verbs with more options than a screen has lines; ``--help-all`` shows the rest."""
 
 
 def _recipe_values(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
@@ -44,11 +69,11 @@ app = App(
     name="muybridge",
     help="Action recognition from video: a clip goes in, 'cartwheel, 0.93' comes out.",
     help_epilogue="Start with 'muybridge demo', then 'muybridge train CLIPS' on a folder with a sub-folder per class.",
+    help_flags=(*help_screen.HELP, help_screen.HELP_ALL),
     config=[_recipe_values],
     suppress_keyboard_interrupt=False,
     result_action="return_value",
     default_parameter=LIST_STYLE,
-    help_format="markdown",
 )
 
 
@@ -60,6 +85,8 @@ def demo(
     as_json: Annotated[Json, Parameter("--json")] = False,
 ) -> None:
     """Render clips of moving figures, train on them, measure, and predict one. No download, a few minutes.
+
+        muybridge demo
 
     Args:
         folder: Where clips and runs go.
@@ -80,6 +107,8 @@ def check(
     as_json: Annotated[Json, Parameter("--json")] = False,
 ) -> None:
     """Decode every clip fully and say what is wrong: bad files, lying headers, duplicates, leaks between sources.
+
+        muybridge check my_clips
 
     Args:
         clips: A folder with a sub-folder per class, a CSV (path, label, ...), or an HMDB-51 or UCF101 folder.
@@ -105,12 +134,14 @@ def train(
 ) -> None:
     """Train on a folder of clips, measure on clips held out, and write a report.
 
+        muybridge train my_clips --epochs 10
+
     Args:
-        clips: A folder with a sub-folder per class, a CSV (path, label and optional group, split, start, end), or
-            an HMDB-51 or UCF101 folder.
-        recipe: Name of a recipe that comes with muybridge, or a YAML file. Flags go before its values. None: default,
-            or if its weights cannot be had, a recipe whose weights are at hand.
-        run: The run directory to make; default: runs/NAME-1, -2, ....
+        clips: A folder with a sub-folder per class, an HMDB-51 or UCF101 folder, or a CSV: path, label and optional
+            group, split, start, end.
+        recipe: A recipe's name (see: muybridge recipes) or YAML file; other options go before its values. None:
+            default, or where its weights cannot be had, a recipe whose weights are available.
+        run: The folder to make for the run; default: runs/NAME-1, -2, ....
         resume: Continue this run where it was interrupted; no other option goes with it.
         profile: Train for 30 steps only, print where a step's time goes, and make no run.
         experiment: Every option of the recipe.
@@ -141,19 +172,39 @@ def train(
 
 
 @app.command
+def recipes(name: str = "", /, *, as_json: Annotated[Json, Parameter("--json")] = False) -> None:
+    """List the recipes with cost and measured accuracy, or print one as complete YAML to edit.
+
+        muybridge recipes best > mine.yaml
+
+    Args:
+        name: A recipe's name or YAML file; every key is printed with what it means.
+        as_json: Print the result as JSON.
+    """
+    from muybridge import api
+
+    if name:
+        _print(api.load_recipe(name).to_dict() if as_json else api.describe_recipe(name).rstrip())
+    else:
+        _print([info.to_dict() for info in api.list_recipes()] if as_json else api.describe_recipes())
+
+
+@app.command
 def evaluate(
     run: Path,
     clips: Path | None = None,
     *,
-    views: int | None = None,
+    views: Times = None,
     crops: Crops = 1,
-    flip: Annotated[bool, Parameter(negative="")] = False,
+    flip: Flip = False,
     out: Path | None = None,
     engine: str = "torch",
-    data: Annotated[DataConfig, Parameter(name="*")] = DataConfig(),  # noqa: B008 - a frozen value
+    data: DataConfig = DataConfig(),  # noqa: B008 - a frozen value
     as_json: Annotated[Json, Parameter("--json")] = False,
 ) -> None:
     """Measure a run on its own test clips, or on other labelled clips (classes are matched by name).
+
+        muybridge evaluate runs/default-1 --views 3
 
     Args:
         run: A run directory of a training or an ensemble, or a model folder together with CLIPS.
@@ -180,13 +231,15 @@ def predict(
     /,
     *,
     top: int = 3,
-    views: int | None = None,
+    views: Times = None,
     crops: Crops = 1,
-    flip: Annotated[bool, Parameter(negative="")] = False,
+    flip: Flip = False,
     engine: str = "auto",
     as_json: Annotated[Json, Parameter("--json")] = False,
 ) -> None:
     """Name the action in video files.
+
+        muybridge predict runs/default-1 my_video.mp4
 
     Args:
         model: A run directory or a model folder.
@@ -235,6 +288,8 @@ def export(
     Predict and evaluate use it with --engine. Refused, with nothing left behind, is what disagrees with torch: in fp32
     by a probability more than 0.001 apart, otherwise by more than 1 point of accuracy on the validation clips.
 
+        muybridge export runs/default-1 --to onnx
+
     Args:
         run: A run directory of a training.
         to: The engine: onnx (ONNX Runtime) and openvino are extras to install; torch is the model prepared for
@@ -259,7 +314,7 @@ def get(
     folder: Path,
     /,
     *,
-    given: Annotated[Path | None, Parameter("--from")] = None,
+    given: Annotated[Path | None, Parameter(("--from", "--given"))] = None,
     mirror: str | None = None,
     check: bool = True,
     keep_archives: bool = False,
@@ -269,6 +324,8 @@ def get(
     """Fetch HMDB-51 or UCF101, unpack it, put the official lists in place, check and count it.
 
     An interrupted download continues when the same command is run again; what is there is not fetched again.
+
+        muybridge get hmdb51 data/hmdb51
 
     Args:
         dataset: hmdb51, ucf101, or a JSON file that describes a source.
@@ -304,6 +361,8 @@ def report(
     as_json: Annotated[Json, Parameter("--json")] = False,
 ) -> None:
     """Make one self-contained HTML page of a run, or of several side by side.
+
+        muybridge report runs/default-1 runs/best-1
 
     Args:
         runs: Run directories of trainings and ensembles, in any mix, of the same classes; the others are compared
@@ -372,6 +431,8 @@ def ensemble(
     The result is a run: evaluate, predict and report take it as they take that of a training. Members may differ
     in network, frames and size. Refused are members that were fitted on the test clips of another.
 
+        muybridge ensemble runs/default-1 runs/best-1
+
     Args:
         runs: Run directories made by train, of the same clips, protocol and split seed; or one, with --calibrate.
         rule: mean: average of probabilities, as in the report; logits: average of logits; vote: majority; weighted:
@@ -387,6 +448,21 @@ def ensemble(
     _show(result, as_json=as_json)
 
 
+@app.command
+def completion(shell: Literal["bash", "zsh", "fish"], /) -> None:
+    """Print what lets a shell complete verbs, options and their values with the tab key.
+
+    Install it once, then open a new shell. bash: as below. zsh: the same with zsh and ~/.zshrc, after a line
+    'autoload -Uz compinit; compinit'. fish: write it to ~/.config/fish/completions/muybridge.fish.
+
+        echo 'eval "$(muybridge completion bash)"' >> ~/.bashrc
+
+    Args:
+        shell: The shell.
+    """
+    _print(app.generate_completion(shell=shell).rstrip())
+
+
 def _profile(clips: Path | None, experiment: Recipe, *, unused: Path | None, as_json: bool) -> None:
     from muybridge import api
 
@@ -399,8 +475,9 @@ def _profile(clips: Path | None, experiment: Recipe, *, unused: Path | None, as_
 
 
 def _say(text: str) -> None:
-    """Print what stands beside a result: names in it are not markup, and a long line is the terminal's to wrap."""
-    STDERR.print(text, highlight=False, soft_wrap=True, markup=False)
+    """Print what is no result to standard error; a long line is the terminal's to wrap."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
 
 
 def _show(result: Any, *, as_json: bool) -> None:
@@ -416,9 +493,23 @@ def _print(result: Any) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; bad input is one line on standard error and exit code 2."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    verb = words[0] if words and not words[0].startswith("-") else ""
     try:
-        app(arguments, exit_on_error=False, print_error=False)
+        if verb:
+            error_lines.require_verb(app, verb)
+            error_lines.require_hyphens(app, verb, words)
+        asked = {*words} & {*help_screen.HELP, help_screen.HELP_ALL}
+        if asked or not words:
+            _print(_help(verb, everything=help_screen.HELP_ALL in asked))
+        else:
+            app(words, exit_on_error=False, print_error=False)
     except (UserError, CycloptsError) as error:
-        message = " ".join(str(error).split())
-        STDERR.print(f"[bold red]error:[/] {escape(message)}", highlight=False, soft_wrap=True)
+        _say(f"error: {error_lines.line(error, app, verb)}")
         sys.exit(EXIT_USER_ERROR)
+
+
+def _help(verb: str, *, everything: bool) -> str:
+    if not verb:
+        return help_screen.overview(app, ORDER)
+    return help_screen.screen(app, verb, short=SCREENS.get(verb, ()), sections=SECTIONS, everything=everything)

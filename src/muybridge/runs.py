@@ -102,7 +102,9 @@ class RunFolder:
         if path is None:
             path = free_path(Path("runs") / name)
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise UserError(f"{path} is already there; name another with --run, or continue it with --resume {path}")
+            raise UserError(
+                f"{path} is already there; name another run, or continue it with: muybridge train --resume {path}"
+            )
         path.mkdir(parents=True, exist_ok=True)
         return cls(path)
 

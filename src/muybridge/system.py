@@ -39,7 +39,7 @@ def available_memory() -> int:
     if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
         # macOS tells its size, not what is free: half of it is taken to be.
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
-    raise UserError("this system does not tell how much memory is free; give --batch-size a number")
+    raise UserError("this system does not say how much memory is free; give training.batch_size a number")
 
 
 def peak_memory() -> int | None:

@@ -115,7 +115,7 @@ def test_sides_of_one_member_hold_for_all(videos):
     sided = member(1)
     sided.sided_classes = ("c",)
     ensemble = Ensemble({"one": sided, "two": member(2)}, Combination.equal(2))
-    with pytest.raises(UserError, match=r"--flip .* class c"):
+    with pytest.raises(UserError, match=r"views.flip .* class c"):
         ensemble.predict(videos[0], views=Views(flip=True))
 
 

@@ -125,7 +125,7 @@ def test_sides_forbid_mirror_images(video, tmp_path):
     named.save(tmp_path / "model")
     for recognizer in (named, Recognizer.load(tmp_path / "model", device="cpu")):
         assert recognizer.sided_classes == ("b",)
-        with pytest.raises(UserError, match=r"--flip .* class b"):
+        with pytest.raises(UserError, match=r"views.flip .* class b"):
             recognizer.predict(video, views=Views(flip=True))
         assert recognizer.predict(video, views=Views(crops=3)).ranking
     sided = Recognizer(named.net, classes=["wave_left", "x", "y"], sampler=SAMPLERS[0], size_px=32, device="cpu")

@@ -53,7 +53,9 @@ def test_in_words(views, words, suffix):
     assert views.suffix() == suffix
 
 
-@pytest.mark.parametrize(("values", "message"), [({"times": 0}, "--views is 0"), ({"crops": 2}, "--crops is 2")])
+@pytest.mark.parametrize(
+    ("values", "message"), [({"times": 0}, "views.times is 0"), ({"crops": 2}, "views.crops is 2")]
+)
 def test_values_that_make_no_sense(values, message):
     with pytest.raises(UserError, match=message):
         Views(**values)

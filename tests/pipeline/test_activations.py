@@ -134,12 +134,12 @@ def test_features_that_exceed_the_budget_are_refused_and_others_make_room(make_f
     frames = make_frames(budget_gb=0.006)
     ActivationDataset(frames, wide, identity="x", variants=2).build()
     assert not old.exists()
-    with pytest.raises(UserError, match=r"raise --cache.budget-gb, lower --cache.variants"):
+    with pytest.raises(UserError, match=r"raise cache.budget_gb, lower cache.variants"):
         ActivationDataset(frames, wide, identity="y", variants=30).build()
 
 
 def test_features_beyond_16_bits_are_refused(make_frames):
     data = ActivationDataset(make_frames(), lambda frames: brightness(frames) * 1e4, identity="x", variants=1)
-    with pytest.raises(UserError, match=r"--cache\.features off"):
+    with pytest.raises(UserError, match=r"cache\.features off"):
         data.build()
     assert entries(data.clips) == []

@@ -156,14 +156,14 @@ def test_budget_drops_the_least_recently_used_of_others(tmp_path, make_clip):
 
 
 def test_a_budget_too_small_for_the_clips_is_refused_before_decoding(tmp_path, make_clip):
-    with pytest.raises(UserError, match=r"--cache\.budget-gb"):
+    with pytest.raises(UserError, match=r"cache\.budget_gb"):
         make_cache(tmp_path / "cache", budget_gb=1e-6).build([make_clip("a.avi")], workers=1)
     assert not entries(tmp_path / "cache")
 
 
 def test_unwritable_folder(tmp_path, make_clip):
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(UserError, match=r"--cache\.folder"):
+    with pytest.raises(UserError, match=r"cache\.folder"):
         make_cache(tmp_path / "file" / "cache").build([make_clip("a.avi")], workers=1)
 
 

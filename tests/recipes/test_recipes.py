@@ -20,7 +20,7 @@ def test_every_recipe_loads_builds_and_says_its_name(name):
 
 def test_the_reports_settings():
     main, small = load_recipe("report-mobilenet"), load_recipe("report-mobilenet-small")
-    assert main.sampler.build() == UniformSampler(frames=5, rule="report")
+    assert main.sampler.build() == UniformSampler(frames=5, rule="paper")
     assert (main.model.trainable, main.model.head_widths, main.model.l2) == ("all", (256, 128), 0.001)
     assert (small.model.trainable, small.model.head_widths, small.model.l2) == ("last-15", (256, 128, 64), 0)
     for recipe in (main, small):
@@ -146,7 +146,7 @@ def test_bad_values_are_named(values, expected):
     [
         (SamplerConfig(frames=5), UniformSampler(frames=5)),
         (
-            SamplerConfig(kind="every", every=4, frames=0, short="shorter"),
+            SamplerConfig(kind="every", every=4, frames=0, policy="shorter"),
             EverySampler(every=4, policy="shorter"),
         ),
         (SamplerConfig(kind="dense", frames=9, stride=2), DenseSampler(frames=9, stride=2)),
@@ -161,16 +161,36 @@ def test_samplers_of_recipes(config, sampler):
 
 
 @pytest.mark.parametrize(
-    "config",
+    ("values", "message"),
     [
-        SamplerConfig(jitter=2),
-        SamplerConfig(jitter=0),
-        SamplerConfig(rule="report"),
-        SamplerConfig(frames=0),
-        SamplerConfig(windows="all", jitter=1),
-        SamplerConfig(kind="sliding", windows="all"),
+        ({"jitter": 2}, "sampler.jitter is 2; give an odd number"),
+        ({"jitter": 0}, "sampler.jitter is 0"),
+        ({"rule": "paper"}, "set sampler.jitter to 1"),
+        ({"rule": "report", "jitter": 1}, "sampler.rule is 'report'; choose from even, paper"),
+        ({"rule": "paper", "jitter": 1, "frames": 1}, "sampler.frames is 1; give a whole number of 2 or more"),
+        ({"frames": 0}, "sampler.frames is 0; give a whole number of 1 or more"),
+        ({"kind": "every", "every": 0}, "sampler.every is 0"),
+        ({"kind": "dense", "stride": 0}, "sampler.stride is 0"),
+        ({"kind": "sliding", "hop": 0}, "sampler.hop is 0"),
+        ({"kind": "slding"}, "did you mean 'sliding'"),
+        ({"policy": "wrapp"}, "did you mean 'wrap'"),
+        ({"windows": "all", "jitter": 1}, "sampler.windows all"),
+        ({"kind": "sliding", "windows": "all"}, "sampler.windows all"),
     ],
 )
-def test_samplers_that_make_no_sense(config):
-    with pytest.raises(UserError):
-        config.build()
+def test_a_sampler_that_makes_no_sense_is_refused_when_it_is_made(values, message):
+    with pytest.raises(UserError, match=message):
+        SamplerConfig(**values)
+
+
+def test_options_and_samplers_have_the_same_fields():
+    known = {field.name for field in dataclasses.fields(SamplerConfig)}
+    for sampler in (UniformSampler, EverySampler, DenseSampler, SlidingSampler):
+        assert {field.name for field in dataclasses.fields(sampler)} <= known
+
+
+def test_older_words_of_a_sampler_still_load(tmp_path):
+    old = tmp_path / "old.yaml"
+    old.write_text("base: ullah-dblstm\nsampler: {kind: every, short: shorter, windows: one, rule: report}\n")
+    sampler = load_recipe(str(old)).sampler
+    assert (sampler.kind, sampler.policy, sampler.rule) == ("every", "shorter", "paper")

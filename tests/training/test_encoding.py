@@ -92,7 +92,7 @@ def test_when_clips_are_encoded_once():
     assert [answer("none", features) for features in ("auto", "on", "off")] == [True, True, False]
     assert [answer("last-15", features) for features in ("auto", "on", "off")] == [False, True, False]
     assert [answer("all", features) for features in ("auto", "off")] == [False, False]
-    with pytest.raises(UserError, match=r"freeze some of it, for example --model.trainable none"):
+    with pytest.raises(UserError, match=r"freeze some of it, for example model.trainable none"):
         answer("all", "on")
 
 

@@ -28,8 +28,8 @@ strides = st.integers(1, 8)
 policies = st.sampled_from(POLICIES)
 samplers = st.one_of(
     st.builds(UniformSampler, frames=lengths, policy=policies),
-    st.builds(UniformSampler, frames=st.integers(2, 40), rule=st.just("report"), policy=policies),
-    st.builds(EverySampler, every=strides, max_frames=st.none() | lengths, policy=policies),
+    st.builds(UniformSampler, frames=st.integers(2, 40), rule=st.just("paper"), policy=policies),
+    st.builds(EverySampler, every=strides, frames=st.integers(0, 40), policy=policies),
     st.builds(DenseSampler, frames=lengths, stride=strides, policy=policies),
     st.builds(SlidingSampler, frames=lengths, stride=strides, hop=st.none() | strides, policy=policies),
 )
@@ -49,7 +49,7 @@ def views_or_none(sampler: Sampler, frame_count: int, count: int | None = None) 
 
 @given(samplers, frame_counts, st.none() | st.integers(1, 6))
 def test_views_are_in_range_rising_and_deterministic(sampler: Sampler, frame_count: int, count: int | None) -> None:
-    if isinstance(sampler, UniformSampler) and sampler.rule == "report":
+    if isinstance(sampler, UniformSampler) and sampler.rule == "paper":
         count = None
     views = views_or_none(sampler, frame_count, count)
     if views is None:
@@ -68,8 +68,7 @@ def test_views_are_in_range_rising_and_deterministic(sampler: Sampler, frame_cou
 @given(samplers, frame_counts)
 def test_policies_differ_only_in_what_follows_the_taken_frames(sampler: Sampler, frame_count: int) -> None:
     taken = replace(sampler, policy="shorter").views(frame_count)[0].tolist()
-    frames = sampler.max_frames if isinstance(sampler, EverySampler) else sampler.frames
-    frames = len(taken) if frames is None else frames
+    frames = sampler.frames or len(taken)
     missing = frames - len(taken)
     assert missing >= 0
     repeated = replace(sampler, policy="repeat_last").views(frame_count)[0].tolist()
@@ -116,8 +115,8 @@ def report_rule(frame_count: int, frames: int) -> list[int]:
 
 
 @given(st.integers(2, 40), frame_counts)
-def test_report_rule_keeps_what_the_report_kept(frames: int, frame_count: int) -> None:
-    view = UniformSampler(frames=frames, rule="report", policy="shorter").views(frame_count)[0]
+def test_paper_rule_keeps_what_the_report_kept(frames: int, frame_count: int) -> None:
+    view = UniformSampler(frames=frames, rule="paper", policy="shorter").views(frame_count)[0]
     assert (view + 1).tolist() == report_rule(frame_count, frames)
     if frame_count >= frames:
         assert len(view) == frames
@@ -133,15 +132,15 @@ def test_report_rule_keeps_what_the_report_kept(frames: int, frame_count: int) -
         (7, [1, 2, 4, 6, 7]),
     ],
 )
-def test_report_rule_examples(frame_count: int, numbers: list[int]) -> None:
-    assert (UniformSampler(frames=5, rule="report").views(frame_count)[0] + 1).tolist() == numbers
+def test_paper_rule_examples(frame_count: int, numbers: list[int]) -> None:
+    assert (UniformSampler(frames=5, rule="paper").views(frame_count)[0] + 1).tolist() == numbers
 
 
-def test_report_rule_has_one_view_and_two_frames_at_least() -> None:
+def test_paper_rule_has_one_view_and_two_frames_at_least() -> None:
     with pytest.raises(UserError, match="one view"):
-        UniformSampler(frames=5, rule="report").views(50, count=2)
-    with pytest.raises(UserError, match="at least 2"):
-        UniformSampler(frames=1, rule="report")
+        UniformSampler(frames=5, rule="paper").views(50, count=2)
+    with pytest.raises(UserError, match="2 or more"):
+        UniformSampler(frames=1, rule="paper")
 
 
 @given(strides, frame_counts, st.integers(1, 8))
@@ -156,7 +155,7 @@ def test_every_takes_each_nth_frame_and_shifts_views(every: int, frame_count: in
 
 
 def test_every_stops_at_its_maximum() -> None:
-    assert as_lists(EverySampler(every=6, max_frames=3).views(100)) == [[0, 6, 12]]
+    assert as_lists(EverySampler(every=6, frames=3).views(100)) == [[0, 6, 12]]
 
 
 @given(lengths, strides, frame_counts, st.integers(1, 6))
@@ -216,11 +215,11 @@ def test_sliding_gives_the_chunks_of_ullah() -> None:
         ({"kind": "unifrom"}, "did you mean 'uniform'"),
         ({"kind": "uniform", "frame": 5}, "did you mean 'frames'"),
         ({"kind": "dense", "policy": "repeat-last"}, "did you mean 'repeat_last'"),
-        ({"kind": "uniform", "rule": "reprot"}, "did you mean 'report'"),
+        ({"kind": "uniform", "rule": "papre"}, "did you mean 'paper'"),
         ({"kind": "uniform", "frames": "16"}, "whole number"),
         ({"kind": "uniform", "frames": True}, "whole number"),
-        ({"kind": "sliding", "hop": 0}, "at least 1"),
-        ({"kind": "every", "max_frames": -1}, "at least 1"),
+        ({"kind": "sliding", "hop": 0}, "sampler.hop is 0; give a whole number of 1 or more"),
+        ({"kind": "every", "frames": -1}, "0 or more"),
         ({"kind": "zzz"}, "choose from dense, every, sliding, uniform"),
         ({"frames": 5}, "needs a 'kind'"),
     ],
@@ -230,8 +229,27 @@ def test_bad_settings_are_named(values: dict, message: str) -> None:
         sampler_from_dict(values)
 
 
+@pytest.mark.parametrize(
+    ("saved", "sampler"),
+    [
+        ({"kind": "uniform", "policy": "wrap", "frames": 5, "rule": "report"}, UniformSampler),
+        ({"kind": "every", "policy": "shorter", "every": 4, "max_frames": None}, EverySampler),
+        ({"kind": "every", "policy": "shorter", "every": 4, "max_frames": 7}, EverySampler),
+    ],
+)
+def test_samplers_saved_with_older_words_still_load(saved: dict, sampler: type[Sampler]) -> None:
+    made = sampler_from_dict(saved)
+    assert type(made) is sampler
+    assert made.policy == saved["policy"]
+    if isinstance(made, UniformSampler):
+        assert (made.rule, made.frames) == ("paper", 5)
+    if isinstance(made, EverySampler):
+        assert made.frames == (saved["max_frames"] or 0)
+    assert sampler_from_dict(made.to_dict()) == made
+
+
 def test_counts_below_one_are_refused() -> None:
-    with pytest.raises(UserError, match="at least 1"):
+    with pytest.raises(UserError, match=r"views\.times is 0"):
         DenseSampler().views(10, count=0)
     with pytest.raises(ValueError, match="frame_count"):
         DenseSampler().views(0)

@@ -173,7 +173,7 @@ class Evaluation:
         return notebook.card(self._title(), *self.html_parts())
 
     def _title(self) -> str:
-        return f"top-1 {_percent(self.top1.value)} % ({self.top1.correct} of {self.top1.clips} clips)"
+        return f"top-1 {percent(self.top1.value)} ({self.top1.correct} of {self.top1.clips} clips)"
 
     def html_parts(self) -> tuple[str, ...]:
         """What a notebook shows below a title."""
@@ -186,7 +186,7 @@ class Evaluation:
                 "class": metrics.name,
                 "clips": metrics.clips,
                 "right": metrics.correct,
-                "accuracy": f"{_percent(metrics.accuracy or 0.0)} %",
+                "accuracy": percent(metrics.accuracy),
             }
             for metrics in ranked
         ]

@@ -166,7 +166,6 @@ def checked(split: Split, recipe: Recipe, *, console: Console) -> tuple[Recipe, 
     Raises:
         UserError: For options that make no sense for these clips.
     """
-    recipe.sampler.build()
     recipe = replace(recipe, training=recipe.training.resolved(len(split.train)))
     # The network first: without its weights nothing should be written, and no frame decoded.
     net = new_net(recipe, split)

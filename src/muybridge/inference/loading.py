@@ -40,7 +40,7 @@ def load(
     folder = path / "model" if (path / "model").is_dir() else path
     if is_ensemble(folder):
         if engine not in ("auto", "torch"):
-            raise UserError(f"{path} is an ensemble, which computes in torch; --engine {engine} is for its members")
+            raise UserError(f"{path} is an ensemble, which computes in torch; engine {engine} is for its members")
         if announce is not None:
             announce("engine torch: an ensemble computes in torch")
         return Ensemble.load(folder, device=device)

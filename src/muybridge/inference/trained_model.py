@@ -232,7 +232,8 @@ class Model(ABC):
     def _check(self, views: Views) -> None:
         if views.flip and self.sided_classes:
             raise UserError(
-                f"--flip mirrors clips, but left and right matter to the class {self.sided_classes[0]}; leave it out"
+                f"views.flip mirrors clips, but left and right matter to the class "
+                f"{self.sided_classes[0]}; leave it out"
             )
 
     def _rank(self, source: Source, probabilities_K: Scores) -> Prediction:

@@ -36,9 +36,9 @@ class Views:
 
     def __post_init__(self) -> None:
         if self.times is not None and self.times < 1:
-            raise UserError(f"--views is {self.times}; give 1 or more")
+            raise UserError(f"views.times is {self.times}; give 1 or more")
         if self.crops not in get_args(Crops):
-            raise UserError(f"--crops is {self.crops}; give 1, 3 or 5")
+            raise UserError(f"views.crops is {self.crops}; give 1, 3 or 5")
 
     def read_size_px(self, size_px: int) -> int:
         """Side of the square that frames are read at, for a network that sees squares of ``size_px``."""

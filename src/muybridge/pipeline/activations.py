@@ -85,7 +85,7 @@ class ActivationDataset(Dataset[ActivationItem]):
                     missing_bytes=each * (len(missing) - len(keys)),
                     mine=[*self._paths.values(), *cache.paths],
                     budget_bytes=cache.budget_bytes,
-                    advice=", lower --cache.variants, or say --cache.features off",
+                    advice=", lower cache.variants, or say cache.features off",
                 )
             done += len(keys)
             on_progress(done, len(self._paths))
@@ -115,7 +115,7 @@ class ActivationDataset(Dataset[ActivationItem]):
             with np.errstate(over="ignore"):
                 kept = self._encode(frames_BTHWC).astype(np.float16)
             if not np.isfinite(kept).all():
-                raise UserError("the encoder's features exceed 16-bit floats; train with --cache.features off")
+                raise UserError("the encoder's features exceed 16-bit floats; train with cache.features off")
             for (key, item), activations in zip(batch, kept, strict=True):
                 write_cache_file(self._paths[key], activations, {"frame_count": len(item.frames_THWC)})
             yield [key for key, _ in batch]

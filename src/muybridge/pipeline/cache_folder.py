@@ -30,7 +30,7 @@ def make_room(folder: Path, *, missing_bytes: int, mine: Collection[Path], budge
         missing_bytes: About what this run is going to write.
         mine: The entries that this run needs, there or not.
         budget_bytes: Most that all entries may take.
-        advice: What else a user can do, as the end of "raise --cache.budget-gb ...".
+        advice: What else a user can do, as the end of "raise cache.budget_gb ...".
 
     Raises:
         UserError: If what this run needs is more than the budget.
@@ -41,7 +41,7 @@ def make_room(folder: Path, *, missing_bytes: int, mine: Collection[Path], budge
     if needed > budget_bytes:
         raise UserError(
             f"what this training keeps of its clips needs about {needed / 1e9:.1f} GB, the cache budget is "
-            f"{budget_bytes / 1e9:.1f} GB; raise --cache.budget-gb{advice}"
+            f"{budget_bytes / 1e9:.1f} GB; raise cache.budget_gb{advice}"
         )
     others = sorted((item for item in files if item[0] not in needed_paths), key=lambda item: item[1].st_mtime_ns)
     excess = needed + sum(stat.st_size for _, stat in others) - budget_bytes

@@ -119,7 +119,7 @@ class FrameCache:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UserError(
-                f"cannot write the frame cache at {self.folder}: {error.strerror}; name another with --cache.folder"
+                f"cannot write the frame cache at {self.folder}: {error.strerror}; name another with cache.folder"
             ) from None
         result = BuildResult()
         with ThreadPoolExecutor(workers) as pool:
@@ -231,14 +231,14 @@ class FrameCache:
             missing_bytes=missing * each,
             mine=self._paths.values(),
             budget_bytes=self.budget_bytes,
-            advice="" if self.format == "jpeg" else " or --cache.format jpeg (about a twelfth of the space)",
+            advice="" if self.format == "jpeg" else " or cache.format jpeg (about a twelfth of the space)",
         )
 
     def _frames_each(self) -> int:
         """About how many frames of a clip are stored; the lengths of clips are not known before decoding."""
         if self.views is None:
             return TYPICAL_FRAME_COUNT // getattr(self.sampler, "stride", 1)
-        length = getattr(self.sampler, "frames", None) or getattr(self.sampler, "max_frames", None) or 64
+        length = getattr(self.sampler, "frames", None) or 64
         return int(length) * self.views
 
 

@@ -12,7 +12,7 @@ AugmentDevice = Literal["auto", "cpu", "gpu"]
 class AugmentConfig:
     """Random changes to training clips: one draw per clip and epoch, the same for all its frames.
 
-    Each is off at 0 (flip: false, crop_scale: 1). The report: zoom 0.1, flip, rotation 20, shift 0.2, no brightness.
+    Each is off at 0 (flip: false, crop_scale: 1). The paper: zoom 0.1, flip, rotation 20, shift 0.2, no brightness.
     """
 
     zoom: float = 0.1
@@ -28,11 +28,11 @@ class AugmentConfig:
     """Shift by up to this share of the width and of the height."""
 
     brightness: float = 0.2
-    """Scale brightness by a factor in [1 - b, 1 + b] (not in the report)."""
+    """Scale brightness by a factor in [1 - b, 1 + b] (not in the paper)."""
 
     crop_scale: float = 1.0
     """Take a random part of the frame, at least this share of its area, with its aspect changed by up to a third.
-    For example 0.5; 1 is off (not in the report)."""
+    For example 0.5; 1 is off (not in the paper)."""
 
     device: AugmentDevice = "auto"
     """Where it is done: in the loader's processes (cpu) or, batch by batch, on the GPU; auto: on a GPU if there is one.

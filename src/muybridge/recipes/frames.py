@@ -1,11 +1,12 @@
 """Which frames of a clip a model sees, as plain values."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
 from muybridge.errors import UserError
+from muybridge.video.sampler_values import Policy, SamplerKind, UniformRule, check_sampler_values
 
 if TYPE_CHECKING:
     from muybridge.video.sampling import Sampler
@@ -15,14 +16,14 @@ if TYPE_CHECKING:
 class SamplerConfig:
     """Which frames of a clip the model sees."""
 
-    kind: Literal["uniform", "every", "dense", "sliding"] = "uniform"
+    kind: SamplerKind = "uniform"
     """uniform: spread over the clip; every: each n-th; dense: consecutive; sliding: windows over the clip."""
 
     frames: Annotated[int, Parameter(alias="--frames")] = 8
-    """Frames of a clip (every: at most so many; 0 is no limit)."""
+    """Frames that the network sees of a clip. every: at most so many; 0 is no limit."""
 
-    rule: Literal["even", "report"] = "even"
-    """uniform only. even: centres of equal segments; report: the exact rule of the report's generator."""
+    rule: UniformRule = "even"
+    """uniform only. even: centres of equal segments; paper: the exact rule of the paper's generator, one view."""
 
     every: int = 6
     """every only: keep each n-th frame."""
@@ -33,7 +34,7 @@ class SamplerConfig:
     hop: int = 8
     """sliding only: step between windows, in frames."""
 
-    short: Literal["repeat_last", "wrap", "shorter", "error"] = "repeat_last"
+    policy: Policy = "repeat_last"
     """When a clip has too few frames: repeat its last, start again, give fewer (they are masked), or stop."""
 
     jitter: int = 3
@@ -47,6 +48,20 @@ class SamplerConfig:
     combine: Literal["mean", "vote"] = "mean"
     """How the scores of several windows or views of a clip become one: mean of probabilities, or majority vote."""
 
+    def __post_init__(self) -> None:
+        """Check the values.
+
+        Raises:
+            UserError: For a value that makes no sense, alone or with another.
+        """
+        check_sampler_values(asdict(self))
+        if self.jitter < 1 or self.jitter % 2 == 0:
+            raise UserError(f"sampler.jitter is {self.jitter}; give an odd number, 1 for none")
+        if self.windows == "all" and (self.kind != "sliding" or self.jitter > 1):
+            raise UserError("sampler.windows all is for sampler.kind sliding with sampler.jitter 1")
+        if self.kind == "uniform" and self.rule == "paper" and self.jitter > 1:
+            raise UserError("sampler.rule paper knows one view only; set sampler.jitter to 1")
+
     @property
     def training_views(self) -> int | None:
         """Views of a clip that training uses; None: all windows."""
@@ -58,24 +73,14 @@ class SamplerConfig:
         return None if self.kind == "every" and self.frames == 0 else self.frames
 
     def build(self) -> "Sampler":
-        """Make the sampler.
-
-        Raises:
-            UserError: If a value makes no sense.
-        """
+        """Make the sampler."""
         # Here, because numpy alone would double the time that --help takes.
         from muybridge.video.sampling import DenseSampler, EverySampler, SlidingSampler, UniformSampler
 
-        if self.jitter < 1 or self.jitter % 2 == 0:
-            raise UserError(f"sampler.jitter is {self.jitter}; give an odd number, 1 for none")
-        if self.windows == "all" and (self.kind != "sliding" or self.jitter > 1):
-            raise UserError("sampler.windows all is for sampler.kind sliding with sampler.jitter 1")
         if self.kind == "uniform":
-            if self.rule == "report" and self.jitter > 1:
-                raise UserError("sampler.rule report knows one view only; set sampler.jitter to 1")
-            return UniformSampler(frames=self.frames, rule=self.rule, policy=self.short)
+            return UniformSampler(frames=self.frames, rule=self.rule, policy=self.policy)
         if self.kind == "every":
-            return EverySampler(every=self.every, max_frames=self.frames or None, policy=self.short)
+            return EverySampler(every=self.every, frames=self.frames, policy=self.policy)
         if self.kind == "dense":
-            return DenseSampler(frames=self.frames, stride=self.stride, policy=self.short)
-        return SlidingSampler(frames=self.frames, stride=self.stride, hop=self.hop, policy=self.short)
+            return DenseSampler(frames=self.frames, stride=self.stride, policy=self.policy)
+        return SlidingSampler(frames=self.frames, stride=self.stride, hop=self.hop, policy=self.policy)

@@ -7,6 +7,7 @@ Free of torch, because the command line reads it for its help.
 
 import re
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Annotated, Literal, get_args
 
 from cyclopts import Parameter
@@ -37,7 +38,7 @@ AUTO_TRAINABLE = {
     "r2plus1d_34": "last-41",
     "slowfast_r50": "last-52",
 }
-"""What "auto" trains of a pretrained encoder: the report's choice, AlexNet's last two convolutions, else its last
+"""What "auto" trains of a pretrained encoder: the paper's choice, AlexNet's last two convolutions, else its last
 stage; nothing of an adapter's."""
 
 PENALTIES = ("l1", "l2", "l1_bias", "l2_bias", "l1_activity", "l2_activity")
@@ -49,8 +50,16 @@ def _adapter(encoder: str) -> str:
 
 
 def _require_encoder(encoder: str) -> None:
-    if not _adapter(encoder):
-        _require_choice("encoder", encoder, (*get_args(EncoderName), *(f"{library}:NAME" for library in ADAPTERS)))
+    if not _adapter(encoder) and encoder not in (own := get_args(EncoderName)):
+        raise UserError(f"model.encoder is {encoder!r}{_encoder_hint(encoder, own)}")
+
+
+def _encoder_hint(encoder: str, own: tuple[str, ...]) -> str:
+    """The end of a message about an unknown encoder: a slip of the pen, or perhaps the name of one of timm's."""
+    if close := get_close_matches(encoder, own, n=1, cutoff=0.75):
+        return f"; did you mean {close[0]!r}?"
+    name = encoder.rpartition(":")[2] or "NAME"
+    return f"; for one of timm's say timm:{name}; muybridge's own are {', '.join(own)}"
 
 
 def _known_encoder(_: object, encoder: str) -> None:
@@ -58,7 +67,8 @@ def _known_encoder(_: object, encoder: str) -> None:
     try:
         _require_encoder(encoder)
     except UserError as error:
-        raise ValueError(str(error)) from None
+        hint = str(error).partition("; ")[2]
+        raise ValueError(hint[:1].upper() + hint[1:]) from None
 
 
 @dataclass(frozen=True)
@@ -70,9 +80,10 @@ class ModelConfig:
     """
 
     encoder: Annotated[str, Parameter(alias="--encoder", validator=_known_encoder)] = "mobilenet"
-    """Frame encoder: "mobilenet" (MobileNet v1), "densenet" (DenseNet121), "alexnet", or "small", four convolutions
-    for training from nothing, with weights "none". Video encoder: "i3d", "r3d_18", "mc3_18", "r2plus1d_18",
-    "r2plus1d_34" or "slowfast_r50". Others: "timm:NAME", or "transformers:NAME" by name or local folder."""
+    """Network that sees the frames, such as mobilenet, i3d or timm:NAME. Frame encoders: "mobilenet" (MobileNet v1),
+    "densenet" (DenseNet121), "alexnet", and "small", four convolutions for training from nothing, with weights "none".
+    Video encoders: "i3d", "r3d_18", "mc3_18", "r2plus1d_18", "r2plus1d_34" and "slowfast_r50". Others: "timm:NAME", or
+    "transformers:NAME" by name or local folder."""
 
     width: float = 1.0
     """Multiplier of every layer's channels, MobileNet only; pretrained weights exist for 0.25, 0.5, 0.75, 1."""
@@ -82,7 +93,7 @@ class ModelConfig:
     (1000 of ImageNet, 400 of Kinetics)."""
 
     trainable: str = "auto"
-    """Which encoder layers learn: "all", "none", or "last-N", counted as Keras counts (the report: last-15);
+    """Which encoder layers learn: "all", "none", or "last-N", counted as Keras counts (the paper: last-15);
     "auto" is the last stage of a pretrained encoder (MobileNet: last-15), nothing of timm's and transformers', and
     all of a fresh one."""
 
@@ -93,7 +104,7 @@ class ModelConfig:
 
     scaling: ScalingName = "imagenet"
     """Pixel scaling: "imagenet", as the encoder's pretrained weights saw it (whatever they were trained on), or
-    "unit", the report's plain 1/255."""
+    "unit", the paper's plain 1/255."""
 
     frozen_batch_norm: bool = True
     """Keep all of the encoder's batch norms as pretrained, also in layers that learn: a batch holds few, similar
@@ -103,15 +114,16 @@ class ModelConfig:
     """Weight of each new batch in batch norm's running statistics (Keras's momentum 0.99 is 0.01 here)."""
 
     pooling: PoolingName = "mean"
-    """From feature maps to one vector per step in time (a frame encoder's steps are frames): "max" (the report) or
+    """From feature maps to one vector per step in time (a frame encoder's steps are frames): "max" (the paper) or
     "mean" over all positions, or "grid": 16 mixed channels at 4x4 positions, which keeps where things are."""
 
     feature_norm: bool = True
-    """Layer norm on each step's vector before the temporal head (not in the report)."""
+    """Layer norm on each step's vector before the temporal head (not in the paper)."""
 
     head: Annotated[HeadName, Parameter(alias="--head")] = "bilstm"
-    """From the steps of a clip to one vector: "bilstm", "lstm" (forward only), "bert" (attention; Kalfaoglu et
-    al.), "concat" (all steps side by side), or "mean", the baseline that ignores order."""
+    """Network over time: bilstm, lstm, bert, concat or mean. From the steps of a clip to one vector: "bilstm", "lstm"
+    (forward only), "bert" (attention; Kalfaoglu et al.), "concat" (all steps side by side), or "mean", the baseline
+    that ignores order."""
 
     head_widths: tuple[int, ...] = (256,)
     """Units of each BiLSTM or LSTM layer, per direction, first layer first."""
@@ -154,7 +166,7 @@ class ModelConfig:
     """Penalty on the absolute kernels of the dense layers, added to the loss (Keras: kernel_regularizer)."""
 
     l2: float = 0.0
-    """Penalty on the squared kernels of the dense layers (the report: 0.001)."""
+    """Penalty on the squared kernels of the dense layers (the paper: 0.001)."""
 
     l1_bias: float = 0.0
     """Penalty on the absolute biases of the dense layers."""

@@ -25,8 +25,8 @@ class Recipe:
     name: str = "default"
     """Name of the experiment; runs are numbered under it."""
 
-    size_px: Annotated[int, Parameter(alias="--size-px")] = 192
-    """Side of the square frames that the network sees."""
+    size_px: Annotated[int, Parameter(group="Frames")] = 192
+    """Side of the square frames that the network sees, in pixels."""
 
     data: Annotated[DataConfig, Parameter(group="Data")] = field(default_factory=DataConfig)
     sampler: Annotated[SamplerConfig, Parameter(group="Frames")] = field(default_factory=SamplerConfig)

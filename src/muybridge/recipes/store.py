@@ -15,6 +15,7 @@ from muybridge.files import write_text
 from muybridge.recipes.recipe import Recipe
 from muybridge.recipes.retired import RECIPES, without_retired
 from muybridge.text import did_you_mean
+from muybridge.video.sampler_values import renamed_sampler_values
 
 
 def recipe_names() -> list[str]:
@@ -46,7 +47,9 @@ def read_values(recipe: str) -> tuple[dict[str, Any], str]:
         if not path.is_file():
             if recipe in RECIPES:
                 raise UserError(f"there is no recipe {recipe} any more; use {RECIPES[recipe]}")
-            raise UserError(f"no recipe {recipe}: give a YAML file or one of {', '.join(recipe_names())}")
+            if path.suffix or len(path.parts) > 1:
+                raise UserError(f"no recipe file {recipe}; give a YAML file, or a name that 'muybridge recipes' lists")
+            raise UserError(f"no recipe {recipe}{did_you_mean(recipe, recipe_names())}")
         text, source = path.read_text("utf-8"), str(path)
     try:
         values = yaml.safe_load(text) or {}
@@ -56,6 +59,8 @@ def read_values(recipe: str) -> tuple[dict[str, Any], str]:
         raise UserError(f"{source}{where}: not YAML: {getattr(error, 'problem', error)}") from None
     if not isinstance(values, dict):
         raise UserError(f"{source}: a recipe is a mapping such as 'size_px: 112', this is a {type(values).__name__}")
+    if isinstance(values.get("sampler"), Mapping):
+        values["sampler"] = renamed_sampler_values(values["sampler"])
     if (base := values.pop(BASE_KEY, None)) is not None:
         if base in RECIPES:
             raise UserError(f"{source}: there is no recipe {base} any more; use {RECIPES[base]}")

@@ -13,17 +13,17 @@ class TrainingConfig:
     """How a recognizer is fitted."""
 
     epochs: Annotated[int, Parameter(alias="--epochs")] = 0
-    """Passes over the training clips; 0: as many as show about 3000 clips, but from 8 to 40."""
+    """Passes over the training clips; 0: from 8 to 40, by their number. As many as show about 3000 clips."""
 
     batch_size: Annotated[int | Literal["auto"], Parameter(alias="--batch-size")] = 8
-    """Clips per batch; auto: the most that fit into memory (the learning rate stays as it is)."""
+    """Clips per batch; auto: the most that fit into memory. The learning rate stays as it is."""
 
     accumulate: int = 1
     """Batches whose gradients make one step, as one batch of so many times the clips would (batch norm and the mean
     under class_weights still see each batch alone). 1 is off."""
 
     optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
-    """adamw, or the report's adam; sgd has momentum 0.9."""
+    """adamw, or the paper's adam; sgd has momentum 0.9."""
 
     learning_rate: Annotated[float, Parameter(alias="--learning-rate")] = 5e-4
     """Highest rate of the temporal head and the classifier."""

@@ -166,7 +166,7 @@ def _file_to_write(runs: Sequence[Path], out: Path | None) -> Path:
     if file.is_dir():
         raise UserError(f"{file} is a folder; name the file of the report, such as {file / 'report.html'}")
     if file.exists() and not is_report(file):
-        raise UserError(f"{file} is not a report of muybridge and is left alone; name another file with --out")
+        raise UserError(f"{file} is not a report of muybridge and is left alone; name another file with report.out")
     return file
 
 
@@ -194,7 +194,7 @@ def _facts(model: Recognizer) -> ModelFacts:
 def _frames(sampler: Sampler) -> str:
     """How many frames a sampler takes, in a few words."""
     if isinstance(sampler, EverySampler):
-        most = "" if sampler.max_frames is None else f", at most {sampler.max_frames}"
+        most = f", at most {sampler.frames}" if sampler.frames else ""
         return f"1 in {sampler.every}{most}"
     assert isinstance(sampler, UniformSampler | DenseSampler)
     return f"{sampler.frames} {sampler.kind}"

@@ -78,8 +78,8 @@ def largest_batch(
     fitting = [size for size in sizes if needed[size] <= SHARE_OF_FREE_MEMORY * free]
     if not fitting:
         raise UserError(
-            f"one clip needs {one / 1e9:.1f} GB to train on, {free / 1e9:.1f} GB are free; give fewer --frames, a "
-            "smaller --size-px, or --training.checkpointing"
+            f"one clip needs {one / 1e9:.1f} GB to train on, {free / 1e9:.1f} GB are free; give fewer sampler.frames, "
+            "a smaller size_px, or training.checkpointing"
         )
     best = fitting[-1]
     reason = f"a step needs about {needed[best] / 1e9:.1f} GB, {free / 1e9:.1f} GB are free"
@@ -102,8 +102,8 @@ def _largest_on_gpu(
         best = size
     if not best:
         raise UserError(
-            "not even one clip fits into the GPU's memory; give fewer --frames, a smaller --size-px, or "
-            "--training.checkpointing"
+            "not even one clip fits into the GPU's memory; give fewer sampler.frames, a smaller size_px, or "
+            "training.checkpointing"
         )
     return best, reason
 

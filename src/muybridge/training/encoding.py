@@ -50,7 +50,7 @@ def encodes_once(net: RecognizerNet, config: CacheConfig) -> bool:
     if config.features == "on" and not net.frozen_stages:
         raise UserError(
             f"cache.features is on, but all of the encoder learns (model.trainable {net.config.layers_to_train}); "
-            "freeze some of it, for example --model.trainable none, or say --cache.features auto"
+            "freeze some of it, for example model.trainable none, or say cache.features auto"
         )
     return config.features == "on" or (config.features == "auto" and net.pools_when_frozen)
 

@@ -108,7 +108,7 @@ def fit(
     except RuntimeError as error:
         if start is None or "state_dict" not in str(error):
             raise
-        raise UserError(f"{start} does not fit this recipe's network; train again without --resume") from error
+        raise UserError(f"{start} does not fit this recipe's network; train a new run") from error
     load_weights(net, run.best_checkpoint)
     return table.rows
 

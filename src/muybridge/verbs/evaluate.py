@@ -117,8 +117,8 @@ def _part(catalog: Catalog, data: DataConfig) -> tuple[tuple[Clip, ...], str]:
         test = tuple(clip for clip in catalog.clips if listed.get(clip.path.stem) == "test")
         return test, f"{data.protocol} test part of {name}"
     raise UserError(
-        f"--protocol {data.protocol} divides clips at random; to measure on other clips give none (all of them), "
-        "given, official-1, -2 or -3, or --data.test-groups"
+        f"data.protocol {data.protocol} divides clips at random; to measure on other clips give none (all of them), "
+        "given, official-1, -2 or -3, or data.test_groups"
     )
 
 

@@ -15,16 +15,21 @@ A clip can be too short for what a sampler wants. What happens then is its ``pol
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from muybridge.errors import UserError
 from muybridge.text import did_you_mean
+from muybridge.video.sampler_values import (
+    Policy,
+    SamplerKind,
+    UniformRule,
+    check_sampler_values,
+    renamed_sampler_values,
+)
 
-Policy = Literal["repeat_last", "wrap", "error", "shorter"]
-UniformRule = Literal["even", "report"]
 Indices = npt.NDArray[np.int64]
 
 
@@ -36,11 +41,16 @@ class ClipTooShortError(UserError):
 class Sampler(ABC):
     """What all samplers share: views of a clip as frame indices, and a form that JSON can hold."""
 
-    kind: ClassVar[str]
+    kind: ClassVar[SamplerKind]
     policy: Policy = "repeat_last"
 
     def __post_init__(self) -> None:
-        _require_choice(self.kind, "policy", self.policy, get_args(Policy))
+        """Check the values.
+
+        Raises:
+            UserError: For a value that makes no sense.
+        """
+        check_sampler_values(self.to_dict())
 
     def views(self, frame_count: int, *, count: int | None = None) -> list[Indices]:
         """Choose the frames of one or more views.
@@ -60,7 +70,7 @@ class Sampler(ABC):
         if frame_count < 1:
             raise ValueError(f"frame_count must be at least 1, got {frame_count}")
         if count is not None and count < 1:
-            raise UserError(f"views must be at least 1, got {count}")
+            raise UserError(f"views.times is {count}; give 1 or more")
         return self._views(frame_count, count)
 
     @abstractmethod
@@ -78,8 +88,8 @@ class Sampler(ABC):
             return indices
         if self.policy == "error":
             raise ClipTooShortError(
-                f"the clip has {frame_count} frames, which gives {len(indices)} of the {frames} that sampler "
-                f"'{self.kind}' wants; choose another policy than 'error', or fewer frames"
+                f"the clip has {frame_count} frames, which makes {len(indices)} of the {frames} that sampler.kind "
+                f"{self.kind} wants; choose another sampler.policy than error, or fewer sampler.frames"
             )
         if self.policy == "wrap":
             return np.resize(indices, frames)
@@ -88,7 +98,7 @@ class Sampler(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class UniformSampler(Sampler):
-    """A fixed number of frames, spread over the whole clip (the report's ``VideoFrameGenerator``).
+    """A fixed number of frames, spread over the whole clip (``VideoFrameGenerator`` of the paper).
 
     Rule ``"even"`` cuts the N frames into T equal segments; segment t covers ``[t*N/T, (t+1)*N/T)``, and view
     v of V takes the frame at the fraction ``(v + 1/2) / V`` of each: one view takes the centres.
@@ -98,11 +108,11 @@ class UniformSampler(Sampler):
         >>> UniformSampler(frames=4).views(12, count=3)
         [array([0, 3, 6, 9]), array([ 1,  4,  7, 10]), array([ 2,  5,  8, 11])]
 
-    Rule ``"report"`` is the index rule of keras-video-generators 1.0.14, which the report used, for
+    Rule ``"paper"`` is the index rule of keras-video-generators 1.0.14, which the university report used, for
     comparable numbers. The step is ``max(1, N // (T - 1))``, where an odd N counts as N + 1. Counting from 1,
     frame i is kept if it is the first, the last, or a multiple of the step, until T are kept. One view only.
 
-        >>> UniformSampler(frames=5, rule="report").views(93)  # counted from 1: 1, 23, 46, 69, 92
+        >>> UniformSampler(frames=5, rule="paper").views(93)  # counted from 1: 1, 23, 46, 69, 92
         [array([ 0, 22, 45, 68, 91])]
 
     A clip is too short if it has fewer than ``frames`` frames; then all its frames are taken, and `policy`
@@ -112,23 +122,18 @@ class UniformSampler(Sampler):
         [array([0, 1, 2, 2, 2])]
     """
 
-    kind: ClassVar[str] = "uniform"
+    kind: ClassVar[SamplerKind] = "uniform"
     frames: int = 16
     rule: UniformRule = "even"
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _require_choice(self.kind, "rule", self.rule, get_args(UniformRule))
-        _require_at_least(self.kind, "frames", self.frames, 2 if self.rule == "report" else 1)
-
     def _views(self, frame_count: int, count: int | None) -> list[Indices]:
-        if self.rule == "report" and count not in (None, 1):
-            raise UserError(f"rule 'report' of the uniform sampler has one view, not {count}; use rule 'even'")
+        if self.rule == "paper" and count not in (None, 1):
+            raise UserError(f"sampler.rule paper has one view, not {count}; use sampler.rule even")
         if frame_count < self.frames:
             view = self._fill(range(frame_count), self.frames, frame_count)
             return [view.copy() for _ in range(count or 1)]
-        if self.rule == "report":
-            return [self._report_view(frame_count)]
+        if self.rule == "paper":
+            return [self._paper_view(frame_count)]
         return [self._even_view(frame_count, view, count or 1) for view in range(count or 1)]
 
     def _even_view(self, frame_count: int, view: int, count: int) -> Indices:
@@ -136,7 +141,7 @@ class UniformSampler(Sampler):
         segment = np.arange(self.frames, dtype=np.int64)
         return (2 * count * segment + 2 * view + 1) * frame_count // (2 * count * self.frames)
 
-    def _report_view(self, frame_count: int) -> Indices:
+    def _paper_view(self, frame_count: int) -> Indices:
         even_count = frame_count + frame_count % 2
         step = max(1, even_count // (self.frames - 1))
         numbers = {1, frame_count, *range(step, frame_count + 1, step)}
@@ -145,7 +150,7 @@ class UniformSampler(Sampler):
 
 @dataclass(frozen=True, kw_only=True)
 class EverySampler(Sampler):
-    """Each n-th frame from the first on (Ullah et al. take each 6th), at most ``max_frames`` of them.
+    """Each n-th frame from the first on (Ullah et al. take each 6th), at most ``frames`` of them.
 
         >>> EverySampler(every=6).views(20)
         [array([ 0,  6, 12, 18])]
@@ -155,30 +160,24 @@ class EverySampler(Sampler):
         >>> EverySampler(every=6).views(20, count=2)
         [array([ 0,  6, 12, 18]), array([ 3,  9, 15])]
 
-    Without ``max_frames`` the length follows the clip and no clip is too short. With it, a clip that gives
-    fewer is, and `policy` decides; as the length varies by nature, the default is to leave it shorter.
+    With ``frames=0`` there is no limit: the length follows the clip and no clip is too short. Otherwise a clip that
+    gives fewer is, and `policy` decides; as the length varies by nature, the default is to leave it shorter.
 
-        >>> EverySampler(every=6, max_frames=5, policy="repeat_last").views(20)
+        >>> EverySampler(every=6, frames=5, policy="repeat_last").views(20)
         [array([ 0,  6, 12, 18, 18])]
     """
 
-    kind: ClassVar[str] = "every"
+    kind: ClassVar[SamplerKind] = "every"
     policy: Policy = "shorter"
     every: int = 6
-    max_frames: int | None = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _require_at_least(self.kind, "every", self.every, 1)
-        if self.max_frames is not None:
-            _require_at_least(self.kind, "max_frames", self.max_frames, 1)
+    frames: int = 0
 
     def _views(self, frame_count: int, count: int | None) -> list[Indices]:
         count = count or 1
         # In a clip shorter than one step, all starts must still lie inside the clip.
         starts = (view * min(self.every, frame_count) // count for view in range(count))
         return [
-            self._fill(range(start, frame_count, self.every)[: self.max_frames], self.max_frames or 0, frame_count)
+            self._fill(range(start, frame_count, self.every)[: self.frames or None], self.frames, frame_count)
             for start in starts
         ]
 
@@ -199,14 +198,9 @@ class DenseSampler(Sampler):
     on is taken, and `policy` says what follows.
     """
 
-    kind: ClassVar[str] = "dense"
+    kind: ClassVar[SamplerKind] = "dense"
     frames: int = 16
     stride: int = 1
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _require_at_least(self.kind, "frames", self.frames, 1)
-        _require_at_least(self.kind, "stride", self.stride, 1)
 
     @property
     def span(self) -> int:
@@ -223,7 +217,7 @@ class DenseSampler(Sampler):
 
 @dataclass(frozen=True, kw_only=True)
 class SlidingSampler(DenseSampler):
-    """Windows that slide over the whole clip (what the report's ``SlidingFrameGenerator`` was meant to do).
+    """Windows that slide over the whole clip (what the paper's ``SlidingFrameGenerator`` was meant to do).
 
     A window is like a view of `DenseSampler`; each starts ``hop`` frames after the one before (default: right
     behind its last frame), and the last is moved back so that it ends with the clip.
@@ -239,13 +233,8 @@ class SlidingSampler(DenseSampler):
     ``frames=6, stride=6, hop=36`` gives the chunks of Ullah et al.: six frames from 36 each.
     """
 
-    kind: ClassVar[str] = "sliding"
+    kind: ClassVar[SamplerKind] = "sliding"
     hop: int | None = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.hop is not None:
-            _require_at_least(self.kind, "hop", self.hop, 1)
 
     def _views(self, frame_count: int, count: int | None) -> list[Indices]:
         last_start = max(0, frame_count - self.span)
@@ -261,12 +250,12 @@ SAMPLERS: dict[str, type[Sampler]] = {
 
 
 def sampler_from_dict(values: Mapping[str, Any]) -> Sampler:
-    """Make the sampler that `Sampler.to_dict` wrote down; fields left out take their defaults.
+    """Make the sampler that `Sampler.to_dict` wrote down, today or earlier; fields left out take their defaults.
 
     Raises:
         UserError: an unknown kind or field (with the nearest known one), or a bad value.
     """
-    given = dict(values)
+    given = renamed_sampler_values(values)
     kind = given.pop("kind", None)
     if not isinstance(kind, str):
         raise UserError(f"a sampler needs a 'kind', one of {', '.join(SAMPLERS)}")
@@ -277,13 +266,3 @@ def sampler_from_dict(values: Mapping[str, Any]) -> Sampler:
         if name not in known:
             raise UserError(f"sampler '{kind}' has no setting {name!r}{did_you_mean(str(name), known)}")
     return SAMPLERS[kind](**given)
-
-
-def _require_choice(kind: str, name: str, value: object, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise UserError(f"sampler '{kind}': unknown {name} {value!r}{did_you_mean(str(value), choices)}")
-
-
-def _require_at_least(kind: str, name: str, value: object, least: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise UserError(f"sampler '{kind}': {name} must be a whole number of at least {least}, got {value!r}")

@@ -152,7 +152,7 @@ def test_a_recognizer_learns_on_top(folder: Path) -> None:
 
 def test_frames_of_another_size_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     encoder = create_encoder(ModelConfig(encoder=f"transformers:{save('videomae', tmp_path, monkeypatch)}"))
-    with pytest.raises(UserError, match=r"knows frames of 32x32 px only.*--size-px 32"):
+    with pytest.raises(UserError, match=r"knows frames of 32x32 px only.*size_px 32"):
         encoder(torch.rand(1, 3, 8, 48, 48))
 
 

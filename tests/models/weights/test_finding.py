@@ -128,7 +128,7 @@ def test_a_failed_download_says_what_to_do_and_leaves_nothing(
             publisher.address + DENSENET,
             str(cache_dir),
             "MUYBRIDGE_WEIGHTS",
-            "--model.weights none",
+            "model.weights none",
         ):
             assert part in str(error.value)
     assert "\n" not in str(error.value)
@@ -270,7 +270,7 @@ def test_files_by_what_they_were_trained_on(
 def test_data_sets_and_scores_nobody_published_are_told() -> None:
     with pytest.raises(UserError, match="no weights trained on imagenet are published for i3d; there are kinetics"):
         resolve("i3d", 1.0, "imagenet")
-    with pytest.raises(UserError, match=r"no pretrained weights are published for small; say --model\.weights none"):
+    with pytest.raises(UserError, match=r"no pretrained weights are published for small; say model\.weights none"):
         resolve("small", 1.0, "pretrained")
     with pytest.raises(UserError, match="ig65m weights of r2plus1d_34 have no class scores"):
         resolve("r2plus1d_34", 1.0, "ig65m", with_classifier=True)

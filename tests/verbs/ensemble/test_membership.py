@@ -94,7 +94,7 @@ def test_a_member_fitted_on_test_clips_is_refused_with_their_names(root):
             common_split([member(root), member(root, name="c"), second])
         assert "runs/b was fitted on 4 of the 4 test clips of runs/a" in str(caught.value)
         assert "run/t1.avi, run/t2.avi, sit/t1.avi, sit/t2.avi" in str(caught.value)
-        assert "--data.split-seed" in str(caught.value)
+        assert "data.split_seed" in str(caught.value)
 
 
 def test_one_clip_is_enough(root):

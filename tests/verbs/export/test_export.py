@@ -108,7 +108,7 @@ def test_a_moved_run_keeps_its_exports(exported_run, clips, tmp_path):
 def test_an_export_that_costs_too_much_accuracy_is_refused_and_leaves_nothing(run):
     before = sorted(run.rglob("*"))
     # bfloat16 changes no answer here, so what is allowed has to be less than nothing.
-    with pytest.raises(UserError, match=r"torch-bf16 is refused.*--force"):
+    with pytest.raises(UserError, match=r"torch-bf16 is refused.*export.force"):
         api.export(run, to="torch", precision="bf16", tolerance_points=-1)
     assert sorted(run.rglob("*")) == before
     result = api.export(run, to="torch", precision="bf16", tolerance_points=-1, force=True)
@@ -122,7 +122,7 @@ def test_int8_is_refused_beyond_what_it_may_cost(run, engine):
     pytest.importorskip({"onnx": "onnxruntime", "openvino": "nncf"}[engine])
     before = sorted(run.rglob("*"))
     with pytest.raises(
-        UserError, match=rf"{engine}-int8 is refused.*it may cost -1 points of validation accuracy.*--force"
+        UserError, match=rf"{engine}-int8 is refused.*it may cost -1 points of validation accuracy.*export.force"
     ):
         api.export(run, to=engine, precision="int8", tolerance_points=-1)
     assert sorted(run.rglob("*")) == before
@@ -175,7 +175,7 @@ def test_clips_that_are_gone_are_named_and_can_be_given(run, clips, tmp_path):
     split = json.loads((run / "split.json").read_text())
     split["root"] = str(tmp_path / "gone")
     (run / "split.json").write_text(json.dumps(split))
-    with pytest.raises(UserError, match=r"gone.*--data CLIPS"):
+    with pytest.raises(UserError, match=r"gone.*export.data CLIPS"):
         api.export(run, to="torch")
     assert not (run / "exports").exists()
     assert api.export(run, to="torch", data=clips).export.parity.passed
@@ -191,7 +191,7 @@ def test_a_clip_that_lay_outside_the_folder_is_looked_for_where_it_was(run, clip
         clips=tuple(outside if clip.id == inside.id else clip for clip in split.clips),
     )
     changed.save(RunFolder(run).split)
-    with pytest.raises(UserError, match=r"1 of .* train clips.*apart.*--data CLIPS"):
+    with pytest.raises(UserError, match=r"1 of .* train clips.*apart.*export.data CLIPS"):
         api.export(run, to="torch", data=clips)
     outside.path.parent.mkdir()
     shutil.copy(clips / inside.id, outside.path)
@@ -299,5 +299,5 @@ def test_an_ensemble_computes_in_torch_and_says_so(tiny_run, tmp_path):
     said = []
     assert isinstance(load(tmp_path, engine="auto", announce=said.append), Ensemble)
     assert said == ["engine torch: an ensemble computes in torch"]
-    with pytest.raises(UserError, match=r"is an ensemble.*--engine onnx"):
+    with pytest.raises(UserError, match=r"is an ensemble.*engine onnx"):
         load(tmp_path, engine="onnx")

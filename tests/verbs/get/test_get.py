@@ -170,7 +170,7 @@ def test_a_wrong_file_is_not_used_and_the_next_address_is(server, source, clips_
     assert isinstance(error, UserError)
     for digits in (sha256(bytes(wrong)), sha256(clips_zip)):
         assert str(error).count(digits.removeprefix("sha256:")) == 2  # once for each address
-    assert "--from PATH" in str(error)
+    assert "get.given PATH" in str(error)
     assert found(tmp_path) == {}
     assert not list(tmp_path.rglob("clips.zip*"))
 

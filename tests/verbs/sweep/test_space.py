@@ -51,7 +51,7 @@ def test_ranges(over, expected):
 @pytest.mark.parametrize(
     ("over", "expected"),
     [
-        ([], "--over"),
+        ([], "sweep.over"),
         (["model.l2"], "KEY=VALUES"),
         (["model.l2="], "KEY=VALUES"),
         (["model.dropuot=0.1,0.2"], "did you mean 'dropout'"),

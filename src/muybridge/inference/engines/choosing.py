@@ -51,7 +51,7 @@ def choose_export(run: Path, name: str, *, weights_sha256: str, device: torch.de
     if name not in NAMES:
         if name.rpartition("-")[0] in RUNTIMES and name.rpartition("-")[2] in get_args(Precision):
             raise UserError(f"{run} has no export {name}; {_command(run, name)}")
-        raise UserError(f"--engine {name} is unknown{did_you_mean(name, [*NAMES, *exports])}")
+        raise UserError(f"engine {name} is unknown{did_you_mean(name, [*NAMES, *exports])}")
     loaded = {path: Export.load(path) for path in exports.values()}
     usable, left_out = [], []
     for path, export in loaded.items():

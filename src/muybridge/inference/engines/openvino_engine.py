@@ -33,7 +33,7 @@ class OpenVinoEngine(FixedLengthEngine):
             raise UserError(f"OpenVINO is not installed: pip install 'muybridge[openvino]' ({error})") from error
         core = openvino.Core()
         if precision == "bf16" and not has_bf16():
-            raise UserError("this processor does not compute in bfloat16; use --precision fp32 or int8")
+            raise UserError("this processor does not compute in bfloat16; use openvino-fp32 or openvino-int8")
         # Its own choice of precision would be bfloat16 wherever there is any, whatever the model was checked with.
         properties = {
             "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",

@@ -41,7 +41,7 @@ class TimmEncoder(Adapted, FrameEncoder):
         try:
             maps: Tensor = self.model.forward_features(frames_BCHW)  # type: ignore[operator]
         except AssertionError as error:  # how timm refuses a size
-            raise UserError(f"timm:{self.name}: {error}; try --size-px {self.default_size_px}") from error
+            raise UserError(f"timm:{self.name}: {error}; try size_px {self.default_size_px}") from error
         if maps.ndim == 3:
             assert self.patch_px is not None
             height, width = (size // self.patch_px for size in frames_BCHW.shape[-2:])

@@ -137,7 +137,7 @@ class TransformersVideoEncoder(_Transformers, VideoEncoder):
             size_px = self.default_size_px
             raise UserError(
                 f"transformers:{self.name} knows frames of {size_px}x{size_px} px only, these are "
-                f"{width}x{height}; say --size-px {size_px}"
+                f"{width}x{height}; say size_px {size_px}"
             )
         missing = self._filled(frame_count) - frame_count
         clip_BTCHW = clip_BCTHW.transpose(1, 2)

@@ -86,7 +86,7 @@ def _published(
     """List the files that fit, best first; the last resort is always one that can be downloaded."""
     of_encoder = [entry for entry in PRETRAINED if entry.encoder == encoder]
     if not of_encoder:
-        raise UserError(f"no pretrained weights are published for {encoder}; say --model.weights none")
+        raise UserError(f"no pretrained weights are published for {encoder}; say model.weights none")
     if data_set == "pretrained":
         data_set = of_encoder[0].data_set
     fitting = [entry for entry in of_encoder if entry.data_set == data_set]
@@ -94,7 +94,7 @@ def _published(
         known = ", ".join(dict.fromkeys(entry.data_set for entry in of_encoder))
         raise UserError(
             f"no weights trained on {data_set} are published for {encoder}; there are {known}; "
-            f"say --model.weights pretrained, or none"
+            f"say model.weights pretrained, or none"
         )
     size_px = fitting[0].size_px if size_px is None else size_px
     entries = [entry for entry in fitting if entry.width == width and entry.size_px == size_px]
@@ -103,11 +103,11 @@ def _published(
         choices = ", ".join(f"width {width:g} at {size_px} px" for width, size_px in sizes)
         raise UserError(
             f"no {DATA_SETS[fitting[0].data_set]} weights are published for {encoder} of width {width:g} trained at "
-            f"{size_px} px; there are {choices}; or train without: --model.weights none"
+            f"{size_px} px; there are {choices}; or train without: model.weights none"
         )
     classifying = [entry for entry in entries if entry.has_classifier or not with_classifier]
     if not classifying:
-        raise UserError(f"the {data_set} weights of {encoder} have no class scores; say --model.encoder-output maps")
+        raise UserError(f"the {data_set} weights of {encoder} have no class scores; say model.encoder_output maps")
     return classifying
 
 
@@ -123,7 +123,7 @@ def _check(path: Path, entry: Pretrained, *, origin: str) -> None:
     if not digest.startswith(entry.sha256):
         raise UserError(
             f"{origin} is damaged or another file: its sha256 starts with {digest[:8]}, "
-            f"that of {entry.file_name} with {entry.sha256[:8]}; get it anew, or give --model.weights PATH"
+            f"that of {entry.file_name} with {entry.sha256[:8]}; get it anew, or give model.weights PATH"
         )
 
 
@@ -144,7 +144,7 @@ def _download(entry: Pretrained, cache_dir: Path) -> Path:
         raise UserError(
             f"cannot download {entry.url} ({_reason(error)}); get {entry.file_name} elsewhere and put it in "
             f"{cache_dir}, or in a folder that the variable {WEIGHTS_VARIABLE} names, "
-            f"or train without pretrained weights: --model.weights none"
+            f"or train without pretrained weights: model.weights none"
         ) from error
     return Path(path)
 

@@ -56,9 +56,9 @@ def ensemble(
             gone; before anything is written.
     """
     if len(runs) < 2 and not (runs and calibrate):
-        raise UserError("an ensemble takes two or more runs; one alone can be calibrated: ensemble RUN --calibrate")
+        raise UserError("an ensemble takes two or more runs; for one run alone there is ensemble.calibrate")
     if rule == "vote" and calibrate:
-        raise UserError("a temperature changes no vote; leave out --calibrate, or choose another --rule")
+        raise UserError("a temperature changes no vote; leave out ensemble.calibrate, or choose another ensemble.rule")
     members = read_members([Path(path) for path in runs])
     model = Ensemble({member.name: member.recognizer for member in members}, Combination.equal(len(members)))
     split, leak = common_split(members)

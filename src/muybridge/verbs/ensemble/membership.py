@@ -20,7 +20,7 @@ from muybridge.runs import RunFolder
 from muybridge.text import counted, printable, shortened
 
 _Identify = Callable[[Clip], Hashable]
-_WHAT_TO_DO = "train all members with the same clips, --protocol and --data.split-seed"
+_WHAT_TO_DO = "train all members with the same clips, data.protocol and data.split_seed"
 
 
 @dataclass(frozen=True, eq=False)

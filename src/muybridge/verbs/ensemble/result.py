@@ -155,7 +155,7 @@ class EnsembleResult:
                 "weight": member.weight,
                 "validation": f"{member.validation.correct} of {member.validation.clips}",
                 "test": f"{member.test.top1.correct} of {member.test.top1.clips}",
-                "accuracy": _percent(member.test.top1.value),
+                "accuracy": percent(member.test.top1.value),
             }
             for member in self.members
         ]
@@ -165,7 +165,7 @@ class EnsembleResult:
                 "weight": None,
                 "validation": f"{self.validation.correct} of {self.validation.clips}",
                 "test": f"{self.test.top1.correct} of {self.test.top1.clips}",
-                "accuracy": _percent(self.test.top1.value),
+                "accuracy": percent(self.test.top1.value),
             }
         )
         what = f"ensemble of {len(self.members)}" if len(self.members) > 1 else "calibrated"

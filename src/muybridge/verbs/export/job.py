@@ -98,7 +98,7 @@ def export(
     run = Path(run)
     _check_kind(to, precision)
     if clips < 1:
-        raise UserError(f"--clips is {clips}; give 1 or more")
+        raise UserError(f"export.clips is {clips}; give 1 or more")
     folder = RunFolder.trained(run)
     recognizer = Recognizer.load(folder.model, device="cpu")
     split = Split.load(folder.split)
@@ -139,7 +139,7 @@ def export(
         if not parity.passed:
             failing = _failing(parity, precision, tolerance_points)
             if not force:
-                raise UserError(f"{to}-{precision} is refused, nothing is left behind: {failing}; or use --force")
+                raise UserError(f"{to}-{precision} is refused, nothing is left behind: {failing}; or use export.force")
             say(console, f"kept in spite of its check: {failing}")
         made = Export(
             engine=to,
@@ -160,14 +160,14 @@ def export(
 
 def _check_kind(to: str, precision: str) -> None:
     if to not in PRECISIONS:
-        raise UserError(f"--to {to} is unknown{did_you_mean(to, PRECISIONS)}")
+        raise UserError(f"export.to {to} is unknown{did_you_mean(to, PRECISIONS)}")
     if precision not in get_args(Precision):
-        raise UserError(f"--precision {precision} is unknown{did_you_mean(precision, get_args(Precision))}")
+        raise UserError(f"export.precision {precision} is unknown{did_you_mean(precision, get_args(Precision))}")
     if precision not in PRECISIONS[to]:
         others = [engine for engine, known in PRECISIONS.items() if precision in known]
         raise UserError(
-            f"{to} does not compute in {precision} on a CPU; choose --precision {' or '.join(PRECISIONS[to])}, "
-            f"or --to {' or '.join(others)}"
+            f"{to} does not compute in {precision} on a CPU; choose export.precision {' or '.join(PRECISIONS[to])}, "
+            f"or export.to {' or '.join(others)}"
         )
 
 
@@ -198,7 +198,7 @@ def _clips_of(split: Split, part: Part, run: Path, data: str | Path | None) -> t
         example = f" (for example {gone[0].path})" if gone else ""
         raise UserError(
             f"{len(gone)} of {len(found)} {part} clips of {run}, which the export is checked on, cannot be found"
-            f"{example}; say where the clips are with --data CLIPS"
+            f"{example}; say where the clips are with export.data CLIPS"
         )
     return found
 
@@ -219,7 +219,7 @@ def _replacing_export(target: Path) -> Iterator[Path]:
         UserError: If something else stands there.
     """
     if target.exists() and not (target / EXPORT_FILE).is_file() and (not target.is_dir() or any(target.iterdir())):
-        raise UserError(f"{target} is there and is no export; name another folder with --out")
+        raise UserError(f"{target} is there and is no export; name another folder with export.out")
     fresh, old = (target.with_name(f".{target.name}-{word}") for word in ("fresh", "old"))
     for left_over in (fresh, old):
         shutil.rmtree(left_over, ignore_errors=True)

@@ -95,7 +95,7 @@ def open_archive(path: Path, *, within: str | None = None) -> Iterator[OpenArchi
         elif zipfile.is_zipfile(path):
             library = zipfile.ZipFile(path)
         else:
-            raise UserError(f"{name} is neither a RAR nor a ZIP archive, or it is cut off; give another with --from")
+            raise UserError(f"{name} is neither a RAR nor a ZIP archive, or it is cut off; give another with get.given")
     with library:
         yield OpenArchive(name, library)
 
@@ -160,4 +160,5 @@ def _told_clearly(archive: str, member: Member | None = None) -> Iterator[None]:
 def _damaged(archive: str, member: Member | None, reason: str) -> str:
     where = f"at {printable(str(member.path))} " if member else ""
     program = f"; unpacked by {choose_rar_program() or 'no program'}" if ".rar" in archive.lower() else ""
-    return f"{archive} is damaged {where}({reason}{program}); delete it and run this again, or give another with --from"
+    advice = "delete it and run this again, or give another with get.given"
+    return f"{archive} is damaged {where}({reason}{program}); {advice}"

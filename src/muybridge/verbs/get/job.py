@@ -80,7 +80,7 @@ class GetResult:
             lines.append("all counts are as published")
         if self.source.terms:
             lines.append(f"terms: {self.source.terms}")
-        lines.append(f"next: muybridge train {self.folder} --data.protocol official-1")
+        lines.append(f"next: muybridge train {self.folder} --protocol official-1")
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
@@ -113,7 +113,7 @@ class GetResult:
             raise UserError(
                 f"{len(self.missing)} of {self.source.clip_count} clips are missing, for example "
                 f"{shortened(self.missing, limit=3)}; the archives that were used do not hold them, so give others "
-                f"with --from or --mirror. What is in {self.folder} can be used"
+                f"with get.given or get.mirror. What is in {self.folder} can be used"
             )
 
 
@@ -154,7 +154,7 @@ def get(
     root = Path(folder).expanduser().absolute()
     path = None if given is None else Path(given).expanduser().absolute()
     if path is not None and not path.exists():
-        raise UserError(f"--from {path} does not exist; give an archive or a folder that holds archives")
+        raise UserError(f"get.given {path} does not exist; give an archive or a folder that holds archives")
     if root.exists() and not root.is_dir():
         raise UserError(f"{root} is a file; give a folder for the data set")
     _check_names(path, source)
@@ -189,7 +189,8 @@ def _check_names(given: Path | None, source: DatasetSource) -> None:
         return
     files = [given] if given.is_file() else [path for path in given.iterdir() if path.is_file()]
     if not any(path.name.lower() in names for path in files):
-        raise UserError(f"--from {given} is or holds none of {', '.join(names.values())}; name the file as published")
+        known = ", ".join(names.values())
+        raise UserError(f"get.given {given} is or holds none of {known}; name the file as published")
 
 
 def _fetch_and_unpack(shelf: Shelf, source: DatasetSource, root: Path, console: Console) -> int:

@@ -103,7 +103,7 @@ class Shelf:
             if path is None:
                 continue
             if not is_archive(path):
-                raise UserError(f"{path} is neither a RAR nor a ZIP archive; give another, or leave --from out")
+                raise UserError(f"{path} is neither a RAR nor a ZIP archive; give another, or leave get.given out")
             obtained = _examined(path, archive, str(path), progress)
             if obtained.difference:
                 say(console, f"{path} is not the published file, but is used: {obtained.difference}")
@@ -145,7 +145,7 @@ class Shelf:
         names = shortened([archive.name for archive in alternatives])
         raise UserError(
             f"cannot get {names}: {'; '.join(failures)}. What else you can do: fetch one of these files in a browser "
-            "and give it with --from PATH, or name another host with --mirror URL"
+            "and give it with get.given PATH, or name another host with get.mirror URL"
         )
 
     def _addresses(self, alternatives: Sequence[Archive]) -> Iterator[tuple[Archive, str]]:

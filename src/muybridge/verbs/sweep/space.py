@@ -18,7 +18,7 @@ from muybridge.errors import UserError
 from muybridge.recipes.recipe import Recipe
 from muybridge.recipes.store import parse_recipe
 
-SOURCE = "--over"
+SOURCE = "sweep.over"
 # Ranges wider than this are searched by their logarithm, so that every power of ten gets its share.
 LOG_RATIO = 10
 _RANGE = re.compile(r"(?:(?P<scale>log|linear):)?(?P<low>[^,\[\]]+?)\.\.(?P<high>[^,\[\]]+)")
@@ -132,12 +132,12 @@ def parse_space(over: Sequence[str], base: Recipe) -> Space:
         UserError: For an unknown key, a bad value, or an option that cannot be compared on one split.
     """
     if not over:
-        raise UserError("nothing to vary; give for example --over model.dropout=0.3,0.5")
+        raise UserError(f"nothing to vary; give {SOURCE}, for example model.dropout=0.3,0.5")
     written: dict[str, str] = {}
     for text in over:
         key, equals, values = text.partition("=")
         if not equals or not values.strip():
-            raise UserError(f"{SOURCE} {text}: give KEY=VALUES, for example --over model.dropout=0.3,0.5")
+            raise UserError(f"{SOURCE} {text}: give KEY=VALUES, for example model.dropout=0.3,0.5")
         if key in written:
             raise UserError(f"{SOURCE} {key} is given twice; put all its values into one")
         written[key] = values.strip()
@@ -176,9 +176,7 @@ def with_values(base: Recipe, values: Mapping[str, Any]) -> Recipe:
             changes[key] = value
     for section, inner in sections.items():
         changes[section] = dataclasses.replace(getattr(base, section), **inner)
-    recipe = dataclasses.replace(base, **changes)
-    recipe.sampler.build()  # the only options that are checked there and not when they are set
-    return recipe
+    return dataclasses.replace(base, **changes)
 
 
 def label(value: Any) -> str:
@@ -217,8 +215,9 @@ def _read(key: str, text: str, flat: Mapping[str, Any]) -> list[Any]:
     except yaml.YAMLError:
         raise UserError(f"{SOURCE} {key}={text}: give values separated by commas, lists in brackets") from None
     if len(values) < 2:
-        flag = f"--{key.replace('_', '-')} {text}"
-        raise UserError(f"{SOURCE} {key}={text} has nothing to compare; give several values, or fix it with {flag}")
+        raise UserError(
+            f"{SOURCE} {key}={text} has nothing to compare; give several values, or fix it with {key} {text}"
+        )
     return list(values)
 
 
@@ -253,7 +252,6 @@ def _typed(base: Recipe, raw: Mapping[str, Sequence[Any]], key: str, value: Any)
         chosen = {key: value, **dict(zip(others, rest, strict=True))}
         try:
             recipe = parse_recipe(_nested(chosen, base.to_dict()), source=SOURCE)
-            recipe.sampler.build()
         except UserError as error:
             first = first or error
         else:

@@ -1,0 +1,138 @@
+"""What went wrong, in the words of the command line: one line that names the option to write.
+
+The library names keys (``training.learning_rate``), since it does not know who calls it. Here a key becomes the
+option of that name, and an option that does not exist leads to the one that was meant.
+"""
+
+import difflib
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from cyclopts import App, CycloptsError
+from cyclopts.exceptions import MissingArgumentError, UnknownOptionError
+
+from muybridge.help_screen import example, flags_of, label, verbs
+from muybridge.text import did_you_mean
+
+# What other programs call it.
+_VERBS = {
+    "test": "evaluate",
+    "eval": "evaluate",
+    "val": "evaluate",
+    "validate": "evaluate",
+    "fit": "train",
+    "finetune": "train",
+    "classify": "predict",
+    "infer": "predict",
+    "inference": "predict",
+    "download": "get",
+    "convert": "export",
+    "compare": "report",
+    "tune": "sweep",
+}
+_OPTIONS = {
+    "lr": "learning-rate",
+    "bs": "batch-size",
+    "batch": "batch-size",
+    "model": "encoder",
+    "arch": "encoder",
+    "backbone": "encoder",
+    "net": "encoder",
+    "num-frames": "frames",
+    "clip-len": "frames",
+    "size": "size-px",
+    "img-size": "size-px",
+    "imgsz": "size-px",
+    "gpu": "device",
+    "cuda": "device",
+    "wd": "weight-decay",
+    "decay": "weight-decay",
+    "pretrained": "weights",
+    "num-epochs": "epochs",
+    "num-workers": "workers",
+    "config": "recipe",
+    "split": "protocol",
+    "groups": "test-groups",
+    "short": "policy",
+    "output": "out",
+}
+
+_KEY = re.compile(r"(?<!sweep\.over )(?<![\w./\\-])(?:[a-z]+\.[a-z][a-z0-9_]*|size_px)(?![\w/\\=-]|\.\w)")
+
+
+def require_verb(app: App, word: str) -> None:
+    """Refuse a verb that there is not.
+
+    Raises:
+        CycloptsError: With the one that was meant.
+    """
+    if word in verbs(app):
+        return
+    hint = f"; did you mean {_VERBS[word]!r}?" if word in _VERBS else did_you_mean(word, verbs(app))
+    if "; did you mean" not in hint:
+        hint = f"; there are {', '.join(verbs(app))}"
+    raise CycloptsError(msg=f"there is no verb {word!r}{hint}")
+
+
+def require_hyphens(app: App, verb: str, words: Sequence[str]) -> None:
+    """Refuse an option written with underscores: there is one way to write each.
+
+    Raises:
+        CycloptsError: With the one that was meant.
+    """
+    for word in words:
+        name = word.partition("=")[0]
+        if word == "--":
+            return
+        if name.startswith("--") and "_" in name:
+            raise CycloptsError(msg=_unknown_option(app, verb, name))
+
+
+def line(error: Exception, app: App, verb: str) -> str:
+    """The error in one line."""
+    if isinstance(error, UnknownOptionError) and error.token.source == "cli":
+        return _unknown_option(app, verb, (error.token.keyword or error.token.value).partition("=")[0])
+    if isinstance(error, MissingArgumentError) and error.argument is not None and not error.argument.tokens:
+        return f"{verb} needs {label(error.argument)}; for example: {example(app, verb)}"
+    text = " ".join(str(error).split())
+    if isinstance(error, CycloptsError):
+        return text
+    flags = dict([*_flags(app, "train"), *_flags(app, verb)])
+    return _KEY.sub(lambda match: flags.get(match[0], match[0]), text)
+
+
+def _unknown_option(app: App, verb: str, name: str) -> str:
+    known = {flag: flags[0] for flags in _options(app, verb) for flag in flags}
+    by_last_word = {re.split(r"[.]|^--", flag)[-1]: shortest for flag, shortest in reversed(known.items())}
+    plain = name.lstrip("-").replace("_", "-")
+    last = plain.rpartition(".")[2]
+    for word in (plain, last, _OPTIONS.get(plain), _OPTIONS.get(last)):
+        if word is None:
+            continue
+        if meant := known.get(f"--{word}") or by_last_word.get(word):
+            return f"there is no option {name}; did you mean {meant}?"
+    close = difflib.get_close_matches(f"--{plain}", known, n=1) or difflib.get_close_matches(last, by_last_word, n=1)
+    if close:
+        meant = known.get(close[0]) or by_last_word[close[0]]
+        return f"there is no option {name}; did you mean {meant}?"
+    return f"there is no option {name}; the options are in: muybridge {verb} --help"
+
+
+def _options(app: App, verb: str) -> Iterator[list[str]]:
+    """The names of each option of a verb, shortest first."""
+    if verb in verbs(app):
+        for argument in app[verb].assemble_argument_collection():
+            if argument.show and argument.index is None:
+                yield flags_of(argument)
+
+
+def _flags(app: App, verb: str) -> Iterator[tuple[str, str]]:
+    """Each key that the library may name, with the option of the verb that sets it."""
+    if verb not in verbs(app):
+        return
+    for argument in app[verb].assemble_argument_collection():
+        names: list[Any] = flags_of(argument) if argument.show and argument.index is None else []
+        for name in names:
+            yield name.removeprefix("--").replace("-", "_"), names[0]
+            yield f"{verb}.{name.removeprefix('--').replace('-', '_')}", names[0]

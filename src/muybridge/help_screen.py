@@ -1,0 +1,169 @@
+"""The help of the command line: one screen per verb, and every option behind ``--help-all``.
+
+Notable: there is one source for both. A verb's own options are described in its docstring, the options of a recipe
+by the docstrings of their fields: the first sentence is the short description, the whole text the long one. Nothing
+but text is imported, because help should be there at once.
+"""
+
+import inspect
+import re
+import shutil
+import textwrap
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+from cyclopts import App
+from cyclopts.argument import Argument
+
+HELP, HELP_ALL = ("--help", "-h"), "--help-all"
+_LABEL_WIDTH = 21
+_WIDEST = 100
+_MAIN = "Parameters"
+"""The group of a verb's own options."""
+
+
+def verbs(app: App) -> list[str]:
+    """The names of the verbs."""
+    return [name for name in app if not name.startswith("-")]
+
+
+def overview(app: App, order: Sequence[str]) -> str:
+    """What there is: each verb with the first paragraph of its docstring, those of ``order`` first."""
+    names = sorted(verbs(app), key=lambda name: order.index(name) if name in order else len(order))
+    lines = ["Usage: muybridge VERB ...", "", *_wrapped(str(app.help)), ""]
+    for name in names:
+        lines += _row(name, _paragraphs(app, name)[0], label_width=12)
+    lines += ["", "Every verb: muybridge VERB --help. Version: muybridge --version.", *_wrapped(str(app.help_epilogue))]
+    return "\n".join(lines)
+
+
+def screen(app: App, verb: str, *, short: Sequence[str], sections: Sequence[str], everything: bool) -> str:
+    """The help of one verb.
+
+    Args:
+        app: The command line.
+        verb: Its name.
+        short: The options of the short screen in their order, by their first names; empty: all that the verb has.
+        sections: The groups of options in the order in which they are shown.
+        everything: Show all options, by section and with their whole text.
+    """
+    arguments = [argument for argument in app[verb].assemble_argument_collection(parse_docstring=True) if argument.show]
+    text = [paragraph for paragraph in _paragraphs(app, verb) if not paragraph.startswith(" ")]
+    lines = [f"Usage: muybridge {verb} {_usage(arguments)}", ""]
+    for paragraph in text if everything or not short else text[:1]:
+        lines += [*_wrapped(paragraph), ""]
+    lines += ["Example:", f"  {example(app, verb)}", ""]
+    if everything:
+        lines += _by_section(arguments, sections)
+        return "\n".join(lines[:-1])
+    by_name = {argument.name: argument for argument in arguments}
+    for argument in [by_name[name] for name in short if name in by_name] if short else arguments:
+        lines += _row(label(argument), _description(argument, long=False))
+    if len(short) and len(arguments) > len(short):
+        lines += ["", f"All {len(arguments)} options, by section: muybridge {verb} {HELP_ALL}"]
+    return "\n".join(lines)
+
+
+def example(app: App, verb: str) -> str:
+    """The command that the verb's docstring shows."""
+    return next(paragraph.strip() for paragraph in _paragraphs(app, verb) if paragraph.startswith(" "))
+
+
+def flags_of(argument: Argument) -> list[str]:
+    """The names of an option without its negative forms, shortest first."""
+    names = [name for name in dict.fromkeys(argument.names) if name not in argument.negatives]
+    return sorted(names, key=len)
+
+
+def _by_section(arguments: Sequence[Argument], sections: Sequence[str]) -> Iterator[str]:
+    groups: dict[str, list[Argument]] = {name: [] for name in (_MAIN, *sections)}
+    for argument in arguments:
+        groups.setdefault(_group(argument), []).append(argument)
+    for name, members in groups.items():
+        if members:
+            yield "Options:" if name == _MAIN else f"{name}:"
+            for argument in members:
+                yield from _row(label(argument, long=True), _description(argument, long=True))
+            yield ""
+
+
+def _group(argument: Argument) -> str:
+    group = next(iter(argument.parameter.group or ()), _MAIN)  # type: ignore[arg-type]
+    return group if isinstance(group, str) else str(group.name)
+
+
+def _paragraphs(app: App, verb: str) -> list[str]:
+    """The paragraphs of the verb's docstring before its sections; examples keep their indentation."""
+    text = inspect.getdoc(app[verb].default_command) or ""
+    text = re.split(r"\n\n(?:Args|Raises|Returns):\n", text)[0]
+    return [part if part.startswith(" ") else " ".join(part.split()) for part in text.split("\n\n")]
+
+
+def _usage(arguments: Sequence[Argument]) -> str:
+    places = [
+        label(argument) if argument.required or not argument.index else f"[{label(argument)}]"
+        for argument in arguments
+        if argument.index is not None
+    ]
+    needed = [label(argument) for argument in arguments if argument.index is None and argument.required]
+    return " ".join([*places, *needed, "[OPTIONS]"])
+
+
+def label(argument: Argument, *, long: bool = False) -> str:
+    """An option as one writes it: its shortest name, or all, and a word for its value."""
+    names = flags_of(argument)
+    if argument.index is not None:
+        name = names[0].lstrip("-").upper() if names else argument.field_info.name.upper()
+        return f"{name} ..." if _many(argument.hint) else name
+    shown = names if long else names[:1]
+    if argument.hint is bool and argument.negatives:
+        shown = [re.sub(r"^(--(?:.*\.)?)", r"\1[no-]", name) for name in shown]
+    return " ".join([", ".join(shown), *_value(argument.hint)])
+
+
+def _value(hint: Any) -> list[str]:
+    """A placeholder for the value of an option; none for a switch."""
+    if _many(hint):
+        return ["TEXT"] if get_origin(hint) is list else [*_value(get_args(hint)[0]), "..."]
+    kinds = (hint,) if get_origin(hint) in (None, Literal) else get_args(hint)
+    kind = next(kind for kind in kinds if kind is not type(None))
+    if kind is bool:
+        return []
+    return [{int: "N", float: "X", Path: "PATH", str: "NAME"}.get(kind, "CHOICE")]
+
+
+def _many(hint: Any) -> bool:
+    return get_origin(hint) in (tuple, list)
+
+
+def _description(argument: Argument, *, long: bool) -> str:
+    text = " ".join(str(argument.parameter.help or "").split())
+    if not long and argument.keys:
+        text = re.split(r"(?<=\w)\. ", text, maxsplit=1)[0].rstrip(".") + "."
+    choices = argument.get_choices() or ()
+    if not all(re.search(rf"\b{re.escape(choice)}\b", text) for choice in choices):
+        text = f"{text} One of {', '.join(choices)}."
+    default = argument.field_info.default
+    if argument.required or default in (None, "", ()) or default is False:
+        return text
+    if default is True:
+        default = "on"
+    if isinstance(default, tuple):
+        default = " ".join(map(str, default))
+    return f"{text} [{default}]"
+
+
+def _row(name: str, text: str, label_width: int = _LABEL_WIDTH) -> list[str]:
+    lines = textwrap.wrap(text, _width() - label_width - 2, break_on_hyphens=False) or [""]
+    if len(name) >= label_width:
+        return [f"  {name}", *(f"  {'':{label_width}}{line}" for line in lines)]
+    return [f"  {name if number == 0 else '':{label_width}}{line}" for number, line in enumerate(lines)]
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, _width(), break_on_hyphens=False)
+
+
+def _width() -> int:
+    return min(_WIDEST, shutil.get_terminal_size().columns)

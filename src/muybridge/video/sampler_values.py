@@ -1,0 +1,56 @@
+"""The fields that samplers have, by one name each in Python, YAML and flags, and the values that they may take.
+
+Free of numpy: the command line reads it for its help, and checks options before anything heavy is imported.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal, get_args
+
+from muybridge.errors import UserError
+from muybridge.text import did_you_mean
+
+SamplerKind = Literal["uniform", "every", "dense", "sliding"]
+Policy = Literal["repeat_last", "wrap", "shorter", "error"]
+UniformRule = Literal["even", "paper"]
+
+_CHOICES = {"kind": get_args(SamplerKind), "policy": get_args(Policy), "rule": get_args(UniformRule)}
+_LEAST = {"frames": 1, "every": 1, "stride": 1, "hop": 1}
+
+
+def check_sampler_values(values: Mapping[str, Any]) -> None:
+    """Check a sampler's fields; one that is missing, or None, is not checked.
+
+    Args:
+        values: ``kind`` and any of ``policy``, ``rule``, ``frames``, ``every``, ``stride`` and ``hop``.
+
+    Raises:
+        UserError: For a value that makes no sense; the message names the field as ``sampler.FIELD``.
+    """
+    given = {name: value for name, value in values.items() if value is not None}
+    for name, choices in _CHOICES.items():
+        if name in given and given[name] not in choices:
+            raise UserError(f"sampler.{name} is {given[name]!r}{did_you_mean(str(given[name]), choices)}")
+    least = dict(_LEAST)
+    if given["kind"] == "every":
+        least["frames"] = 0  # no limit
+    if given["kind"] == "uniform" and given.get("rule") == "paper":
+        least["frames"] = 2  # its step is a division by one frame less
+    for name, minimum in least.items():
+        value = given.get(name, minimum)
+        if not isinstance(value, int) or isinstance(value, bool) or value < minimum:
+            raise UserError(f"sampler.{name} is {value!r}; give a whole number of {minimum} or more")
+
+
+def renamed_sampler_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Bring what older recipes and model files say of a sampler into today's words.
+
+    ``short`` is ``policy`` now, ``max_frames`` is ``frames`` with 0 in place of None, and rule ``report`` is ``paper``.
+    """
+    renamed = dict(values)
+    if "short" in renamed:
+        renamed.setdefault("policy", renamed.pop("short"))
+    if "max_frames" in renamed:
+        renamed.setdefault("frames", renamed.pop("max_frames") or 0)
+    if renamed.get("rule") == "report":
+        renamed["rule"] = "paper"
+    return renamed
