@@ -1,4 +1,7 @@
-"""Print constraints for an environment at the floors: the pins of constraints.txt, and each dependency of pyproject.toml at its lowest version."""
+"""Print constraints for an environment at the floors.
+
+These are the pins of constraints.txt, with each dependency of pyproject.toml at its lowest version.
+"""
 
 import re
 import tomllib

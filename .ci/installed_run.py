@@ -1,4 +1,4 @@
-"""A short job with an installed muybridge, away from the checkout: draw clips, train, evaluate, predict, and look at what is there.
+"""A short job with an installed muybridge, away from the checkout: draw clips, train, evaluate, predict.
 
 Run by ``.ci/wheel-test`` with the interpreter of the environment: ``installed_run.py CHECKOUT SOURCE_PACKAGE``.
 """
