@@ -2,27 +2,37 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# Modules are compiled when they are first imported: compiling all of torch and its friends would take longer than the demo's training.
+PIP := $(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt
 
-.PHONY: demo test lint install clean
+.PHONY: demo test lint install wheel-test clean
 
 demo: install  ## render clips, train, evaluate and predict
 	$(BIN)/muybridge demo
 
-test: install  ## run the tests
+test: $(VENV)/installed-test  ## run the tests
 	$(BIN)/python -m pytest
 
-lint: install  ## style and types
+lint: $(VENV)/installed-lint  ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-install: $(VENV)/installed
+wheel-test:  ## build the packages, install the wheel into an empty environment with the floors, run it there
+	PYTHON=$(PYTHON) .ci/wheel-test
+
+install: $(VENV)/installed  ## the core alone, which is all that the demo needs
 
 # torch first and by its exact version: a range would let pip pick a build with gigabytes of CUDA libraries.
 $(VENV)/installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch==2.13.0
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(PIP) torch==2.13.0
+	$(PIP) --editable .
+	touch $@
+
+# The extras test and lint, each on top of the core.
+$(VENV)/installed-%: $(VENV)/installed
+	$(PIP) --editable '.[$*]'
 	touch $@
 
 clean:  ## remove the environment and what the tools leave
