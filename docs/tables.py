@@ -13,6 +13,7 @@ import hashlib
 import json
 import re
 import sys
+import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -498,7 +499,7 @@ TABLES: dict[str, Callable[[], str]] = {
 def record(id: str) -> str:
     """How an experiment was made: its commands, then machine, versions and the rest, one line each."""
     made = experiments()[id]
-    lines = ["```text", *made["commands"], "```", ""]
+    lines = ["```text", *(_continued(command) for command in made["commands"]), "```", ""]
     versions = ", ".join(f"{name} {version}" for name, version in made["versions"].items())
     facts = {
         "Clips": made["clips"],
@@ -511,6 +512,12 @@ def record(id: str) -> str:
     }
     lines += ["| | |", "|---|---|", *(f"| {key} | {value} |" for key, value in facts.items() if value)]
     return "\n".join(lines) + "\n"
+
+
+def _continued(command: str) -> str:
+    """A command over several lines where it is long, as a shell reads it."""
+    lines = textwrap.wrap(command, 96, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
+    return " \\\n".join(lines)
 
 
 def filled(text: str) -> str:
