@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Modules are compiled when they are first imported: compiling all of torch and its friends would take longer than the demo's training.
 PIP := $(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt
 
-.PHONY: demo test lint install wheel-test clean
+.PHONY: demo test lint docs install wheel-test clean
 
 demo: install  ## render clips, train, evaluate and predict
 	$(BIN)/muybridge demo
@@ -17,6 +17,10 @@ lint: $(VENV)/installed-lint  ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: $(VENV)/installed-docs  ## build the pages into build/docs; a broken link or a missing docstring fails
+	$(BIN)/python docs/tables.py --check
+	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --nitpicky --fresh-env docs build/docs
 
 wheel-test:  ## build the packages, install the wheel into an empty environment with the floors, run it there
 	PYTHON=$(PYTHON) .ci/wheel-test
@@ -30,7 +34,7 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	$(PIP) --editable .
 	touch $@
 
-# The extras test and lint, each on top of the core.
+# The extras test, lint and docs, each on top of the core.
 $(VENV)/installed-%: $(VENV)/installed
 	$(PIP) --editable '.[$*]'
 	touch $@

@@ -1,0 +1,641 @@
+"""Writes the tables and pictures of README and docs from docs/results, so that no figure is typed twice.
+
+python docs/tables.py            write what has changed
+python docs/tables.py --check    say what is out of date, and write nothing
+
+A page holds ``<!-- table NAME -->`` and ``<!-- end -->``; what is between them is replaced. ``<!-- record ID -->`` is
+replaced in the same way by the commands, the machine and the versions behind an experiment. Each file of docs/results
+has a row per measurement; experiments.json says how each was made. Percentages are worked out from counts.
+"""
+
+import csv
+import hashlib
+import json
+import re
+import sys
+import textwrap
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+DOCS = Path(__file__).resolve().parent
+RESULTS = DOCS / "results"
+PAGES = (DOCS.parent / "README.md", *sorted(DOCS.rglob("*.md")))
+PICTURES = {"accuracy-cost.png": "draw_cost", "accuracy-frames.png": "draw_frames"}
+BLOCK = re.compile(r"(<!-- (table|record) ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+DATA_KEY = "muybridge-data"
+"""Name of the entry in a picture's metadata that holds the hash of what it was drawn from."""
+
+Row = dict[str, str]
+
+
+def read(name: str, **wanted: str) -> list[Row]:
+    """The rows of a file of docs/results whose columns have the wanted values."""
+    with (RESULTS / name).open(encoding="utf-8", newline="") as file:
+        return [row for row in csv.DictReader(file) if all(row[key] == value for key, value in wanted.items())]
+
+
+def experiments() -> dict[str, dict[str, object]]:
+    """How each experiment was made, by its id."""
+    return json.loads((RESULTS / "experiments.json").read_text(encoding="utf-8"))
+
+
+def machines() -> dict[str, str]:
+    """What the names of machines mean."""
+    return json.loads((RESULTS / "machines.json").read_text(encoding="utf-8"))
+
+
+def accuracy(*ids: str) -> list[Row]:
+    """The rows of accuracy.csv with these ids, in this order."""
+    by_id = {row["id"]: row for row in read("accuracy.csv")}
+    return [by_id[id] for id in ids]
+
+
+def percent(row: Row, right: str = "correct", of: str = "clips") -> str:
+    """A share from its counts."""
+    return f"{100 * int(row[right]) / int(row[of]):.1f} %" if row[right] and row[of] else ""
+
+
+def span(row: Row, low: str, high: str) -> str:
+    """An interval, or nothing where there is none."""
+    return f"{row[low]} to {row[high]}" if row[low] else "-"
+
+
+def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table; numbers stand to the right where a column holds nothing else."""
+    body = [[cell or "-" for cell in row] for row in rows]
+    numeric = [all(re.match(r"[+-]?[\d,.]+( \S+)?$|-$", row[i]) for row in body) for i in range(len(header))]
+    lines = [header, ["---:" if right else "---" for right in numeric], *body]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+
+
+def plain(name: str, columns: dict[str, str], **wanted: str) -> str:
+    """A table of a file's columns as they are, under other titles."""
+    return markdown(list(columns.values()), [[row[key] for key in columns] for row in read(name, **wanted)])
+
+
+TOP1 = ("top-1", "right", "clips", "95 %, Wilson", "95 %, by source")
+
+
+def top1(row: Row) -> list[str]:
+    """The cells of `TOP1`."""
+    wilson, group = span(row, "wilson_low", "wilson_high"), span(row, "group_low", "group_high")
+    return [percent(row), row["correct"], row["clips"], wilson, group]
+
+
+def headline() -> str:
+    """The README's table."""
+    rows = {
+        "`default` on ten UCF101 classes": ("ucf-grouped/test", "ucf-random/test"),
+        "`best`: frozen I3D and BERT": ("i3d-bert/test",),
+        "`light`: 5 frames of 128 px": ("light/test",),
+        "`report-mobilenet-small`, the paper's model": ("small-10/grouped/test", "small-10/random/test"),
+        "`demo`: 8 drawn actions": ("demo/grouped/epyc",),
+    }
+    return markdown(
+        ("recipe", "protocol", *TOP1, "leak"),
+        [[what, row["protocol"], *top1(row), row["leak"]] for what, ids in rows.items() for row in accuracy(*ids)],
+    )
+
+
+def ten_classes() -> str:
+    """The default recipe under both protocols."""
+    ids = "ucf-grouped/test", "ucf-grouped/test-views-3", "ucf-random/test"
+    return markdown(
+        ("run", "what", "protocol", *TOP1, "groups", "leak"),
+        [[row["run"], row["what"], row["protocol"], *top1(row), row["groups"], row["leak"]] for row in accuracy(*ids)],
+    )
+
+
+def ten_classes_validation() -> str:
+    """What validation promised for them."""
+    rows = accuracy("ucf-grouped/validation", "ucf-random/validation")
+    return markdown(
+        ("protocol", "validation", "right", "clips"),
+        [[row["protocol"], percent(row), row["correct"], row["clips"]] for row in rows],
+    )
+
+
+def colours() -> str:
+    """A look-up that knows no motion."""
+    return markdown(
+        ("protocol", *TOP1[:4], "leak"),
+        [[row["protocol"], *top1(row)[:4], row["leak"]] for row in accuracy("colours/grouped", "colours/random")],
+    )
+
+
+def demo() -> str:
+    """The demo's two protocols on two machines."""
+    return markdown(
+        ("machine", "protocol", *TOP1, "leak"),
+        [[row["machine"], row["protocol"], *top1(row), row["leak"]] for row in read("accuracy.csv", experiment="demo")],
+    )
+
+
+def seconds(experiment: str) -> Callable[[], str]:
+    """The times of an experiment."""
+    columns = {"what": "what", "machine": "machine", "seconds": "seconds", "goal_seconds": "goal"}
+    return lambda: plain("seconds.csv", columns, experiment=experiment)
+
+
+def best() -> str:
+    """I3D and BERT, and the two settings tried on the test part before."""
+    ids = "i3d-bert/test", "best-32-every-second-5e-5/test", "best-32-every-second-5e-4/test"
+    return markdown(("what", *TOP1, "leak"), [[row["what"], *top1(row), row["leak"]] for row in accuracy(*ids)])
+
+
+def i3d_cross_validation() -> str:
+    """How its settings were compared."""
+    return plain(
+        "i3d-cross-validation.csv",
+        {
+            "frames": "frames",
+            "on_features": "on the features",
+            "label_smoothing": "label smoothing",
+            "correct": "right",
+            "clips": "clips",
+            "cross_entropy": "cross-entropy",
+        },
+    )
+
+
+def trade_off() -> str:
+    """Accuracy of each recipe on the test part."""
+    ids = (f"{run}/test" for run in ("light", "default", "modern", "i3d-bert", "ensemble-two"))
+    return markdown(("run", "what", *TOP1), [[f"`{row['run']}`", row["what"], *top1(row)] for row in accuracy(*ids)])
+
+
+def cost() -> str:
+    """What each of them costs."""
+    columns = {
+        "run": "run",
+        "training_minutes": "training, min",
+        "parameters_millions": "parameters, M",
+        "gflops_per_clip": "GFLOPs a clip",
+        "file_to_answer_ms": "file to answer, ms",
+        "note": "note",
+    }
+    rows = [row for row in read("cost.csv") if not row["run"].startswith("frames-")]
+    return markdown(list(columns.values()), [[row[key] for key in columns] for row in rows])
+
+
+def trade_off_validation() -> str:
+    """The validation part of the same runs."""
+    return _validation(f"{run}/validation" for run in ("light", "default", "modern", "i3d-bert", "default-bf16"))
+
+
+def bf16() -> str:
+    """Two recipes trained in bf16."""
+    rows = accuracy("default-bf16/test", "modern-bf16/test")
+    return markdown(("run", *TOP1[:4]), [[row["what"], *top1(row)[:4]] for row in rows])
+
+
+def frames() -> str:
+    """More frames, for both samplers."""
+    prices = {row["run"]: row for row in read("cost.csv")}
+    return markdown(
+        ("sampler", "frames", *TOP1, "GFLOPs a clip", "file to answer, ms"),
+        [
+            [kind, count, *top1(row), prices[row["run"]]["gflops_per_clip"], prices[row["run"]]["file_to_answer_ms"]]
+            for kind in ("uniform", "dense")
+            for count in ("5", "8", "16", "32", "64")
+            for row in accuracy(f"frames-{kind}-{count}/test")
+        ],
+    )
+
+
+def gains(*ensembles: str) -> Callable[[], str]:
+    """What ensembles gain, clip by clip."""
+    return lambda: markdown(
+        ("run", "protocol", "against", "gain, points", "95 %, paired by source", "repaired", "broken"),
+        [
+            [
+                *(row["ensemble"], row["protocol"], row["against"], row["gain_points"]),
+                *(span(row, "low", "high"), row["repaired"], row["broken"]),
+            ]
+            for row in read("gains.csv")
+            if row["ensemble"] in ensembles
+        ],
+    )
+
+
+def calibration() -> str:
+    """How far scores are off before and after calibration."""
+    columns = {
+        "run": "run",
+        "error_percent": "calibration error, %",
+        "error_percent_calibrated": "the same, calibrated, %",
+    }
+    return plain("calibration.csv", columns)
+
+
+def reproduction(protocol: str) -> Callable[[], str]:
+    """The paper's experiments on test clips."""
+
+    def table() -> str:
+        reported = {row["run"]: row["reported"] for row in read("reported.csv")}
+        rows = [row for row in _reproduced(protocol) if row["part"] == "test"]
+        return markdown(
+            ("run", "experiment", "reported", *TOP1, "leak", "machine"),
+            [
+                [f"`{row['run']}`", row["what"], reported[row["run"]], *top1(row), row["leak"], row["machine"]]
+                for row in rows
+            ],
+        )
+
+    return table
+
+
+def reproduction_validation() -> str:
+    """The paper's experiments on validation clips, both protocols."""
+    rows = [*_reproduced("random"), *_reproduced("grouped")]
+    return _validation(row["id"] for row in rows if row["part"] == "validation")
+
+
+def _reproduced(protocol: str) -> list[Row]:
+    rows = read("accuracy.csv", experiment="reproduction", protocol=protocol)
+    if protocol == "grouped":
+        rows += accuracy("default/test", "default/validation")
+    return rows
+
+
+def _validation(ids: Iterable[str]) -> str:
+    rows = accuracy(*ids)
+    return markdown(
+        ("run", "protocol", "validation", "right", "clips", "95 %, Wilson", "kept epoch", "epochs"),
+        [
+            [
+                *(f"`{row['run']}`", row["protocol"], percent(row), row["correct"], row["clips"]),
+                *(span(row, "wilson_low", "wilson_high"), row["epoch"], row["epochs"]),
+            ]
+            for row in rows
+        ],
+    )
+
+
+def sweep_l2() -> str:
+    """Four weights of the L2 penalty."""
+    rows = read("sweep-l2.csv")
+    return markdown(
+        ("trial", "model.l2", "validation", "right", "clips", "loss", "best epoch", "epochs", "seconds"),
+        [
+            [
+                *(row["trial"], row["l2"], percent(row), row["correct"], row["clips"]),
+                *(row["loss"], row["best_epoch"], row["epochs"], row["seconds"]),
+            ]
+            for row in rows
+        ],
+    )
+
+
+def heads(experiment: str) -> Callable[[], str]:
+    """Accuracy of temporal heads."""
+    return lambda: markdown(
+        ("head", "its parameters", *TOP1),
+        [[row["head"], f"{int(row['parameters']):,}", *top1(row)] for row in read("heads.csv", experiment=experiment)],
+    )
+
+
+def heads_pairs(experiment: str) -> Callable[[], str]:
+    """How often the right one of a mirrored pair was named."""
+    return lambda: markdown(
+        ("head", "right one of a pair", "right", "named one of the pair", "95 %, Wilson"),
+        [
+            [
+                *(row["head"], percent(row, "pair_correct", "pair_named"), row["pair_correct"], row["pair_named"]),
+                span(row, "pair_low", "pair_high"),
+            ]
+            for row in read("heads.csv", experiment=experiment)
+        ],
+    )
+
+
+def heads_seeds() -> str:
+    """Accuracy of each of three seeds."""
+    rows = read("heads.csv", experiment="heads-three-seeds")
+    titles = ("head", "seed 0, %", "seed 1, %", "seed 2, %")
+    return markdown(titles, [[row["head"], *row["percent_by_seed"].split()] for row in rows])
+
+
+def heads_choice() -> str:
+    """Settings of BERT, by validation."""
+    columns = {"setting": "setting of BERT", "percent": "validation, %", "epoch_note": "when"}
+    return plain("heads-validation.csv", columns, experiment="heads-seed-0")
+
+
+def heads_real_validation() -> str:
+    """The heads on the validation part of real clips."""
+    columns = {"head": "head", "correct": "right at the kept epoch", "clips": "clips"}
+    return plain("heads-validation.csv", columns, experiment="heads-real")
+
+
+def choosing_default() -> str:
+    """How the default recipe was chosen."""
+    return plain("choosing-default.csv", {"setting": "setting", "folds": "folds", "percent": "right, %"})
+
+
+def reading() -> str:
+    """A clip from the cache and decoded again."""
+    rows = read("reading.csv")
+    return markdown(
+        ("epoch", "frames from", "CPU time, ms", "10 to 90 %"),
+        [[row["epoch"], row["way"], row["ms"], span(row, "low_10", "high_90")] for row in rows],
+    )
+
+
+def decoding(kind: str) -> Callable[[], str]:
+    """Ways to decode."""
+    return lambda: markdown(
+        ("way", "frames", "clips per CPU second", "10 to 90 %", "ours is, times", "10 to 90 % "),
+        [
+            [
+                *(row["way"], row["frames"], row["clips_per_cpu_second"], span(row, "low_10", "high_90")),
+                *(row["ours_is"], span(row, "ours_low_10", "ours_high_90")),
+            ]
+            for row in read("decoding.csv", format=kind)
+        ],
+    )
+
+
+def training_step() -> str:
+    """A step against Keras."""
+    return markdown(
+        (
+            "frames",
+            "ours in",
+            "ours, ms",
+            "10 to 90 %",
+            "Keras, ms",
+            "10 to 90 % ",
+            "ratio",
+            "its range",
+            "by CPU time",
+        ),
+        [
+            [
+                *(row["frames"], row["precision"], row["ours_ms"], span(row, "ours_low", "ours_high")),
+                *(row["keras_ms"], span(row, "keras_low", "keras_high"), row["ratio"]),
+                *(span(row, "ratio_low", "ratio_high"), row["ratio_cpu"]),
+            ]
+            for row in read("training-step.csv")
+        ],
+    )
+
+
+def frozen_encoders() -> str:
+    """What encoding once saves."""
+    return markdown(
+        ("what learns", "kept per clip", "encoding, s", "in", "an epoch, s", "10 to 90 %", "without, s", "times"),
+        [
+            [
+                *(row["learns"], row["cached_per_clip"], row["encoding_seconds"], row["encoding_precision"]),
+                *(row["epoch_seconds"], span(row, "epoch_low", "epoch_high")),
+                *(row["epoch_seconds_without"], row["times"]),
+            ]
+            for row in read("frozen-encoders.csv")
+        ],
+    )
+
+
+def frozen_accuracy() -> str:
+    """Accuracy with and without kept features."""
+    rows = accuracy("frozen-10/grouped/test", "frozen-10/grouped/test/xeon")
+    return markdown(("what", "machine", *TOP1[:4]), [[row["what"], row["machine"], *top1(row)[:4]] for row in rows])
+
+
+def later_epochs() -> str:
+    """A clip in the second epoch."""
+    return markdown(
+        ("way", "ms", "10 to 90 %", "times as fast", "in an earlier run"),
+        [
+            [row["way"], row["ms"], span(row, "low_10", "high_90"), row["times"], row["times_in_an_earlier_run"]]
+            for row in read("later-epochs.csv")
+        ],
+    )
+
+
+def waiting() -> str:
+    """Where a step's time goes."""
+    return markdown(
+        (
+            *("recipe", "frames", "px", "a step, ms", "10 to 90 %", "waiting, %", "forward, %", "backward, %"),
+            *("GFLOP/s", "of the peak, %"),
+        ),
+        [
+            [
+                *(row["recipe"], row["frames"], row["size_px"], row["step_ms"], span(row, "low_10", "high_90")),
+                *(row["waiting_percent"], row["forward_percent"], row["backward_percent"]),
+                *(row["gflops_per_second"], row["peak_percent"]),
+            ]
+            for row in read("waiting.csv")
+        ],
+    )
+
+
+def inference() -> str:
+    """Engines."""
+    return markdown(
+        (
+            *("engine", "a clip, ms", "10 to 90 %", "times torch", "right", "clips", "answers changed"),
+            *("file to answer, ms", "folder, clips/s", "cores busy"),
+        ),
+        [
+            [
+                *(row["engine"], row["ms"], span(row, "low_10", "high_90"), row["times_torch"], row["correct"]),
+                *(row["clips"], row["changed"], row["file_to_answer_ms"], row["folder_clips_per_second"]),
+                row["busy_cores"],
+            ]
+            for row in read("inference.csv")
+        ],
+    )
+
+
+def memory(*wanted: str) -> Callable[[], str]:
+    """Resident memory."""
+    return lambda: markdown(
+        ("what", "MB", "goal, MB"),
+        [[row["what"], row["mb"], row["goal_mb"]] for row in read("memory.csv") if row["experiment"] in wanted],
+    )
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "headline": headline,
+    "ten-classes": ten_classes,
+    "ten-classes-validation": ten_classes_validation,
+    "colours": colours,
+    "demo": demo,
+    "demo-seconds": seconds("demo"),
+    "help-seconds": seconds("help"),
+    "report-page-seconds": seconds("report-page"),
+    "best-seconds": seconds("best"),
+    "ten-classes-seconds": seconds("ten-classes"),
+    "best": best,
+    "i3d-cross-validation": i3d_cross_validation,
+    "trade-off": trade_off,
+    "trade-off-validation": trade_off_validation,
+    "cost": cost,
+    "bf16": bf16,
+    "frames": frames,
+    "gains-two": gains("ensemble-two"),
+    "gains-reproduction": gains("ensemble-10", "ensemble-modern", "ensemble-weighted"),
+    "gains-frozen": gains("frozen-10 (xeon)"),
+    "calibration": calibration,
+    "reproduction-random": reproduction("random"),
+    "reproduction-grouped": reproduction("grouped"),
+    "reproduction-validation": reproduction_validation,
+    "sweep-l2": sweep_l2,
+    "heads-seed-0": heads("heads-seed-0"),
+    "heads-seed-0-pairs": heads_pairs("heads-seed-0"),
+    "heads-three-seeds": heads("heads-three-seeds"),
+    "heads-three-seeds-pairs": heads_pairs("heads-three-seeds"),
+    "heads-seeds": heads_seeds,
+    "heads-choice": heads_choice,
+    "heads-real": heads("heads-real"),
+    "heads-real-validation": heads_real_validation,
+    "choosing-default": choosing_default,
+    "reading": reading,
+    "decoding-avi": decoding("AVI"),
+    "decoding-mp4": decoding("MP4"),
+    "training-step": training_step,
+    "frozen-encoders": frozen_encoders,
+    "frozen-accuracy": frozen_accuracy,
+    "later-epochs": later_epochs,
+    "waiting": waiting,
+    "inference": inference,
+    "memory-epochs": memory("memory-epochs"),
+    "memory": memory("memory-clips", "memory-chunks"),
+}
+
+
+def record(id: str) -> str:
+    """How an experiment was made: its commands, then machine, versions and the rest, one line each."""
+    made = experiments()[id]
+    lines = ["```text", *(_continued(command) for command in made["commands"]), "```", ""]
+    versions = ", ".join(f"{name} {version}" for name, version in made["versions"].items())
+    facts = {
+        "Clips": made["clips"],
+        "Protocol": made["protocol"],
+        "Machine": machines()[made["machine"]],
+        "Versions": versions,
+        "Commit": made["commit"],
+        "Notes": made["notes"],
+        "Data": ", ".join(f"`docs/results/{file}`" for file in made["files"]),
+    }
+    lines += ["| | |", "|---|---|", *(f"| {key} | {value} |" for key, value in facts.items() if value)]
+    return "\n".join(lines) + "\n"
+
+
+def _continued(command: str) -> str:
+    """A command over several lines where it is long, as a shell reads it."""
+    lines = textwrap.wrap(command, 96, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
+    return " \\\n".join(lines)
+
+
+def filled(text: str) -> str:
+    """A page with each of its tables and records as the data say."""
+
+    def fill(found: re.Match[str]) -> str:
+        start, kind, name, end = found.groups()
+        return f"{start}\n{TABLES[name]() if kind == 'table' else record(name)}\n{end}"
+
+    return BLOCK.sub(fill, text)
+
+
+def hash_of(*names: str) -> str:
+    """What identifies the data of a picture."""
+    return hashlib.sha256(b"".join((RESULTS / name).read_bytes() for name in names)).hexdigest()[:16]
+
+
+PICTURE_DATA = ("accuracy.csv", "cost.csv")
+
+
+def drawn_from(picture: Path) -> str:
+    """The hash in a picture's metadata; nothing if there is none."""
+    from PIL import Image
+
+    if not picture.exists():
+        return ""
+    with Image.open(picture) as image:
+        return str(image.info.get(DATA_KEY, ""))
+
+
+def draw_cost(path: Path) -> None:
+    """Accuracy with its interval over the time from file to answer."""
+    figure, axes = _new_figure()
+    prices = {row["run"]: float(row["file_to_answer_ms"]) for row in read("cost.csv")}
+    for run in ("light", "default", "modern", "i3d-bert", "ensemble-two"):
+        (row,) = accuracy(f"{run}/test")
+        colour, marker = ("#D55E00", "s") if run.startswith("ensemble") else ("#0072B2", "o")
+        value, below, above = _bar(row)
+        axes.errorbar(prices[run], value, [[below], [above]], fmt=marker, color=colour, capsize=3)
+        axes.annotate(run, (prices[run], value), xytext=(6, 4), textcoords="offset points", fontsize=9)
+    axes.set_xscale("log")
+    axes.margins(x=0.15)  # room for the last name
+    axes.set_xlabel("from video file to answer, ms on 2 cores (log scale)")
+    _save(figure, path)
+
+
+def draw_frames(path: Path) -> None:
+    """Accuracy with its interval over the number of frames, a line for each sampler."""
+    figure, axes = _new_figure()
+    counts = (5, 8, 16, 32, 64)
+    for number, (kind, colour, marker) in enumerate((("uniform", "#0072B2", "o"), ("dense", "#D55E00", "s"))):
+        bars = [_bar(row) for row in accuracy(*(f"frames-{kind}-{count}/test" for count in counts))]
+        values, below, above = zip(*bars, strict=True)
+        at = [count * (1 + 0.04 * number) for count in counts]  # a little apart, so that both intervals can be seen
+        axes.errorbar(at, values, [below, above], fmt=f"{marker}-", color=colour, capsize=3, label=kind)
+    axes.set_xscale("log")
+    axes.set_xticks(counts, [str(count) for count in counts])
+    axes.minorticks_off()
+    axes.set_xlabel("frames of a clip (log scale)")
+    axes.legend(title="sampler", loc="lower right")
+    _save(figure, path)
+
+
+def _bar(row: Row) -> tuple[float, float, float]:
+    value = 100 * int(row["correct"]) / int(row["clips"])
+    return value, value - float(row["wilson_low"]), float(row["wilson_high"]) - value
+
+
+def _new_figure():
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    axes.set_ylabel("top-1 on new sources, % (bars: 95 %, Wilson)")
+    axes.grid(alpha=0.3)
+    return figure, axes
+
+
+def _save(figure, path: Path) -> None:
+    figure.savefig(path, dpi=120, metadata={DATA_KEY: hash_of(*PICTURE_DATA), "Software": None})
+
+
+def outdated() -> list[str]:
+    """Pages and pictures that are not as the data say."""
+    pages = [
+        page.relative_to(DOCS.parent).as_posix()
+        for page in PAGES
+        if filled(text := page.read_text(encoding="utf-8")) != text
+    ]
+    pictures = [name for name in PICTURES if drawn_from(DOCS / "pictures" / name) != hash_of(*PICTURE_DATA)]
+    return pages + pictures
+
+
+def main() -> None:
+    """Write or check."""
+    old = outdated()
+    for name in old:
+        print(f"out of date: {name}")
+    if "--check" in sys.argv[1:]:
+        sys.exit(1 if old else 0)
+    for page in PAGES:
+        page.write_text(filled(page.read_text(encoding="utf-8")), encoding="utf-8")
+    for name, draw in PICTURES.items():
+        if name in old:
+            globals()[draw](DOCS / "pictures" / name)
+
+
+if __name__ == "__main__":
+    main()
