@@ -10,6 +10,7 @@ from muybridge.console import progress_on, say
 from muybridge.dataset.catalog import Clip
 from muybridge.dataset.split import FITTED_PARTS, Part
 from muybridge.errors import UserError
+from muybridge.evaluation.phrases import percent
 from muybridge.evaluation.plots import plot_curves
 from muybridge.experiment.prepare import Experiment
 from muybridge.files import read_json, write_json, write_rows
@@ -23,6 +24,7 @@ from muybridge.system import available_cores
 from muybridge.text import counted
 from muybridge.training.encoding import FrozenPart, encodes_once
 from muybridge.training.fitting import encodes_in_bf16, fit, load_weights
+from muybridge.training.probe_fitting import fit_probe
 
 StopEarly = Callable[[list[dict[str, Any]]], bool]
 
@@ -58,16 +60,20 @@ def fit_experiment(experiment: Experiment, *, stop_early: StopEarly | None = Non
     if encodes_once(net, recipe.cache) and experiment.resumes and folder.last_checkpoint.exists():
         load_weights(net, folder.last_checkpoint)  # the frozen part is needed now, before the rest is taken up
     examples = encoded(datasets, net, recipe, variants=recipe.cache.variants, console=console)
-    rows = fit(
-        net,
-        recipe.training,
-        train=examples["train"],
-        validation=examples["validation"],
-        run=folder,
-        console=console,
-        on_epoch=after_epoch,
-        resume=experiment.resumes,
-    )
+    if recipe.model.head == "probe":
+        rows = _fit_probe(experiment, datasets["train"], examples, console=console)
+        after_epoch(rows)
+    else:
+        rows = fit(
+            net,
+            recipe.training,
+            train=examples["train"],
+            validation=examples["validation"],
+            run=folder,
+            console=console,
+            on_epoch=after_epoch,
+            resume=experiment.resumes,
+        )
     plot_curves(rows, folder.curves, monitor=recipe.training.monitor)
     recognizer = Recognizer(
         net,
@@ -80,6 +86,29 @@ def fit_experiment(experiment: Experiment, *, stop_early: StopEarly | None = Non
     )
     recognizer.save(folder.model)
     return Fitted(recognizer, rows)
+
+
+def _fit_probe(
+    experiment: Experiment,
+    clips: ClipDataset,
+    examples: Mapping[Part, ClipDataset | ActivationDataset],
+    *,
+    console: Console,
+) -> list[dict[str, Any]]:
+    """Fit a probe on encoded clips, and say what chose its penalty."""
+    probe = fit_probe(
+        experiment.net,
+        train=examples["train"],
+        validation=examples["validation"],
+        groups=[clip.group for clip, _ in clips.examples],
+        seed=experiment.recipe.training.seed,
+    )
+    if probe.fold_accuracy is None:
+        how = "no class has two source groups to choose it by"
+    else:
+        how = f"chosen by folds over source groups, {percent(probe.fold_accuracy)} of the training clips right"
+    say(console, f"probe: penalty {probe.penalty:.0e}, {how}; temperature {probe.temperature:.2f}")
+    return probe.rows
 
 
 def frame_cache(recipe: Recipe) -> FrameCache:

@@ -11,6 +11,7 @@ Legend: N clips, K classes.
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
 from muybridge.errors import UserError
 from muybridge.inference.predictions import Predictions
@@ -24,8 +25,6 @@ _HALVINGS = 50
 
 def fit_temperature(predictions: Predictions) -> float | None:
     """The temperature at which the true classes are most likely: the least negative log likelihood.
-
-    The likelihood is concave in 1/T, so its slope has one sign change, which is found by halving.
 
     Args:
         predictions: of clips that the model was not fitted on.
@@ -42,8 +41,15 @@ def fit_temperature(predictions: Predictions) -> float | None:
         raise UserError("no validation clip could be decoded, so no temperature can be fitted")
     if predictions.correct_N[decoded_N].all():
         return None
-    logits_NK = log(predictions.probabilities_NK[decoded_N])
-    true_N = logits_NK[np.arange(len(logits_NK)), predictions.labels_N[decoded_N]]
+    return most_likely_temperature(log(predictions.probabilities_NK[decoded_N]), predictions.labels_N[decoded_N])
+
+
+def most_likely_temperature(logits_NK: NDArray[np.float64], labels_N: NDArray[np.int64]) -> float:
+    """The temperature of logits at which the true classes are most likely, between `COLDEST` and `HOTTEST`.
+
+    The likelihood is concave in 1/T, so its slope has one sign change, which is found by halving.
+    """
+    true_N = logits_NK[np.arange(len(logits_NK)), labels_N]
 
     def too_bold(temperature: float) -> bool:
         """Whether the likelihood falls with 1/T: the mean logit at T exceeds that of the true class."""

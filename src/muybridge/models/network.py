@@ -63,7 +63,9 @@ class RecognizerNet(nn.Module):
         self.encoder = create_encoder(config)
         map_count = self.encoder.feature_count
         self.pool = GridPool(map_count) if config.pooling == "grid" else GlobalPool(config.pooling, map_count)
-        self.norm = nn.LayerNorm(self.pool.feature_count) if config.feature_norm else nn.Identity()
+        self.norm = (
+            nn.LayerNorm(self.pool.feature_count) if config.feature_norm and config.head != "probe" else nn.Identity()
+        )
         self.head: TemporalHead = create_head(config, self.encoder, self.pool.feature_count)
         self.classifier = _create_classifier(config, self.head.feature_count, class_count)
         scaling = UNIT if config.scaling == "unit" else self.encoder.scaling

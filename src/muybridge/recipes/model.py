@@ -20,7 +20,7 @@ VideoEncoderName = Literal["i3d", "r3d_18", "mc3_18", "r2plus1d_18", "r2plus1d_3
 EncoderName = Literal[FrameEncoderName, VideoEncoderName]
 EncoderOutput = Literal["maps", "logits"]
 PoolingName = Literal["max", "mean", "grid"]
-HeadName = Literal["bilstm", "lstm", "bert", "concat", "mean"]
+HeadName = Literal["bilstm", "lstm", "bert", "concat", "mean", "probe"]
 FusionName = Literal["none", "late"]
 ScalingName = Literal["imagenet", "unit"]
 
@@ -95,7 +95,7 @@ class ModelConfig:
     trainable: str = "auto"
     """Which encoder layers learn: "all", "none", or "last-N", counted as Keras counts (the paper: last-15);
     "auto" is the last stage of a pretrained encoder (MobileNet: last-15), nothing of timm's and transformers', and
-    all of a fresh one."""
+    all of a fresh one; nothing under head "probe"."""
 
     weights: Annotated[str, Parameter(alias="--weights")] = "pretrained"
     """First weights of the encoder: "pretrained", on the data set usual for it, or by its name "imagenet" (at 224 px;
@@ -121,9 +121,10 @@ class ModelConfig:
     """Layer norm on each step's vector before the temporal head (not in the paper)."""
 
     head: Annotated[HeadName, Parameter(alias="--head")] = "bilstm"
-    """Network over time: bilstm, lstm, bert, concat or mean. From the steps of a clip to one vector: "bilstm", "lstm"
-    (forward only), "bert" (attention; Kalfaoglu et al.), "concat" (all steps side by side), or "mean", the baseline
-    that ignores order."""
+    """Network over time: bilstm, lstm, bert, concat, mean or probe. From the steps of a clip to one vector: "bilstm", "lstm"
+    (forward only), "bert" (attention; Kalfaoglu et al.), "concat" (all steps side by side), "mean", the baseline that
+    ignores order, or "probe": the mean of a frozen encoder's features, standardised, and logistic regression to
+    convergence in place of epochs."""
 
     head_widths: tuple[int, ...] = (256,)
     """Units of each BiLSTM or LSTM layer, per direction, first layer first."""
@@ -211,6 +212,10 @@ class ModelConfig:
             value = getattr(self, field)
             _require(value >= 0, field, value, "0 or more")
             _require(not value or len(self.dense_widths) > 0, field, value, "0 without layers in model.dense_widths")
+        if self.head == "probe":
+            _require(self.layers_to_train == "none", "trainable", self.trainable, "none for head probe")
+            _require(self.fusion == "none", "fusion", self.fusion, "none for head probe")
+            _require(not self.dense_widths, "dense_widths", self.dense_widths, "empty for head probe")
         if self.head in ("bilstm", "lstm"):
             _require(len(self.head_widths) > 0, "head_widths", self.head_widths, "one number per layer of the head")
         _require(bool(self.weights), "weights", self.weights, "pretrained, none or a path")
@@ -230,6 +235,8 @@ class ModelConfig:
         """``trainable`` with ``auto`` resolved."""
         if self.trainable != "auto":
             return self.trainable
+        if self.head == "probe":
+            return "none"
         if not self.pretrained:
             return "all"
         return "none" if self.adapter else AUTO_TRAINABLE.get(self.encoder, "all")

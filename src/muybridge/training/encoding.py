@@ -45,13 +45,15 @@ def encodes_once(net: RecognizerNet, config: CacheConfig) -> bool:
     """Whether clips are to be encoded once.
 
     Raises:
-        UserError: They are to be, but the encoder's first stage learns already.
+        UserError: They are to be, but the encoder's first stage learns already; or they are not, and a probe needs it.
     """
     if config.features == "on" and not net.frozen_stages:
         raise UserError(
             f"cache.features is on, but all of the encoder learns (model.trainable {net.config.layers_to_train}); "
             "freeze some of it, for example model.trainable none, or say cache.features auto"
         )
+    if config.features == "off" and net.config.head == "probe":
+        raise UserError("cache.features is off, and model.head probe is fitted on kept features; set it to auto")
     return config.features == "on" or (config.features == "auto" and net.pools_when_frozen)
 
 

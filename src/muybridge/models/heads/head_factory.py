@@ -6,6 +6,7 @@ from muybridge.errors import UserError
 from muybridge.models.heads.bert import BertHead
 from muybridge.models.heads.fusion import LateFusion, TwoPathways
 from muybridge.models.heads.head import ConcatHead, MeanHead, TemporalHead
+from muybridge.models.heads.probe import ProbeHead
 from muybridge.models.heads.recurrent import BiLSTMHead, LSTMHead
 from muybridge.recipes.model import ModelConfig
 
@@ -47,6 +48,8 @@ def _fused(config: ModelConfig, slow: int, fast: int, *, alpha: int, split: bool
 def _one_head(config: ModelConfig, feature_count: int, positions: int) -> TemporalHead:
     if config.head == "mean":
         return MeanHead(feature_count)
+    if config.head == "probe":
+        return ProbeHead(feature_count)
     if config.head == "concat":
         return ConcatHead(feature_count, positions)
     if config.head == "bert":

@@ -1,0 +1,206 @@
+"""Fitting a probe: logistic regression to convergence, its penalty chosen by cross-validation over source groups.
+
+Notable: with fewer clips than features the solution lies in the span of the clips (the penalty sees lengths only), so
+the features are turned into as many coordinates as there are clips; the answer is the same and much cheaper. All is
+computed in float64 by L-BFGS with a line search, so it ends at the optimum and not after so many epochs.
+
+Axes: N clips, D features, K classes.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from muybridge.dataset.folds import group_folds
+from muybridge.inference.calibration import most_likely_temperature
+from muybridge.models.heads.probe import ProbeHead
+from muybridge.models.network import RecognizerNet
+from muybridge.pipeline.batches import ActivationBatch, Examples
+from muybridge.pipeline.loader import make_loader
+
+# lambda / 2 of the squared weights is added to the mean loss of a clip. From next to nothing to all but constant.
+PENALTIES = tuple(float(value) for value in np.logspace(-7, -1, 13))
+WITHOUT_FOLDS = 1e-4
+"""The penalty where no class has two source groups to choose it by; the middle of the range."""
+FOLDS = 5
+_MOST_ITERATIONS = 1000
+_TOLERANCE = 1e-9
+
+
+@dataclass(frozen=True)
+class ProbeFit:
+    """What fitting a probe showed.
+
+    Attributes:
+        penalty: The chosen penalty.
+        temperature: What the scores are divided by, so that they are as sure as the folds' answers were right.
+        fold_accuracy: Share of the training clips that the folds' models, which had not seen their source, got right;
+            None without folds.
+        rows: One row of figures, as an epoch has.
+    """
+
+    penalty: float
+    temperature: float
+    fold_accuracy: float | None
+    rows: list[dict[str, Any]]
+
+
+def fit_probe(
+    net: RecognizerNet,
+    *,
+    train: Examples,
+    validation: Examples,
+    groups: Sequence[str],
+    seed: int,
+) -> ProbeFit:
+    """Fit the head's standardisation and the classifier of a recognizer with a probe.
+
+    Args:
+        net: The recognizer; changed in place. Its encoder stays as it is.
+        train: The training clips.
+        validation: The validation clips; only measured.
+        groups: The source group of each training clip.
+        seed: Seed of the folds.
+    """
+    started = time.perf_counter()
+    net.cpu()
+    head, classifier = net.head, net.classifier[-1]
+    assert isinstance(head, ProbeHead) and isinstance(classifier, nn.Linear)
+    means_ND, labels_N = clip_means(net, train)
+    head.standardise(means_ND)
+    inputs_ND = head.normal(means_ND)
+    choice = choose_penalty(inputs_ND, labels_N, groups, class_count=net.class_count, seed=seed)
+    weights_KD, bias_K = solve(inputs_ND, labels_N, choice.penalty, class_count=net.class_count)
+    with torch.no_grad():
+        classifier.weight.copy_(weights_KD / choice.temperature)
+        classifier.bias.copy_(bias_K / choice.temperature)
+    figures = {"train": (means_ND, labels_N), "validation": clip_means(net, validation)}
+    row: dict[str, Any] = {"epoch": 1}
+    for part, (part_means_ND, part_labels_N) in figures.items():
+        logits_NK = functional.linear(head.normal(part_means_ND), classifier.weight.double(), classifier.bias.double())
+        row[f"{part}_loss"] = functional.cross_entropy(logits_NK, part_labels_N).item()
+        row[f"{part}_accuracy"] = (logits_NK.argmax(dim=1) == part_labels_N).double().mean().item()
+    row |= {"learning_rate": 0.0, "seconds": round(time.perf_counter() - started, 3)}
+    return ProbeFit(choice.penalty, choice.temperature, choice.accuracy, [row])
+
+
+def clip_means(net: RecognizerNet, examples: Examples) -> tuple[Tensor, Tensor]:
+    """The mean features of each clip, float64 (N, D), and its class number."""
+    head = net.head
+    assert isinstance(head, ProbeHead)
+    means, labels = [], []
+    with torch.inference_mode():
+        for batch in make_loader(examples, batch_size=32, shuffle=False, seed=0, workers=0, pin_memory=False):
+            assert isinstance(batch, ActivationBatch)
+            means.append(head.mean(batch.activations.double(), net.step_lengths(batch.lengths_B)))
+            labels.append(batch.labels_B)
+    return torch.cat(means).clone(), torch.cat(labels)
+
+
+@dataclass(frozen=True)
+class PenaltyChoice:
+    """A penalty, the temperature that suits it, and the accuracy over the folds (None without folds)."""
+
+    penalty: float
+    temperature: float = 1.0
+    accuracy: float | None = None
+
+
+def choose_penalty(
+    inputs_ND: Tensor, labels_N: Tensor, groups: Sequence[str], *, class_count: int, seed: int
+) -> PenaltyChoice:
+    """Choose the penalty under which clips of unseen source groups are most likely.
+
+    Args:
+        inputs_ND: What the classifier sees, float64.
+        labels_N: Class numbers.
+        groups: The source group of each clip.
+        class_count: K.
+        seed: Seed of the folds.
+
+    Returns:
+        The penalty, with the temperature at which the folds' answers are most likely. Clips of a class with one
+        source group cannot be recognised by a model that has not seen it, and are left out of the count.
+    """
+    folds_N = np.array(group_folds([str(k) for k in labels_N.tolist()], groups, count=FOLDS, seed=seed))
+    labels = labels_N.numpy()
+    spread = {k: len({folds_N[i] for i in np.flatnonzero(labels == k)}) for k in set(labels.tolist())}
+    counted_N = torch.tensor([spread[k] > 1 for k in labels.tolist()])
+    if not bool(counted_N.any()):
+        return PenaltyChoice(WITHOUT_FOLDS)
+    logits_PNK = torch.zeros(len(PENALTIES), len(labels_N), class_count, dtype=torch.float64)
+    for fold in sorted(set(folds_N.tolist())):
+        inside = torch.from_numpy(folds_N != fold)
+        solutions = solve_path(inputs_ND[inside], labels_N[inside], PENALTIES, class_count=class_count)
+        for place, (weights_KD, bias_K) in enumerate(solutions):
+            logits_PNK[place, ~inside] = functional.linear(inputs_ND[~inside], weights_KD, bias_K)
+    labels_C = labels_N[counted_N]
+    choices = []
+    for penalty, logits_NK in zip(PENALTIES, logits_PNK[:, counted_N], strict=True):
+        temperature = most_likely_temperature(logits_NK.numpy(), labels_C.numpy())
+        loss = functional.cross_entropy(logits_NK / temperature, labels_C).item()
+        accuracy = (logits_NK.argmax(dim=1) == labels_C).double().mean().item()
+        choices.append((loss, PenaltyChoice(penalty, temperature, accuracy)))
+    return min(choices, key=lambda choice: choice[0])[1]
+
+
+def solve(inputs_ND: Tensor, labels_N: Tensor, penalty: float, *, class_count: int) -> tuple[Tensor, Tensor]:
+    """Weights_KD and bias_K of multinomial logistic regression at its optimum."""
+    return solve_path(inputs_ND, labels_N, (penalty,), class_count=class_count)[0]
+
+
+def solve_path(
+    inputs_ND: Tensor, labels_N: Tensor, penalties: Sequence[float], *, class_count: int
+) -> list[tuple[Tensor, Tensor]]:
+    """The optimum for each penalty, each begun where the next stronger one ended.
+
+    Args:
+        inputs_ND: float64.
+        labels_N: Class numbers.
+        penalties: In any order.
+        class_count: K; a class without clips only has its bias lowered.
+
+    Returns:
+        weights_KD and bias_K in the order of the penalties.
+    """
+    # The optimum is a combination of the inputs, so D > N features are turned into N coordinates first.
+    basis_RD = torch.linalg.qr(inputs_ND.T).Q.T if inputs_ND.shape[1] > inputs_ND.shape[0] else None
+    turned_NR = inputs_ND if basis_RD is None else inputs_ND @ basis_RD.T
+    weights_KR = torch.zeros(class_count, turned_NR.shape[1], dtype=torch.float64)
+    bias_K = torch.zeros(class_count, dtype=torch.float64)
+    found: dict[float, tuple[Tensor, Tensor]] = {}
+    for penalty in sorted(penalties, reverse=True):
+        weights_KR, bias_K = _descend(turned_NR, labels_N, penalty, weights_KR, bias_K)
+        found[penalty] = (weights_KR if basis_RD is None else weights_KR @ basis_RD, bias_K)
+    return [found[penalty] for penalty in penalties]
+
+
+def _descend(
+    inputs_NR: Tensor, labels_N: Tensor, penalty: float, weights_KR: Tensor, bias_K: Tensor
+) -> tuple[Tensor, Tensor]:
+    weights, bias = weights_KR.clone().requires_grad_(), bias_K.clone().requires_grad_()
+    optimizer = torch.optim.LBFGS(
+        [weights, bias],
+        max_iter=_MOST_ITERATIONS,
+        tolerance_grad=_TOLERANCE,
+        tolerance_change=_TOLERANCE**1.5,
+        history_size=20,
+        line_search_fn="strong_wolfe",
+    )
+
+    def loss() -> Tensor:
+        optimizer.zero_grad()
+        value = functional.cross_entropy(functional.linear(inputs_NR, weights, bias), labels_N)
+        # A trace of the penalty on the bias keeps a class without clips from sinking for ever.
+        value = value + penalty / 2 * (weights.square().sum() + 1e-3 * bias.square().sum())
+        value.backward()  # type: ignore[no-untyped-call]
+        return value
+
+    optimizer.step(loss)  # type: ignore[no-untyped-call]
+    return weights.detach(), bias.detach()
