@@ -10,7 +10,6 @@ from muybridge.console import progress_on, say
 from muybridge.dataset.catalog import Clip
 from muybridge.dataset.split import FITTED_PARTS, Part
 from muybridge.errors import UserError
-from muybridge.evaluation.phrases import percent
 from muybridge.evaluation.plots import plot_curves
 from muybridge.experiment.prepare import Experiment
 from muybridge.files import read_json, write_json, write_rows
@@ -21,7 +20,7 @@ from muybridge.pipeline.frame_cache import FrameCache
 from muybridge.pipeline.loader import ClipDataset
 from muybridge.recipes.recipe import Recipe
 from muybridge.system import available_cores
-from muybridge.text import counted
+from muybridge.text import counted, percent
 from muybridge.training.encoding import FrozenPart, encodes_once
 from muybridge.training.fitting import encodes_in_bf16, fit, load_weights
 from muybridge.training.probe_fitting import fit_probe

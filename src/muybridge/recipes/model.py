@@ -121,9 +121,9 @@ class ModelConfig:
     """Layer norm on each step's vector before the temporal head (not in the paper)."""
 
     head: Annotated[HeadName, Parameter(alias="--head")] = "bilstm"
-    """Network over time: bilstm, lstm, bert, concat, mean or probe. From the steps of a clip to one vector: "bilstm", "lstm"
-    (forward only), "bert" (attention; Kalfaoglu et al.), "concat" (all steps side by side), "mean", the baseline that
-    ignores order, or "probe": the mean of a frozen encoder's features, standardised, and logistic regression to
+    """Network over time: bilstm, lstm, bert, concat, mean or probe. From the steps of a clip to one vector: "bilstm",
+    "lstm" (forward only), "bert" (attention; Kalfaoglu et al.), "concat" (all steps side by side), "mean", the baseline
+    that ignores order, or "probe": the mean of a frozen encoder's features, standardised, and logistic regression to
     convergence in place of epochs."""
 
     head_widths: tuple[int, ...] = (256,)

@@ -12,6 +12,7 @@ from muybridge.experiment.complete import TrainResult, complete
 from muybridge.experiment.prepare import divide, prepare, reopen
 from muybridge.recipes.options import Options, option_values, recipe_with
 from muybridge.recipes.recipe import Recipe
+from muybridge.recipes.store import parse_recipe
 from muybridge.verbs.train.default_recipe import FIRST, available_recipe
 
 
@@ -56,7 +57,8 @@ def _recipe(
         recipe = FIRST
         # Whoever names an encoder or its weights has left nothing to choose; and without clips nothing is downloaded.
         if Path(clips).exists() and not given.get("model", {}).keys() & {"encoder", "weights"}:
-            recipe = available_recipe(partial(say, console))
+            values, source = available_recipe(partial(say, console))
+            return parse_recipe(values, source=source, first=(given, "the options of train"))
     return recipe_with(recipe, options, verb="train")
 
 
