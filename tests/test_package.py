@@ -15,7 +15,7 @@ from packaging.version import Version
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-FOR_WORK_ON_IT = {"test", "lint", "dev"}  # tools, not part of what users install; the table leaves them out
+FOR_WORK_ON_IT = {"test", "lint", "docs", "dev"}  # tools, not part of what users install; the table leaves them out
 
 
 def requirements(lines: list[str]) -> list[Requirement]:
