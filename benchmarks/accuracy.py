@@ -68,7 +68,6 @@ def frames_curve() -> list[Training]:
 EXPERIMENTS: tuple[Training | Ensemble, ...] = (
     Training("light", "`light`: MobileNet + BiLSTM, 5 frames of 128 px", ("--recipe", "light")),
     Training("default", "`default`: MobileNet + BiLSTM, 8 frames of 192 px", ()),
-    Training("modern", "`modern`: the default with modern training", ("--recipe", "modern")),
     Training("i3d-mean", "I3D frozen, mean over time", ("--recipe", "best", "--model.head", "mean")),
     Training("i3d-bilstm", "I3D frozen + BiLSTM", ("--recipe", "best", "--model.head", "bilstm")),
     Training("i3d-bert", "`best`: I3D frozen + BERT", ("--recipe", "best")),

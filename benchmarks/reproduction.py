@@ -93,7 +93,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         reported="72-74 % (51 classes)",
     ),
     Training("default", "the default recipe", "default", (), ("grouped",), "-"),
-    Training("modern-alexnet", "modern-alexnet", "modern-alexnet", (), ("grouped",), "-"),
+    Training("modern-alexnet", "modern, AlexNet", "modern", ("--model.encoder", "alexnet"), ("grouped",), "-"),
     Ensemble("ensemble-modern", "mean of the last two", ("default", "modern-alexnet"), (), ("grouped",), "-"),
     Ensemble(
         "ensemble-calibrated",

@@ -72,8 +72,8 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write rows of equal keys as CSV, whole or not at all.
+def write_rows(path: Path, rows: Sequence[Mapping[str, Any]], *, columns: Sequence[str] = ()) -> None:
+    """Write rows of equal keys as CSV, whole or not at all; ``columns`` are named where there may be no row.
 
     File names that are not UTF-8 keep their bytes (surrogateescape).
     """
@@ -81,7 +81,7 @@ def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
         replacing(path) as temporary,
         temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
     ):
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+        writer = csv.DictWriter(file, fieldnames=columns or list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
 

@@ -169,3 +169,27 @@ def test_the_schedule_counts_optimiser_steps(net):
     head = next(n for n, group in enumerate(configured["optimizer"].param_groups) if group["depth"] is None)
     factors = [schedule.lr_lambdas[head](step) for step in range(7)]
     assert factors == [rate_factor(step, total=6, warmup=3, kind="cosine") for step in range(7)]
+
+
+def test_slowfast_with_late_fusion_learns_in_both_pathways_and_both_heads():
+    torch.manual_seed(0)
+    config = ModelConfig(
+        encoder="slowfast_r50", weights="none", trainable="all", head="lstm", head_widths=(4,), fusion="late"
+    )
+    net = build(config, 2)
+    training = TrainingConfig(epochs=1, warmup_epochs=0, head_epochs=0, learning_rate=0.01, encoder_rate=1.0)
+    module = RecognizerModule(net, training, class_counts=[1, 1], batches_per_epoch=1)
+    module.log = lambda *args, **kwargs: None
+    optimizer = module.configure_optimizers()["optimizer"]
+    lengths_B = torch.tensor([8, 5])
+    batch = Batch(torch.randint(0, 256, (2, 8, 32, 32, 3), dtype=torch.uint8), lengths_B, torch.tensor([0, 1]))
+    assert net(batch.frames_BTHWC, lengths_B).shape == (2, 2)
+    before = {name: value.clone() for name, value in net.named_parameters()}
+    loss = module.training_step(batch, 0)
+    loss.backward()
+    optimizer.step()
+    assert torch.isfinite(loss)
+    changed = {name for name, value in net.named_parameters() if not torch.equal(value, before[name])}
+    parts = ("multipathway_blocks.0", "multipathway_blocks.1", "multipathway_fusion", "head.slow", "head.fast")
+    for part in (*parts, "classifier"):
+        assert any(part in name for name in changed), part

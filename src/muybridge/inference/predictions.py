@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from muybridge.errors import UserError
-from muybridge.files import replacing
+from muybridge.files import write_rows
 
 _FIXED_COLUMNS = ("clip", "path", "group", "label", "predicted", "correct", "score", "error")
 # Class columns carry a prefix, so that a class called "label" or "error" collides with nothing.
@@ -137,20 +137,17 @@ class Predictions:
         class), error, then the probability of each class under ``p:<class>``. Numbers are written so that
         reading gives the identical float64.
         """
-        # surrogateescape: file names that are not UTF-8 keep their bytes.
-        with (
-            replacing(path) as temporary,
-            temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
-        ):
-            writer = csv.writer(file)
-            writer.writerow([*_FIXED_COLUMNS, *(_CLASS_PREFIX + name for name in self.classes)])
-            for clip, predicted, correct in zip(self.clips, self.predicted_N, self.correct_N, strict=True):
-                if clip.probabilities is None:
-                    answer, scores = ["", 0, "", clip.error], [""] * len(self.classes)
-                else:
-                    scores = [repr(value) for value in clip.probabilities.tolist()]
-                    answer = [self.classes[predicted], int(correct), scores[predicted], ""]
-                writer.writerow([clip.clip_id, clip.path, clip.group or "", clip.label, *answer, *scores])
+        columns = [*_FIXED_COLUMNS, *(_CLASS_PREFIX + name for name in self.classes)]
+        rows = []
+        for clip, predicted, correct in zip(self.clips, self.predicted_N, self.correct_N, strict=True):
+            if clip.probabilities is None:
+                answer, scores = ["", 0, "", clip.error], [""] * len(self.classes)
+            else:
+                scores = [repr(value) for value in clip.probabilities.tolist()]
+                answer = [self.classes[predicted], int(correct), scores[predicted], ""]
+            cells = [clip.clip_id, clip.path, clip.group or "", clip.label, *answer, *scores]
+            rows.append(dict(zip(columns, cells, strict=True)))
+        write_rows(path, rows, columns=columns)
 
     @classmethod
     def read_csv(cls, path: Path) -> Self:
