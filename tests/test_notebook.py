@@ -13,8 +13,6 @@ from muybridge.verbs.export.job import ExportResult
 from muybridge.verbs.sweep.results import SweepResult, SweepTrial
 from tests.helpers.reports import EVIL, measured, some_clips
 
-VOID = {"br", "hr", "img", "meta"}
-
 
 class Page(HTMLParser):
     """The text and the tags of a page; every tag must be closed in its turn."""

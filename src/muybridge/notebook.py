@@ -58,7 +58,10 @@ def rows(table: Sequence[Mapping[str, object]], *, limit: int = 20) -> str:
     """
     if not table:
         return ""
-    heads = "".join(f'<th style="{_LEFT}; font-weight: 600; border-bottom: {_LINE}">{escape(h)}</th>' for h in table[0])
+    heads = "".join(
+        f'<th style="{_style(value)}; font-weight: 600; border-bottom: {_LINE}">{escape(head)}</th>'
+        for head, value in table[0].items()
+    )
     body = "".join(
         f'<tr style="background: none">{"".join(_cell(value) for value in row.values())}</tr>' for row in table[:limit]
     )
@@ -77,9 +80,12 @@ def lines(texts: Iterable[str]) -> str:
 
 
 def _cell(value: object) -> str:
-    style = _RIGHT if isinstance(value, int | float) else _LEFT
     shown = "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
-    return f'<td style="{style}">{escape(shown)}</td>'
+    return f'<td style="{_style(value)}">{escape(shown)}</td>'
+
+
+def _style(value: object) -> str:
+    return _RIGHT if isinstance(value, int | float) else _LEFT
 
 
 def _table(rows: str) -> str:

@@ -18,6 +18,7 @@ from muybridge.inference.recognizer import Recognizer
 from muybridge.inference.views import Views
 from muybridge.models.network import build
 from muybridge.recipes.model import ModelConfig
+from muybridge.video.decoding import iterate_frames
 from muybridge.video.sampling import EverySampler, Sampler, UniformSampler
 
 
@@ -185,3 +186,13 @@ def test_a_damaged_ensemble_is_named(tmp_path, damage, message):
     damage(tmp_path / "model")
     with pytest.raises(UserError, match=message):
         muybridge.load(tmp_path / "model", device="cpu")
+
+
+def test_frames_have_the_answer_of_their_file(videos):
+    ensemble = Ensemble(mixed(), Combination.equal(3))
+    frames = [np.stack([frame.image_HWC for frame in iterate_frames(video)]) for video in videos[:2]]
+    alone = [ensemble.predict(video).ranking for video in videos[:2]]
+    assert [ensemble.predict(each).ranking for each in frames] == alone
+    found = ensemble.predict([videos[0], frames[1]], frames_per_second=25)
+    assert [prediction.ranking for prediction in found] == alone
+    assert [prediction.path for prediction in found] == [videos[0], None]
