@@ -75,17 +75,22 @@ def require_verb(app: App, word: str) -> None:
     raise CycloptsError(msg=f"there is no verb {word!r}{hint}")
 
 
-def require_hyphens(app: App, verb: str, words: Sequence[str]) -> None:
-    """Refuse an option written with underscores: there is one way to write each.
+def require_options(app: App, verb: str, words: Sequence[str]) -> None:
+    """Refuse what the parser would let pass: underscores in an option, and a section in place of its options.
+
+    There is one way to write each; and ``--model i3d`` would fill the section's first field, whatever that is.
 
     Raises:
-        CycloptsError: With the one that was meant.
+        CycloptsError: With the option that was meant.
     """
+    sections = {
+        name for argument in app[verb].assemble_argument_collection() if not argument.show for name in argument.names
+    }
     for word in words:
         name = word.partition("=")[0]
         if word == "--":
             return
-        if name.startswith("--") and "_" in name:
+        if name.startswith("--") and ("_" in name or name in sections):
             raise CycloptsError(msg=_unknown_option(app, verb, name))
 
 
@@ -107,7 +112,7 @@ def _unknown_option(app: App, verb: str, name: str) -> str:
     by_last_word = {re.split(r"[.]|^--", flag)[-1]: shortest for flag, shortest in reversed(known.items())}
     plain = name.lstrip("-").replace("_", "-")
     last = plain.rpartition(".")[2]
-    for word in (plain, last, _OPTIONS.get(plain), _OPTIONS.get(last)):
+    for word in (_OPTIONS.get(plain), plain, last, _OPTIONS.get(last)):
         if word is None:
             continue
         if meant := known.get(f"--{word}") or by_last_word.get(word):

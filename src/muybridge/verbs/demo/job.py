@@ -13,7 +13,7 @@ from typing import Any
 from rich.console import Console
 
 from muybridge.console import STDERR, say
-from muybridge.dataset.protocols import Protocol
+from muybridge.dataset.protocol_names import Protocol
 from muybridge.dataset.split import Split
 from muybridge.evaluation.evaluation import Evaluation
 from muybridge.experiment.complete import complete
