@@ -20,6 +20,7 @@ from tests.helpers.commands import run
         ("train x --epcohs 3", "there is no option --epcohs; did you mean --epochs?"),
         ("train x --sampler.short wrap", "there is no option --sampler.short; did you mean --sampler.policy?"),
         ("evaluate x --split-seed 1", "there is no option --split-seed; did you mean --data.split-seed?"),
+        ("train x --training.lr 3", "there is no option --training.lr; did you mean --training.learning-rate?"),
         ("train x --zzz 1", "there is no option --zzz; the options are in: muybridge train --help"),
         ("train x --recipe lihgt", "no recipe lihgt; did you mean 'light'?"),
         ("train x --head brt", "Invalid value"),

@@ -91,15 +91,6 @@ def test_every_field_of_a_recipe_has_a_text_whose_first_sentence_is_short():
 def test_long_options_have_the_short_names_of_the_screen():
     short = ["--protocol", "--test-groups", "--frames", "--encoder", "--head", "--epochs", "--batch-size"]
     short += ["--learning-rate"]
-        "--protocol",
-        "--test-groups",
-        "--frames",
-        "--encoder",
-        "--head",
-        "--epochs",
-        "--batch-size",
-        "--learning-rate",
-    ]
     names = [argument.names for argument in cli.app["train"].assemble_argument_collection()]
     for name in short:
         (found,) = (each for each in names if name in each)

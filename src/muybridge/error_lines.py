@@ -108,19 +108,18 @@ def line(error: Exception, app: App, verb: str) -> str:
 
 
 def _unknown_option(app: App, verb: str, name: str) -> str:
-    known = {flag: flags[0] for flags in _options(app, verb) for flag in flags}
-    by_last_word = {re.split(r"[.]|^--", flag)[-1]: shortest for flag, shortest in reversed(known.items())}
     plain = name.lstrip("-").replace("_", "-")
     last = plain.rpartition(".")[2]
+    # A long name leads to a long name, a short one to the shortest.
+    which = -1 if "." in plain else 0
+    known = {flag.removeprefix("--"): flags[which] for flags in _options(app, verb) for flag in flags}
+    by_last_word = {flag.rpartition(".")[2]: meant for flag, meant in reversed(known.items())}
     for word in (_OPTIONS.get(plain), plain, last, _OPTIONS.get(last)):
-        if word is None:
-            continue
-        if meant := known.get(f"--{word}") or by_last_word.get(word):
+        if word is not None and (meant := known.get(word) or by_last_word.get(word)):
             return f"there is no option {name}; did you mean {meant}?"
-    close = difflib.get_close_matches(f"--{plain}", known, n=1) or difflib.get_close_matches(last, by_last_word, n=1)
-    if close:
-        meant = known.get(close[0]) or by_last_word[close[0]]
-        return f"there is no option {name}; did you mean {meant}?"
+    for word, names in ((plain, known), (last, by_last_word)):
+        if close := difflib.get_close_matches(word, names, n=1):
+            return f"there is no option {name}; did you mean {names[close[0]]}?"
     return f"there is no option {name}; the options are in: muybridge {verb} --help"
 
 
