@@ -28,6 +28,7 @@ from tests.helpers.commands import run
         ("train x --sampler.jitter 2", "--sampler.jitter is 2; give an odd number, 1 for none"),
         ("export x --to torch --clips 0", "--clips is 0; give 1 or more"),
         ("evaluate x --views 0", "--views is 0; give 1 or more"),
+        ("--nix", "there is no verb '--nix'; there are demo, "),
         ("trian x", "there is no verb 'trian'; did you mean 'train'?"),
         ("test x", "there is no verb 'test'; did you mean 'evaluate'?"),
         ("predict", "predict needs MODEL; for example: muybridge predict runs/default-1 my_video.mp4"),
@@ -40,6 +41,26 @@ def test_a_wrong_word_leads_to_the_right_one_in_one_line(command, line, tmp_path
     out, err = capsys.readouterr()
     assert (left.value.code, out) == (2, "")
     assert err.count("\n") == 1
+    assert err.startswith(f"error: {line}")
+
+
+@pytest.mark.parametrize(
+    ("recipe", "options", "line"),
+    [
+        ("training: {epochs: -1}", "", "training.epochs is -1; give 0 or more"),
+        ("training: {epochs: -1}", "--frames 3", "training.epochs is -1; give 0 or more"),
+        ("training: {epochs: 3}", "--epochs=-1", "--epochs is -1; give 0 or more"),
+        ("training: {epochs: 3}", "--training.epochs -1", "--epochs is -1; give 0 or more"),
+        ("model: {encoder: mobilnet}", "", 'Invalid value "mobilnet" for model.encoder in mine.yaml. Did you mean'),
+    ],
+)
+def test_a_bad_value_has_its_key_in_a_file_and_its_option_in_a_command(
+    recipe, options, line, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.yaml").write_text(recipe)
+    code, _, err = run("train", "x", "--recipe", "mine.yaml", *options.split(), capsys=capsys)
+    assert code == 2
     assert err.startswith(f"error: {line}")
 
 
@@ -69,4 +90,4 @@ def test_an_encoder_of_another_library_is_named_as_it_must_be_written(option, ca
     ],
 )
 def test_keys_become_options(verb, message, line):
-    assert error_lines.line(UserError(message), cli.app, verb) == line
+    assert error_lines.line(UserError(message), cli.app, verb, [verb, "x"]) == line

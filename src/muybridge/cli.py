@@ -468,7 +468,7 @@ def _print(result: Any) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; bad input is one line on standard error and exit code 2."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    verb = words[0] if words and not words[0].startswith("-") else ""
+    verb = words[0] if words and words[0] not in (*help_screen.HELP, help_screen.HELP_ALL, "--version") else ""
     try:
         if verb:
             error_lines.require_verb(app, verb)
@@ -480,5 +480,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
         else:
             app(words, exit_on_error=False, print_error=False)
     except (UserError, CycloptsError) as error:
-        _say(f"error: {error_lines.line(error, app, verb)}")
+        _say(f"error: {error_lines.line(error, app, verb, words)}")
         sys.exit(EXIT_USER_ERROR)

@@ -7,7 +7,6 @@ option of that name, and an option that does not exist leads to the one that was
 import difflib
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from cyclopts import App, CycloptsError
 from cyclopts.exceptions import MissingArgumentError, UnknownOptionError
@@ -58,6 +57,7 @@ _OPTIONS = {
     "output": "out",
 }
 
+_IN_FILE = re.compile(r"((?:\[\w+\])+) provided by ")
 _KEY = re.compile(r"(?<!sweep\.over )(?<![\w./\\-])(?:[a-z]+\.[a-z][a-z0-9_]*|size_px)(?![\w/\\=-]|\.\w)")
 
 
@@ -94,17 +94,33 @@ def require_options(app: App, verb: str, words: Sequence[str]) -> None:
             raise CycloptsError(msg=_unknown_option(app, verb, name))
 
 
-def line(error: Exception, app: App, verb: str) -> str:
-    """The error in one line."""
+def line(error: Exception, app: App, verb: str, words: Sequence[str]) -> str:
+    """The error in one line.
+
+    Args:
+        error: What was raised.
+        app: The command line.
+        verb: The verb that was run, if it got so far.
+        words: All words of the command.
+    """
     if isinstance(error, UnknownOptionError) and error.token.source == "cli":
         return _unknown_option(app, verb, (error.token.keyword or error.token.value).partition("=")[0])
     if isinstance(error, MissingArgumentError) and error.argument is not None and not error.argument.tokens:
         return f"{verb} needs {label(error.argument)}; for example: {example(app, verb)}"
     text = " ".join(str(error).split())
     if isinstance(error, CycloptsError):
-        return text
-    flags = dict([*_flags(app, "train"), *_flags(app, verb)])
-    return _KEY.sub(lambda match: flags.get(match[0], match[0]), text)
+        # Of a value in a recipe file it says "[model][encoder] provided by FILE".
+        return _IN_FILE.sub(lambda match: f"{match[1].strip('[]').replace('][', '.')} in ", text)
+    names = {**_names_by_key(app, "train"), **_names_by_key(app, verb)}
+    given = {word.partition("=")[0] for word in words}
+
+    def option(match: re.Match[str]) -> str:
+        known = names.get(match[0])
+        # A bad value that no option gave is in a recipe file, where it has its key.
+        in_file = known and match.start() == 0 and text.startswith(f"{match[0]} is ") and not given & {*known}
+        return match[0] if known is None or in_file else known[0]
+
+    return _KEY.sub(option, text)
 
 
 def _unknown_option(app: App, verb: str, name: str) -> str:
@@ -131,12 +147,11 @@ def _options(app: App, verb: str) -> Iterator[list[str]]:
                 yield flags_of(argument)
 
 
-def _flags(app: App, verb: str) -> Iterator[tuple[str, str]]:
-    """Each key that the library may name, with the option of the verb that sets it."""
-    if verb not in verbs(app):
-        return
-    for argument in app[verb].assemble_argument_collection():
-        names: list[Any] = flags_of(argument) if argument.show and argument.index is None else []
+def _names_by_key(app: App, verb: str) -> dict[str, list[str]]:
+    """For each key that the library may name, the names of the verb's option that sets it, shortest first."""
+    found = {}
+    for names in _options(app, verb):
         for name in names:
-            yield name.removeprefix("--").replace("-", "_"), names[0]
-            yield f"{verb}.{name.removeprefix('--').replace('-', '_')}", names[0]
+            key = name.removeprefix("--").replace("-", "_")
+            found[key] = found[f"{verb}.{key}"] = names
+    return found
