@@ -1,6 +1,7 @@
 """The map of the house: which room may import which, that there is no circle, and what the door hides."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -118,6 +119,18 @@ def test_the_command_line_reaches_only_the_door():
     assert imported_rooms(SOURCE / "cli.py") == {"api", "help_screen", "error_lines"}
     assert imported_rooms(SOURCE / "help_screen.py") == set()
     assert imported_rooms(SOURCE / "error_lines.py") == {"help_screen", "text"}
+
+
+def test_only_the_command_line_speaks_of_options():
+    """The library names keys; a whole command to type is another thing."""
+    for path in modules():
+        if room_of(path) in ("cli", "help_screen", "error_lines"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Raise):
+                parts = [part.value for part in ast.walk(node) if isinstance(part, ast.Constant)]
+                said = "".join(part for part in parts if isinstance(part, str))
+                assert "muybridge " in said or not re.search(r"(?<!install )--[a-z]", said), f"{path}: {said}"
 
 
 def test_no_two_modules_of_the_road_share_a_name():

@@ -24,32 +24,6 @@ Times = Annotated[int | None, Parameter(name=("--views", "--views.times"))]
 Crops = Annotated[Literal[1, 3, 5], Parameter(name=("--crops", "--views.crops"))]
 Flip = Annotated[bool, Parameter(name=("--flip", "--views.flip"), negative="")]
 
-ORDER = ("demo", "get", "check", "recipes", "train", "evaluate", "predict", "report", "ensemble", "sweep", "export")
-"""The verbs in the order in which one meets them."""
-
-SECTIONS = ("Data", "Frames", "Augmentation", "Model", "Training", "Cache")
-"""The groups of a recipe's options, in the order in which a clip meets them."""
-
-_RECIPE_SCREEN = (
-    *("--data.protocol", "--data.test-groups", "--data.folds", "--sampler.frames", "--size-px"),
-    *("--model.encoder", "--model.head", "--training.epochs", "--training.batch-size", "--training.learning-rate"),
-)
-SCREENS = {
-    "train": ("--clips", "--recipe", *_RECIPE_SCREEN, "--device", "--name", "--run", "--resume", "--json"),
-    "sweep": (
-        "--recipe",
-        "--clips",
-        "--over",
-        "--trials",
-        "--folder",
-        "--prune",
-        *_RECIPE_SCREEN,
-        "--device",
-        "--json",
-    ),
-}
-"""What ``--help`` shows of verbs with more options than a screen has lines; ``--help-all`` shows the rest."""
-
 
 def _recipe_values(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
     """Let the recipe named by --recipe, or chosen for a training that names none, fill in what no flag says."""
@@ -494,22 +468,17 @@ def _print(result: Any) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; bad input is one line on standard error and exit code 2."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    verb = words[0] if words and not words[0].startswith("-") else ""
+    verb = words[0] if words and words[0] not in (*help_screen.HELP, help_screen.HELP_ALL, "--version") else ""
     try:
         if verb:
             error_lines.require_verb(app, verb)
-            error_lines.require_hyphens(app, verb, words)
-        asked = {*words} & {*help_screen.HELP, help_screen.HELP_ALL}
+            error_lines.require_options(app, verb, words)
+        options = words[: words.index("--")] if "--" in words else words
+        asked = {*options} & {*help_screen.HELP, help_screen.HELP_ALL}
         if asked or not words:
-            _print(_help(verb, everything=help_screen.HELP_ALL in asked))
+            _print(help_screen.text(app, verb, everything=help_screen.HELP_ALL in asked))
         else:
             app(words, exit_on_error=False, print_error=False)
     except (UserError, CycloptsError) as error:
-        _say(f"error: {error_lines.line(error, app, verb)}")
+        _say(f"error: {error_lines.line(error, app, verb, words)}")
         sys.exit(EXIT_USER_ERROR)
-
-
-def _help(verb: str, *, everything: bool) -> str:
-    if not verb:
-        return help_screen.overview(app, ORDER)
-    return help_screen.screen(app, verb, short=SCREENS.get(verb, ()), sections=SECTIONS, everything=everything)

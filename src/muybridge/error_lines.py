@@ -7,7 +7,6 @@ option of that name, and an option that does not exist leads to the one that was
 import difflib
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from cyclopts import App, CycloptsError
 from cyclopts.exceptions import MissingArgumentError, UnknownOptionError
@@ -58,6 +57,7 @@ _OPTIONS = {
     "output": "out",
 }
 
+_IN_FILE = re.compile(r"((?:\[\w+\])+) provided by ")
 _KEY = re.compile(r"(?<!sweep\.over )(?<![\w./\\-])(?:[a-z]+\.[a-z][a-z0-9_]*|size_px)(?![\w/\\=-]|\.\w)")
 
 
@@ -75,47 +75,67 @@ def require_verb(app: App, word: str) -> None:
     raise CycloptsError(msg=f"there is no verb {word!r}{hint}")
 
 
-def require_hyphens(app: App, verb: str, words: Sequence[str]) -> None:
-    """Refuse an option written with underscores: there is one way to write each.
+def require_options(app: App, verb: str, words: Sequence[str]) -> None:
+    """Refuse what the parser would let pass: underscores in an option, and a section in place of its options.
+
+    There is one way to write each; and ``--model i3d`` would fill the section's first field, whatever that is.
 
     Raises:
-        CycloptsError: With the one that was meant.
+        CycloptsError: With the option that was meant.
     """
+    sections = {
+        name for argument in app[verb].assemble_argument_collection() if not argument.show for name in argument.names
+    }
     for word in words:
         name = word.partition("=")[0]
         if word == "--":
             return
-        if name.startswith("--") and "_" in name:
+        if name.startswith("--") and ("_" in name or name in sections):
             raise CycloptsError(msg=_unknown_option(app, verb, name))
 
 
-def line(error: Exception, app: App, verb: str) -> str:
-    """The error in one line."""
+def line(error: Exception, app: App, verb: str, words: Sequence[str]) -> str:
+    """The error in one line.
+
+    Args:
+        error: What was raised.
+        app: The command line.
+        verb: The verb that was run, if it got so far.
+        words: All words of the command.
+    """
     if isinstance(error, UnknownOptionError) and error.token.source == "cli":
         return _unknown_option(app, verb, (error.token.keyword or error.token.value).partition("=")[0])
     if isinstance(error, MissingArgumentError) and error.argument is not None and not error.argument.tokens:
         return f"{verb} needs {label(error.argument)}; for example: {example(app, verb)}"
     text = " ".join(str(error).split())
     if isinstance(error, CycloptsError):
-        return text
-    flags = dict([*_flags(app, "train"), *_flags(app, verb)])
-    return _KEY.sub(lambda match: flags.get(match[0], match[0]), text)
+        # Of a value in a recipe file it says "[model][encoder] provided by FILE".
+        return _IN_FILE.sub(lambda match: f"{match[1].strip('[]').replace('][', '.')} in ", text)
+    names = {**_names_by_key(app, "train"), **_names_by_key(app, verb)}
+    given = {word.partition("=")[0] for word in words}
+
+    def option(match: re.Match[str]) -> str:
+        known = names.get(match[0])
+        # A bad value that no option gave is in a recipe file, where it has its key.
+        in_file = known and match.start() == 0 and text.startswith(f"{match[0]} is ") and not given & {*known}
+        return match[0] if known is None or in_file else known[0]
+
+    return _KEY.sub(option, text)
 
 
 def _unknown_option(app: App, verb: str, name: str) -> str:
-    known = {flag: flags[0] for flags in _options(app, verb) for flag in flags}
-    by_last_word = {re.split(r"[.]|^--", flag)[-1]: shortest for flag, shortest in reversed(known.items())}
     plain = name.lstrip("-").replace("_", "-")
     last = plain.rpartition(".")[2]
-    for word in (plain, last, _OPTIONS.get(plain), _OPTIONS.get(last)):
-        if word is None:
-            continue
-        if meant := known.get(f"--{word}") or by_last_word.get(word):
+    # A long name leads to a long name, a short one to the shortest.
+    which = -1 if "." in plain else 0
+    known = {flag.removeprefix("--"): flags[which] for flags in _options(app, verb) for flag in flags}
+    by_last_word = {flag.rpartition(".")[2]: meant for flag, meant in reversed(known.items())}
+    for word in (_OPTIONS.get(plain), plain, last, _OPTIONS.get(last)):
+        if word is not None and (meant := known.get(word) or by_last_word.get(word)):
             return f"there is no option {name}; did you mean {meant}?"
-    close = difflib.get_close_matches(f"--{plain}", known, n=1) or difflib.get_close_matches(last, by_last_word, n=1)
-    if close:
-        meant = known.get(close[0]) or by_last_word[close[0]]
-        return f"there is no option {name}; did you mean {meant}?"
+    for word, names in ((plain, known), (last, by_last_word)):
+        if close := difflib.get_close_matches(word, names, n=1):
+            return f"there is no option {name}; did you mean {names[close[0]]}?"
     return f"there is no option {name}; the options are in: muybridge {verb} --help"
 
 
@@ -127,12 +147,11 @@ def _options(app: App, verb: str) -> Iterator[list[str]]:
                 yield flags_of(argument)
 
 
-def _flags(app: App, verb: str) -> Iterator[tuple[str, str]]:
-    """Each key that the library may name, with the option of the verb that sets it."""
-    if verb not in verbs(app):
-        return
-    for argument in app[verb].assemble_argument_collection():
-        names: list[Any] = flags_of(argument) if argument.show and argument.index is None else []
+def _names_by_key(app: App, verb: str) -> dict[str, list[str]]:
+    """For each key that the library may name, the names of the verb's option that sets it, shortest first."""
+    found = {}
+    for names in _options(app, verb):
         for name in names:
-            yield name.removeprefix("--").replace("-", "_"), names[0]
-            yield f"{verb}.{name.removeprefix('--').replace('-', '_')}", names[0]
+            key = name.removeprefix("--").replace("-", "_")
+            found[key] = found[f"{verb}.{key}"] = names
+    return found

@@ -17,10 +17,42 @@ from cyclopts import App
 from cyclopts.argument import Argument
 
 HELP, HELP_ALL = ("--help", "-h"), "--help-all"
+
+ORDER = ("demo", "get", "check", "recipes", "train", "evaluate", "predict", "report", "ensemble", "sweep", "export")
+"""The verbs in the order in which one meets them."""
+
+SECTIONS = ("Data", "Frames", "Augmentation", "Model", "Training", "Cache")
+"""The groups of a recipe's options, in the order in which a clip meets them."""
+
+_RECIPE_SCREEN = (
+    *("--data.protocol", "--data.test-groups", "--data.folds", "--sampler.frames", "--size-px"),
+    *("--model.encoder", "--model.head", "--training.epochs", "--training.batch-size", "--training.learning-rate"),
+)
+SCREENS = {
+    "train": ("--clips", "--recipe", *_RECIPE_SCREEN, "--device", "--name", "--run", "--resume", "--json"),
+    "sweep": (
+        "--recipe",
+        "--clips",
+        "--over",
+        "--trials",
+        "--folder",
+        "--prune",
+        *_RECIPE_SCREEN,
+        "--device",
+        "--json",
+    ),
+}
+"""What ``--help`` shows of verbs with more options than a screen has lines; ``--help-all`` shows the rest."""
+
 _LABEL_WIDTH = 21
 _WIDEST = 100
 _MAIN = "Parameters"
 """The group of a verb's own options."""
+
+
+def text(app: App, verb: str, *, everything: bool) -> str:
+    """What ``--help`` or, with ``everything``, ``--help-all`` prints; with no verb, what verbs there are."""
+    return _screen(app, verb, short=SCREENS.get(verb, ()), everything=everything) if verb else _overview(app)
 
 
 def verbs(app: App) -> list[str]:
@@ -28,9 +60,9 @@ def verbs(app: App) -> list[str]:
     return [name for name in app if not name.startswith("-")]
 
 
-def overview(app: App, order: Sequence[str]) -> str:
-    """What there is: each verb with the first paragraph of its docstring, those of ``order`` first."""
-    names = sorted(verbs(app), key=lambda name: order.index(name) if name in order else len(order))
+def _overview(app: App) -> str:
+    """Each verb with the first paragraph of its docstring."""
+    names = sorted(verbs(app), key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER))
     lines = ["Usage: muybridge VERB ...", "", *_wrapped(str(app.help)), ""]
     for name in names:
         lines += _row(name, _paragraphs(app, name)[0], label_width=12)
@@ -38,24 +70,23 @@ def overview(app: App, order: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
-def screen(app: App, verb: str, *, short: Sequence[str], sections: Sequence[str], everything: bool) -> str:
+def _screen(app: App, verb: str, *, short: Sequence[str], everything: bool) -> str:
     """The help of one verb.
 
     Args:
         app: The command line.
         verb: Its name.
         short: The options of the short screen in their order, by their first names; empty: all that the verb has.
-        sections: The groups of options in the order in which they are shown.
         everything: Show all options, by section and with their whole text.
     """
     arguments = [argument for argument in app[verb].assemble_argument_collection(parse_docstring=True) if argument.show]
-    text = [paragraph for paragraph in _paragraphs(app, verb) if not paragraph.startswith(" ")]
+    described = [paragraph for paragraph in _paragraphs(app, verb) if not paragraph.startswith(" ")]
     lines = [f"Usage: muybridge {verb} {_usage(arguments)}", ""]
-    for paragraph in text if everything or not short else text[:1]:
+    for paragraph in described if everything or not short else described[:1]:
         lines += [*_wrapped(paragraph), ""]
     lines += ["Example:", f"  {example(app, verb)}", ""]
     if everything:
-        lines += _by_section(arguments, sections)
+        lines += _by_section(arguments)
         return "\n".join(lines[:-1])
     by_name = {argument.name: argument for argument in arguments}
     for argument in [by_name[name] for name in short if name in by_name] if short else arguments:
@@ -76,8 +107,8 @@ def flags_of(argument: Argument) -> list[str]:
     return sorted(names, key=len)
 
 
-def _by_section(arguments: Sequence[Argument], sections: Sequence[str]) -> Iterator[str]:
-    groups: dict[str, list[Argument]] = {name: [] for name in (_MAIN, *sections)}
+def _by_section(arguments: Sequence[Argument]) -> Iterator[str]:
+    groups: dict[str, list[Argument]] = {name: [] for name in (_MAIN, *SECTIONS)}
     for argument in arguments:
         groups.setdefault(_group(argument), []).append(argument)
     for name, members in groups.items():
@@ -101,11 +132,12 @@ def _paragraphs(app: App, verb: str) -> list[str]:
 
 
 def _usage(arguments: Sequence[Argument]) -> str:
-    places = [
-        label(argument) if argument.required or not argument.index else f"[{label(argument)}]"
-        for argument in arguments
-        if argument.index is not None
-    ]
+    places = []
+    for argument in arguments:
+        if argument.index is not None:
+            # What train may do without is there in nearly every command.
+            bare = argument.required or (argument.index == 0 and argument.field_info.default is None)
+            places.append(label(argument) if bare else f"[{label(argument)}]")
     needed = [label(argument) for argument in arguments if argument.index is None and argument.required]
     return " ".join([*places, *needed, "[OPTIONS]"])
 

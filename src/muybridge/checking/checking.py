@@ -13,7 +13,8 @@ from typing import Any, Literal
 
 from muybridge.checking.decode_pool import Progress, decode_all
 from muybridge.dataset.catalog import Catalog, Clip
-from muybridge.dataset.protocols import PROTOCOLS, make_split
+from muybridge.dataset.protocol_names import PROTOCOLS
+from muybridge.dataset.protocols import make_split
 from muybridge.dataset.split import Leak
 from muybridge.errors import UserError
 from muybridge.files import write_json, write_rows

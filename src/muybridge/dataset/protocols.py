@@ -12,18 +12,15 @@ one train; from three on every part gets at least one. The notes name the classe
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, get_args
 
 from muybridge.dataset.catalog import Catalog, matches_group
 from muybridge.dataset.cutting import cut_units, drawn
 from muybridge.dataset.official import read_official
+from muybridge.dataset.protocol_names import PROTOCOLS
 from muybridge.dataset.sources import contents_of, linked_clips
 from muybridge.dataset.split import PARTS, Part, Split
 from muybridge.errors import UserError
 from muybridge.text import counted, did_you_mean, shortened
-
-Protocol = Literal["auto", "given", "grouped", "official-1", "official-2", "official-3", "random"]
-PROTOCOLS: tuple[str, ...] = get_args(Protocol)
 
 RANDOM_TEST_SHARE = 0.2
 RANDOM_VALIDATION_SHARE = 0.33

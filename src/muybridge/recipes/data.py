@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from muybridge.dataset.protocols import Protocol
+from muybridge.dataset.protocol_names import Protocol
 
 
 @dataclass(frozen=True)

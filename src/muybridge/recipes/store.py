@@ -7,11 +7,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import cyclopts
-import yaml
 from cyclopts import App, CycloptsError, Parameter
 
 from muybridge.errors import UserError
-from muybridge.files import write_text
 from muybridge.recipes.recipe import Recipe
 from muybridge.recipes.retired import RECIPES, without_retired
 from muybridge.text import did_you_mean
@@ -40,6 +38,8 @@ def read_values(recipe: str) -> tuple[dict[str, Any], str]:
     Raises:
         UserError: If there is no such recipe, or it is not YAML.
     """
+    import yaml  # here, because help needs no recipe file
+
     if recipe in recipe_names():
         text, source = (resources.files("muybridge.recipes") / f"{recipe}.yaml").read_text("utf-8"), recipe
     else:
@@ -164,4 +164,8 @@ def load_recipe(recipe: str, *, flags: Sequence[str] = ()) -> Recipe:
 
 def save_recipe(path: Path, recipe: Recipe) -> None:
     """Write a complete recipe as YAML."""
+    import yaml
+
+    from muybridge.files import write_text
+
     write_text(path, yaml.safe_dump(recipe.to_dict(), sort_keys=False, allow_unicode=True))

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from muybridge import notebook
 from muybridge.console import STDERR, say
-from muybridge.dataset.protocols import Protocol
+from muybridge.dataset.protocol_names import Protocol
 from muybridge.dataset.split import Split
 from muybridge.evaluation.evaluation import Evaluation
 from muybridge.experiment.complete import complete
