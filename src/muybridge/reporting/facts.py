@@ -155,7 +155,7 @@ def took(run: ReportedRun) -> str:
 
 def duration(seconds: float) -> str:
     """A time in the two units that matter, such as ``1 h 12 min``."""
-    if seconds < 60:
+    if seconds < 59.5:
         return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
