@@ -298,7 +298,7 @@ def test_what_differs_comes_before_the_figures(folder: Path, tmp_path: Path) -> 
     text = read(path).text
     assert text.index("What differs") < text.index("model.lstm 256 128 256 64") < text.index("Figures")
     assert "2 other options are the same in all trainings" in text
-    assert "1 options that only some recipes have" in text
+    assert "1 option that only some recipes have" in text
     assert "new.option – 3" in text
     assert "under the same protocol" in text
     write_report(path, [first, replace(first, name="twin")])
