@@ -22,13 +22,14 @@ import numpy as np
 
 from muybridge.dataset.catalog import Clip
 from muybridge.dataset.split import Split
-from muybridge.files import write_json
+from muybridge.experiment.provenance import describe_environment
+from muybridge.files import write_json, write_rows
 from muybridge.inference.predictions import ClipPrediction, Predictions
 from muybridge.inference.recognizer import Recognizer
 from muybridge.models.network import build
 from muybridge.recipes.recipe import Recipe
 from muybridge.recipes.store import save_recipe
-from muybridge.runs import RunFolder, describe_environment, write_rows
+from muybridge.runs import RunFolder
 
 
 def main() -> None:

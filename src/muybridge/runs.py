@@ -1,14 +1,8 @@
 """The run directory: the names of what one training leaves behind."""
 
-import importlib.metadata
-import os
-import platform
-import sys
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 from muybridge.errors import UserError
 
@@ -41,7 +35,7 @@ class RunFolder:
 
     @property
     def environment(self) -> Path:
-        """Versions, machine and command."""
+        """Versions, machine, command and times: see ``experiment.provenance``."""
         return self.path / "environment.json"
 
     @property
@@ -134,24 +128,5 @@ class RunFolder:
 
 
 def free_path(path: Path) -> Path:
-    """``path`` with ``-1``, or the first number at which nothing stands yet."""
+    """``path`` with ``-1``, or the first number whose name is free."""
     return next(free for n in count(1) if not (free := path.with_name(f"{path.name}-{n}")).exists())
-
-
-def describe_environment(*, clips: Path) -> dict[str, Any]:
-    """Versions, machine, command and where the clips lie, for environment.json."""
-    import torch
-
-    packages = ("muybridge", "torch", "lightning", "torchmetrics", "av", "opencv-python-headless", "numpy")
-    return {
-        "command": sys.argv,
-        "clips": str(clips),
-        "started": datetime.now().astimezone().isoformat(timespec="seconds"),
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "processor": torch.backends.cpu.get_cpu_capability(),
-        "cores": os.cpu_count(),
-        "torch_threads": torch.get_num_threads(),
-        "cuda_device": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-        "packages": {name: importlib.metadata.version(name) for name in packages},
-    }

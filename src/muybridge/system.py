@@ -52,6 +52,17 @@ def peak_memory() -> int | None:
     return peak if sys.platform == "darwin" else 1024 * peak  # Linux counts in kibibytes
 
 
+def total_memory() -> int | None:
+    """Bytes of memory that this machine has, or its container may use; None where the system does not say."""
+    if not hasattr(os, "sysconf") or "SC_PHYS_PAGES" not in os.sysconf_names:
+        return None
+    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    limit = _CGROUP / "memory.max"
+    if limit.exists() and (text := limit.read_text().strip()) != "max":
+        total = min(total, int(text))
+    return total
+
+
 def processor_name() -> str:
     """The processor's model, or what the system says in its place."""
     path = Path("/proc/cpuinfo")

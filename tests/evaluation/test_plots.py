@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from muybridge.evaluation.metrics import Calibration, calibration, per_class
+from muybridge.evaluation.intervals import wilson
+from muybridge.evaluation.metrics import Calibration, ClassMetrics, calibration, per_class
 from muybridge.evaluation.plots import plot_confusion, plot_curves, plot_per_class, plot_reliability
 from muybridge.inference.predictions import ClipPrediction, Predictions
 
@@ -89,6 +90,32 @@ def test_confusion_of_many_classes_shows_names_and_no_counts(tmp_path: Path) -> 
     assert all(shown.count(name) == 2 for name in names)
     assert "1000" not in shown
     assert shown.count("(undecodable)") == 1
+
+
+def test_pictures_of_hundreds_of_classes_stay_of_a_readable_size(tmp_path: Path) -> None:
+    count = 300
+    matrix = np.zeros((count, count + 1), dtype=np.int64)
+    matrix[np.arange(count), np.arange(count)] = 5
+    matrix[123, 234] = 2
+    plot_confusion(matrix, [f"class {index}" for index in range(count)], tmp_path / "confusion.svg")
+    shown = texts(tmp_path / "confusion.svg")
+    assert shown.count("class 123") == shown.count("class 234") == 2
+    assert "The 40 of 300 classes with the most mistakes" in shown
+    assert shown.count("(other classes)") == 1
+    metrics = [ClassMetrics(f"class {n}", 300, n, n, 0, wilson(n, 300, 0.95)) for n in range(count)]
+    plot_per_class(metrics, tmp_path / "per_class.svg")
+    shown = texts(tmp_path / "per_class.svg")
+    assert {"class 0 (300)", "class 44 (300)", "class 285 (300)", "class 299 (300)"} <= set(shown)
+    assert not {"class 45 (300)", "class 284 (300)"} & set(shown)
+    for name in ("confusion.svg", "per_class.svg"):
+        points = re.search(r'height="([\d.]+)pt"', (tmp_path / name).read_text("utf-8"))
+        assert points is not None
+        assert float(points[1]) < 72 * 14
+
+
+def test_the_diagonal_of_a_confusion_matrix_is_outlined(tmp_path: Path) -> None:
+    plot_confusion(np.eye(3, 4, dtype=np.int64), ["a", "b", "c"], tmp_path / "confusion.svg")
+    assert (tmp_path / "confusion.svg").read_text("utf-8").lower().count("stroke: #d55e00") == 3
 
 
 def test_difficult_class_names_are_drawn(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from tests.helpers.clips import write_clip
 EVIL = "<script>alert(1)</script>"
 CLASSES = ("draw", EVIL, "pour", "run", "sit", "walk")
 CLIPS = 60
+NETWORK = ModelFacts("mobilenet", "bilstm 256", "pretrained", "last-15", "8 uniform", 192, 1234567)
 EPOCH = {"epoch": "1", "train_loss": "1.0", "validation_accuracy": "0.5", "learning_rate": "0.1", "seconds": "3.5"}
 
 
@@ -59,7 +60,7 @@ def make_run(
         classes=CLASSES,
         split=Split("grouped", 7, train=(), validation=(), test=ids, clips=clips, notes=(f"a note {EVIL}",)),
         leak="0 of 60 leak",
-        models=(ModelFacts("mobilenet", "8 uniform", 192, 1234567),),
+        models=(NETWORK,),
         measured=measured(clips, wrong, bad=bad),
         environment={"python": "3.11", "cpu": {"cores": 2}},
         command="muybridge train clips --recipe 'a & b.yaml'",

@@ -4,11 +4,11 @@ import dataclasses
 import json
 
 import pytest
+from muybridge.models.cost import measure_cost
 from tests.helpers.commands import run
 
 import muybridge
 from muybridge.evaluation.intervals import wilson
-from muybridge.models.cost import measure_cost
 from muybridge.models.network import build
 from muybridge.recipes.commented import commented_yaml
 from muybridge.recipes.listing import describe_recipe, describe_recipes, list_recipes

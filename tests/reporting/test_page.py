@@ -98,7 +98,7 @@ def test_links_and_headings_lead_through_the_page(page: Page, report: Path) -> N
     assert levels.count(1) == 1
     assert all(after <= before + 1 for before, after in pairwise(levels))
     links = page.ask("[...document.links].map(a => document.querySelector(a.getAttribute('href'))?.innerText ?? '')")
-    assert [text.split("\n")[0] for text in links] == ["first", LONG, "other"]
+    assert [text.split("\n")[0] for text in links] == ["first", LONG, "other"] * 2
 
 
 def test_a_phone_shows_strips_in_rows_of_three_and_curves_below_each_other(page: Page, report: Path) -> None:
@@ -123,6 +123,22 @@ def test_a_table_that_is_too_wide_scrolls_inside_its_box(page: Page, report: Pat
     page.ask(f"{box}.scrollLeft = 200")
     # The names of the figures stay in sight.
     assert page.ask("document.querySelector('.runs tbody th').getBoundingClientRect().left") < 30
+
+
+def test_the_names_of_a_confusion_matrix_stay_in_sight_on_a_phone(page: Page, report: Path) -> None:
+    page.open(report, width=390)
+    box = "document.querySelector('.matrix')"
+    page.ask(f"{box}.style.width = '150px', {box}.style.height = '150px'")
+    page.ask(f"{box}.scrollIntoView(), {box}.scrollTo(60, 60)")
+    assert page.ask(f"[{box}.scrollLeft, {box}.scrollTop]") == [60, 60]
+    offset = "(b => (x => [x.left - b.left, x.top - b.top]))(document.querySelector('.matrix').getBoundingClientRect())"
+    row = page.ask(f"({offset})({box}.querySelector('tbody th').getBoundingClientRect())")
+    column = page.ask(f"({offset})({box}.querySelector('thead th:nth-child(2)').getBoundingClientRect())")
+    assert row[0] == pytest.approx(0, abs=1)
+    assert column[1] == pytest.approx(0, abs=1)
+    # The diagonal is outlined, and cells are large enough to be read.
+    assert page.ask(f"{box}.querySelectorAll('td.d').length") == 6
+    assert page.ask(f"{box}.querySelector('td').getBoundingClientRect().width") > 15
 
 
 def test_it_prints_with_all_that_is_folded_on_the_screen(page: Page, report: Path, tmp_path: Path) -> None:

@@ -6,14 +6,20 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tests.helpers.reports import CLASSES, EVIL, make_ensemble, make_run, measured, some_clips, write_some_clips
 
 from muybridge.dataset.split import Split
 from muybridge.errors import UserError
 from muybridge.evaluation.comparison import compare
+from muybridge.evaluation.confusion import HARDEST_CLASSES
+from muybridge.evaluation.evaluation import evaluate_predictions
+from muybridge.inference.predictions import ClipPrediction, Predictions
+from muybridge.reporting.matrix import matrix_of
 from muybridge.reporting.page import is_report, write_report
 from muybridge.reporting.reported import ReportedEnsemble, ReportedMember
+from muybridge.reporting.terms import TERMS
 from muybridge.reporting.view import choose_clips
 
 
@@ -83,7 +89,7 @@ def test_the_file_stands_alone(single: Path) -> None:
     assert "script" not in seen.tags
     assert all(address.startswith("data:") for address in seen.addresses)
     drawings = [address for address in seen.addresses if address.startswith("data:image/svg+xml;base64,")]
-    assert len(drawings) == 3 + 3  # loss, accuracy, rate; classes, calibration, confusion
+    assert len(drawings) == 3 + 2  # loss, accuracy, rate; classes, calibration
     for address in drawings:
         picture = base64.b64decode(address.split(",", 1)[1]).decode("utf-8")
         assert picture.rstrip().endswith("</svg>")
@@ -110,10 +116,13 @@ def test_the_reader_finds_what_the_run_was(folder: Path, single: Path) -> None:
     for expected in (
         "73.3 %",  # 60 clips, 15 wrong, 1 undecodable
         "44 of 60 test clips",
-        "(15 groups, too few: too narrow)",
+        "(15 groups; with so few the true range is wider)",
         "Leak: 0 of 60 leak",
         "1 clip could not be decoded and count",
         f"Expected calibration error {100 * (evaluation.calibration.error or 0):.1f} %",
+        "the last 15 layers of the encoder, and all that follows it",
+        "pretrained (file not recorded)",
+        "took 7.0 s for its epochs; the rest is not recorded",
         "model.lstm 256 128",
         "cpu.cores 2",
         "seed 7: 0 clips to train, 0 to validate, 60 to test",
@@ -266,7 +275,70 @@ def test_runs_without_test_clips_or_mistakes_have_a_report_too(folder: Path, tmp
         write_report(tmp_path / "none.html", [])
 
 
-def test_a_report_is_told_from_other_files(single: Path, tmp_path: Path) -> None:
+def test_every_word_of_statistics_is_explained_once_where_it_first_appears(folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    clips = some_clips(folder)
+    run = make_run("first", clips, {1, 2}, epochs=1)
+    write_report(path, [run, make_ensemble("second", clips, {3}, before={1})])
+    text = read(path).text
+    for term, line in TERMS.items():
+        assert text.count(line) == 1, term
+        # Nothing but the row of a table of figures, its title or a heading comes before.
+        assert text.lower().index(term.lower()) < text.index(line)
+
+
+def test_what_differs_comes_before_the_figures(folder: Path, tmp_path: Path) -> None:
+    clips = some_clips(folder)
+    first = make_run("first", clips, {1}, epochs=1)
+    assert first.training is not None
+    recipe = {"name": "other", "model": {"lstm": [256, 64]}, "seed": 0, "empty": {}, "new": {"option": 3}}
+    second = replace(first, name="second", training=replace(first.training, recipe=recipe))
+    path = tmp_path / "report.html"
+    write_report(path, [first, second])
+    text = read(path).text
+    assert text.index("What differs") < text.index("model.lstm 256 128 256 64") < text.index("Figures")
+    assert "2 other options are the same in all trainings" in text
+    assert "1 option that only some recipes have" in text
+    assert "new.option – 3" in text
+    assert "under the same protocol" in text
+    write_report(path, [first, replace(first, name="twin")])
+    assert "Nothing that was recorded" in read(path).text
+
+
+def test_runs_of_other_protocols_are_warned_about(folder: Path, tmp_path: Path) -> None:
+    first = make_run("first", some_clips(folder), {1})
+    other = replace(first, name="other", split=replace(first.split, protocol="random"))
+    path = tmp_path / "report.html"
+    write_report(path, [first, other])
+    text = read(path).text
+    assert "different protocols (grouped: first; random: other)" in text
+    assert text.index("must not be compared") < text.index("What differs")
+    assert "protocol grouped: clips of the same source video are kept together random: each clip by itself" in text
+
+
+def test_hundreds_of_classes_leave_a_page_that_can_be_read() -> None:
+    count = 300
+    names = tuple(f"class {number:03}" for number in range(count))
+    clips = [
+        ClipPrediction(str(n), "x", names[n], None, np.eye(count)[(n + 1) % count if n % 50 == 0 else n])
+        for n in range(count)
+    ]
+    matrix = matrix_of(evaluate_predictions(Predictions(names, tuple(clips)), protocol="given", leak=None))
+    assert not matrix.is_whole
+    assert len(matrix.rows) == HARDEST_CLASSES
+    assert {f"class {n:03}" for start in range(0, count, 50) for n in (start, start + 1)} <= {
+        name for _, name, _ in matrix.rows
+    }
+    shown = {
+        name: dict(zip((full for _, full in matrix.columns), cells, strict=True)) for _, name, cells in matrix.rows
+    }
+    mixed_up = shown["class 050"]["class 051"]
+    assert mixed_up is not None
+    assert (mixed_up.clips, mixed_up.shade, mixed_up.text) == (1, 9, "class 050 → class 051: 1 clip")
+    assert shown["class 050"]["class 050"] is None
+
+
+def test_a_report_is_known_from_other_files(single: Path, tmp_path: Path) -> None:
     assert is_report(single)
     other = tmp_path / "thesis.html"
     other.write_text("<!doctype html><title>My thesis</title>")

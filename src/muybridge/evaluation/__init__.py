@@ -1,1 +1,1 @@
-"""Scores against truth: metrics, intervals, pictures and the report."""
+"""Scores against truth: metrics, intervals, comparisons and pictures."""

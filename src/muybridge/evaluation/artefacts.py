@@ -15,7 +15,7 @@ from muybridge.inference.predictions import Predictions
 def write_evaluation(folder: Path, predictions: Predictions, evaluation: Evaluation) -> None:
     """Write the files of an evaluation to ``folder``, each whole or not at all; evaluation.json comes last.
 
-    So where evaluation.json stands, the other files stand beside it.
+    So where evaluation.json is, the other files are, too.
     """
     predictions.write_csv(folder / "predictions.csv")
     write_rows(folder / "per_class.csv", [class_row(metrics) for metrics in evaluation.per_class])

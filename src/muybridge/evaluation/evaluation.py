@@ -1,6 +1,6 @@
 """One evaluation: every figure about a set of predictions, with what is needed to judge it.
 
-No accuracy leaves this module alone: it carries the number of clips, a 95 % interval, and stands beside the
+No accuracy leaves this module alone: it carries the number of clips, a 95 % interval, and comes with the
 protocol by which the clips were divided and the leak of that division.
 
 Legend: N clips, K classes.

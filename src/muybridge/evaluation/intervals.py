@@ -1,6 +1,6 @@
 """How far an accuracy can be trusted: 95 % intervals that need no assumption hidden from the reader.
 
-Two intervals stand side by side, because they answer different questions. `wilson` treats clips as
+There are two intervals, because they answer different questions. `wilson` treats clips as
 independent draws. They are not: clips cut from one source video succeed and fail together, so
 `bootstrap_by_group` resamples whole source groups and is usually the wider and the more honest one. Where the
 data cannot carry an interval there is none, and the reason is given instead.
@@ -116,7 +116,7 @@ def bootstrap_by_group(
     Note:
         With few groups a percentile bootstrap is too narrow. On simulated clips whose group members agree (a
         correlation of 1/3), the 95 % interval held the truth in 81, 88, 92 and 95 % of the cases with 5, 10,
-        20 and 50 groups (Wilson's interval: 79 to 83 %). Below `FEW_GROUPS` the reports say so.
+        20 and 50 groups (Wilson's interval: 79 to 83 %). Below `FEW_GROUPS` the report says so.
 
     Source: Davison and Hinkley, "Bootstrap Methods and their Application" (1997), section 3.8; Field
     and Welsh, "Bootstrapping clustered data", JRSS B 69 (2007) 369-390.

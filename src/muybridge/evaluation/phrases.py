@@ -13,7 +13,8 @@ def by_group(result: GroupInterval) -> str:
     """An interval by source group with the number of groups, or why there is none."""
     if result.interval is None:
         return f"none: {result.reason}"
-    return f"{span(result.interval)} ({result.groups} groups{', too few: too narrow' if result.too_narrow else ''})"
+    few = "; with so few the true range is wider" if result.too_narrow else ""
+    return f"{span(result.interval)} ({result.groups} groups{few})"
 
 
 def gain_span(result: GroupInterval) -> str:

@@ -1,4 +1,4 @@
-"""Pictures of a training and of an evaluation, for people: colour-blind safe, legible from 2 to 101 classes.
+"""Pictures of a training and of an evaluation, for people: colour-blind safe, legible with 2 classes and with 1,000.
 
 Figures are built as objects, without pyplot, so nothing global changes and no display is needed. matplotlib
 is imported on first use only. Colours are Okabe and Ito's (jfly.uni-koeln.de/color); the maps have one hue
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from muybridge.evaluation.confusion import shown_confusion
 from muybridge.evaluation.metrics import Calibration, ClassMetrics
 from muybridge.files import replacing
 from muybridge.text import abbreviated, percent, printable
@@ -30,6 +31,8 @@ BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#767676"
 _LABEL_CHARACTERS = 24
 # Up to this many classes the cells of a confusion matrix have room for their numbers.
 _NUMBERED_CLASSES = 20
+# Up to this many classes each has its row in the picture of accuracies; of more, so many weak and the best ones.
+_CLASS_ROWS, _WEAKEST_ROWS = 60, 45
 # Fonts of the common systems for class names that are not in Latin, Greek, Cyrillic or Arabic letters.
 _WIDE_FONTS = (
     "Noto Sans CJK JP",
@@ -116,31 +119,32 @@ def plot_curves(
 def plot_confusion(matrix: NDArray[np.int64], classes: Sequence[str], path: Path) -> None:
     """Draw a confusion matrix: colour is the share of the true class, numbers (up to 20 classes) are clips.
 
+    The picture stays of a readable size: of very many classes those with the most mistakes are drawn (see
+    `shown_confusion`).
+
     Args:
         matrix: counts, shape (K, K + 1): true class by predicted class, last column undecodable; that column
             is drawn only when it holds a clip.
         classes: the K names.
         path: ``.png`` or ``.svg`` file to write.
     """
+    from matplotlib.collections import PatchCollection
     from matplotlib.colors import PowerNorm
+    from matplotlib.patches import Rectangle
 
-    count = len(classes)
-    if matrix.shape != (count, count + 1):
-        raise ValueError(f"{count} classes need a matrix of shape {(count, count + 1)}, got {matrix.shape}")
-    rows = [_label(name) for name in classes]
-    columns = [*rows, "(undecodable)"]
-    if not matrix[:, -1].any():
-        matrix, columns = matrix[:, :-1], rows
-    share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    shown = shown_confusion(matrix, classes)
+    count = len(shown.rows)
+    rows = [_label(name) for name in shown.rows]
+    columns = [_label(name) for name in shown.columns]
     with style():
         cell = float(np.interp(count, [2, 10, 20, 51, 101], [0.9, 0.55, 0.42, 0.2, 0.145]))
-        # The axes are the whole figure, and what stands around them is added when it is saved ("tight"): finding
+        # The axes are the whole figure, and what is around them is added when it is saved ("tight"): finding
         # their place among 102 labels otherwise takes longer than drawing them.
         width, height = cell * len(columns), cell * count
         figure, (axes,) = subplots(1, 1, size=(width, height), layout=None)
         figure.subplots_adjust(0, 0, 1, 1)
-        # The square root keeps a single confused clip visible beside a full diagonal.
-        image = axes.imshow(share, cmap="Blues", norm=PowerNorm(0.5, vmin=0, vmax=1), interpolation="nearest")
+        # The square root keeps a single confused clip visible next to a full diagonal.
+        image = axes.imshow(shown.share, cmap="Blues", norm=PowerNorm(0.5, vmin=0, vmax=1), interpolation="nearest")
         font = 9.0 if count <= 20 else float(np.interp(count, [20, 51, 101], [9, 7.5, 6]))
         axes.set_xticks(range(len(columns)), columns, rotation=90, fontsize=font)
         axes.set_yticks(range(count), rows, fontsize=font)
@@ -150,26 +154,38 @@ def plot_confusion(matrix: NDArray[np.int64], classes: Sequence[str], path: Path
         # As lines, because a grid of minor ticks takes twice the time for 51 classes.
         axes.vlines(np.arange(1, len(columns)) - 0.5, -0.5, count - 0.5, color="#ededed", linewidth=0.5)
         axes.hlines(np.arange(1, count) - 0.5, -0.5, len(columns) - 0.5, color="#ededed", linewidth=0.5)
+        diagonal = [Rectangle((number - 0.5, number - 0.5), 1, 1) for number in range(count)]
+        outline = PatchCollection(diagonal, facecolor="none", edgecolor=ORANGE, linewidth=min(1.2, 4 * cell))
+        axes.add_collection(outline, autolim=False)
         axes.set_xlabel("predicted class")
         axes.set_ylabel("true class")
+        if not shown.is_whole:
+            axes.set_title(f"The {count} of {shown.of_classes} classes with the most mistakes")
         tall = min(height, 4.0)
         place = figure.add_axes((1 + 0.2 / width, 1 - tall / height, 0.18 / width, tall / height))
         bar = figure.colorbar(image, cax=place, ticks=[0, 0.05, 0.25, 0.5, 1])
         bar.ax.set_yticklabels(["0", "5", "25", "50", "100"])
         bar.set_label("% of the clips of the true class")
         if count <= _NUMBERED_CLASSES:
-            for (row, column), clips in np.ndenumerate(matrix):
+            for (row, column), clips in np.ndenumerate(shown.counts):
                 if clips:
-                    colour = "white" if share[row, column] > 0.35 else "#333333"
+                    colour = "white" if shown.share[row, column] > 0.35 else "#333333"
                     axes.text(column, row, str(clips), ha="center", va="center", color=colour, fontsize=font)
         save(figure, path, box="tight")
 
 
 def plot_per_class(metrics: Sequence[ClassMetrics], path: Path) -> None:
-    """Draw the accuracy of each class with its Wilson interval, the best on top, and its number of clips."""
+    """Draw the accuracy of each class with its Wilson interval, the best on top, and its number of clips.
+
+    The picture stays of a readable size: of very many classes the weakest are drawn, and some of the best.
+    """
     shown = sorted((entry for entry in metrics if entry.clips), key=lambda entry: entry.accuracy or 0.0)
     if not shown:
         raise ValueError("no class has clips to draw")
+    title = "Accuracy per class (clips)"
+    if len(shown) > _CLASS_ROWS:
+        title = f"The {_WEAKEST_ROWS} weakest and {_CLASS_ROWS - _WEAKEST_ROWS} best of {len(shown)} classes (clips)"
+        shown = [*shown[:_WEAKEST_ROWS], *shown[_WEAKEST_ROWS - _CLASS_ROWS :]]
     with style():
         figure, (axes,) = subplots(1, 1, size=(4.8, 1.1 + max(0.17, min(0.3, 8 / len(shown))) * len(shown)))
         position = np.arange(len(shown))
@@ -184,7 +200,7 @@ def plot_per_class(metrics: Sequence[ClassMetrics], path: Path) -> None:
         axes.tick_params(axis="y", length=0)
         axes.grid(visible=False, axis="y")
         axes.set_xlabel("accuracy, % (bar: Wilson interval)")
-        axes.set_title("Accuracy per class (clips)")
+        axes.set_title(title)
         save(figure, path)
 
 

@@ -17,6 +17,7 @@ from muybridge.evaluation.evaluation import Evaluation
 from muybridge.experiment.fit import fit_experiment
 from muybridge.experiment.measure import measure_test_part
 from muybridge.experiment.prepare import Experiment
+from muybridge.experiment.provenance import session
 from muybridge.reporting.job import report
 from muybridge.runs import RunFolder
 
@@ -65,8 +66,9 @@ def complete(experiment: Experiment, *, console: Console) -> TrainResult:
     """
     folder = experiment.folder
     with resumable(folder):
-        fitted = fit_experiment(experiment, console=console)
-        evaluation = measure_test_part(folder, experiment.split, fitted.recognizer, console=console)
+        with session(folder.environment):
+            fitted = fit_experiment(experiment, console=console)
+            evaluation = measure_test_part(folder, experiment.split, fitted.recognizer, console=console)
         report([folder.path], console=console)
     return TrainResult(folder.path, evaluation, fitted.rows)
 

@@ -15,6 +15,7 @@ from muybridge.dataset.layouts import read_catalog
 from muybridge.dataset.protocols import make_split
 from muybridge.dataset.split import Split
 from muybridge.errors import UserError
+from muybridge.experiment.provenance import describe_environment, describe_network
 from muybridge.files import write_json
 from muybridge.models.heads.head import require_positions
 from muybridge.models.network import RecognizerNet, build
@@ -22,7 +23,7 @@ from muybridge.pipeline.device_augment import augments_on_device
 from muybridge.recipes.data import DataConfig
 from muybridge.recipes.recipe import Recipe
 from muybridge.recipes.store import load_recipe, save_recipe
-from muybridge.runs import RunFolder, describe_environment
+from muybridge.runs import RunFolder
 from muybridge.training.batch_size import largest_batch
 from muybridge.training.encoding import encodes_once
 from muybridge.training.rates import check_stages
@@ -142,7 +143,7 @@ def prepare(divided: DividedClips, recipe: Recipe, *, run: Path | None, console:
     folder = RunFolder.create(run, name=recipe.name)
     save_recipe(folder.recipe, recipe)
     divided.split.save(folder.split)
-    write_json(folder.environment, describe_environment(clips=divided.path))
+    write_json(folder.environment, describe_environment(clips=divided.path) | describe_network(net))
     write_json(folder.leak, divided.leak)
     return Experiment(folder, recipe, divided.split, net)
 

@@ -46,7 +46,7 @@ def report(runs: Sequence[str | Path], *, out: str | Path | None = None, console
         runs: Run directories of trainings and ensembles, in any mix, all of the same classes. The others are
             compared with the first.
         out: The file to write; default: ``report.html`` in the run, or in the current folder for several. A
-            report that stands there is replaced, any other file is not.
+            report that is already there is replaced, any other file is not.
         console: Where progress is printed.
 
     Returns:
@@ -183,8 +183,13 @@ def _names(runs: Sequence[Path]) -> list[str]:
 
 
 def _facts(model: Recognizer) -> ModelFacts:
+    config = model.net.config
+    widths = f" {'-'.join(map(str, config.head_widths))}" if config.head in ("bilstm", "lstm") else ""
     return ModelFacts(
-        encoder=model.net.config.encoder,
+        encoder=config.encoder,
+        head=f"{config.head}{widths}",
+        weights=config.weights,
+        layers_to_train=config.layers_to_train,
         frames=_frames(model.sampler),
         size_px=model.size_px,
         parameters=sum(parameter.numel() for parameter in model.net.parameters()),

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 from muybridge.errors import UserError
 from muybridge.evaluation import phrases
 from muybridge.files import write_text
+from muybridge.reporting.differences import differences
 from muybridge.reporting.reported import ReportedRun
 from muybridge.reporting.runs_table import compare_runs
+from muybridge.reporting.terms import Glossary
 from muybridge.reporting.view import RunView, view_run
 from muybridge.text import percent, points, shortened
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from muybridge.dataset.catalog import Clip
     from muybridge.reporting.strips import Strip
 
-# In the head of every page, so that a report is told from a file of the user's.
+# In the head of every page: it marks a report, which a newer one may replace.
 GENERATOR = "muybridge report"
 # Longer tables are cut here, and say so; predictions.csv has every row.
 _TABLE_ROWS = 20
@@ -54,19 +56,21 @@ def write_report(
         views.append(view_run(run))
         on_progress(len(views))
     strips = read_strips(clip for view in views for clip in view.shown_clips)
-    notes = {view.run.name: _missing(view, strips) for view in views}
+    missing = {view.run.name: _missing(view, strips) for view in views}
     html = _template().render(
         generator=GENERATOR,
         title=runs[0].name if len(runs) == 1 else f"{len(runs)} runs compared",
         views=views,
         table=compare_runs(runs) if len(runs) > 1 else None,
+        differences=differences(runs) if len(runs) > 1 else None,
+        glossary=Glossary(),
         strips=strips,
         strip_frames=STRIP_FRAMES,
-        notes=notes,
+        missing=missing,
         table_rows=_TABLE_ROWS,
     )
     write_text(path, html)
-    return tuple(f"{name}: {note}" for name, note in notes.items() if note)
+    return tuple(f"{name}: {note}" for name, note in missing.items() if note)
 
 
 def is_report(path: Path) -> bool:
@@ -82,7 +86,7 @@ def _check_classes(runs: Sequence[ReportedRun]) -> None:
             only_first = shortened(sorted(set(first.classes) - set(run.classes))) or "none"
             only_run = shortened(sorted(set(run.classes) - set(first.classes))) or "none"
             raise UserError(
-                f"runs of different classes cannot stand in one report: only {first.name} knows {only_first}; "
+                f"runs of different classes do not fit into one report: only {first.name} knows {only_first}; "
                 f"only {run.name} knows {only_run}; make a report of each"
             )
 

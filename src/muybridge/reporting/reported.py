@@ -13,9 +13,22 @@ from muybridge.inference.predictions import Predictions
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """What a table says of one network: its encoder, the frames it sees, and its number of parameters."""
+    """What a table says of one network.
+
+    Attributes:
+        encoder: name of its encoder, as in a recipe.
+        head: its temporal head, as in a recipe, with its widths if it has any.
+        weights: which first weights its encoder was to have, as in a recipe.
+        layers_to_train: which layers of its encoder learn: ``all``, ``none`` or ``last-N``.
+        frames: the frames it sees, in a few words.
+        size_px: side of these.
+        parameters: how many numbers it has.
+    """
 
     encoder: str
+    head: str
+    weights: str
+    layers_to_train: str
     frames: str
     size_px: int
     parameters: int
@@ -106,7 +119,7 @@ class ReportedRun:
         leak: how many test clips share their source with a training clip, in words; None when unknown.
         models: the network; those of all members for an ensemble.
         measured: predictions for the test clips; None when there were none, or they were not measured.
-        environment: versions and hardware, nested mappings allowed.
+        environment: what environment.json holds; a run of an older version has fewer entries.
         command: the command line that makes this run again.
         training: how it was trained; None for an ensemble.
         ensemble: how it was put together; None for a training.

@@ -1,7 +1,7 @@
 """Several runs side by side: one row per figure, one column per run, the first run as the one to compare with.
 
-Notable: accuracies on different test clips must not be compared, so the table says first, and in so many words,
-whether the runs share theirs; a gain stands only where they do, with its paired interval.
+Notable: a gain is there only where both runs were measured on the same test clips, with its paired interval. What
+differs between the runs, and whether they can be compared at all, is in ``differences``.
 """
 
 import statistics
@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from muybridge.evaluation.comparison import compare
 from muybridge.evaluation.evaluation import Evaluation
 from muybridge.evaluation.phrases import by_group, gain_span, span
+from muybridge.reporting.facts import began, network_name, took
 from muybridge.reporting.reported import ModelFacts, ReportedRun
-from muybridge.text import counted, number, percent, points
+from muybridge.text import number, percent, points
 
 
 @dataclass(frozen=True)
@@ -28,39 +29,32 @@ _ABSENT = Cell("–")
 
 @dataclass(frozen=True)
 class ComparisonTable:
-    """Rows of a name and one cell per run.
-
-    Attributes:
-        rows: the figures.
-        warning: why accuracies must not be compared; None if all runs were measured on the same clips.
-    """
+    """Rows of a name and one cell per run."""
 
     rows: tuple[tuple[str, tuple[Cell, ...]], ...]
-    warning: str | None
 
 
 def compare_runs(runs: Sequence[ReportedRun]) -> ComparisonTable:
     """Put runs side by side."""
     figures: list[tuple[str, Callable[[ReportedRun], Cell]]] = [
-        ("recipe", _recipe),
-        ("encoder", lambda run: _of_models(run, lambda model: model.encoder)),
-        ("frames × pixels", lambda run: _of_models(run, lambda model: f"{model.frames} × {model.size_px} px")),
-        ("parameters", lambda run: Cell(number(sum(model.parameters for model in run.models)))),
-        ("protocol", lambda run: Cell(run.split.protocol)),
-        ("test clips", lambda run: Cell(str(len(run.split.test)))),
-        ("leak", lambda run: Cell(run.leak or "unknown")),
         ("top-1 accuracy", _measured(_top1)),
         ("gain over the first", lambda run: _gain(runs[0], run)),
         ("top-5 accuracy", _measured(_top5)),
         ("mean class accuracy", _measured(lambda evaluation: Cell(percent(evaluation.mean_class.value)))),
         ("calibration error", _measured(lambda evaluation: Cell(percent(evaluation.calibration.error)))),
+        ("test clips", lambda run: Cell(str(len(run.split.test)))),
+        ("protocol", lambda run: Cell(run.split.protocol)),
+        ("leak", lambda run: Cell(run.leak or "unknown")),
+        ("recipe", _recipe),
+        ("network", lambda run: _of_models(run, network_name)),
+        ("frames × pixels", lambda run: _of_models(run, lambda model: f"{model.frames} × {model.size_px} px")),
+        ("parameters", lambda run: Cell(number(sum(model.parameters for model in run.models)))),
+        ("made", lambda run: Cell(began(run.environment))),
+        ("took", lambda run: Cell(took(run))),
         ("epochs", lambda run: Cell(str(len(run.training.epochs))) if run.training else _ABSENT),
         ("seconds per epoch", _seconds_per_epoch),
     ]
-    return ComparisonTable(
-        rows=tuple((name, tuple(cell(run) for run in runs)) for name, cell in figures),
-        warning=_warning(runs),
-    )
+    return ComparisonTable(tuple((name, tuple(cell(run) for run in runs)) for name, cell in figures))
 
 
 def _recipe(run: ReportedRun) -> Cell:
@@ -108,19 +102,3 @@ def _seconds_per_epoch(run: ReportedRun) -> Cell:
     rows = run.training.epochs if run.training else ()
     seconds = [float(row["seconds"]) for row in rows if row.get("seconds") not in (None, "")]
     return Cell(f"{statistics.median(seconds):.1f}", ("median",)) if seconds else _ABSENT
-
-
-def _warning(runs: Sequence[ReportedRun]) -> str | None:
-    measured = [(run, run.measured.labels) for run in runs if run.measured is not None]
-    if not measured:
-        return None
-    first, labels = measured[0]
-    others = [
-        f"{run.name} shares {len(labels.items() & other.items())} of its {counted(len(other), 'test clip')} "
-        f"with {first.name}"
-        for run, other in measured[1:]
-        if other != labels
-    ]
-    if not others:
-        return None
-    return f"The accuracies below must not be compared: the runs were measured on different clips. {'; '.join(others)}."

@@ -21,7 +21,7 @@ from muybridge.video.decoding import read_sampled
 from muybridge.video.picture import to_jpeg
 from muybridge.video.sampling import UniformSampler
 
-# Six frames stand in one row on a wide screen and in two rows of three on a phone.
+# Six frames fit in one row on a wide screen and in two rows of three on a phone.
 STRIP_FRAMES = 6
 # Sharp at the width that a frame has on a page; one strip is then 20 to 50 KB.
 _LONG_SIDE_PX = 200

@@ -6,16 +6,19 @@ an ensemble are spread evenly over those that it repaired and broke, so nobody p
 
 import base64
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from muybridge.dataset.catalog import Clip
 from muybridge.evaluation.comparison import Comparison, compare
 from muybridge.evaluation.evaluation import Evaluation
-from muybridge.evaluation.plots import PANELS, Panel, plot_confusion, plot_curves, plot_per_class, plot_reliability
+from muybridge.evaluation.metrics import ClassMetrics
+from muybridge.evaluation.plots import PANELS, Panel, plot_curves, plot_per_class, plot_reliability
 from muybridge.inference.predictions import Predictions
+from muybridge.reporting.differences import flattened
+from muybridge.reporting.facts import Fact, facts_of
+from muybridge.reporting.matrix import Matrix, matrix_of
 from muybridge.reporting.reported import Measured, ReportedEnsemble, ReportedMember, ReportedRun, ReportedTraining
 from muybridge.sequences import spread
 from muybridge.text import counted, percent
@@ -26,10 +29,11 @@ _ENSEMBLE_CLIPS = 10
 
 @dataclass(frozen=True)
 class Picture:
-    """An image as a data URI, with the text that stands for it where it is not seen."""
+    """An image as a data URI, the text in its place where it is not seen, and the words that it needs explained."""
 
     source: str
     text: str
+    terms: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -51,12 +55,21 @@ class JudgedClip:
 
 
 @dataclass(frozen=True)
+class ClassView:
+    """A class with its figures, and the answer that most of its wrong clips got: name and clips; None if none."""
+
+    metrics: ClassMetrics
+    taken_for: tuple[str, int] | None
+
+
+@dataclass(frozen=True)
 class ResultsView:
-    """Pictures and clips of one evaluation."""
+    """Pictures, tables and clips of one evaluation; the classes with the weakest first."""
 
     evaluation: Evaluation
-    confusion: Picture
+    matrix: Matrix
     pictures: tuple[Picture, ...]
+    classes: tuple[ClassView, ...]
     mistakes: tuple[JudgedClip, ...]
 
 
@@ -83,9 +96,10 @@ class EnsembleView:
 
 @dataclass(frozen=True)
 class RunView:
-    """One run as the page shows it; ``recipe`` and ``environment`` are rows of names and values."""
+    """One run as the page shows it: facts for its top; ``recipe`` and ``environment`` as names and values."""
 
     run: ReportedRun
+    facts: tuple[Fact, ...]
     curves: tuple[Picture, ...]
     results: ResultsView | None
     ensemble: EnsembleView | None
@@ -103,12 +117,13 @@ def view_run(run: ReportedRun) -> RunView:
     """Draw the pictures of a run and choose its clips; no video is opened."""
     return RunView(
         run=run,
+        facts=facts_of(run),
         # One picture each, so that a narrow screen can put them below each other.
         curves=tuple(_curve(run.name, run.training, panel) for panel in PANELS) if run.training else (),
         results=None if run.measured is None else _results(run, run.measured),
         ensemble=None if run.ensemble is None or run.measured is None else _ensemble(run, run.ensemble, run.measured),
-        recipe=tuple(_flat(run.training.recipe)) if run.training else (),
-        environment=tuple(_flat(run.environment)),
+        recipe=tuple(flattened(run.training.recipe)) if run.training else (),
+        environment=tuple(flattened(run.environment)),
     )
 
 
@@ -117,6 +132,7 @@ def _curve(name: str, training: ReportedTraining, panel: Panel) -> Picture:
     return _picture(
         lambda file: plot_curves(training.epochs, file, monitor=training.monitor, panels=[panel]),
         f"{figure} of {name} over {counted(len(training.epochs), 'epoch')}",
+        ("learning rate",) if panel == "rate" else (panel, "validation") if panel == "loss" else (),
     )
 
 
@@ -125,7 +141,8 @@ def _results(run: ReportedRun, measured: Measured) -> ResultsView:
     pictures = [
         _picture(
             lambda file: plot_per_class(evaluation.per_class, file),
-            f"Accuracy of each class with its interval, {run.name}; the numbers stand in the table below",
+            f"Accuracy of each class with its 95 % range, {run.name}; the table below has the numbers",
+            ("Wilson",),
         )
     ]
     error = evaluation.calibration.error
@@ -134,17 +151,24 @@ def _results(run: ReportedRun, measured: Measured) -> ResultsView:
             _picture(
                 lambda file: plot_reliability(evaluation.calibration, file),
                 f"Reliability diagram of {run.name}: accuracy against score; expected error {percent(error)}",
+                ("score", "expected calibration error"),
             )
         )
-    confusion = _picture(
-        lambda file: plot_confusion(evaluation.confusion, evaluation.classes, file),
-        f"Confusion matrix of {run.name}, {len(evaluation.classes)} classes; the most confused are listed below",
-    )
     mistakes = tuple(
         JudgedClip(run.clips[mistake.clip_id], Verdict(mistake.predicted, mistake.score, right=False))
         for mistake in evaluation.mistakes[:_MISTAKES]
     )
-    return ResultsView(evaluation, confusion, tuple(pictures), mistakes)
+    return ResultsView(evaluation, matrix_of(evaluation), tuple(pictures), _classes(evaluation), mistakes)
+
+
+def _classes(evaluation: Evaluation) -> tuple[ClassView, ...]:
+    """The classes, the weakest first; those without clips last."""
+    most = {pair.label: pair for pair in reversed(evaluation.confusions())}
+    views = (
+        ClassView(entry, (most[entry.name].predicted, most[entry.name].clips) if entry.name in most else None)
+        for entry in evaluation.per_class
+    )
+    return tuple(sorted(views, key=lambda view: 2.0 if view.metrics.accuracy is None else view.metrics.accuracy))
 
 
 def _ensemble(run: ReportedRun, ensemble: ReportedEnsemble, measured: Measured) -> EnsembleView:
@@ -190,20 +214,10 @@ def _verdicts(predictions: Predictions) -> dict[str, Verdict]:
     return verdicts
 
 
-def _picture(draw: Callable[[Path], None], text: str) -> Picture:
+def _picture(draw: Callable[[Path], None], text: str, terms: tuple[str, ...] = ()) -> Picture:
     """Draw a picture as SVG: half the bytes of a PNG even for 51 classes, and sharp at every width."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "picture.svg"
         draw(file)
         data = base64.b64encode(file.read_bytes()).decode("ascii")
-    return Picture(f"data:image/svg+xml;base64,{data}", text)
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Nested mappings as rows ``("model.width", "0.5")``; lists as on the command line, a dash for nothing."""
-    for key, value in values.items():
-        if isinstance(value, Mapping) and value:
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            words = value if isinstance(value, list | tuple) else [value]
-            yield f"{prefix}{key}", " ".join("" if word is None else str(word) for word in words) or "–"
+    return Picture(f"data:image/svg+xml;base64,{data}", text, terms)

@@ -17,13 +17,14 @@ from muybridge.evaluation.artefacts import write_evaluation
 from muybridge.evaluation.comparison import compare
 from muybridge.evaluation.evaluation import evaluate_predictions
 from muybridge.evaluation.metrics import calibration
+from muybridge.experiment.provenance import describe_environment, session
 from muybridge.files import building_folder, write_json
 from muybridge.inference.calibration import COLDEST, HOTTEST
 from muybridge.inference.combining import Combination, Rule, combine_predictions
 from muybridge.inference.ensemble import Ensemble
 from muybridge.inference.predictions import Predictions
 from muybridge.reporting.job import report
-from muybridge.runs import RunFolder, describe_environment
+from muybridge.runs import RunFolder
 from muybridge.text import counted
 from muybridge.verbs.ensemble.fitting import fit_combination
 from muybridge.verbs.ensemble.membership import Member, common_split, read_members
@@ -69,25 +70,28 @@ def ensemble(
     )
     folder = RunFolder.create(Path(run) if run else None, name="ensemble")
     with building_folder(folder.path) as temporary:
-        validation = _predict_members(model, split.clips_of("validation"), "validating", console=console)
-        model = Ensemble(model.members, fit_combination(validation, rule=rule, calibrate=calibrate))
-        test = _predict_members(model, split.clips_of("test"), "measuring", console=console)
-        notes = _notes(members, model.combination, validation, leak, calibrate=calibrate)
-        together = combine_predictions(test, model.combination)
-        result = EnsembleResult(
-            run=folder.path,
-            combination=model.combination,
-            calibrated=calibrate,
-            members=_member_results(members, model.combination, validation, test, together, split, leak),
-            best=_best(members, validation),
-            validation=ValidationFigures.of(combine_predictions(validation, model.combination)),
-            test=evaluate_predictions(together, protocol=split.protocol, leak=str(leak), notes=notes),
-            uncalibrated_error=calibration(
-                combine_predictions(test, fit_combination(validation, rule=rule, calibrate=False))
-            ).error,
-            notes=notes,
-        )
-        _write(RunFolder(temporary), result, model, split, leak, together)
+        making = RunFolder(temporary)
+        write_json(making.environment, describe_environment(clips=split.clips[0].root))
+        with session(making.environment):
+            validation = _predict_members(model, split.clips_of("validation"), "validating", console=console)
+            model = Ensemble(model.members, fit_combination(validation, rule=rule, calibrate=calibrate))
+            test = _predict_members(model, split.clips_of("test"), "measuring", console=console)
+            notes = _notes(members, model.combination, validation, leak, calibrate=calibrate)
+            together = combine_predictions(test, model.combination)
+            result = EnsembleResult(
+                run=folder.path,
+                combination=model.combination,
+                calibrated=calibrate,
+                members=_member_results(members, model.combination, validation, test, together, split, leak),
+                best=_best(members, validation),
+                validation=ValidationFigures.of(combine_predictions(validation, model.combination)),
+                test=evaluate_predictions(together, protocol=split.protocol, leak=str(leak), notes=notes),
+                uncalibrated_error=calibration(
+                    combine_predictions(test, fit_combination(validation, rule=rule, calibrate=False))
+                ).error,
+                notes=notes,
+            )
+            _write(making, result, model, split, leak, together)
         report([temporary], console=console)
     return result
 
@@ -175,7 +179,6 @@ def _write(
     model.save(folder.model)
     split.save(folder.split)
     write_json(folder.leak, str(leak))
-    write_json(folder.environment, describe_environment(clips=split.clips[0].root))
     write_json(folder.ensemble, result.describe())
     write_json(folder.comparison, result.comparison())
     for member in result.members:

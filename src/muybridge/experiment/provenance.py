@@ -1,0 +1,91 @@
+"""Where a run comes from: its command, clips, weights, machine and versions, and how long it took.
+
+All of it goes into environment.json. A run that is interrupted and resumed has several sessions; a session without
+its seconds was ended from outside, so that nobody could write them down.
+"""
+
+import importlib.metadata
+import os
+import platform
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from muybridge.files import read_json, write_json
+from muybridge.models.network import RecognizerNet
+from muybridge.models.weights.origin import weights_origin
+from muybridge.system import processor_name, total_memory
+
+_PACKAGES = ("muybridge", "torch", "lightning", "torchmetrics", "av", "opencv-python-headless", "numpy")
+
+
+def describe_environment(*, clips: Path) -> dict[str, Any]:
+    """Versions, machine, command and the folder of the clips, for environment.json."""
+    return {
+        "command": sys.argv,
+        "directory": str(Path.cwd()),
+        "clips": str(clips),
+        "started": now(),
+        "sessions": [],
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processor": torch.backends.cpu.get_cpu_capability(),
+        "processor_name": processor_name(),
+        "cores": os.cpu_count(),
+        "memory_bytes": total_memory(),
+        "torch_threads": torch.get_num_threads(),
+        "cuda_device": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "packages": {name: importlib.metadata.version(name) for name in _PACKAGES},
+    }
+
+
+def describe_network(net: RecognizerNet) -> dict[str, Any]:
+    """The numbers that a network has and learns, and the file of its first weights, for environment.json.
+
+    Args:
+        net: A network ready to be trained.
+    """
+    origin = weights_origin(net.config)
+    return {
+        "network": {
+            "parameters": sum(parameter.numel() for parameter in net.parameters()),
+            "learnable": sum(parameter.numel() for parameter in net.parameters() if parameter.requires_grad),
+            "layers_to_train": net.config.layers_to_train,
+        },
+        "weights": None if origin is None else asdict(origin),
+    }
+
+
+@contextmanager
+def session(path: Path) -> Iterator[None]:
+    """Write down in environment.json when work on a run begins, and however it ends, how long it took.
+
+    Args:
+        path: The run's environment.json.
+
+    Raises:
+        UserError: If it cannot be read.
+    """
+    environment = read_json(path)
+    # A run of an older version that is resumed: its first session is known to have been, not how long.
+    earlier = environment.get("sessions", [{"started": environment["started"]}])
+    this: dict[str, Any] = {"started": now()}
+    begun = time.monotonic()
+    write_json(path, environment | {"sessions": [*earlier, this]})
+    try:
+        yield
+    finally:
+        this["seconds"] = round(time.monotonic() - begun, 1)
+        write_json(path, environment | {"sessions": [*earlier, this], "finished": now()})
+
+
+def now() -> str:
+    """The time, with its zone, to the second."""
+    return datetime.now().astimezone().isoformat(timespec="seconds")
