@@ -1,7 +1,7 @@
 # muybridge with pip alone. See docs/install.md.
 FROM python:3.12-slim
 
-# Torch's index: the CPU build by default; .../whl/cu126 for CUDA 12.6.
+# Torch's index: the CPU build by default; pytorch.org names those of each CUDA version.
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 # Debian packages to add, "unar" for RAR archives.
 ARG PACKAGES=""
@@ -19,7 +19,8 @@ COPY LICENSE README.md pyproject.toml /tmp/muybridge/
 COPY src /tmp/muybridge/src
 RUN python -m pip install --no-cache-dir --constraint /tmp/muybridge/constraints.txt /tmp/muybridge && \
     rm -rf /tmp/muybridge && \
-    useradd --create-home --uid 1000 muybridge
+    useradd --create-home --uid 1000 muybridge && \
+    mkdir --mode=1777 /work
 
 USER muybridge
 WORKDIR /work
