@@ -13,7 +13,7 @@ from typing import Any, Literal, TypedDict, get_type_hints
 
 from cyclopts import Parameter
 
-from muybridge.dataset.protocols import Protocol
+from muybridge.dataset.protocol_names import Protocol
 from muybridge.errors import UserError
 from muybridge.recipes.model import HeadName
 from muybridge.recipes.recipe import Recipe

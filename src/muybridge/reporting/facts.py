@@ -10,9 +10,8 @@ from datetime import datetime
 from pathlib import PurePath
 from typing import Any
 
-from muybridge.evaluation.phrases import number
 from muybridge.reporting.reported import ModelFacts, ReportedRun
-from muybridge.text import counted
+from muybridge.text import counted, number
 
 NOT_RECORDED = "not recorded"
 
