@@ -57,6 +57,7 @@ def demo(
     folder: Path = Path("muybridge-demo"),
     *,
     seed: int = 0,
+    device: str = "auto",
     as_json: Annotated[Json, Parameter("--json")] = False,
 ) -> None:
     """Render clips of moving figures, train on them, measure, and predict one. No download, a few minutes.
@@ -64,11 +65,12 @@ def demo(
     Args:
         folder: Where clips and runs go.
         seed: Seed of the clips and of the training.
+        device: Where torch computes: auto (a CUDA GPU if there is one), cpu, cuda, cuda:1 or mps.
         as_json: Print the result as JSON.
     """
     from muybridge import api
 
-    _show(api.demo(folder, seed=seed), as_json=as_json)
+    _show(api.demo(folder, seed=seed, device=device), as_json=as_json)
 
 
 @app.command
@@ -98,8 +100,11 @@ def train(
     *,
     recipe: Annotated[str, Parameter("--recipe")] = "",
     run: Path | None = None,
+    name: str | None = None,
     resume: Path | None = None,
     profile: Annotated[bool, Parameter(negative="")] = False,
+    device: str = "auto",
+    device_count: int = 1,
     experiment: Annotated[Recipe, Parameter(name="*")] = Recipe(),  # noqa: B008 - a frozen value
     as_json: Annotated[Json, Parameter("--json")] = False,
 ) -> None:
@@ -110,27 +115,30 @@ def train(
             an HMDB-51 or UCF101 folder.
         recipe: Name of a recipe that comes with muybridge, or a YAML file. Flags go before its values. None: default,
             or if its weights cannot be had, a recipe whose weights are at hand.
-        run: The run directory to make; default: runs/NAME-1, -2, ....
-        resume: Continue this run where it was interrupted; no other option goes with it.
+        run: The run directory to make; default: runs/RECIPE-ENCODER-HEAD-1, -2, ....
+        name: Name of the run directory, in runs/; instead of --run.
+        resume: Continue this run where it was interrupted; of the other options only --device goes with it.
         profile: Train for 30 steps only, print where a step's time goes, and make no run.
+        device: Where torch computes: auto (a CUDA GPU if there is one), cpu, cuda, cuda:1 or mps.
+        device_count: Devices to train on; only 1 so far.
         experiment: Every option of the recipe.
         as_json: Print the result as JSON.
     """
     from muybridge import api
 
     if profile:
-        _profile(clips, experiment, unused=run or resume, as_json=as_json)
+        _profile(clips, experiment, unused=run or name or resume, device=device, as_json=as_json)
         return
     if (clips is None) == (resume is None):
         raise UserError("train takes either CLIPS or --resume RUN; for example: muybridge train my_clips")
-    if resume is not None and (recipe or run is not None or experiment != Recipe()):
+    if resume is not None and (recipe or run is not None or name is not None or experiment != Recipe()):
         raise UserError(f"--resume {resume} continues with the run's own recipe; leave the other options out")
     try:
         if resume is not None:
-            result = api.resume(resume)
+            result = api.resume(resume, device=device, device_count=device_count)
         else:
             assert clips is not None
-            result = api.train(clips, experiment, run=run)
+            result = api.train(clips, experiment, run=run, name=name, device=device, device_count=device_count)
     except Interrupted as interrupted:
         _say(
             "\nstopped; everything up to the last finished epoch is saved. Continue with:\n"
@@ -150,6 +158,7 @@ def evaluate(
     flip: Annotated[bool, Parameter(negative="")] = False,
     out: Path | None = None,
     engine: str = "torch",
+    device: str = "auto",
     data: Annotated[DataConfig, Parameter(name="*")] = DataConfig(),  # noqa: B008 - a frozen value
     as_json: Annotated[Json, Parameter("--json")] = False,
 ) -> None:
@@ -163,13 +172,14 @@ def evaluate(
         flip: Combine with the mirror image of each, too.
         out: Folder for the result files; default: evaluations/ in the run.
         engine: torch, the model itself; or an export as in predict: onnx, openvino, openvino-int8, auto, ....
+        device: Where torch computes: auto (a CUDA GPU if there is one), cpu, cuda, cuda:1 or mps.
         data: Which of the other clips.
         as_json: Print the result as JSON.
     """
     from muybridge import api
 
     chosen = api.Views(times=views, crops=crops, flip=flip)
-    evaluation = api.evaluate(run, clips, views=chosen, out=out, data=data, engine=engine)
+    evaluation = api.evaluate(run, clips, views=chosen, out=out, data=data, engine=engine, device=device)
     _print(evaluation.to_dict() if as_json else "\n".join(evaluation.details()))
 
 
@@ -184,6 +194,7 @@ def predict(
     crops: Crops = 1,
     flip: Annotated[bool, Parameter(negative="")] = False,
     engine: str = "auto",
+    device: str = "auto",
     as_json: Annotated[Json, Parameter("--json")] = False,
 ) -> None:
     """Name the action in video files.
@@ -197,6 +208,7 @@ def predict(
         flip: Combine with the mirror image of each, too.
         engine: What computes. auto: the fastest export that is installed and passed its check, else torch; torch:
             the model itself; onnx or openvino: the fastest export for it; openvino-int8 and the like: that one.
+        device: Where torch computes: auto (a CUDA GPU if there is one), cpu, cuda, cuda:1 or mps.
         as_json: Print the result as JSON.
     """
     from muybridge import api
@@ -205,7 +217,7 @@ def predict(
         raise UserError(f"--top is {top}; give 1 or more")
     chosen = api.Views(times=views, crops=crops, flip=flip)
     found = []
-    for prediction in api.predict(model, videos, views=chosen, engine=engine):
+    for prediction in api.predict(model, videos, views=chosen, engine=engine, device=device):
         if prediction.error is not None:
             _say(f"skipped {prediction.path}: {prediction.error}")
         elif not as_json:
@@ -326,6 +338,7 @@ def sweep(
     trials: int | None = None,
     folder: Path | None = None,
     prune: bool = True,
+    device: str = "auto",
     experiment: Annotated[Recipe, Parameter(name="*")] = Recipe(),  # noqa: B008 - a frozen value
     as_json: Annotated[Json, Parameter("--json")] = False,
 ) -> None:
@@ -344,13 +357,14 @@ def sweep(
         trials: How many trainings in all; default: every combination of values, or 20 where there is a range.
         folder: The sweep's folder, made or continued; default: runs/sweeps/NAME-OPTIONS.
         prune: Stop trials early that fall behind the median of the others.
+        device: Where torch computes: auto (a CUDA GPU if there is one), cpu, cuda, cuda:1 or mps.
         experiment: Every option of the recipe; what is not varied.
         as_json: Print the result as JSON.
     """
     from muybridge import api
 
     try:
-        result = api.sweep(clips, experiment, over=over, trials=trials, folder=folder, prune=prune)
+        result = api.sweep(clips, experiment, over=over, trials=trials, folder=folder, prune=prune, device=device)
     except Interrupted as interrupted:
         _say(f"\nstopped; what is done stands in {interrupted}. Run the same command again to continue.")
         sys.exit(EXIT_INTERRUPTED)
@@ -365,6 +379,8 @@ def ensemble(
     rule: Literal["mean", "logits", "vote", "weighted"] = "mean",
     calibrate: Annotated[bool, Parameter(negative="")] = False,
     run: Path | None = None,
+    name: str | None = None,
+    device: str = "auto",
     as_json: Annotated[Json, Parameter("--json")] = False,
 ) -> None:
     """Combine finished runs into one model, and measure what it gains on each of them.
@@ -379,22 +395,24 @@ def ensemble(
         calibrate: Give each member a temperature, fitted on the validation clips, so that its scores are as sure as
             it is right.
         run: The run directory to make; default: runs/ensemble-1, -2, ....
+        name: Name of the run directory, in runs/; instead of --run.
+        device: Where torch computes: auto (a CUDA GPU if there is one), cpu, cuda, cuda:1 or mps.
         as_json: Print the result as JSON.
     """
     from muybridge import api
 
-    result = api.ensemble(runs, rule=rule, calibrate=calibrate, run=run)
+    result = api.ensemble(runs, rule=rule, calibrate=calibrate, run=run, name=name, device=device)
     _show(result, as_json=as_json)
 
 
-def _profile(clips: Path | None, experiment: Recipe, *, unused: Path | None, as_json: bool) -> None:
+def _profile(clips: Path | None, experiment: Recipe, *, unused: object, device: str, as_json: bool) -> None:
     from muybridge import api
 
     if clips is None or unused is not None:
         raise UserError(
             "--profile takes CLIPS, and makes or continues no run; for example: muybridge train my_clips --profile"
         )
-    result = api.profile(clips, experiment)
+    result = api.profile(clips, experiment, device=device)
     _show(result, as_json=as_json)
 
 

@@ -3,14 +3,25 @@
 import importlib.metadata
 import os
 import platform
+import re
 import sys
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from muybridge.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
+
+
+RUNS = Path("runs")
+"""Where runs go that are not told another place."""
+
+LONGEST_PART = 60
+"""Characters of a part of a name; the path of an adapter's model can be long."""
 
 
 @dataclass(frozen=True)
@@ -94,15 +105,17 @@ class RunFolder:
 
         Args:
             path: The directory, or None for ``runs/<name>-<n>`` with the first free number.
-            name: The recipe's name.
+            name: What the run is called without its number.
 
         Raises:
             UserError: If the directory already holds something.
         """
         if path is None:
-            path = free_path(Path("runs") / name)
+            path = free_path(RUNS / name)
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise UserError(f"{path} is already there; name another with --run, or continue it with --resume {path}")
+            raise UserError(
+                f"{path} is already there; give the run another folder or name, or continue it with --resume {path}"
+            )
         path.mkdir(parents=True, exist_ok=True)
         return cls(path)
 
@@ -131,13 +144,45 @@ class RunFolder:
         return run
 
 
+def name_of(*parts: str) -> str:
+    """What a run is called without its number: its parts, each left out where those before it say the same.
+
+    A part may be the name of an adapter's encoder, with a colon and slashes; those become hyphens.
+
+    Example:
+        >>> name_of("default", "timm:resnet18", "bilstm"), name_of("report-alexnet", "alexnet", "bilstm")
+        ('default-timm-resnet18-bilstm', 'report-alexnet-bilstm')
+    """
+    name = ""
+    for part in parts:
+        safe = re.sub(r"[^\w.]+", "-", part).strip("-.")[-LONGEST_PART:].lstrip("-.")
+        if safe and f"-{safe}-".lower() not in f"-{name}-".lower():
+            name += f"-{safe}" if name else safe
+    return name or "run"
+
+
+def chosen_folder(run: str | Path | None, name: str | None) -> Path | None:
+    """The run directory that a user names by its path or by its name; None where neither is given.
+
+    Raises:
+        UserError: If both are given, or the name is not that of a folder.
+    """
+    if name is None:
+        return Path(run) if run else None
+    if run:
+        raise UserError(f"run {run} and name {name} both say where the run goes; give one of them")
+    if not name.strip(" .") or name.startswith("-") or not name.isprintable() or set(name) & set('/\\:*?"<>|'):
+        raise UserError(f'{name!r} is no name for a run: give one without / \\ : * ? " < > |, such as first-try')
+    return RUNS / name
+
+
 def free_path(path: Path) -> Path:
     """``path`` with ``-1``, or the first number at which nothing stands yet."""
     return next(free for n in count(1) if not (free := path.with_name(f"{path.name}-{n}")).exists())
 
 
-def describe_environment(*, clips: Path) -> dict[str, Any]:
-    """Versions, machine, command and where the clips lie, for environment.json."""
+def describe_environment(*, clips: Path, device: "torch.device") -> dict[str, Any]:
+    """Versions, machine, command, device and where the clips lie, for environment.json."""
     import torch
 
     packages = ("muybridge", "torch", "lightning", "torchmetrics", "av", "opencv-python-headless", "numpy")
@@ -150,6 +195,7 @@ def describe_environment(*, clips: Path) -> dict[str, Any]:
         "processor": torch.backends.cpu.get_cpu_capability(),
         "cores": os.cpu_count(),
         "torch_threads": torch.get_num_threads(),
-        "cuda_device": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "device": str(device),
+        "cuda_device": torch.cuda.get_device_name(device) if device.type == "cuda" else None,
         "packages": {name: importlib.metadata.version(name) for name in packages},
     }

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from rich.console import Console
 
 from muybridge.console import progress_on, say
@@ -57,13 +58,14 @@ def fit_experiment(experiment: Experiment, *, stop_early: StopEarly | None = Non
 
     if encodes_once(net, recipe.cache) and experiment.resumes and folder.last_checkpoint.exists():
         load_weights(net, folder.last_checkpoint)  # the frozen part is needed now, before the rest is taken up
-    examples = encoded(datasets, net, recipe, variants=recipe.cache.variants, console=console)
+    examples = encoded(datasets, net, recipe, variants=recipe.cache.variants, device=experiment.device, console=console)
     rows = fit(
         net,
         recipe.training,
         train=examples["train"],
         validation=examples["validation"],
         run=folder,
+        device=experiment.device,
         console=console,
         on_epoch=after_epoch,
         resume=experiment.resumes,
@@ -77,6 +79,7 @@ def fit_experiment(experiment: Experiment, *, stop_early: StopEarly | None = Non
         windows=recipe.sampler.windows,
         combine=recipe.sampler.combine,
         no_flip_classes=recipe.augment.no_flip_classes,
+        device=experiment.device,
     )
     recognizer.save(folder.model)
     return Fitted(recognizer, rows)
@@ -127,7 +130,13 @@ def decode_once(cache: FrameCache, clips: Sequence[Clip], *, console: Console) -
 
 
 def encoded(
-    datasets: Mapping[Part, ClipDataset], net: RecognizerNet, recipe: Recipe, *, variants: int, console: Console
+    datasets: Mapping[Part, ClipDataset],
+    net: RecognizerNet,
+    recipe: Recipe,
+    *,
+    variants: int,
+    device: torch.device,
+    console: Console,
 ) -> Mapping[Part, ClipDataset | ActivationDataset]:
     """The clips as what the frozen part of the network makes of them, computed now where it is not kept yet.
 
@@ -135,7 +144,7 @@ def encoded(
     """
     if not encodes_once(net, recipe.cache):
         return datasets
-    frozen = FrozenPart(net, bf16=encodes_in_bf16(recipe.training))
+    frozen = FrozenPart(net, bf16=encodes_in_bf16(recipe.training, device), device=device)
     kept = {
         part: ActivationDataset(clips, frozen, identity=frozen.identity, variants=variants)
         for part, clips in datasets.items()

@@ -23,7 +23,7 @@ from muybridge.inference.views import Views
 from muybridge.models.network import RecognizerNet
 from muybridge.models.saving import load_recognizer, save_recognizer
 from muybridge.pipeline.augmentation import is_sided
-from muybridge.system import keep_freed_memory
+from muybridge.system import keep_freed_memory, resolve_device
 from muybridge.video.decoding import read_sampled
 from muybridge.video.sampling import Sampler, sampler_from_dict
 
@@ -49,7 +49,7 @@ class Recognizer(Model):
         windows: ``"all"`` if a prediction combines all windows of a clip (a `SlidingSampler`'s), else ``"one"``.
         combine: How the scores of several windows or views become one.
         no_flip_classes: Classes whose clips must not be mirrored, beside those with left or right in their name.
-        device: Where it computes; default: a GPU if there is one.
+        device: Where it computes: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``; see ``system.resolve_device``.
     """
 
     def __init__(
@@ -62,10 +62,10 @@ class Recognizer(Model):
         windows: Windows = "one",
         combine: Combine = "mean",
         no_flip_classes: Sequence[str] = (),
-        device: str | None = None,
+        device: str | torch.device = "auto",
     ) -> None:
         keep_freed_memory()
-        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.device = resolve_device(device)
         self.net = net
         # Replaced by ``use``; the network stays, as what is saved.
         self.engine: Engine = TorchEngine(net, device=self.device)
@@ -77,11 +77,11 @@ class Recognizer(Model):
         self.sided_classes = tuple(name for name in self.classes if is_sided(name) or name in no_flip_classes)
 
     @classmethod
-    def load(cls, folder: Path, *, device: str | None = None) -> "Recognizer":
+    def load(cls, folder: Path, *, device: str | torch.device = "auto") -> "Recognizer":
         """Load a run, or the model folder inside one.
 
         Raises:
-            UserError: If there is no whole model there.
+            UserError: If there is no whole model there, or no such device.
         """
         if (folder / "model").is_dir():
             folder = folder / "model"

@@ -79,7 +79,9 @@ def recipe_config(values: Mapping[str, Any], source: str) -> cyclopts.config.Dic
         UserError: For a key that no recipe has.
     """
     _check_keys(values, Recipe(), source)
-    return cyclopts.config.Dict(dict(values), source=source, use_commands_as_keys=False)
+    # A flag --name is the run's name; the recipe's own has another flag.
+    flagged = {"recipe-name" if key == "name" else key: value for key, value in values.items()}
+    return cyclopts.config.Dict(flagged, source=source, use_commands_as_keys=False)
 
 
 def parse_recipe(values: Mapping[str, Any], *, source: str, flags: Sequence[str] = ()) -> Recipe:

@@ -39,6 +39,7 @@ def fit(
     train: ClipDataset | ActivationDataset,
     validation: ClipDataset | ActivationDataset,
     run: RunFolder,
+    device: torch.device,
     console: Console,
     on_epoch: Callable[[list[Row]], bool],
     resume: bool = False,
@@ -51,6 +52,7 @@ def fit(
         train: Training clips.
         validation: Validation clips; they choose the best epoch.
         run: Where checkpoints go.
+        device: Where it computes.
         console: Where progress is printed.
         on_epoch: Called with all rows of figures after every epoch; True ends the training there.
         resume: Continue from the run's last checkpoint, if it has one.
@@ -65,8 +67,8 @@ def fit(
     quiet_lightning()
     keep_freed_memory()
     L.seed_everything(config.seed, verbose=False)
-    cuda = torch.cuda.is_available()
-    train_loader = training_loader(train, config)
+    cuda = device.type == "cuda"
+    train_loader = training_loader(train, config, device)
     # Validation needs no augmentation, so reading it costs next to nothing: no processes of its own.
     validation_loader = make_loader(
         validation, batch_size=config.clips_per_batch, shuffle=False, seed=config.seed, workers=0, pin_memory=cuda
@@ -96,11 +98,10 @@ def fit(
         callbacks.append(MovingAverage(config.ema))
     trainer = L.Trainer(
         max_epochs=config.epochs,
-        devices="auto" if cuda else 1,
         callbacks=callbacks,
         plugins=[AtomicCheckpointIO()],
         num_sanity_val_steps=0,
-        **trainer_options(config),
+        **trainer_options(config, device),
     )
     start = run.last_checkpoint if resume and run.last_checkpoint.exists() else None
     try:
@@ -117,10 +118,10 @@ def fit(
 
 
 def training_loader(
-    data: ClipDataset | ActivationDataset, config: TrainingConfig
+    data: ClipDataset | ActivationDataset, config: TrainingConfig, device: torch.device
 ) -> "DataLoader[Batch | ActivationBatch]":
     """The loader of training clips; where a GPU augments, the clips are told to leave it that."""
-    cuda = torch.cuda.is_available()
+    cuda = device.type == "cuda"
     # Activations are read in no time; and whoever reads them may have to compute one, which a fork cannot do.
     workers = 0 if isinstance(data, ActivationDataset) else worker_count(config.workers)
     if isinstance(data, ClipDataset) and data.augment is not None:
@@ -130,15 +131,15 @@ def training_loader(
     )
 
 
-def trainer_options(config: TrainingConfig) -> dict[str, Any]:
+def trainer_options(config: TrainingConfig, device: torch.device) -> dict[str, Any]:
     """Settings of Lightning's trainer that a training and its profile share."""
-    cuda = torch.cuda.is_available()
     return {
-        "accelerator": "gpu" if cuda else "cpu",
-        "precision": "bf16-mixed" if uses_bf16(config) else "32-true",
+        "accelerator": device.type,
+        "devices": [device.index or 0] if device.type == "cuda" else 1,
+        "precision": "bf16-mixed" if uses_bf16(config, device) else "32-true",
         "accumulate_grad_batches": config.accumulate,
         "use_distributed_sampler": False,
-        "deterministic": "warn" if cuda else True,
+        "deterministic": True if device.type == "cpu" else "warn",
         "logger": False,
         "enable_progress_bar": False,
         "enable_model_summary": False,
@@ -156,17 +157,17 @@ def worker_count(workers: int) -> int:
     return min(8, max(0, available_cores() - 1)) if workers < 0 else workers
 
 
-def uses_bf16(config: TrainingConfig) -> bool:
+def uses_bf16(config: TrainingConfig, device: torch.device) -> bool:
     """Whether a training computes in bfloat16; ``auto`` is yes only on a GPU that does."""
     if config.precision != "auto":
         return config.precision == "bf16"
-    return torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
+    return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
 
 
-def encodes_in_bf16(config: TrainingConfig) -> bool:
+def encodes_in_bf16(config: TrainingConfig, device: torch.device) -> bool:
     """The same for a frozen encoder whose output is kept, in 16 bits anyway; ``auto`` is yes wherever hardware does."""
-    if config.precision != "auto" or torch.cuda.is_available():
-        return uses_bf16(config)
+    if config.precision != "auto" or device.type != "cpu":
+        return uses_bf16(config, device)
     return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
 
 

@@ -229,6 +229,7 @@ def profile_steps(
     config: TrainingConfig,
     data: ClipDataset | ActivationDataset,
     *,
+    device: torch.device,
     steps: int = 30,
     warmup: int = 5,
 ) -> StepProfile:
@@ -238,24 +239,24 @@ def profile_steps(
         net: The network.
         config: Options of training, resolved.
         data: Training clips.
+        device: Where it computes.
         steps: Steps to measure.
         warmup: Steps before them.
     """
     quiet_lightning()
     keep_freed_memory()
-    cuda = torch.cuda.is_available()
+    cuda = device.type == "cuda"
     L.seed_everything(config.seed, verbose=False)
-    loader = training_loader(data, config)
+    loader = training_loader(data, config, device)
     clock = PhaseClock(synchronise=torch.cuda.synchronize if cuda else lambda: None)
     laps = _Laps(clock)
     module = TimedModule(net, config, class_counts=[1] * net.class_count, batches_per_epoch=len(loader), clock=clock)
     trainer = L.Trainer(
         max_steps=-(-(warmup + steps) // config.accumulate),
         max_epochs=-1,
-        devices=1,
         callbacks=[laps],
         enable_checkpointing=False,
-        **trainer_options(config),
+        **trainer_options(config, device),
     )
     try:
         trainer.fit(module, TimedLoader(loader, clock))
@@ -272,8 +273,7 @@ def profile_steps(
     else:
         kept, clips = None, data
     frame_count, size_px = clips[0, 0].frames_THWC.shape[:2]
-    bf16 = uses_bf16(config)
-    device = "cuda" if cuda else "cpu"
+    bf16 = uses_bf16(config, device)
     return StepProfile(
         steps=len(rows),
         batch_size=full,
@@ -284,24 +284,25 @@ def profile_steps(
         flops_per_clip=2 * count_training_macs(net, frame_count=frame_count, size_px=size_px, kept=kept),
         peak_flops=measure_peak(device=device, dtype=torch.bfloat16 if bf16 else torch.float32),
         setting=(
-            f"{torch.cuda.get_device_name() if cuda else f'CPU, {torch.get_num_threads()} threads'}, "
+            f"{torch.cuda.get_device_name(device) if cuda else f'CPU, {torch.get_num_threads()} threads'}, "
             f"{loader.num_workers} loader processes, {'bf16' if bf16 else '32-bit'}"
         ),
     )
 
 
-def measure_peak(*, device: str, dtype: torch.dtype, seconds: float = 1.0) -> float:
+def measure_peak(*, device: str | torch.device, dtype: torch.dtype, seconds: float = 1.0) -> float:
     """Operations per second of a large matrix product: the best of those that fit into ``seconds``."""
-    size = 8192 if device == "cuda" else 1024
+    cuda = torch.device(device).type == "cuda"
+    size = 8192 if cuda else 1024
     left, right = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
     best = float("inf")
     end = time.perf_counter() + seconds
     while best == float("inf") or time.perf_counter() < end:
-        if device == "cuda":
-            torch.cuda.synchronize()
+        if cuda:
+            torch.cuda.synchronize(device)
         started = time.perf_counter()
         left @ right
-        if device == "cuda":
-            torch.cuda.synchronize()
+        if cuda:
+            torch.cuda.synchronize(device)
         best = min(best, time.perf_counter() - started)
     return 2 * size**3 / best

@@ -30,6 +30,7 @@ def evaluate(
     views: Views = AS_TRAINED,
     out: str | Path | None = None,
     engine: str = "torch",
+    device: str = "auto",
     console: Console = STDERR,
 ) -> Evaluation:
     """Measure a model on its own test part, or on other labelled clips.
@@ -43,6 +44,7 @@ def evaluate(
             folder ``evaluations/<clips>``, with ``-views<n>`` and the like if views were asked for, and with the
             engine if one was.
         engine: What computes: see ``muybridge.load``; by default the model in torch.
+        device: Where torch computes: auto, cpu, cuda, cuda:1 or mps.
         console: Where progress is printed.
 
     Returns:
@@ -53,7 +55,7 @@ def evaluate(
     """
     run = Path(run)
     used: list[str] = []
-    model = load(run, engine=engine, announce=used.append)
+    model = load(run, device=device, engine=engine, announce=used.append)
     notes: list[str] = []
     if clips is None:
         folder = RunFolder.existing(run)

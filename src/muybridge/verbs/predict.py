@@ -20,6 +20,7 @@ def predict(
     *,
     views: Views = AS_TRAINED,
     engine: str = "auto",
+    device: str = "auto",
     console: Console = STDERR,
 ) -> Iterator[Prediction]:
     """Name the action in videos, one prediction each, as they are done.
@@ -29,6 +30,7 @@ def predict(
         videos: Files, folders or glob patterns (``clips/*.avi``).
         views: Which views of each clip to combine; default: as the model was trained to be used.
         engine: What computes: see ``muybridge.load``.
+        device: Where torch computes: auto, cpu, cuda, cuda:1 or mps.
         console: Where the choice of the engine is printed.
 
     Yields:
@@ -38,7 +40,7 @@ def predict(
         UserError: If there is no model, or one of ``videos`` names nothing.
     """
     paths = find_videos(videos)
-    recognizer = load(model, engine=engine, announce=lambda why: say(console, why))
+    recognizer = load(model, device=device, engine=engine, announce=lambda why: say(console, why))
     return recognizer.predict_files(paths, views=views)
 
 

@@ -26,10 +26,13 @@ from muybridge.files import read_json, write_json, write_rows
 from muybridge.recipes.recipe import Recipe
 from muybridge.recipes.store import save_recipe
 from muybridge.runs import RunFolder
+from muybridge.system import resolve_device
 from muybridge.verbs.sweep.results import BEST_RECIPE, PICTURE, SweepResult, SweepTrial, best_of, has_diverged
 from muybridge.verbs.sweep.space import Space, describe, flatten, label, parse_space
 
 if TYPE_CHECKING:
+    import torch
+
     from muybridge.verbs.sweep.study import Study
 
 DEFAULT_TRIALS = 20
@@ -43,6 +46,7 @@ def sweep(
     trials: int | None = None,
     folder: str | Path | None = None,
     prune: bool = True,
+    device: str = "auto",
     console: Console = STDERR,
 ) -> SweepResult:
     """Train a recipe with some of its options varied, and say which values do best on the validation part.
@@ -56,6 +60,7 @@ def sweep(
         trials: How many trainings in all; default: every combination, or 20 where there is a range.
         folder: The sweep's folder; default: ``runs/sweeps/<recipe>-<options>``.
         prune: Whether trials that fall behind are stopped early.
+        device: Where trials compute: auto, cpu, cuda, cuda:1 or mps.
         console: Where progress is printed.
 
     Returns:
@@ -71,6 +76,7 @@ def sweep(
     from muybridge.verbs.sweep.picture import plot_sweep
     from muybridge.verbs.sweep.study import Study
 
+    computing = resolve_device(device)
     recipe = recipe or Recipe()
     space = parse_space(over, recipe)
     divided = divide(clips, recipe.data)
@@ -87,7 +93,7 @@ def sweep(
             divided.announce(console)
             _write(_trials(study), space, path)  # a kill may have come before it
             while len(study.records) < total:
-                _run_next(study, space, divided, path, total=total, console=console)
+                _run_next(study, space, divided, path, total=total, device=computing, console=console)
                 _write(_trials(study), space, path)
                 gc.collect()  # Lightning's objects refer to each other, and each trial's would stay for a while
     except Timeout:
@@ -166,7 +172,16 @@ def _open(path: Path, space: Space, split: Split) -> None:
     raise UserError(f"{path} was begun {what}; continue it with the same, or name another folder")
 
 
-def _run_next(study: "Study", space: Space, divided: DividedClips, path: Path, *, total: int, console: Console) -> None:
+def _run_next(
+    study: "Study",
+    space: Space,
+    divided: DividedClips,
+    path: Path,
+    *,
+    total: int,
+    device: "torch.device",
+    console: Console,
+) -> None:
     """Run the next trial to its end, and tell the study.
 
     Raises:
@@ -185,11 +200,11 @@ def _run_next(study: "Study", space: Space, divided: DividedClips, path: Path, *
     try:
         chosen = space.recipe(trial.values)
         if run.last_checkpoint.is_file():
-            experiment = reopen(run.path)
+            experiment = reopen(run.path, device=device)
         else:
             if run.path.exists():  # interrupted before its first epoch was over
                 shutil.rmtree(run.path)
-            experiment = prepare(divided, chosen, run=run.path, console=console)
+            experiment = prepare(divided, chosen, run=run.path, device=device, console=console)
         with resumable(run):
             rows = fit_experiment(experiment, stop_early=falls_behind, console=console).rows
     except UserError as error:

@@ -10,6 +10,7 @@ from muybridge.experiment.fit import decode_once, encoded, frame_cache
 from muybridge.experiment.prepare import checked, divide
 from muybridge.pipeline.loader import ClipDataset
 from muybridge.recipes.recipe import Recipe
+from muybridge.system import resolve_device
 from muybridge.training.profiling import StepProfile, profile_steps
 
 # Enough clips for some steps without repetition; more would only be decoded.
@@ -17,24 +18,31 @@ PROFILED_BATCHES = 12
 
 
 def profile(
-    clips: str | Path, recipe: Recipe | None = None, *, steps: int = 30, console: Console = STDERR
+    clips: str | Path,
+    recipe: Recipe | None = None,
+    *,
+    device: str = "auto",
+    steps: int = 30,
+    console: Console = STDERR,
 ) -> StepProfile:
     """Train for some steps and measure each part of them. No run is made.
 
     Args:
         clips: A folder with a sub-folder per class, a CSV, or an HMDB-51 or UCF101 folder.
         recipe: The experiment; default: the default recipe.
+        device: Where it computes: auto, cpu, cuda, cuda:1 or mps.
         steps: Steps to measure, after a few that warm up.
         console: Where progress is printed.
 
     Raises:
-        UserError: For clips or options that make no sense.
+        UserError: For clips, options or a device that make no sense.
     """
+    chosen_device = resolve_device(device)
     recipe = recipe or Recipe()
     divided = divide(clips, recipe.data)
     divided.announce(console)
     split = divided.split
-    recipe, net = checked(split, recipe, console=console)
+    recipe, net = checked(split, recipe, device=chosen_device, console=console)
     cache = frame_cache(recipe)
     train = split.clips_of("train")
     chosen = train[:: max(1, len(train) // (PROFILED_BATCHES * recipe.training.clips_per_batch))]
@@ -43,5 +51,5 @@ def profile(
     if not some:
         raise UserError("no training clip decodes; run muybridge check to see why")
     data = ClipDataset(cache, some, classes=split.classes, augment=recipe.augment, seed=recipe.training.seed)
-    examples = encoded({"train": data}, net, recipe, variants=1, console=console)["train"]
-    return profile_steps(net, recipe.training, examples, steps=steps)
+    examples = encoded({"train": data}, net, recipe, variants=1, device=chosen_device, console=console)["train"]
+    return profile_steps(net, recipe.training, examples, device=chosen_device, steps=steps)
