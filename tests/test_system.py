@@ -1,9 +1,9 @@
 import pytest
 import torch
-from tests.helpers.commands import run
 
 from muybridge import UserError, api
 from muybridge.system import check_device_count, resolve_device
+from tests.helpers.commands import run
 
 
 def test_auto_is_a_gpu_where_there_is_one_else_the_processor():

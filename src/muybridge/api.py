@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from muybridge.recipes.store import read_values as read_values
     from muybridge.recipes.store import recipe_config as recipe_config
     from muybridge.reporting.job import report
+    from muybridge.verbs.cache import CacheContents, CachedDataset, ClearedCache, cache_contents, clear_cache
     from muybridge.verbs.check import CheckResult, check
     from muybridge.verbs.demo.job import DemoResult, demo
     from muybridge.verbs.ensemble.job import ensemble
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from muybridge.verbs.evaluate import evaluate
     from muybridge.verbs.export.job import ExportResult, export
     from muybridge.verbs.get.job import GetResult, get
+    from muybridge.verbs.list_runs import RunAccuracy, RunList, RunSummary, list_runs
     from muybridge.verbs.predict import predict
     from muybridge.verbs.sweep.job import sweep
     from muybridge.verbs.sweep.results import SweepResult
@@ -45,6 +47,15 @@ _HOMES = {
     "read_values": "muybridge.recipes.store",
     "recipe_config": "muybridge.recipes.store",
     # For everybody.
+    "cache_contents": "muybridge.verbs.cache",
+    "CacheContents": "muybridge.verbs.cache",
+    "CachedDataset": "muybridge.verbs.cache",
+    "clear_cache": "muybridge.verbs.cache",
+    "ClearedCache": "muybridge.verbs.cache",
+    "list_runs": "muybridge.verbs.list_runs",
+    "RunAccuracy": "muybridge.verbs.list_runs",
+    "RunList": "muybridge.verbs.list_runs",
+    "RunSummary": "muybridge.verbs.list_runs",
     "check": "muybridge.verbs.check",
     "CheckResult": "muybridge.verbs.check",
     "DataConfig": "muybridge.recipes.data",
@@ -77,7 +88,10 @@ _HOMES = {
     "Views": "muybridge.inference.views",
 }
 __all__ = [
+    "CacheContents",
+    "CachedDataset",
     "CheckResult",
+    "ClearedCache",
     "DataConfig",
     "DemoResult",
     "Ensemble",
@@ -89,17 +103,23 @@ __all__ = [
     "Prediction",
     "Recipe",
     "Recognizer",
+    "RunAccuracy",
+    "RunList",
+    "RunSummary",
     "SweepResult",
     "TrainResult",
     "UserError",
     "VideoError",
     "Views",
+    "cache_contents",
     "check",
+    "clear_cache",
     "demo",
     "ensemble",
     "evaluate",
     "export",
     "get",
+    "list_runs",
     "load",
     "load_recipe",
     "predict",

@@ -5,6 +5,7 @@ answers at once. Results go to standard output (with ``--json`` as JSON), everyt
 """
 
 import json
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -70,7 +71,10 @@ def demo(
     """
     from muybridge import api
 
-    _show(api.demo(folder, seed=seed, device=device), as_json=as_json)
+    result = api.demo(folder, seed=seed, device=device)
+    _show(result, as_json=as_json)
+    if not as_json:
+        _next(["predict", result.runs["grouped"], result.prediction.path], ["train", "CLIPS"])
 
 
 @app.command
@@ -92,6 +96,8 @@ def check(
     from muybridge import api
 
     _show(api.check(clips, out=out, workers=None if workers < 0 else workers), as_json=as_json)
+    if not as_json:
+        _next(["train", clips])
 
 
 @app.command
@@ -105,6 +111,7 @@ def train(
     profile: Annotated[bool, Parameter(negative="")] = False,
     device: str = "auto",
     device_count: int = 1,
+    logger: Literal["csv", "tensorboard", "wandb", "mlflow"] = "csv",
     experiment: Annotated[Recipe, Parameter(name="*")] = Recipe(),  # noqa: B008 - a frozen value
     as_json: Annotated[Json, Parameter("--json")] = False,
 ) -> None:
@@ -121,6 +128,7 @@ def train(
         profile: Train for 30 steps only, print where a step's time goes, and make no run.
         device: Where torch computes: auto (a CUDA GPU if there is one), cpu, cuda, cuda:1 or mps.
         device_count: Devices to train on; only 1 so far.
+        logger: Who gets the figures of every epoch besides metrics.csv. All but csv are extras to install.
         experiment: Every option of the recipe.
         as_json: Print the result as JSON.
     """
@@ -135,17 +143,20 @@ def train(
         raise UserError(f"--resume {resume} continues with the run's own recipe; leave the other options out")
     try:
         if resume is not None:
-            result = api.resume(resume, device=device, device_count=device_count)
+            result = api.resume(resume, device=device, device_count=device_count, logger=logger)
         else:
             assert clips is not None
-            result = api.train(clips, experiment, run=run, name=name, device=device, device_count=device_count)
+            result = api.train(
+                clips, experiment, run=run, name=name, device=device, device_count=device_count, logger=logger
+            )
     except Interrupted as interrupted:
-        _say(
-            "\nstopped; everything up to the last finished epoch is saved. Continue with:\n"
-            f"  muybridge train --resume {interrupted}",
-        )
+        _say(f"\nstopped. {interrupted.kept}".rstrip())
+        folder = interrupted.folder
+        _next(*([["predict", folder, "VIDEO"]] if interrupted.model else []), ["train", "--resume", folder])
         sys.exit(EXIT_INTERRUPTED)
     _show(result, as_json=as_json)
+    if not as_json:
+        _next(["predict", result.run, "VIDEO"], ["report", result.run, "OTHER_RUN"])
 
 
 @app.command
@@ -181,6 +192,8 @@ def evaluate(
     chosen = api.Views(times=views, crops=crops, flip=flip)
     evaluation = api.evaluate(run, clips, views=chosen, out=out, data=data, engine=engine, device=device)
     _print(evaluation.to_dict() if as_json else "\n".join(evaluation.details()))
+    if not as_json:
+        _next(["predict", run, "VIDEO"])
 
 
 @app.command
@@ -227,6 +240,8 @@ def predict(
         _print([prediction.to_dict(top) for prediction in found])
     if all(prediction.error is not None for prediction in found):
         raise UserError(f"none of {len(found)} files could be decoded")
+    if not as_json:
+        _next(["evaluate", model, "CLIPS"])
 
 
 @app.command
@@ -263,6 +278,8 @@ def export(
 
     result = api.export(run, to=to, precision=precision, force=force, out=out, clips=clips, data=data)
     _show(result, as_json=as_json)
+    if not as_json and out is None:
+        _next(["predict", run, "VIDEO", "--engine", f"{to}-{precision}"])
 
 
 @app.command
@@ -305,6 +322,8 @@ def get(
     )
     _show(result, as_json=as_json)
     result.require_complete()
+    if not as_json:
+        _next(["train", result.folder, "--data.protocol", "official-1"])
 
 
 @app.command
@@ -327,6 +346,8 @@ def report(
 
     file = api.report(runs, out=out)
     _print({"report": str(file), "runs": [str(run) for run in runs]} if as_json else f"report: {file}")
+    if not as_json:
+        _say(f"next: open {file.absolute().as_uri()} in a browser")
 
 
 @app.command
@@ -366,9 +387,11 @@ def sweep(
     try:
         result = api.sweep(clips, experiment, over=over, trials=trials, folder=folder, prune=prune, device=device)
     except Interrupted as interrupted:
-        _say(f"\nstopped; what is done stands in {interrupted}. Run the same command again to continue.")
+        _say(f"\nstopped; what is done is in {interrupted.folder}. Run the same command again to continue.")
         sys.exit(EXIT_INTERRUPTED)
     _show(result, as_json=as_json)
+    if not as_json:
+        _next(["train", clips, "--recipe", result.folder / "best.yaml"])
 
 
 @app.command
@@ -403,6 +426,8 @@ def ensemble(
 
     result = api.ensemble(runs, rule=rule, calibrate=calibrate, run=run, name=name, device=device)
     _show(result, as_json=as_json)
+    if not as_json:
+        _next(["predict", result.run, "VIDEO"], ["report", result.run, runs[0]])
 
 
 def _profile(clips: Path | None, experiment: Recipe, *, unused: object, device: str, as_json: bool) -> None:
@@ -421,6 +446,12 @@ def _say(text: str) -> None:
     STDERR.print(text, highlight=False, soft_wrap=True, markup=False)
 
 
+def _next(*commands: Sequence[object]) -> None:
+    """Print what to type next, where it does not get into the result."""
+    lines = [shlex.join(["muybridge", *map(str, command)]) for command in commands]
+    _say("next: " + "\n      ".join(lines))
+
+
 def _show(result: Any, *, as_json: bool) -> None:
     """Print the result of a verb."""
     _print(result.to_dict() if as_json else str(result))
@@ -430,6 +461,52 @@ def _print(result: Any) -> None:
     """Print a result: text as it is, anything else as JSON."""
     sys.stdout.write((result if isinstance(result, str) else json.dumps(result, indent=2)) + "\n")
     sys.stdout.flush()
+
+
+@app.command(name="runs")
+def list_runs(folder: Path = Path("runs"), *, as_json: Annotated[Json, Parameter("--json")] = False) -> None:
+    """List the trainings, ensembles and sweeps in a folder: data, recipe, protocol, accuracy, when, size.
+
+    Args:
+        folder: Where to look, its sub-folders included.
+        as_json: Print the result as JSON.
+    """
+    from muybridge import api
+
+    result = api.list_runs(folder)
+    _show(result, as_json=as_json)
+    measured = [run.path for run in result.runs if run.accuracy and run.kind != "sweep"]
+    if measured and not as_json:
+        _next(["report", *measured[-2:]])
+
+
+@app.command
+def cache(
+    dataset: str | None = None,
+    *,
+    clear: Annotated[bool, Parameter(negative="")] = False,
+    folder: Path | None = None,
+    as_json: Annotated[Json, Parameter("--json")] = False,
+) -> None:
+    """Say what the cache of decoded frames and features holds, per data set, or clear it.
+
+    Trainings make it again when they need it.
+
+        muybridge cache --clear my_clips
+
+    Args:
+        dataset: With --clear: only what is of this data set, by its folder, the folder's name, or unknown.
+        clear: Delete it, without a question.
+        folder: The cache folder; default: $MUYBRIDGE_CACHE, else ~/.cache/muybridge/frames.
+        as_json: Print the result as JSON.
+    """
+    from muybridge import api
+
+    if dataset is not None and not clear:
+        raise UserError(f"{dataset}: what is to happen with it? muybridge cache --clear {dataset} deletes it")
+    _show(api.clear_cache(dataset, folder=folder) if clear else api.cache_contents(folder=folder), as_json=as_json)
+    if not (clear or as_json):
+        _next(["cache", "--clear", "DATASET"])
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

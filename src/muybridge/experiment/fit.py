@@ -17,13 +17,15 @@ from muybridge.files import read_json, write_json, write_rows
 from muybridge.inference.recognizer import Recognizer
 from muybridge.models.network import RecognizerNet
 from muybridge.pipeline.activations import ActivationDataset
+from muybridge.pipeline.cache_records import record_entries
 from muybridge.pipeline.frame_cache import FrameCache
 from muybridge.pipeline.loader import ClipDataset
 from muybridge.recipes.recipe import Recipe
 from muybridge.system import available_cores
 from muybridge.text import counted
 from muybridge.training.encoding import FrozenPart, encodes_once
-from muybridge.training.fitting import encodes_in_bf16, fit, load_weights
+from muybridge.training.fitting import encodes_in_bf16, finished_epochs, fit, load_weights
+from muybridge.training.loggers import logging_to
 
 StopEarly = Callable[[list[dict[str, Any]]], bool]
 
@@ -59,30 +61,55 @@ def fit_experiment(experiment: Experiment, *, stop_early: StopEarly | None = Non
     if encodes_once(net, recipe.cache) and experiment.resumes and folder.last_checkpoint.exists():
         load_weights(net, folder.last_checkpoint)  # the frozen part is needed now, before the rest is taken up
     examples = encoded(datasets, net, recipe, variants=recipe.cache.variants, device=experiment.device, console=console)
-    rows = fit(
-        net,
-        recipe.training,
-        train=examples["train"],
-        validation=examples["validation"],
-        run=folder,
-        device=experiment.device,
-        console=console,
-        on_epoch=after_epoch,
-        resume=experiment.resumes,
-    )
+    with logging_to(experiment.logger, folder, recipe.to_dict()) as logger:
+        rows = fit(
+            net,
+            recipe.training,
+            train=examples["train"],
+            validation=examples["validation"],
+            run=folder,
+            device=experiment.device,
+            console=console,
+            on_epoch=after_epoch,
+            logger=logger,
+            resume=experiment.resumes,
+        )
     plot_curves(rows, folder.curves, monitor=recipe.training.monitor)
-    recognizer = Recognizer(
-        net,
+    recognizer = _recognizer(experiment)
+    recognizer.save(folder.model)
+    return Fitted(recognizer, rows)
+
+
+def keep_best(experiment: Experiment) -> str | None:
+    """Make a usable model of the best epoch so far of an interrupted training, marked as such.
+
+    Returns:
+        Which epochs it is the best of, in words; None if no epoch was finished.
+    """
+    folder = experiment.folder
+    if not (folder.best_checkpoint.is_file() and folder.last_checkpoint.is_file()):
+        return None
+    best, last = load_weights(experiment.net, folder.best_checkpoint), finished_epochs(folder.last_checkpoint)
+    epochs = experiment.recipe.training.epochs
+    unfinished = f"of an interrupted training: epoch {best}, the best of {last}; {epochs} were asked for"
+    _recognizer(experiment, unfinished=unfinished).save(folder.model)
+    return unfinished
+
+
+def _recognizer(experiment: Experiment, *, unfinished: str = "") -> Recognizer:
+    """The network of an experiment with all that it needs to read a video."""
+    recipe = experiment.recipe
+    return Recognizer(
+        experiment.net,
         classes=experiment.split.classes,
-        sampler=cache.sampler,
+        sampler=recipe.sampler.build(),
         size_px=recipe.size_px,
         windows=recipe.sampler.windows,
         combine=recipe.sampler.combine,
         no_flip_classes=recipe.augment.no_flip_classes,
+        unfinished=unfinished,
         device=experiment.device,
     )
-    recognizer.save(folder.model)
-    return Fitted(recognizer, rows)
 
 
 def frame_cache(recipe: Recipe) -> FrameCache:
@@ -118,11 +145,15 @@ def decode_once(cache: FrameCache, clips: Sequence[Clip], *, console: Console) -
     """Fill the cache; returns clip id to reason for the clips that do not decode, and prints them."""
     with progress_on(console) as progress:
         task = progress.add_task("decoding once", total=len(clips))
-        result = cache.build(
-            clips,
-            workers=available_cores(),
-            on_progress=lambda done, total: progress.update(task, completed=done),
-        )
+        try:
+            result = cache.build(
+                clips,
+                workers=available_cores(),
+                on_progress=lambda done, total: progress.update(task, completed=done),
+            )
+        finally:  # what is kept of an interrupted training has its record, too
+            if clips and cache.paths:
+                record_entries(cache.folder, clips[0].root, cache.paths)
     say(console, f"frames: {result.built} clips decoded, {result.reused} already in {cache.folder}")
     for clip, reason in result.failed.items():
         say(console, f"left out: {clip}: {reason}")
@@ -153,6 +184,7 @@ def encoded(
         task = progress.add_task("encoding once", total=None)
         computed = 0
         for part in kept.values():
+            record_entries(part.clips.cache.folder, part.clips.examples[0][0].root, part.paths)
             computed += part.build(lambda done, total: progress.update(task, completed=done, total=total))
     train = kept["train"]
     say(

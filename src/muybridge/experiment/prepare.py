@@ -25,6 +25,7 @@ from muybridge.recipes.store import load_recipe, save_recipe
 from muybridge.runs import RunFolder, describe_environment, name_of
 from muybridge.training.batch_size import largest_batch
 from muybridge.training.encoding import encodes_once
+from muybridge.training.loggers import LoggerName
 from muybridge.training.rates import check_stages
 
 LISTED_TWINS = 5
@@ -117,6 +118,7 @@ class Experiment:
         split: Its clips.
         net: The network with its first weights.
         device: Where it is trained.
+        logger: Who gets the figures of every epoch besides metrics.csv; csv: nobody.
         resumes: Whether it goes on from a checkpoint, where there is one.
     """
 
@@ -125,11 +127,18 @@ class Experiment:
     split: Split
     net: RecognizerNet
     device: torch.device
+    logger: LoggerName = "csv"
     resumes: bool = False
 
 
 def prepare(
-    divided: DividedClips, recipe: Recipe, *, run: Path | None, device: torch.device, console: Console
+    divided: DividedClips,
+    recipe: Recipe,
+    *,
+    run: Path | None,
+    device: torch.device,
+    logger: LoggerName = "csv",
+    console: Console,
 ) -> Experiment:
     """Check a recipe against the clips, build its network and make the run directory.
 
@@ -138,6 +147,7 @@ def prepare(
         recipe: The experiment; its ``data`` section says how they were divided.
         run: The run directory to make; default: ``runs/<recipe>-<encoder>-<head>-<n>``.
         device: Where it is trained.
+        logger: Who gets the figures of every epoch besides metrics.csv.
         console: Where progress is printed.
 
     Raises:
@@ -149,10 +159,10 @@ def prepare(
     divided.split.save(folder.split)
     write_json(folder.environment, describe_environment(clips=divided.path, device=device))
     write_json(folder.leak, divided.leak)
-    return Experiment(folder, recipe, divided.split, net, device)
+    return Experiment(folder, recipe, divided.split, net, device, logger)
 
 
-def reopen(run: Path, *, device: torch.device) -> Experiment:
+def reopen(run: Path, *, device: torch.device, logger: LoggerName = "csv") -> Experiment:
     """Take up the run directory of a training that was interrupted; it may go on on another device.
 
     Raises:
@@ -162,7 +172,7 @@ def reopen(run: Path, *, device: torch.device) -> Experiment:
     recipe, split = load_recipe(str(folder.recipe)), Split.load(folder.split)
     # The checkpoint replaces every weight, so the pretrained ones are needed only where there is none yet.
     net = new_net(recipe, split, device=device, weights="none" if folder.last_checkpoint.exists() else None)
-    return Experiment(folder, recipe, split, net, device, resumes=True)
+    return Experiment(folder, recipe, split, net, device, logger, resumes=True)
 
 
 def checked(split: Split, recipe: Recipe, *, device: torch.device, console: Console) -> tuple[Recipe, RecognizerNet]:

@@ -59,6 +59,8 @@ def load(
         recognizer.use(load_export(choice.export, config=net.config, class_count=net.class_count))
     if announce is not None:
         announce(choice.why)
+        if recognizer.unfinished:
+            announce(f"note: {path} is {recognizer.unfinished}")
     return recognizer
 
 

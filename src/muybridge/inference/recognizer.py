@@ -49,6 +49,7 @@ class Recognizer(Model):
         windows: ``"all"`` if a prediction combines all windows of a clip (a `SlidingSampler`'s), else ``"one"``.
         combine: How the scores of several windows or views become one.
         no_flip_classes: Classes whose clips must not be mirrored, beside those with left or right in their name.
+        unfinished: Of which epochs it is the best, if its training was interrupted.
         device: Where it computes: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``; see ``system.resolve_device``.
     """
 
@@ -62,6 +63,7 @@ class Recognizer(Model):
         windows: Windows = "one",
         combine: Combine = "mean",
         no_flip_classes: Sequence[str] = (),
+        unfinished: str = "",
         device: str | torch.device = "auto",
     ) -> None:
         keep_freed_memory()
@@ -74,6 +76,7 @@ class Recognizer(Model):
         self.size_px = size_px
         self.windows = windows
         self.combine = combine
+        self.unfinished = unfinished
         self.sided_classes = tuple(name for name in self.classes if is_sided(name) or name in no_flip_classes)
 
     @classmethod
@@ -96,12 +99,19 @@ class Recognizer(Model):
             windows=preprocessing.get("windows", "one"),
             combine=preprocessing.get("combine", "mean"),
             no_flip_classes=preprocessing.get("sided_classes", ()),
+            unfinished=metadata.unfinished,
             device=device,
         )
 
     def save(self, folder: Path) -> None:
         """Save the network with its classes and preprocessing."""
-        save_recognizer(folder, self.net, classes=self.classes, preprocessing=self.preprocessing)
+        save_recognizer(
+            folder,
+            self.net,
+            classes=self.classes,
+            preprocessing=self.preprocessing,
+            unfinished=self.unfinished,
+        )
 
     def _score(self, clips: Sequence[Clip], *, views: Views, workers: int | None) -> Iterator[Scores | VideoError]:
         self._check(views)

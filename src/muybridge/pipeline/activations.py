@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +57,11 @@ class ActivationDataset(Dataset[ActivationItem]):
 
     def __len__(self) -> int:
         return len(self.clips)
+
+    @property
+    def paths(self) -> Collection[Path]:
+        """The entries of all clips and variants."""
+        return self._paths.values()
 
     def build(self, on_progress: Callable[[int, int], None] = lambda done, total: None) -> int:
         """Compute what is not there yet.

@@ -15,6 +15,7 @@ from typing import Any
 import lightning as L
 import torch
 from lightning.pytorch.callbacks import EarlyStopping
+from lightning.pytorch.loggers import Logger
 from rich.console import Console
 from torch.utils.data import DataLoader
 
@@ -28,7 +29,7 @@ from muybridge.recipes.training import TrainingConfig
 from muybridge.runs import RunFolder
 from muybridge.system import available_cores, keep_freed_memory
 from muybridge.training.averaging import MovingAverage
-from muybridge.training.callbacks import AtomicCheckpointIO, EpochCheckpoint, EpochLines, EpochTable, Row
+from muybridge.training.callbacks import AtomicCheckpointIO, EpochCheckpoint, EpochLines, EpochTable, Row, SecondCtrlC
 from muybridge.training.module import RecognizerModule
 
 
@@ -42,6 +43,7 @@ def fit(
     device: torch.device,
     console: Console,
     on_epoch: Callable[[list[Row]], bool],
+    logger: Logger | None = None,
     resume: bool = False,
 ) -> list[Row]:
     """Fit a network and leave it with the weights of its best epoch.
@@ -55,13 +57,14 @@ def fit(
         device: Where it computes.
         console: Where progress is printed.
         on_epoch: Called with all rows of figures after every epoch; True ends the training there.
+        logger: Gets the figures of every epoch, too.
         resume: Continue from the run's last checkpoint, if it has one.
 
     Returns:
         One row of figures per epoch.
 
     Raises:
-        Interrupted: On Ctrl-C.
+        Interrupted: On Ctrl-C; at once on a second one.
         UserError: If a checkpoint does not belong to this recipe, or the loss is not finite.
     """
     quiet_lightning()
@@ -87,6 +90,7 @@ def fit(
     }
     # The last comes last, so that it knows the best. Lightning's save_last would leave out epochs that are no better.
     callbacks: list[Any] = [
+        SecondCtrlC(),  # before others take their time
         table,
         EpochLines(console, clips_per_epoch=len(train)),
         EpochCheckpoint(run.best_checkpoint, **goal),
@@ -101,7 +105,7 @@ def fit(
         callbacks=callbacks,
         plugins=[AtomicCheckpointIO()],
         num_sanity_val_steps=0,
-        **trainer_options(config, device),
+        **{**trainer_options(config, device), "logger": logger or False},
     )
     start = run.last_checkpoint if resume and run.last_checkpoint.exists() else None
     try:
@@ -109,6 +113,8 @@ def fit(
     except SystemExit:
         # Lightning answers Ctrl-C by leaving the process; the caller still has things to say and to save.
         raise Interrupted(run.path) from None
+    except KeyboardInterrupt:
+        raise Interrupted(run.path, at_once=True) from None  # the second one
     except RuntimeError as error:
         if start is None or "state_dict" not in str(error):
             raise
@@ -146,10 +152,16 @@ def trainer_options(config: TrainingConfig, device: torch.device) -> dict[str, A
     }
 
 
-def load_weights(net: RecognizerNet, checkpoint: Path) -> None:
-    """Give a network the weights in a checkpoint of a run."""
-    state = torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]
-    net.load_state_dict({key.removeprefix("net."): value for key, value in state.items()})
+def load_weights(net: RecognizerNet, checkpoint: Path) -> int:
+    """Give a network the weights in a checkpoint of a run; returns after which epoch it was written, from 1."""
+    saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    net.load_state_dict({key.removeprefix("net."): value for key, value in saved["state_dict"].items()})
+    return int(saved["epoch"]) + 1
+
+
+def finished_epochs(checkpoint: Path) -> int:
+    """After which epoch a checkpoint of a run was written, from 1."""
+    return int(torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)["epoch"]) + 1
 
 
 def worker_count(workers: int) -> int:

@@ -17,6 +17,7 @@ from muybridge.experiment.measure import measure
 from muybridge.experiment.prepare import read_clips
 from muybridge.files import read_json
 from muybridge.inference.loading import load
+from muybridge.inference.recognizer import Recognizer
 from muybridge.inference.views import AS_TRAINED, Views
 from muybridge.recipes.data import DataConfig
 from muybridge.runs import RunFolder
@@ -56,7 +57,7 @@ def evaluate(
     run = Path(run)
     used: list[str] = []
     model = load(run, device=device, engine=engine, announce=used.append)
-    notes: list[str] = []
+    notes = [f"the model is {model.unfinished}"] if isinstance(model, Recognizer) and model.unfinished else []
     if clips is None:
         folder = RunFolder.existing(run)
         split = Split.load(folder.split)
@@ -67,7 +68,8 @@ def evaluate(
         if len(missing) == len(chosen):
             raise UserError(f"the clips of {run} are gone (for example {missing[0].path}); name their new folder")
     else:
-        chosen, protocol, leak, notes = _other_clips(run, Path(clips), model.classes, data or DataConfig())
+        chosen, protocol, leak, remarks = _other_clips(run, Path(clips), model.classes, data or DataConfig())
+        notes += remarks
     if views != AS_TRAINED:
         notes.append(f"scores of each clip combined over {views.describe()}")
     if engine != "torch":

@@ -66,7 +66,6 @@ class DemoResult:
             "first accuracy says how well new videos are recognised.",
             f"A clip the model has never seen: {self.prediction.path.name}: {self.prediction} (truth: {self.truth})",
             f"Took {self.seconds:.0f} s. Report: {report.resolve()}",
-            f"Try: muybridge predict {self.runs['grouped']} {self.prediction.path}",
         ]
         return "\n".join(lines)
 

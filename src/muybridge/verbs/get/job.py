@@ -79,7 +79,6 @@ class GetResult:
             lines.append("all counts are as published")
         if self.source.terms:
             lines.append(f"terms: {self.source.terms}")
-        lines.append(f"next: muybridge train {self.folder} --data.protocol official-1")
         return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from muybridge.experiment.prepare import divide, prepare, reopen
 from muybridge.recipes.recipe import Recipe
 from muybridge.runs import chosen_folder
 from muybridge.system import check_device_count, resolve_device
+from muybridge.training.loggers import LoggerName, check_logger
 
 
 def train(
@@ -20,6 +21,7 @@ def train(
     name: str | None = None,
     device: str = "auto",
     device_count: int = 1,
+    logger: LoggerName = "csv",
     console: Console = STDERR,
 ) -> TrainResult:
     """Train on a folder of clips, then measure on the clips that were held out.
@@ -31,6 +33,7 @@ def train(
         name: Name of the run directory, in ``runs/``; instead of ``run``.
         device: Where it computes: ``auto``, a GPU if there is one; ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
         device_count: Devices to train on; only 1 so far.
+        logger: Who gets the figures of every epoch besides metrics.csv: ``tensorboard``, ``wandb`` or ``mlflow``.
         console: Where progress is printed.
 
     Returns:
@@ -38,25 +41,34 @@ def train(
 
     Raises:
         UserError: For clips or options that make no sense, before anything is written.
-        Interrupted: On Ctrl-C; ``resume`` continues.
+        Interrupted: On Ctrl-C; ``resume`` continues, and the best epoch so far is a model to use.
     """
     check_device_count(device_count)
     chosen_device = resolve_device(device)
+    check_logger(logger)
     folder = chosen_folder(run, name)
     recipe = recipe or Recipe()
     divided = divide(clips, recipe.data)
     divided.announce(console)
-    experiment = prepare(divided, recipe, run=folder, device=chosen_device, console=console)
+    experiment = prepare(divided, recipe, run=folder, device=chosen_device, logger=logger, console=console)
     return complete(experiment, console=console)
 
 
-def resume(run: str | Path, *, device: str = "auto", device_count: int = 1, console: Console = STDERR) -> TrainResult:
+def resume(
+    run: str | Path,
+    *,
+    device: str = "auto",
+    device_count: int = 1,
+    logger: LoggerName = "csv",
+    console: Console = STDERR,
+) -> TrainResult:
     """Continue an interrupted training; the result is the one it would have had.
 
     Args:
         run: The run directory.
         device: Where it computes, as in ``train``; it may be another than before.
         device_count: Devices to train on; only 1 so far.
+        logger: As in ``train``.
         console: Where progress is printed.
 
     Raises:
@@ -64,4 +76,5 @@ def resume(run: str | Path, *, device: str = "auto", device_count: int = 1, cons
         Interrupted: On Ctrl-C.
     """
     check_device_count(device_count)
-    return complete(reopen(Path(run), device=resolve_device(device)), console=console)
+    check_logger(logger)
+    return complete(reopen(Path(run), device=resolve_device(device), logger=logger), console=console)
