@@ -25,7 +25,7 @@ from muybridge.pipeline.frame_cache import FrameCache
 from muybridge.pipeline.loader import ClipDataset
 from muybridge.recipes.store import load_recipe
 from muybridge.runs import RunFolder
-from muybridge.system import available_cores
+from muybridge.system import available_cores, resolve_device
 from muybridge.training.encoding import FrozenPart
 from muybridge.training.fitting import encodes_in_bf16, fit
 
@@ -41,6 +41,7 @@ def main() -> None:
     options = parser.parse_args()
     catalog = read_catalog(options.clips)
     base = load_recipe(options.recipe)
+    device = resolve_device()
     machine = f"{torch.get_num_threads()} threads, torch {torch.__version__}, {platform.machine()}"
     print(f"{len(catalog.clips)} clips; {machine}")
     with tempfile.TemporaryDirectory() as name:
@@ -65,7 +66,7 @@ def main() -> None:
                 for part, clips in (("train", catalog.clips), ("validation", catalog.clips[::40]))
             }
             net = build(model, len(catalog.classes))
-            frozen = FrozenPart(net, bf16=encodes_in_bf16(base.training))
+            frozen = FrozenPart(net, bf16=encodes_in_bf16(base.training, device), device=device)
             kept = {
                 part: ActivationDataset(clips, frozen, identity=frozen.identity, variants=options.variants)
                 for part, clips in data.items()
@@ -89,6 +90,7 @@ def main() -> None:
                     train=datasets["train"],
                     validation=datasets["validation"],
                     run=run,
+                    device=device,
                     console=Console(quiet=True),
                     on_epoch=lambda rows: False,
                 )

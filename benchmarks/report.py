@@ -30,6 +30,7 @@ from muybridge.models.network import build
 from muybridge.recipes.recipe import Recipe
 from muybridge.recipes.store import save_recipe
 from muybridge.runs import RunFolder
+from muybridge.system import resolve_device
 
 
 def main() -> None:
@@ -98,7 +99,7 @@ def make_run(path: Path, split: Split, *, epochs: int, seed: int) -> Path:
     recipe = replace(recipe, model=replace(recipe.model, width=0.25, weights="none", head_widths=(64,)))
     save_recipe(folder.recipe, recipe)
     split.save(folder.split)
-    write_json(folder.environment, describe_environment(clips=split.clips[0].root))
+    write_json(folder.environment, describe_environment(clips=split.clips[0].root, device=resolve_device()))
     write_json(folder.leak, f"0 of {len(split.test)} test clips share a source with train")
     write_json(folder.undecodable, {})
     net = build(recipe.model, len(split.classes))

@@ -49,7 +49,7 @@ class OurSteps:
 
     def __init__(self, *, frames: int, size_px: int, batch: int, training: TrainingConfig) -> None:
         L.seed_everything(0, verbose=False)
-        self.bf16 = uses_bf16(training)
+        self.bf16 = uses_bf16(training, torch.device("cpu"))
         net = build(MODEL, CLASSES)
         self.module = RecognizerModule(net, training, class_counts=[1] * CLASSES, batches_per_epoch=1)
         self.module.log = lambda *_args, **_kwargs: None

@@ -520,7 +520,11 @@ def record(id: str) -> str:
         "Notes": made["notes"],
         "Data": ", ".join(f"`docs/results/{file}`" for file in made["files"]),
     }
-    lines += [f"| Experiment | {made['title']} |", "|---|---|", *(f"| {key} | {value} |" for key, value in facts.items() if value)]
+    lines += [
+        f"| Experiment | {made['title']} |",
+        "|---|---|",
+        *(f"| {key} | {value} |" for key, value in facts.items() if value),
+    ]
     return "\n".join(lines) + "\n"
 
 

@@ -1,7 +1,6 @@
 """README and docs: every code block runs, every link leads somewhere, every table is as the data say."""
 
 import importlib.util
-import os
 import shlex
 import shutil
 import subprocess
@@ -107,7 +106,7 @@ def test_a_block_runs(block: Block, work, monkeypatch, capsys):
         exec(compile(block.code, str(block), "exec"), names)
     elif block.language == "yaml":
         Path("block.yaml").write_text(block.code)
-        os.replace("block.yaml", f"{load_recipe('block.yaml').name}.yaml")
+        Path("block.yaml").replace(f"{load_recipe('block.yaml').name}.yaml")
     else:
         pytest.fail(f"{block}: write code in a fence of bash, python, yaml or text, not {block.language!r}")
 

@@ -38,6 +38,11 @@ if TYPE_CHECKING:
     from muybridge.recipes.store import recipe_config as recipe_config
     from muybridge.recipes.training import TrainingConfig as TrainingConfig
     from muybridge.reporting.job import report as report
+    from muybridge.verbs.cache import CacheContents as CacheContents
+    from muybridge.verbs.cache import CachedDataset as CachedDataset
+    from muybridge.verbs.cache import ClearedCache as ClearedCache
+    from muybridge.verbs.cache import cache_contents as cache_contents
+    from muybridge.verbs.cache import clear_cache as clear_cache
     from muybridge.verbs.check import CheckResult as CheckResult
     from muybridge.verbs.check import check as check
     from muybridge.verbs.demo.job import DemoResult as DemoResult
@@ -49,6 +54,10 @@ if TYPE_CHECKING:
     from muybridge.verbs.export.job import export as export
     from muybridge.verbs.get.job import GetResult as GetResult
     from muybridge.verbs.get.job import get as get
+    from muybridge.verbs.list_runs import RunAccuracy as RunAccuracy
+    from muybridge.verbs.list_runs import RunList as RunList
+    from muybridge.verbs.list_runs import RunSummary as RunSummary
+    from muybridge.verbs.list_runs import list_runs as list_runs
     from muybridge.verbs.predict import predict as predict
     from muybridge.verbs.sweep.job import sweep as sweep
     from muybridge.verbs.sweep.results import SweepResult as SweepResult

@@ -5,6 +5,7 @@ answers at once. Results go to standard output (with ``--json`` as JSON), everyt
 """
 
 import json
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -56,6 +57,7 @@ def demo(
     folder: Path = Path("muybridge-demo"),
     *,
     seed: int = 0,
+    device: str = "auto",
     as_json: Annotated[Json, Parameter("--json")] = False,
 ) -> None:
     """Render clips of moving figures, train on them, measure, and predict one. No download, a few minutes.
@@ -65,11 +67,15 @@ def demo(
     Args:
         folder: Where clips and runs go.
         seed: Seed of the clips and of the training.
+        device: Where torch computes: auto (a CUDA GPU if there is one), cpu, cuda, cuda:1 or mps.
         as_json: Print the result as JSON.
     """
     from muybridge import api
 
-    _show(api.demo(folder, seed=seed), as_json=as_json)
+    result = api.demo(folder, seed=seed, device=device)
+    _show(result, as_json=as_json)
+    if not as_json:
+        _next(["predict", result.runs["grouped"], result.prediction.path], ["train", "CLIPS"])
 
 
 @app.command
@@ -93,6 +99,8 @@ def check(
     from muybridge import api
 
     _show(api.check(clips, out=out, workers=None if workers < 0 else workers), as_json=as_json)
+    if not as_json:
+        _next(["train", clips])
 
 
 @app.command
@@ -101,8 +109,12 @@ def train(
     *,
     recipe: Annotated[str, Parameter("--recipe")] = "",
     run: Path | None = None,
+    name: str | None = None,
     resume: Path | None = None,
     profile: Annotated[bool, Parameter(negative="")] = False,
+    device: str = "auto",
+    device_count: int = 1,
+    logger: Literal["csv", "tensorboard", "wandb", "mlflow"] = "csv",
     experiment: Annotated[Recipe, Parameter(name="*")] = Recipe(),  # noqa: B008 - a frozen value
     as_json: Annotated[Json, Parameter("--json")] = False,
 ) -> None:
@@ -115,34 +127,41 @@ def train(
             group, split, start, end.
         recipe: A recipe's name (see: muybridge recipes) or YAML file; other options go before its values. None:
             default, or where its weights cannot be had, a recipe whose weights are available.
-        run: The folder to make for the run; default: runs/NAME-1, -2, ....
-        resume: Continue this run where it was interrupted; no other option goes with it.
+        run: The folder to make for the run; default: runs/RECIPE-ENCODER-HEAD-1, -2, ....
+        name: Name of the run's folder, in runs/; instead of --run.
+        resume: Continue this run where it was interrupted; of the other options only --device goes with it.
         profile: Train for 30 steps only, print where a step's time goes, and make no run.
+        device: Where torch computes: auto (a CUDA GPU if there is one), cpu, cuda, cuda:1 or mps.
+        device_count: Devices to train on; only 1 so far.
+        logger: Who gets the figures of every epoch besides metrics.csv. All but csv are extras to install.
         experiment: Every option of the recipe.
         as_json: Print the result as JSON.
     """
     from muybridge import api
 
     if profile:
-        _profile(clips, experiment, unused=run or resume, as_json=as_json)
+        _profile(clips, experiment, unused=run or name or resume, device=device, as_json=as_json)
         return
     if (clips is None) == (resume is None):
         raise UserError("train takes either CLIPS or --resume RUN; for example: muybridge train my_clips")
-    if resume is not None and (recipe or run is not None or experiment != Recipe()):
+    if resume is not None and (recipe or run is not None or name is not None or experiment != Recipe()):
         raise UserError(f"--resume {resume} continues with the run's own recipe; leave the other options out")
     try:
         if resume is not None:
-            result = api.resume(resume)
+            result = api.resume(resume, device=device, device_count=device_count, logger=logger)
         else:
             assert clips is not None
-            result = api.train(clips, experiment, run=run)
+            result = api.train(
+                clips, experiment, run=run, name=name, device=device, device_count=device_count, logger=logger
+            )
     except Interrupted as interrupted:
-        _say(
-            "\nstopped; everything up to the last finished epoch is saved. Continue with:\n"
-            f"  muybridge train --resume {interrupted}",
-        )
+        _say(f"\nstopped. {interrupted.kept}".rstrip())
+        folder = interrupted.folder
+        _next(*([["predict", folder, "VIDEO"]] if interrupted.model else []), ["train", "--resume", folder])
         sys.exit(EXIT_INTERRUPTED)
     _show(result, as_json=as_json)
+    if not as_json:
+        _next(["predict", result.run, "VIDEO"], ["report", result.run, "OTHER_RUN"])
 
 
 @app.command
@@ -173,6 +192,7 @@ def evaluate(
     flip: Flip = False,
     out: Path | None = None,
     engine: str = "torch",
+    device: str = "auto",
     data: DataConfig = DataConfig(),  # noqa: B008 - a frozen value
     as_json: Annotated[Json, Parameter("--json")] = False,
 ) -> None:
@@ -188,14 +208,17 @@ def evaluate(
         flip: Combine with the mirror image of each, too.
         out: Folder for the result files; default: evaluations/ in the run.
         engine: torch, the model itself; or an export as in predict: onnx, openvino, openvino-int8, auto, ....
+        device: Where torch computes: auto (a CUDA GPU if there is one), cpu, cuda, cuda:1 or mps.
         data: Which of the other clips.
         as_json: Print the result as JSON.
     """
     from muybridge import api
 
     chosen = api.Views(times=views, crops=crops, flip=flip)
-    evaluation = api.evaluate(run, clips, views=chosen, out=out, data=data, engine=engine)
+    evaluation = api.evaluate(run, clips, views=chosen, out=out, data=data, engine=engine, device=device)
     _print(evaluation.to_dict() if as_json else "\n".join(evaluation.details()))
+    if not as_json:
+        _next(["predict", run, "VIDEO"])
 
 
 @app.command
@@ -209,6 +232,7 @@ def predict(
     crops: Crops = 1,
     flip: Flip = False,
     engine: str = "auto",
+    device: str = "auto",
     as_json: Annotated[Json, Parameter("--json")] = False,
 ) -> None:
     """Name the action in video files.
@@ -224,6 +248,7 @@ def predict(
         flip: Combine with the mirror image of each, too.
         engine: What computes. auto: the fastest export that is installed and passed its check, else torch; torch:
             the model itself; onnx or openvino: the fastest export for it; openvino-int8 and the like: that one.
+        device: Where torch computes: auto (a CUDA GPU if there is one), cpu, cuda, cuda:1 or mps.
         as_json: Print the result as JSON.
     """
     from muybridge import api
@@ -232,7 +257,7 @@ def predict(
         raise UserError(f"--top is {top}; give 1 or more")
     chosen = api.Views(times=views, crops=crops, flip=flip)
     found = []
-    for prediction in api.predict(model, videos, views=chosen, engine=engine):
+    for prediction in api.predict(model, videos, views=chosen, engine=engine, device=device):
         if prediction.error is not None:
             _say(f"skipped {prediction.path}: {prediction.error}")
         elif not as_json:
@@ -242,6 +267,8 @@ def predict(
         _print([prediction.to_dict(top) for prediction in found])
     if all(prediction.error is not None for prediction in found):
         raise UserError(f"none of {len(found)} files could be decoded")
+    if not as_json:
+        _next(["evaluate", model, "CLIPS"])
 
 
 @app.command
@@ -280,6 +307,8 @@ def export(
 
     result = api.export(run, to=to, precision=precision, force=force, out=out, clips=clips, data=data)
     _show(result, as_json=as_json)
+    if not as_json and out is None:
+        _next(["predict", run, "VIDEO", "--engine", f"{to}-{precision}"])
 
 
 @app.command
@@ -324,6 +353,8 @@ def get(
     )
     _show(result, as_json=as_json)
     result.require_complete()
+    if not as_json:
+        _next(["train", result.folder, "--data.protocol", "official-1"])
 
 
 @app.command
@@ -348,6 +379,8 @@ def report(
 
     file = api.report(runs, out=out)
     _print({"report": str(file), "runs": [str(run) for run in runs]} if as_json else f"report: {file}")
+    if not as_json:
+        _say(f"next: open {file.absolute().as_uri()} in a browser")
 
 
 @app.command
@@ -359,6 +392,7 @@ def sweep(
     trials: int | None = None,
     folder: Path | None = None,
     prune: bool = True,
+    device: str = "auto",
     experiment: Annotated[Recipe, Parameter(name="*")] = Recipe(),  # noqa: B008 - a frozen value
     as_json: Annotated[Json, Parameter("--json")] = False,
 ) -> None:
@@ -377,17 +411,20 @@ def sweep(
         trials: How many trainings in all; default: every combination of values, or 20 where there is a range.
         folder: The sweep's folder, made or continued; default: runs/sweeps/NAME-OPTIONS.
         prune: Stop trials early that fall behind the median of the others.
+        device: Where torch computes: auto (a CUDA GPU if there is one), cpu, cuda, cuda:1 or mps.
         experiment: Every option of the recipe; what is not varied.
         as_json: Print the result as JSON.
     """
     from muybridge import api
 
     try:
-        result = api.sweep(clips, experiment, over=over, trials=trials, folder=folder, prune=prune)
+        result = api.sweep(clips, experiment, over=over, trials=trials, folder=folder, prune=prune, device=device)
     except Interrupted as interrupted:
-        _say(f"\nstopped; what is done stands in {interrupted}. Run the same command again to continue.")
+        _say(f"\nstopped; what is done is in {interrupted.folder}. Run the same command again to continue.")
         sys.exit(EXIT_INTERRUPTED)
     _show(result, as_json=as_json)
+    if not as_json:
+        _next(["train", clips, "--recipe", result.folder / "best.yaml"])
 
 
 @app.command
@@ -398,6 +435,8 @@ def ensemble(
     rule: Literal["mean", "logits", "vote", "weighted"] = "mean",
     calibrate: Annotated[bool, Parameter(negative="")] = False,
     run: Path | None = None,
+    name: str | None = None,
+    device: str = "auto",
     as_json: Annotated[Json, Parameter("--json")] = False,
 ) -> None:
     """Combine finished runs into one model, and measure what it gains on each of them.
@@ -414,12 +453,16 @@ def ensemble(
         calibrate: Give each member a temperature, fitted on the validation clips, so that its scores are as sure as
             it is right.
         run: The run directory to make; default: runs/ensemble-1, -2, ....
+        name: Name of the run directory, in runs/; instead of --run.
+        device: Where torch computes: auto (a CUDA GPU if there is one), cpu, cuda, cuda:1 or mps.
         as_json: Print the result as JSON.
     """
     from muybridge import api
 
-    result = api.ensemble(runs, rule=rule, calibrate=calibrate, run=run)
+    result = api.ensemble(runs, rule=rule, calibrate=calibrate, run=run, name=name, device=device)
     _show(result, as_json=as_json)
+    if not as_json:
+        _next(["predict", result.run, "VIDEO"], ["report", result.run, runs[0]])
 
 
 @app.command
@@ -437,14 +480,14 @@ def completion(shell: Literal["bash", "zsh", "fish"], /) -> None:
     _print(app.generate_completion(shell=shell).rstrip())
 
 
-def _profile(clips: Path | None, experiment: Recipe, *, unused: Path | None, as_json: bool) -> None:
+def _profile(clips: Path | None, experiment: Recipe, *, unused: object, device: str, as_json: bool) -> None:
     from muybridge import api
 
     if clips is None or unused is not None:
         raise UserError(
             "--profile takes CLIPS, and makes or continues no run; for example: muybridge train my_clips --profile"
         )
-    result = api.profile(clips, experiment)
+    result = api.profile(clips, experiment, device=device)
     _show(result, as_json=as_json)
 
 
@@ -452,6 +495,12 @@ def _say(text: str) -> None:
     """Print what is no result to standard error; a long line is the terminal's to wrap."""
     sys.stderr.write(f"{text}\n")
     sys.stderr.flush()
+
+
+def _next(*commands: Sequence[object]) -> None:
+    """Print what to type next, where it does not get into the result."""
+    lines = [shlex.join(["muybridge", *map(str, command)]) for command in commands]
+    _say("next: " + "\n      ".join(lines))
 
 
 def _show(result: Any, *, as_json: bool) -> None:
@@ -463,6 +512,52 @@ def _print(result: Any) -> None:
     """Print a result: text as it is, anything else as JSON."""
     sys.stdout.write((result if isinstance(result, str) else json.dumps(result, indent=2)) + "\n")
     sys.stdout.flush()
+
+
+@app.command(name="runs")
+def list_runs(folder: Path = Path("runs"), *, as_json: Annotated[Json, Parameter("--json")] = False) -> None:
+    """List the trainings, ensembles and sweeps in a folder: data, recipe, protocol, accuracy, when, size.
+
+    Args:
+        folder: Where to look, its sub-folders included.
+        as_json: Print the result as JSON.
+    """
+    from muybridge import api
+
+    result = api.list_runs(folder)
+    _show(result, as_json=as_json)
+    measured = [run.path for run in result.runs if run.accuracy and run.kind != "sweep"]
+    if measured and not as_json:
+        _next(["report", *measured[-2:]])
+
+
+@app.command
+def cache(
+    dataset: str | None = None,
+    *,
+    clear: Annotated[bool, Parameter(negative="")] = False,
+    folder: Path | None = None,
+    as_json: Annotated[Json, Parameter("--json")] = False,
+) -> None:
+    """Say what the cache of decoded frames and features holds, per data set, or clear it.
+
+    Trainings make it again when they need it.
+
+        muybridge cache --clear my_clips
+
+    Args:
+        dataset: With --clear: only what is of this data set, by its folder, the folder's name, or unknown.
+        clear: Delete it, without a question.
+        folder: The cache folder; default: $MUYBRIDGE_CACHE, else ~/.cache/muybridge/frames.
+        as_json: Print the result as JSON.
+    """
+    from muybridge import api
+
+    if dataset is not None and not clear:
+        raise UserError(f"{dataset}: what is to happen with it? muybridge cache --clear {dataset} deletes it")
+    _show(api.clear_cache(dataset, folder=folder) if clear else api.cache_contents(folder=folder), as_json=as_json)
+    if not (clear or as_json):
+        _next(["cache", "--clear", "DATASET"])
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -32,4 +32,18 @@ class VideoError(UserError):
 
 
 class Interrupted(Exception):  # noqa: N818 - not an error: the user asked for it
-    """Work was stopped by Ctrl-C or a termination signal, and can be continued; its argument is the folder."""
+    """Work was stopped by Ctrl-C or a termination signal, and can be continued.
+
+    Attributes:
+        folder: Of the run or the sweep.
+        model: The folder of a usable model, if the stopped training left one.
+        kept: What there is of a stopped training, in a sentence.
+        at_once: Whether a second Ctrl-C asked to leave everything as it is.
+    """
+
+    def __init__(self, folder: Path, *, model: Path | None = None, kept: str = "", at_once: bool = False) -> None:
+        super().__init__(folder)
+        self.folder = folder
+        self.model = model
+        self.kept = kept
+        self.at_once = at_once

@@ -1,10 +1,17 @@
 """The run directory: the names of what one training leaves behind."""
 
+import re
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
 from muybridge.errors import UserError
+
+RUNS = Path("runs")
+"""Where runs go that are not told another place."""
+
+LONGEST_PART = 60
+"""Characters of a part of a name; the path of an adapter's model can be long."""
 
 
 @dataclass(frozen=True)
@@ -88,13 +95,13 @@ class RunFolder:
 
         Args:
             path: The directory, or None for ``runs/<name>-<n>`` with the first free number.
-            name: The recipe's name.
+            name: What the run is called without its number.
 
         Raises:
             UserError: If the directory already holds something.
         """
         if path is None:
-            path = free_path(Path("runs") / name)
+            path = free_path(RUNS / name)
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise UserError(
                 f"{path} is already there; name another run, or continue it with: muybridge train --resume {path}"
@@ -125,6 +132,38 @@ class RunFolder:
         if run.ensemble.is_file():
             raise UserError(f"{path} is an ensemble; give the runs that it was made of, or another run made by train")
         return run
+
+
+def name_of(*parts: str) -> str:
+    """What a run is called without its number: its parts, each left out where those before it say the same.
+
+    A part may be the name of an adapter's encoder, with a colon and slashes; those become hyphens.
+
+    Example:
+        >>> name_of("default", "timm:resnet18", "bilstm"), name_of("report-alexnet", "alexnet", "bilstm")
+        ('default-timm-resnet18-bilstm', 'report-alexnet-bilstm')
+    """
+    name = ""
+    for part in parts:
+        safe = re.sub(r"[^\w.]+", "-", part).strip("-.")[-LONGEST_PART:].lstrip("-.")
+        if safe and f"-{safe}-".lower() not in f"-{name}-".lower():
+            name += f"-{safe}" if name else safe
+    return name or "run"
+
+
+def chosen_folder(run: str | Path | None, name: str | None) -> Path | None:
+    """The run directory that a user names by its path or by its name; None where neither is given.
+
+    Raises:
+        UserError: If both are given, or the name is not that of a folder.
+    """
+    if name is None:
+        return Path(run) if run else None
+    if run:
+        raise UserError(f"run {run} and name {name} both say where the run goes; give one of them")
+    if not name.strip(" .") or name.startswith("-") or not name.isprintable() or set(name) & set('/\\:*?"<>|'):
+        raise UserError(f'{name!r} is no name for a run: give one without / \\ : * ? " < > |, such as first-try')
+    return RUNS / name
 
 
 def free_path(path: Path) -> Path:

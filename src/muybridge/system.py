@@ -1,12 +1,17 @@
-"""What this machine is and allows: cores, memory, its processor's name, and how memory is given back."""
+"""What this machine is and allows: cores, memory, the device that computes, and how memory is given back."""
 
 import ctypes
 import os
 import platform
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from muybridge.errors import UserError
+from muybridge.text import did_you_mean
+
+if TYPE_CHECKING:
+    import torch
 
 _CGROUP = Path("/sys/fs/cgroup")
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # malloc.h of glibc
@@ -61,6 +66,53 @@ def total_memory() -> int | None:
     if limit.exists() and (text := limit.read_text().strip()) != "max":
         total = min(total, int(text))
     return total
+
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+"""What a user can ask for; one of several CUDA GPUs is ``cuda:NUMBER``."""
+
+
+def resolve_device(name: "str | torch.device" = "auto") -> "torch.device":
+    """The device that a user means, checked.
+
+    Args:
+        name: ``auto``: a CUDA GPU if there is one, else the CPU; ``cpu``; ``cuda``, the first GPU; ``cuda:1``, the
+            second; ``mps``, the GPU of an Apple computer, which ``auto`` leaves alone because it is not tested.
+
+    Raises:
+        UserError: If there is no such device here.
+    """
+    import torch  # takes a second or two; whoever only counts cores does not wait for it
+
+    name = str(name)
+    kind, colon, number = name.partition(":")
+    if name not in DEVICES and not (kind == "cuda" and colon and number.isascii() and number.isdigit()):
+        raise UserError(f"device {name} is unknown{did_you_mean(name, [*DEVICES, 'cuda:1'])}")
+    if name == "auto":
+        return torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
+    if kind == "cuda":
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if not count:
+            raise UserError(f"device {name}: torch finds no CUDA GPU here; use cpu, or auto")
+        if int(number or 0) >= count:
+            last = f"cuda:0 to cuda:{count - 1}" if count > 1 else "cuda:0 alone"
+            raise UserError(f"device {name} is not there: this machine has {last}")
+        return torch.device("cuda", int(number or 0))
+    if kind == "mps" and not torch.backends.mps.is_available():
+        raise UserError("device mps: torch finds no Apple GPU here; use cpu, or auto")
+    return torch.device(kind)
+
+
+def check_device_count(count: int) -> None:
+    """Refuse to compute on several devices at once.
+
+    Raises:
+        UserError: For any count but 1.
+    """
+    if count < 1:
+        raise UserError(f"device count is {count}; give 1")
+    if count > 1:
+        raise UserError(f"device count is {count}: training on several devices is not built yet; give 1")
 
 
 def processor_name() -> str:

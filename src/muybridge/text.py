@@ -71,3 +71,31 @@ def points(gain: float) -> str:
 def number(count: int) -> str:
     """A whole number in groups of three digits, by thin spaces: ``3 228 864``."""
     return f"{count:,}".replace(",", "\u202f")
+
+
+def aligned(rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> list[str]:
+    """A table as lines of text, its columns as wide as their longest cell.
+
+    Args:
+        rows: Cells; the first row holds the titles.
+        right: Columns of numbers, which are aligned at their right.
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = (
+        "  ".join(
+            cell.rjust(width) if number in right else cell.ljust(width)
+            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    )
+    return [line.rstrip() for line in lines]
+
+
+def size_text(size_bytes: int) -> str:
+    """A size as people say it: ``12 MB``, ``3.4 GB``; in powers of 1000, as disks are sold."""
+    size, unit = float(size_bytes), "bytes"
+    for larger in ("KB", "MB", "GB", "TB"):
+        if size < 999.5:
+            break
+        size, unit = size / 1000, larger
+    return f"{size:.1f} {unit}" if unit != "bytes" and size < 9.95 else f"{size:.0f} {unit}"

@@ -13,7 +13,7 @@ from muybridge.recipes.store import load_recipe, save_recipe
 
 def test_type_checkers_know_every_option_there_is():
     fields = {field.name for field in dataclasses.fields(Recipe)}
-    assert set(get_type_hints(Options)) == {*fields, *short_names()}
+    assert set(get_type_hints(Options)) == {*fields - {"name"}, "recipe_name", *short_names()}
     assert not fields & short_names().keys()
 
 
@@ -95,7 +95,7 @@ def test_a_wrong_recipe(tmp_path):
 
 
 def test_short_names_and_sections_become_one_mapping():
-    assert option_values({"epochs": 2, "training": {"patience": 1}, "name": "n"}, verb="train") == {
+    assert option_values({"epochs": 2, "training": {"patience": 1}, "recipe_name": "n"}, verb="train") == {
         "training": {"epochs": 2, "patience": 1},
         "name": "n",
     }

@@ -7,7 +7,7 @@ from muybridge.models.network import RecognizerNet
 from muybridge.recipes.model import ModelConfig
 from muybridge.recipes.store import load_recipe
 from muybridge.recipes.training import TrainingConfig
-from muybridge.system import available_memory
+from muybridge.system import available_memory, resolve_device
 from muybridge.training import batch_size
 from muybridge.training.batch_size import largest_batch, step_bytes
 
@@ -20,7 +20,9 @@ def net():
 
 
 def choose(net, config=TrainingConfig(), **options):  # noqa: B008 - a frozen value
-    return largest_batch(net, config, frame_count=4, size_px=64, **{"clip_count": 4000, **options})
+    return largest_batch(
+        net, config, frame_count=4, size_px=64, **{"clip_count": 4000, "device": resolve_device(), **options}
+    )
 
 
 def test_memory_grows_in_line_with_clips_and_frames(net):

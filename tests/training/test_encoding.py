@@ -18,6 +18,7 @@ from muybridge.recipes.model import ModelConfig
 from muybridge.training.encoding import FrozenPart, encodes_once
 from muybridge.training.fitting import Interrupted
 
+CPU = torch.device("cpu")
 CONFIGS = [
     ModelConfig(width=0.25, weights="none", trainable="none"),
     ModelConfig(width=0.25, weights="none", trainable="last-15"),
@@ -63,12 +64,15 @@ def test_the_identity_tells_weights_and_settings_apart():
     net = RecognizerNet(config, class_count=3)
     same = RecognizerNet(config, class_count=5)
     same.encoder.load_state_dict(net.encoder.state_dict())
-    assert FrozenPart(net).identity == FrozenPart(same).identity  # the head does not matter
-    identities = {FrozenPart(net).identity, FrozenPart(RecognizerNet(config, class_count=3)).identity}
+    assert FrozenPart(net, device=CPU).identity == FrozenPart(same, device=CPU).identity  # the head does not matter
+    identities = {
+        FrozenPart(net, device=CPU).identity,
+        FrozenPart(RecognizerNet(config, class_count=3), device=CPU).identity,
+    }
     for change in ({"pooling": "max"}, {"scaling": "unit"}, {"trainable": "last-15"}):
         other = RecognizerNet(dataclasses.replace(config, **change), class_count=3)
         other.encoder.load_state_dict(net.encoder.state_dict())
-        identities.add(FrozenPart(other).identity)
+        identities.add(FrozenPart(other, device=CPU).identity)
     assert len(identities) == 5
 
 
@@ -78,10 +82,10 @@ def test_bf16_is_what_a_training_in_bf16_computes_and_has_its_own_identity():
     clip_BTHWC = torch.randint(0, 256, (2, 3, 64, 64, 3), dtype=torch.uint8)
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
         plain_BSD = net.encode(clip_BTHWC).float()
-    frozen = FrozenPart(net, bf16=True)
+    frozen = FrozenPart(net, bf16=True, device=CPU)
     np.testing.assert_allclose(frozen(clip_BTHWC.numpy()), plain_BSD.numpy(), rtol=1e-2, atol=1e-2)
-    assert np.abs(frozen(clip_BTHWC.numpy()) - FrozenPart(net)(clip_BTHWC.numpy())).max() > 0
-    assert frozen.identity != FrozenPart(net).identity
+    assert np.abs(frozen(clip_BTHWC.numpy()) - FrozenPart(net, device=CPU)(clip_BTHWC.numpy())).max() > 0
+    assert frozen.identity != FrozenPart(net, device=CPU).identity
 
 
 def test_when_clips_are_encoded_once():

@@ -132,7 +132,9 @@ def test_gradients_are_clipped(clips, tmp_path):
         flags = ("--training.optimizer", "sgd", "--training.gradient-clip", clip, "--epochs", "1")
         recipe = tiny_recipe(*flags, "--training.warmup-epochs", "0", "--training.weight-decay", "0")
         result = api.train(clips, recipe, run=tmp_path / clip)
-        before = new_net(recipe, Split.load(result.run / "split.json")).classifier.state_dict()
+        before = new_net(
+            recipe, Split.load(result.run / "split.json"), device=torch.device("cpu")
+        ).classifier.state_dict()
         after = weights_of(result.run)
         moved[clip] = max((after[f"classifier.{key}"] - value).abs().max().item() for key, value in before.items())
     assert 0 < moved["0.000001"] < 1e-4 < moved["0"]

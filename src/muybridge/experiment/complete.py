@@ -14,7 +14,7 @@ from rich.console import Console
 from muybridge import notebook
 from muybridge.errors import Interrupted
 from muybridge.evaluation.evaluation import Evaluation
-from muybridge.experiment.fit import fit_experiment
+from muybridge.experiment.fit import fit_experiment, keep_best
 from muybridge.experiment.measure import measure_test_part
 from muybridge.experiment.prepare import Experiment
 from muybridge.experiment.provenance import session
@@ -62,15 +62,32 @@ def complete(experiment: Experiment, *, console: Console) -> TrainResult:
 
     Raises:
         UserError: If its clips cannot be read.
-        Interrupted: On Ctrl-C; the run can be resumed.
+        Interrupted: On Ctrl-C. The run can be resumed, and the model of its best epoch so far can be used; on a
+            second Ctrl-C everything stays as it is.
     """
     folder = experiment.folder
-    with resumable(folder):
-        with session(folder.environment):
-            fitted = fit_experiment(experiment, console=console)
-            evaluation = measure_test_part(folder, experiment.split, fitted.recognizer, console=console)
-        report([folder.path], console=console)
+    fitted = None
+    try:
+        with resumable(folder):
+            with session(folder.environment):
+                fitted = fit_experiment(experiment, console=console)
+                evaluation = measure_test_part(folder, experiment.split, fitted.recognizer, console=console)
+            report([folder.path], console=console)
+    except Interrupted as interrupted:
+        if interrupted.at_once:
+            raise
+        raise _usable(experiment, trained=fitted is not None) from None
     return TrainResult(folder.path, evaluation, fitted.rows)
+
+
+def _usable(experiment: Experiment, *, trained: bool) -> Interrupted:
+    """An interruption with what there is of the training as a model."""
+    folder = experiment.folder
+    if trained:
+        return Interrupted(folder.path, model=folder.model, kept="The model is trained, but not measured.")
+    if unfinished := keep_best(experiment):
+        return Interrupted(folder.path, model=folder.model, kept=f"There is a model to use, {unfinished}.")
+    return Interrupted(folder.path, kept="No epoch was finished, so there is no model yet.")
 
 
 @contextmanager

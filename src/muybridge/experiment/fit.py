@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from rich.console import Console
 
 from muybridge.console import progress_on, say
@@ -16,13 +17,15 @@ from muybridge.files import read_json, write_json, write_rows
 from muybridge.inference.recognizer import Recognizer
 from muybridge.models.network import RecognizerNet
 from muybridge.pipeline.activations import ActivationDataset
+from muybridge.pipeline.cache_records import record_entries
 from muybridge.pipeline.frame_cache import FrameCache
 from muybridge.pipeline.loader import ClipDataset
 from muybridge.recipes.recipe import Recipe
 from muybridge.system import available_cores
 from muybridge.text import counted, percent
 from muybridge.training.encoding import FrozenPart, encodes_once
-from muybridge.training.fitting import encodes_in_bf16, fit, load_weights
+from muybridge.training.fitting import encodes_in_bf16, finished_epochs, fit, load_weights
+from muybridge.training.loggers import logging_to
 from muybridge.training.probe_fitting import fit_probe
 
 StopEarly = Callable[[list[dict[str, Any]]], bool]
@@ -58,33 +61,60 @@ def fit_experiment(experiment: Experiment, *, stop_early: StopEarly | None = Non
 
     if encodes_once(net, recipe.cache) and experiment.resumes and folder.last_checkpoint.exists():
         load_weights(net, folder.last_checkpoint)  # the frozen part is needed now, before the rest is taken up
-    examples = encoded(datasets, net, recipe, variants=recipe.cache.variants, console=console)
+    examples = encoded(datasets, net, recipe, variants=recipe.cache.variants, device=experiment.device, console=console)
     if recipe.model.head == "probe":
         rows = _fit_probe(experiment, datasets["train"], examples, console=console)
         after_epoch(rows)
     else:
-        rows = fit(
-            net,
-            recipe.training,
-            train=examples["train"],
-            validation=examples["validation"],
-            run=folder,
-            console=console,
-            on_epoch=after_epoch,
-            resume=experiment.resumes,
-        )
+        with logging_to(experiment.logger, folder, recipe.to_dict()) as logger:
+            rows = fit(
+                net,
+                recipe.training,
+                train=examples["train"],
+                validation=examples["validation"],
+                run=folder,
+                device=experiment.device,
+                console=console,
+                on_epoch=after_epoch,
+                logger=logger,
+                resume=experiment.resumes,
+            )
     plot_curves(rows, folder.curves, monitor=recipe.training.monitor)
-    recognizer = Recognizer(
-        net,
+    recognizer = _recognizer(experiment)
+    recognizer.save(folder.model)
+    return Fitted(recognizer, rows)
+
+
+def keep_best(experiment: Experiment) -> str | None:
+    """Make a usable model of the best epoch so far of an interrupted training, marked as such.
+
+    Returns:
+        Which epochs it is the best of, in words; None if no epoch was finished.
+    """
+    folder = experiment.folder
+    if not (folder.best_checkpoint.is_file() and folder.last_checkpoint.is_file()):
+        return None
+    best, last = load_weights(experiment.net, folder.best_checkpoint), finished_epochs(folder.last_checkpoint)
+    epochs = experiment.recipe.training.epochs
+    unfinished = f"of an interrupted training: epoch {best}, the best of {last}; {epochs} were asked for"
+    _recognizer(experiment, unfinished=unfinished).save(folder.model)
+    return unfinished
+
+
+def _recognizer(experiment: Experiment, *, unfinished: str = "") -> Recognizer:
+    """The network of an experiment with all that it needs to read a video."""
+    recipe = experiment.recipe
+    return Recognizer(
+        experiment.net,
         classes=experiment.split.classes,
-        sampler=cache.sampler,
+        sampler=recipe.sampler.build(),
         size_px=recipe.size_px,
         windows=recipe.sampler.windows,
         combine=recipe.sampler.combine,
         no_flip_classes=recipe.augment.no_flip_classes,
+        unfinished=unfinished,
+        device=experiment.device,
     )
-    recognizer.save(folder.model)
-    return Fitted(recognizer, rows)
 
 
 def _fit_probe(
@@ -143,11 +173,15 @@ def decode_once(cache: FrameCache, clips: Sequence[Clip], *, console: Console) -
     """Fill the cache; returns clip id to reason for the clips that do not decode, and prints them."""
     with progress_on(console) as progress:
         task = progress.add_task("decoding once", total=len(clips))
-        result = cache.build(
-            clips,
-            workers=available_cores(),
-            on_progress=lambda done, total: progress.update(task, completed=done),
-        )
+        try:
+            result = cache.build(
+                clips,
+                workers=available_cores(),
+                on_progress=lambda done, total: progress.update(task, completed=done),
+            )
+        finally:  # what is kept of an interrupted training has its record, too
+            if clips and cache.paths:
+                record_entries(cache.folder, clips[0].root, cache.paths)
     say(console, f"frames: {result.built} clips decoded, {result.reused} already in {cache.folder}")
     for clip, reason in result.failed.items():
         say(console, f"left out: {clip}: {reason}")
@@ -155,7 +189,13 @@ def decode_once(cache: FrameCache, clips: Sequence[Clip], *, console: Console) -
 
 
 def encoded(
-    datasets: Mapping[Part, ClipDataset], net: RecognizerNet, recipe: Recipe, *, variants: int, console: Console
+    datasets: Mapping[Part, ClipDataset],
+    net: RecognizerNet,
+    recipe: Recipe,
+    *,
+    variants: int,
+    device: torch.device,
+    console: Console,
 ) -> Mapping[Part, ClipDataset | ActivationDataset]:
     """The clips as what the frozen part of the network makes of them, computed now where it is not kept yet.
 
@@ -163,7 +203,7 @@ def encoded(
     """
     if not encodes_once(net, recipe.cache):
         return datasets
-    frozen = FrozenPart(net, bf16=encodes_in_bf16(recipe.training))
+    frozen = FrozenPart(net, bf16=encodes_in_bf16(recipe.training, device), device=device)
     kept = {
         part: ActivationDataset(clips, frozen, identity=frozen.identity, variants=variants)
         for part, clips in datasets.items()
@@ -172,6 +212,7 @@ def encoded(
         task = progress.add_task("encoding once", total=None)
         computed = 0
         for part in kept.values():
+            record_entries(part.clips.cache.folder, part.clips.examples[0][0].root, part.paths)
             computed += part.build(lambda done, total: progress.update(task, completed=done, total=total))
     train = kept["train"]
     say(

@@ -23,9 +23,10 @@ from muybridge.pipeline.device_augment import augments_on_device
 from muybridge.recipes.data import DataConfig
 from muybridge.recipes.recipe import Recipe
 from muybridge.recipes.store import load_recipe, save_recipe
-from muybridge.runs import RunFolder
+from muybridge.runs import RunFolder, name_of
 from muybridge.training.batch_size import largest_batch
 from muybridge.training.encoding import encodes_once
+from muybridge.training.loggers import LoggerName
 from muybridge.training.rates import check_stages
 
 LISTED_TWINS = 5
@@ -117,6 +118,8 @@ class Experiment:
         recipe: All its options, resolved.
         split: Its clips.
         net: The network with its first weights.
+        device: Where it is trained.
+        logger: Who gets the figures of every epoch besides metrics.csv; csv: nobody.
         resumes: Whether it goes on from a checkpoint, where there is one.
     """
 
@@ -124,32 +127,45 @@ class Experiment:
     recipe: Recipe
     split: Split
     net: RecognizerNet
+    device: torch.device
+    logger: LoggerName = "csv"
     resumes: bool = False
 
 
-def prepare(divided: DividedClips, recipe: Recipe, *, run: Path | None, console: Console) -> Experiment:
+def prepare(
+    divided: DividedClips,
+    recipe: Recipe,
+    *,
+    run: Path | None,
+    device: torch.device,
+    logger: LoggerName = "csv",
+    console: Console,
+) -> Experiment:
     """Check a recipe against the clips, build its network and make the run directory.
 
     Args:
         divided: The clips.
         recipe: The experiment; its ``data`` section says how they were divided.
-        run: The run directory to make; default: ``runs/<recipe>-<n>``.
+        run: The run directory to make; default: ``runs/<recipe>-<encoder>-<head>-<n>``.
+        device: Where it is trained.
+        logger: Who gets the figures of every epoch besides metrics.csv.
         console: Where progress is printed.
 
     Raises:
         UserError: For options that make no sense, before anything is written.
     """
-    recipe, net = checked(divided.split, recipe, console=console)
-    folder = RunFolder.create(run, name=recipe.name)
+    recipe, net = checked(divided.split, recipe, device=device, console=console)
+    folder = RunFolder.create(run, name=name_of(recipe.name, recipe.model.encoder, recipe.model.head))
     save_recipe(folder.recipe, recipe)
     divided.split.save(folder.split)
-    write_json(folder.environment, describe_environment(clips=divided.path) | describe_network(net))
+    environment = describe_environment(clips=divided.path, device=device) | describe_network(net)
+    write_json(folder.environment, environment)
     write_json(folder.leak, divided.leak)
-    return Experiment(folder, recipe, divided.split, net)
+    return Experiment(folder, recipe, divided.split, net, device, logger)
 
 
-def reopen(run: Path) -> Experiment:
-    """Take up the run directory of a training that was interrupted.
+def reopen(run: Path, *, device: torch.device, logger: LoggerName = "csv") -> Experiment:
+    """Take up the run directory of a training that was interrupted; it may go on on another device.
 
     Raises:
         UserError: If there is no run, or it is damaged.
@@ -157,11 +173,11 @@ def reopen(run: Path) -> Experiment:
     folder = RunFolder.trained(run)
     recipe, split = load_recipe(str(folder.recipe)), Split.load(folder.split)
     # The checkpoint replaces every weight, so the pretrained ones are needed only where there is none yet.
-    net = new_net(recipe, split, weights="none" if folder.last_checkpoint.exists() else None)
-    return Experiment(folder, recipe, split, net, resumes=True)
+    net = new_net(recipe, split, device=device, weights="none" if folder.last_checkpoint.exists() else None)
+    return Experiment(folder, recipe, split, net, device, logger, resumes=True)
 
 
-def checked(split: Split, recipe: Recipe, *, console: Console) -> tuple[Recipe, RecognizerNet]:
+def checked(split: Split, recipe: Recipe, *, device: torch.device, console: Console) -> tuple[Recipe, RecognizerNet]:
     """The recipe with every number resolved, and its network.
 
     Raises:
@@ -169,11 +185,11 @@ def checked(split: Split, recipe: Recipe, *, console: Console) -> tuple[Recipe, 
     """
     recipe = replace(recipe, training=recipe.training.resolved(len(split.train)))
     # The network first: without its weights nothing should be written, and no frame decoded.
-    net = new_net(recipe, split)
-    return resolve_batch_size(recipe, net, len(split.train), console=console), net
+    net = new_net(recipe, split, device=device)
+    return resolve_batch_size(recipe, net, len(split.train), device=device, console=console), net
 
 
-def new_net(recipe: Recipe, split: Split, *, weights: str | None = None) -> RecognizerNet:
+def new_net(recipe: Recipe, split: Split, *, device: torch.device, weights: str | None = None) -> RecognizerNet:
     """The recipe's network with its first weights.
 
     Raises:
@@ -188,7 +204,7 @@ def new_net(recipe: Recipe, split: Split, *, weights: str | None = None) -> Reco
     _check_positions(net, recipe)
     check_stages(net, recipe.training)
     encodes_once(net, recipe.cache)
-    augments_on_device(recipe.augment, cuda=torch.cuda.is_available())
+    augments_on_device(recipe.augment, cuda=device.type == "cuda")
     return net
 
 
@@ -207,7 +223,9 @@ def _check_positions(net: RecognizerNet, recipe: Recipe) -> None:
     require_positions(int(steps_B[0]), net.head.positions)
 
 
-def resolve_batch_size(recipe: Recipe, net: RecognizerNet, clip_count: int, *, console: Console) -> Recipe:
+def resolve_batch_size(
+    recipe: Recipe, net: RecognizerNet, clip_count: int, *, device: torch.device, console: Console
+) -> Recipe:
     """The recipe with a number of clips per step, where it says auto."""
     if recipe.training.batch_size != "auto":
         return recipe
@@ -217,6 +235,7 @@ def resolve_batch_size(recipe: Recipe, net: RecognizerNet, clip_count: int, *, c
         frame_count=recipe.sampler.most_frames or LONG_CLIP_FRAMES,
         size_px=recipe.size_px,
         clip_count=clip_count,
+        device=device,
     )
     say(console, f"batch size: {size} clips ({reason}); the learning rate stays as it is")
     return replace(recipe, training=replace(recipe.training, batch_size=size))

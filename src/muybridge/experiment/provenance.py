@@ -26,8 +26,8 @@ from muybridge.system import processor_name, total_memory
 _PACKAGES = ("muybridge", "torch", "lightning", "torchmetrics", "av", "opencv-python-headless", "numpy")
 
 
-def describe_environment(*, clips: Path) -> dict[str, Any]:
-    """Versions, machine, command and the folder of the clips, for environment.json."""
+def describe_environment(*, clips: Path, device: torch.device) -> dict[str, Any]:
+    """Versions, machine, command, device and the folder of the clips, for environment.json."""
     return {
         "command": sys.argv,
         "directory": str(Path.cwd()),
@@ -41,7 +41,8 @@ def describe_environment(*, clips: Path) -> dict[str, Any]:
         "cores": os.cpu_count(),
         "memory_bytes": total_memory(),
         "torch_threads": torch.get_num_threads(),
-        "cuda_device": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "device": str(device),
+        "cuda_device": torch.cuda.get_device_name(device) if device.type == "cuda" else None,
         "packages": {name: importlib.metadata.version(name) for name in _PACKAGES},
     }
 

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from muybridge.dataset.catalog import Clip
 from muybridge.errors import UserError, VideoError
@@ -59,7 +60,7 @@ class Ensemble(Model):
         self._orders = [[member.classes.index(label) for label in self.classes] for member in members.values()]
 
     @classmethod
-    def load(cls, folder: Path, *, device: str | None = None) -> "Ensemble":
+    def load(cls, folder: Path, *, device: str | torch.device = "auto") -> "Ensemble":
         """Load the model folder of an ensemble.
 
         Raises:

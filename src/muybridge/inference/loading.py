@@ -16,7 +16,7 @@ from muybridge.models.saving import METADATA_FILE, WEIGHTS_FILE
 def load(
     path: str | Path,
     *,
-    device: str | None = None,
+    device: str = "auto",
     engine: str = "torch",
     announce: Callable[[str], None] | None = None,
 ) -> Recognizer | Ensemble:
@@ -24,7 +24,8 @@ def load(
 
     Args:
         path: A run directory of a training or an ensemble, or the ``model`` folder inside one.
-        device: Where torch computes; default: a GPU if there is one.
+        device: Where torch computes: ``auto``, a GPU if there is one; ``cpu``, ``cuda``, ``cuda:1`` or ``mps``. Exports
+            compute on the CPU.
         engine: What computes: ``torch``; ``onnx`` or ``openvino``, the fastest export for it; an export by name, such
             as ``openvino-int8``; or ``auto``, the fastest of all that is installed and passed its check.
         announce: Called with the engine and why it is that one.
@@ -34,7 +35,7 @@ def load(
         action.
 
     Raises:
-        UserError: If there is no whole model there, or not the engine asked for.
+        UserError: If there is no whole model there, or not the engine or the device asked for.
     """
     path = Path(path)
     folder = path / "model" if (path / "model").is_dir() else path
@@ -52,10 +53,14 @@ def load(
         device=recognizer.device,
     )
     if choice.export is not None:
+        if recognizer.device.type != "cpu" and device != "auto":
+            raise UserError(f"engine {engine} computes on the CPU; leave out device {device}, or choose engine torch")
         net = recognizer.net
         recognizer.use(load_export(choice.export, config=net.config, class_count=net.class_count))
     if announce is not None:
         announce(choice.why)
+        if recognizer.unfinished:
+            announce(f"note: {path} is {recognizer.unfinished}")
     return recognizer
 
 

@@ -22,7 +22,7 @@ from muybridge.inference.views import Views
 from muybridge.models.network import RecognizerNet
 from muybridge.models.saving import load_recognizer, save_recognizer
 from muybridge.pipeline.augmentation import is_sided
-from muybridge.system import keep_freed_memory
+from muybridge.system import keep_freed_memory, resolve_device
 from muybridge.video.decoding import read_sampled
 from muybridge.video.sampling import Sampler, sampler_from_dict
 
@@ -48,7 +48,8 @@ class Recognizer(Model):
         windows: ``"all"`` if a prediction combines all windows of a clip (a `SlidingSampler`'s), else ``"one"``.
         combine: How the scores of several windows or views become one.
         no_flip_classes: Classes whose clips must not be mirrored, beside those with left or right in their name.
-        device: Where it computes; default: a GPU if there is one.
+        unfinished: Of which epochs it is the best, if its training was interrupted.
+        device: Where it computes: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``; see ``system.resolve_device``.
     """
 
     def __init__(
@@ -61,10 +62,11 @@ class Recognizer(Model):
         windows: Windows = "one",
         combine: Combine = "mean",
         no_flip_classes: Sequence[str] = (),
-        device: str | None = None,
+        unfinished: str = "",
+        device: str | torch.device = "auto",
     ) -> None:
         keep_freed_memory()
-        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.device = resolve_device(device)
         self.net = net
         # Replaced by ``use``; the network stays, as what is saved.
         self.engine: Engine = TorchEngine(net, device=self.device)
@@ -73,14 +75,15 @@ class Recognizer(Model):
         self.size_px = size_px
         self.windows = windows
         self.combine = combine
+        self.unfinished = unfinished
         self.sided_classes = tuple(name for name in self.classes if is_sided(name) or name in no_flip_classes)
 
     @classmethod
-    def load(cls, folder: Path, *, device: str | None = None) -> "Recognizer":
+    def load(cls, folder: Path, *, device: str | torch.device = "auto") -> "Recognizer":
         """Load a run, or the model folder inside one.
 
         Raises:
-            UserError: If there is no whole model there.
+            UserError: If there is no whole model there, or no such device.
         """
         if (folder / "model").is_dir():
             folder = folder / "model"
@@ -95,12 +98,19 @@ class Recognizer(Model):
             windows=preprocessing.get("windows", "one"),
             combine=preprocessing.get("combine", "mean"),
             no_flip_classes=preprocessing.get("sided_classes", ()),
+            unfinished=metadata.unfinished,
             device=device,
         )
 
     def save(self, folder: Path) -> None:
         """Save the network with its classes and preprocessing."""
-        save_recognizer(folder, self.net, classes=self.classes, preprocessing=self.preprocessing)
+        save_recognizer(
+            folder,
+            self.net,
+            classes=self.classes,
+            preprocessing=self.preprocessing,
+            unfinished=self.unfinished,
+        )
 
     def _score(self, clips: Sequence[Source], *, views: Views, workers: int | None) -> Iterator[Scores | VideoError]:
         self._check(views)

@@ -34,6 +34,8 @@ class SavedModel:
     classes: tuple[str, ...]
     # How frames are chosen, sized and ordered before they reach the network; its keys belong to the caller.
     preprocessing: Mapping[str, Any]
+    # Of which epochs it is the best, if its training was interrupted; else empty.
+    unfinished: str = ""
 
 
 def save_recognizer(
@@ -42,6 +44,7 @@ def save_recognizer(
     *,
     classes: Sequence[str],
     preprocessing: Mapping[str, Any],
+    unfinished: str = "",
 ) -> None:
     """Save a recognizer.
 
@@ -50,6 +53,7 @@ def save_recognizer(
         net: The network.
         classes: Names of its K classes, in the order of its scores.
         preprocessing: Whatever is needed to make its input from a file; must be JSON.
+        unfinished: What there is to say of a model whose training was interrupted.
     """
     if len(classes) != net.class_count:
         raise ValueError(f"{len(classes)} class names for {net.class_count} scores")
@@ -65,6 +69,8 @@ def save_recognizer(
             "classes": list(classes),
             "preprocessing": dict(preprocessing),
         }
+        if unfinished:
+            content["unfinished"] = unfinished
         metadata.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
@@ -99,6 +105,7 @@ def _read_metadata(path: Path) -> tuple[SavedModel, str]:
             config=ModelConfig(**content["model"]),
             classes=tuple(content["classes"]),
             preprocessing=content["preprocessing"],
+            unfinished=str(content.get("unfinished", "")),
         )
         return saved, content["weights_sha256"]
     except (KeyError, TypeError) as error:

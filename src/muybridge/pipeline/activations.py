@@ -11,7 +11,8 @@ Axes: B batch, T frames, S steps in time of the activations, D features, H, W, C
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -55,6 +56,11 @@ class ActivationDataset(Dataset[ActivationItem]):
 
     def __len__(self) -> int:
         return len(self.clips)
+
+    @property
+    def paths(self) -> Collection[Path]:
+        """The entries of all clips and variants."""
+        return self._paths.values()
 
     def build(self, on_progress: Callable[[int, int], None] = lambda done, total: None) -> int:
         """Compute what is not there yet.

@@ -27,7 +27,7 @@ USUAL_NAMES = {"lr": "learning_rate", "size": "size_px", "backbone": "encoder"}
 class Options(TypedDict, total=False):
     """The keyword arguments, for type checkers and completion; a test holds them to the recipe's fields."""
 
-    name: str
+    recipe_name: str
     size_px: int
     protocol: Protocol
     class_count: int
@@ -93,8 +93,8 @@ def option_values(options: Mapping[str, Any], *, verb: str) -> dict[str, Any]:
         elif name in short_names():
             outer, key = short_names()[name]
             _put(values.setdefault(outer, {}), key, value, what=f"{outer}.{key}", verb=verb)
-        elif name in {field.name for field in dataclasses.fields(Recipe)}:
-            values[name] = value
+        elif name in _top_names():
+            values["name" if name == "recipe_name" else name] = value
         else:
             raise UserError(f"{verb} has no option {name}{_right_name(name)}")
     return values
@@ -123,6 +123,12 @@ def recipe_with(recipe: Recipe | str | Path, options: Mapping[str, Any], *, verb
     return parse_recipe(values, source=source, first=(given, f"the options of {verb}"))
 
 
+def _top_names() -> set[str]:
+    """The options outside any section; ``name`` is the run's, so the recipe's own is ``recipe_name``, as its flag."""
+    fields = {field.name for field in dataclasses.fields(Recipe)}
+    return fields - {"name", *section_keys()} | {"recipe_name"}
+
+
 def _put(section: dict[str, Any], key: str, value: Any, *, what: str, verb: str) -> None:
     if key in section:
         raise UserError(f"{verb}: {what} is given twice; give it once")
@@ -138,7 +144,7 @@ def _right_name(name: str) -> str:
     written = [short.get((section, leaf), f"{section}={{{leaf!r}: ...}}") for section in places]
     if written:
         return f"; write {' or '.join(written)}"
-    top = {field.name for field in dataclasses.fields(Recipe)}
+    top = _top_names()
     inner = {key for keys in section_keys().values() for key in keys}
     meant = closest(name, {*short_names(), *top, *inner})
     if meant in inner and meant not in short_names():

@@ -22,8 +22,8 @@ from muybridge.recipes.training import TrainingConfig
 class Recipe:
     """A named, complete experiment."""
 
-    name: str = "default"
-    """Name of the experiment; runs are numbered under it."""
+    name: Annotated[str, Parameter(name="--recipe-name")] = "default"
+    """Name of the experiment; the names of its runs begin with it."""
 
     size_px: Annotated[int, Parameter(group="Frames")] = 192
     """Side of the square frames that the network sees, in pixels."""

@@ -99,7 +99,9 @@ def recipe_config(values: Mapping[str, Any], source: str) -> cyclopts.config.Dic
     """
     values = without_retired(values, source)
     _check_keys(values, Recipe(), source)
-    return cyclopts.config.Dict(values, source=source, use_commands_as_keys=False)
+    # A flag --name is the run's name; the recipe's own has another flag.
+    flagged = {"recipe-name" if key == "name" else key: value for key, value in values.items()}
+    return cyclopts.config.Dict(flagged, source=source, use_commands_as_keys=False)
 
 
 def parse_recipe(

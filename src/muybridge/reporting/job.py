@@ -83,6 +83,8 @@ def read_run(path: Path, *, name: str) -> ReportedRun:
     if not folder.model.is_dir():
         raise UserError(f"{path} is not finished: it has no model; continue it with: muybridge train --resume {path}")
     model = load(folder.path, device="cpu")
+    if isinstance(model, Recognizer) and model.unfinished:
+        raise UserError(f"{path} is {model.unfinished}; continue it with: muybridge train --resume {path}")
     leak = read_json(folder.leak)
     environment = _mapping(folder.environment)
     training, ensemble = None, None

@@ -49,7 +49,7 @@ def step_bytes(
 
 
 def largest_batch(
-    net: RecognizerNet, config: TrainingConfig, *, frame_count: int, size_px: int, clip_count: int
+    net: RecognizerNet, config: TrainingConfig, *, frame_count: int, size_px: int, clip_count: int, device: torch.device
 ) -> tuple[int, str]:
     """Find the largest batch that fits, at most a quarter of the training clips.
 
@@ -59,6 +59,7 @@ def largest_batch(
         frame_count: T.
         size_px: H and W.
         clip_count: Training clips.
+        device: Where the training computes.
 
     Returns:
         The number of clips, and why it is this one, in words.
@@ -67,8 +68,8 @@ def largest_batch(
         UserError: If not even one clip fits.
     """
     sizes = [size for size in SIZES if size <= max(1, clip_count // 4)]
-    if torch.cuda.is_available():
-        return _largest_on_gpu(net, config, sizes, frame_count=frame_count, size_px=size_px)
+    if device.type == "cuda":
+        return _largest_on_gpu(net, config, sizes, frame_count=frame_count, size_px=size_px, device=device)
     one, two = (
         step_bytes(net, batch_size=size, frame_count=frame_count, size_px=size_px, checkpointing=config.checkpointing)
         for size in (1, 2)
@@ -87,13 +88,19 @@ def largest_batch(
 
 
 def _largest_on_gpu(
-    net: RecognizerNet, config: TrainingConfig, sizes: list[int], *, frame_count: int, size_px: int
+    net: RecognizerNet,
+    config: TrainingConfig,
+    sizes: list[int],
+    *,
+    frame_count: int,
+    size_px: int,
+    device: torch.device,
 ) -> tuple[int, str]:
     """Run one step after the other, each larger, until the card's memory is out."""
     best, reason = 0, "a larger one would leave too few steps in an epoch"
     for size in sizes:
         try:
-            _try_step(net, config, size, frame_count=frame_count, size_px=size_px)
+            _try_step(net, config, size, frame_count=frame_count, size_px=size_px, device=device)
         except torch.OutOfMemoryError:
             reason = f"{size} do not fit into the GPU's memory"
             break
@@ -108,14 +115,16 @@ def _largest_on_gpu(
     return best, reason
 
 
-def _try_step(net: RecognizerNet, config: TrainingConfig, size: int, *, frame_count: int, size_px: int) -> None:
-    trial = copy.deepcopy(net).cuda().train()
-    module = RecognizerModule(trial, config, class_counts=[1] * net.class_count, batches_per_epoch=1).cuda()
+def _try_step(
+    net: RecognizerNet, config: TrainingConfig, size: int, *, frame_count: int, size_px: int, device: torch.device
+) -> None:
+    trial = copy.deepcopy(net).to(device).train()
+    module = RecognizerModule(trial, config, class_counts=[1] * net.class_count, batches_per_epoch=1).to(device)
     module.log = lambda *_args, **_kwargs: None  # type: ignore[method-assign]
-    frames_BTHWC = torch.zeros(size, frame_count, size_px, size_px, 3, dtype=torch.uint8, device="cuda")
-    batch = Batch(frames_BTHWC, torch.full((size,), frame_count), torch.zeros(size, dtype=torch.int64, device="cuda"))
+    frames_BTHWC = torch.zeros(size, frame_count, size_px, size_px, 3, dtype=torch.uint8, device=device)
+    batch = Batch(frames_BTHWC, torch.full((size,), frame_count), torch.zeros(size, dtype=torch.int64, device=device))
     optimizer = module.configure_optimizers()["optimizer"]
-    with torch.autocast("cuda", torch.bfloat16, enabled=uses_bf16(config)):
+    with torch.autocast("cuda", torch.bfloat16, enabled=uses_bf16(config, device)):
         loss = module.training_step(batch, 0)
     torch.autograd.backward(loss)
     optimizer.step()

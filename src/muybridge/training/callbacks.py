@@ -1,5 +1,6 @@
 """What happens around an epoch: the table of figures, the line on the screen, checkpoints written whole."""
 
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -9,9 +10,9 @@ import lightning as L
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 
-from muybridge.console import say
+from muybridge.console import duration, progress_on, say
 from muybridge.files import replacing
 from muybridge.pipeline.batches import ActivationBatch, Batch
 
@@ -98,17 +99,21 @@ class EpochTable(Callback):
 
 
 class EpochLines(Callback):
-    """A bar with clips per second and the time left while an epoch runs, and a line for each finished epoch.
+    """A bar with epoch, batch, clips per second and the time left, and a line for each finished epoch.
+
+    Where no terminal shows the bar, an epoch that takes long prints a line now and then.
 
     Args:
-        console: Where to print; the bar shows on terminals only.
+        console: Where to print.
         clips_per_epoch: Training clips.
     """
 
     def __init__(self, console: Console, *, clips_per_epoch: int) -> None:
         self._console = console
         self._clips = clips_per_epoch
-        self._progress: Progress | None = None
+        columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[rate]}")
+        # Finished epochs have their lines: between them it is only time that makes another one due.
+        self._progress = progress_on(console, *columns, TimeRemainingColumn(), every_share=2)
         self._started = 0.0
         self._begun_at = 0
         self._done = 0
@@ -116,12 +121,9 @@ class EpochLines(Callback):
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Start the bar."""
         self._started, self._begun_at, self._done = time.perf_counter(), trainer.current_epoch, 0
-        if self._console.is_terminal:
-            columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[rate]}")
-            self._progress = Progress(*columns, TimeRemainingColumn(), console=self._console, transient=True)
-            total = self._clips * (cast(int, trainer.max_epochs) - self._begun_at)
-            self._task = self._progress.add_task("training", total=total, rate="")
-            self._progress.start()
+        total = self._clips * (cast(int, trainer.max_epochs) - self._begun_at)
+        self._task = self._progress.add_task("training", total=total, rate="")
+        self._progress.start()
 
     def on_train_batch_end(
         self,
@@ -133,11 +135,9 @@ class EpochLines(Callback):
     ) -> None:
         """Move the bar."""
         self._done += len(batch.labels_B)
-        if self._progress is not None:
-            text = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
-            self._progress.update(
-                self._task, completed=self._done, description=text, rate=f"{self._rate():.1f} clips/s"
-            )
+        text = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
+        text += f", batch {batch_idx + 1}/{trainer.num_training_batches}"
+        self._progress.update(self._task, completed=self._done, description=text, rate=f"{self._rate():.1f} clips/s")
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Print the epoch's line."""
@@ -148,18 +148,24 @@ class EpochLines(Callback):
             f"epoch {trainer.current_epoch + 1:>3}/{trainer.max_epochs}"
             f"  train loss {figures['train_loss']:.3f} accuracy {100 * figures['train_accuracy']:5.1f} %"
             f"  validation loss {figures['validation_loss']:.3f} accuracy {100 * figures['validation_accuracy']:5.1f} %"
-            f"  {self._rate():.1f} clips/s  at most {_minutes(remaining / self._rate())} left",
+            f"  {self._rate():.1f} clips/s  at most {duration(remaining / self._rate())} left",
         )
 
     def teardown(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         """Take the bar away, also after an interruption."""
-        if self._progress is not None:
-            self._progress.stop()
+        self._progress.stop()
 
     def _rate(self) -> float:
         return self._done / (time.perf_counter() - self._started)
 
 
-def _minutes(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
+class SecondCtrlC(Callback):
+    """Lets a second Ctrl-C stop at once; Lightning ignores it from the first one on."""
+
+    def __init__(self) -> None:
+        self._before = signal.getsignal(signal.SIGINT)
+
+    def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
+        """Called when the first one was noticed."""
+        if isinstance(exception, KeyboardInterrupt):
+            signal.signal(signal.SIGINT, self._before or signal.default_int_handler)

@@ -25,12 +25,13 @@ class FrozenPart:
     Args:
         net: The recognizer; the frozen part must not change afterwards.
         bf16: Compute in bfloat16 where autocast deems it safe, as a training with that precision does.
+        device: Where it computes.
     """
 
-    def __init__(self, net: RecognizerNet, *, bf16: bool = False) -> None:
+    def __init__(self, net: RecognizerNet, *, bf16: bool = False, device: torch.device) -> None:
         self._net = net
         self._bf16 = bf16
-        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self._device = device
         self.identity = _identity(net, bf16=bf16)
 
     def __call__(self, frames_BTHWC: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:

@@ -15,6 +15,7 @@ from typing import Any
 import lightning as L
 import torch
 from lightning.pytorch.callbacks import EarlyStopping
+from lightning.pytorch.loggers import Logger
 from rich.console import Console
 from torch.utils.data import DataLoader
 
@@ -27,7 +28,7 @@ from muybridge.pipeline.loader import ClipDataset, make_loader
 from muybridge.recipes.training import TrainingConfig
 from muybridge.runs import RunFolder
 from muybridge.system import available_cores, keep_freed_memory
-from muybridge.training.callbacks import AtomicCheckpointIO, EpochCheckpoint, EpochLines, EpochTable, Row
+from muybridge.training.callbacks import AtomicCheckpointIO, EpochCheckpoint, EpochLines, EpochTable, Row, SecondCtrlC
 from muybridge.training.module import RecognizerModule
 
 
@@ -38,8 +39,10 @@ def fit(
     train: ClipDataset | ActivationDataset,
     validation: ClipDataset | ActivationDataset,
     run: RunFolder,
+    device: torch.device,
     console: Console,
     on_epoch: Callable[[list[Row]], bool],
+    logger: Logger | None = None,
     resume: bool = False,
 ) -> list[Row]:
     """Fit a network and leave it with the weights of its best epoch.
@@ -50,22 +53,24 @@ def fit(
         train: Training clips.
         validation: Validation clips; they choose the best epoch.
         run: Where checkpoints go.
+        device: Where it computes.
         console: Where progress is printed.
         on_epoch: Called with all rows of figures after every epoch; True ends the training there.
+        logger: Gets the figures of every epoch, too.
         resume: Continue from the run's last checkpoint, if it has one.
 
     Returns:
         One row of figures per epoch.
 
     Raises:
-        Interrupted: On Ctrl-C.
+        Interrupted: On Ctrl-C; at once on a second one.
         UserError: If a checkpoint does not belong to this recipe, or the loss is not finite.
     """
     quiet_lightning()
     keep_freed_memory()
     L.seed_everything(config.seed, verbose=False)
-    cuda = torch.cuda.is_available()
-    train_loader = training_loader(train, config)
+    cuda = device.type == "cuda"
+    train_loader = training_loader(train, config, device)
     # Validation needs no augmentation, so reading it costs next to nothing: no processes of its own.
     validation_loader = make_loader(
         validation, batch_size=config.clips_per_batch, shuffle=False, seed=config.seed, workers=0, pin_memory=cuda
@@ -84,6 +89,7 @@ def fit(
     }
     # The last comes last, so that it knows the best. Lightning's save_last would leave out epochs that are no better.
     callbacks: list[Any] = [
+        SecondCtrlC(),  # before others take their time
         table,
         EpochLines(console, clips_per_epoch=len(train)),
         EpochCheckpoint(run.best_checkpoint, **goal),
@@ -93,11 +99,10 @@ def fit(
         callbacks.append(EarlyStopping(patience=config.patience, check_on_train_epoch_end=True, **goal))
     trainer = L.Trainer(
         max_epochs=config.epochs,
-        devices="auto" if cuda else 1,
         callbacks=callbacks,
         plugins=[AtomicCheckpointIO()],
         num_sanity_val_steps=0,
-        **trainer_options(config),
+        **{**trainer_options(config, device), "logger": logger or False},
     )
     start = run.last_checkpoint if resume and run.last_checkpoint.exists() else None
     try:
@@ -105,6 +110,8 @@ def fit(
     except SystemExit:
         # Lightning answers Ctrl-C by leaving the process; the caller still has things to say and to save.
         raise Interrupted(run.path) from None
+    except KeyboardInterrupt:
+        raise Interrupted(run.path, at_once=True) from None  # the second one
     except RuntimeError as error:
         if start is None or "state_dict" not in str(error):
             raise
@@ -114,10 +121,10 @@ def fit(
 
 
 def training_loader(
-    data: ClipDataset | ActivationDataset, config: TrainingConfig
+    data: ClipDataset | ActivationDataset, config: TrainingConfig, device: torch.device
 ) -> "DataLoader[Batch | ActivationBatch]":
     """The loader of training clips; where a GPU augments, the clips are told to leave it that."""
-    cuda = torch.cuda.is_available()
+    cuda = device.type == "cuda"
     # Activations are read in no time; and whoever reads them may have to compute one, which a fork cannot do.
     workers = 0 if isinstance(data, ActivationDataset) else worker_count(config.workers)
     if isinstance(data, ClipDataset) and data.augment is not None:
@@ -127,25 +134,31 @@ def training_loader(
     )
 
 
-def trainer_options(config: TrainingConfig) -> dict[str, Any]:
+def trainer_options(config: TrainingConfig, device: torch.device) -> dict[str, Any]:
     """Settings of Lightning's trainer that a training and its profile share."""
-    cuda = torch.cuda.is_available()
     return {
-        "accelerator": "gpu" if cuda else "cpu",
-        "precision": "bf16-mixed" if uses_bf16(config) else "32-true",
+        "accelerator": device.type,
+        "devices": [device.index or 0] if device.type == "cuda" else 1,
+        "precision": "bf16-mixed" if uses_bf16(config, device) else "32-true",
         "accumulate_grad_batches": config.accumulate,
         "use_distributed_sampler": False,
-        "deterministic": "warn" if cuda else True,
+        "deterministic": True if device.type == "cpu" else "warn",
         "logger": False,
         "enable_progress_bar": False,
         "enable_model_summary": False,
     }
 
 
-def load_weights(net: RecognizerNet, checkpoint: Path) -> None:
-    """Give a network the weights in a checkpoint of a run."""
-    state = torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]
-    net.load_state_dict({key.removeprefix("net."): value for key, value in state.items()})
+def load_weights(net: RecognizerNet, checkpoint: Path) -> int:
+    """Give a network the weights in a checkpoint of a run; returns after which epoch it was written, from 1."""
+    saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    net.load_state_dict({key.removeprefix("net."): value for key, value in saved["state_dict"].items()})
+    return int(saved["epoch"]) + 1
+
+
+def finished_epochs(checkpoint: Path) -> int:
+    """After which epoch a checkpoint of a run was written, from 1."""
+    return int(torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)["epoch"]) + 1
 
 
 def worker_count(workers: int) -> int:
@@ -153,17 +166,17 @@ def worker_count(workers: int) -> int:
     return min(8, max(0, available_cores() - 1)) if workers < 0 else workers
 
 
-def uses_bf16(config: TrainingConfig) -> bool:
+def uses_bf16(config: TrainingConfig, device: torch.device) -> bool:
     """Whether a training computes in bfloat16; ``auto`` is yes only on a GPU that does."""
     if config.precision != "auto":
         return config.precision == "bf16"
-    return torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
+    return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
 
 
-def encodes_in_bf16(config: TrainingConfig) -> bool:
+def encodes_in_bf16(config: TrainingConfig, device: torch.device) -> bool:
     """The same for a frozen encoder whose output is kept, in 16 bits anyway; ``auto`` is yes wherever hardware does."""
-    if config.precision != "auto" or torch.cuda.is_available():
-        return uses_bf16(config)
+    if config.precision != "auto" or device.type != "cpu":
+        return uses_bf16(config, device)
     abilities = torch.cpu.get_capabilities()
     return bool(abilities.get("avx512_bf16") or abilities.get("amx_tile"))
 

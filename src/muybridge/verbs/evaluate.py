@@ -17,6 +17,7 @@ from muybridge.experiment.measure import measure
 from muybridge.experiment.prepare import read_clips
 from muybridge.files import read_json
 from muybridge.inference.loading import load
+from muybridge.inference.recognizer import Recognizer
 from muybridge.inference.views import AS_TRAINED, Views
 from muybridge.recipes.data import DataConfig
 from muybridge.runs import RunFolder
@@ -30,6 +31,7 @@ def evaluate(
     views: Views = AS_TRAINED,
     out: str | Path | None = None,
     engine: str = "torch",
+    device: str = "auto",
     console: Console = STDERR,
 ) -> Evaluation:
     """Measure a model on its own test part, or on other labelled clips.
@@ -43,6 +45,7 @@ def evaluate(
             folder ``evaluations/<clips>``, with ``-views<n>`` and the like if views were asked for, and with the
             engine if one was.
         engine: What computes: see ``muybridge.load``; by default the model in torch.
+        device: Where torch computes: auto, cpu, cuda, cuda:1 or mps.
         console: Where progress is printed.
 
     Returns:
@@ -53,8 +56,8 @@ def evaluate(
     """
     run = Path(run)
     used: list[str] = []
-    model = load(run, engine=engine, announce=used.append)
-    notes: list[str] = []
+    model = load(run, device=device, engine=engine, announce=used.append)
+    notes = [f"the model is {model.unfinished}"] if isinstance(model, Recognizer) and model.unfinished else []
     if clips is None:
         folder = RunFolder.existing(run)
         split = Split.load(folder.split)
@@ -65,7 +68,8 @@ def evaluate(
         if len(missing) == len(chosen):
             raise UserError(f"the clips of {run} are gone (for example {missing[0].path}); name their new folder")
     else:
-        chosen, protocol, leak, notes = _other_clips(run, Path(clips), model.classes, data or DataConfig())
+        chosen, protocol, leak, remarks = _other_clips(run, Path(clips), model.classes, data or DataConfig())
+        notes += remarks
     if views != AS_TRAINED:
         notes.append(f"scores of each clip combined over {views.describe()}")
     if engine != "torch":

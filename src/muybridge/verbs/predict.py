@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from muybridge.console import STDERR, say
+from muybridge.console import STDERR, progress_on, say
 from muybridge.dataset.layouts import VIDEO_SUFFIXES
 from muybridge.errors import UserError
 from muybridge.inference.loading import load
@@ -20,6 +20,7 @@ def predict(
     *,
     views: Views = AS_TRAINED,
     engine: str = "auto",
+    device: str = "auto",
     console: Console = STDERR,
 ) -> Iterator[Prediction]:
     """Name the action in videos, one prediction each, as they are done.
@@ -29,7 +30,8 @@ def predict(
         videos: Files, folders or glob patterns (``clips/*.avi``).
         views: Which views of each clip to combine; default: as the model was trained to be used.
         engine: What computes: see ``muybridge.load``.
-        console: Where the choice of the engine is printed.
+        device: Where torch computes: auto, cpu, cuda, cuda:1 or mps.
+        console: Where progress and the choice of the engine are printed.
 
     Yields:
         A prediction per file, in order; one that does not decode has its error.
@@ -38,8 +40,17 @@ def predict(
         UserError: If there is no model, or one of ``videos`` names nothing.
     """
     paths = find_videos(videos)
-    recognizer = load(model, engine=engine, announce=lambda why: say(console, why))
-    return recognizer.predict_files(paths, views=views)
+    recognizer = load(model, device=device, engine=engine, announce=lambda why: say(console, why))
+    return _with_progress(recognizer.predict_files(paths, views=views), len(paths), console)
+
+
+def _with_progress(found: Iterator[Prediction], total: int, console: Console) -> Iterator[Prediction]:
+    """The same predictions; several files have a bar, which is there while they are asked for."""
+    if total == 1:
+        yield from found
+        return
+    with progress_on(console) as progress:
+        yield from progress.track(found, total=total, description="predicting")
 
 
 def find_videos(patterns: Sequence[str | Path]) -> list[Path]:

@@ -24,6 +24,7 @@ from muybridge.inference.trained_model import Prediction
 from muybridge.recipes.recipe import Recipe
 from muybridge.recipes.store import load_recipe
 from muybridge.runs import RunFolder, free_path
+from muybridge.system import resolve_device
 from muybridge.verbs.demo.clips import render_demo
 from muybridge.verbs.demo.colours import nearest_colours_accuracy
 
@@ -67,7 +68,6 @@ class DemoResult:
             "first accuracy says how well new videos are recognised.",
             f"A clip the model has never seen: {self.prediction.path.name}: {self.prediction} (truth: {self.truth})",
             f"Took {self.seconds:.0f} s. Report: {report.resolve()}",
-            f"Try: muybridge predict {self.runs['grouped']} {self.prediction.path}",
         ]
         return "\n".join(lines)
 
@@ -92,6 +92,7 @@ def demo(
     folder: str | Path = "muybridge-demo",
     *,
     seed: int = 0,
+    device: str = "auto",
     recipe: Recipe | None = None,
     clips_per_class: int = 48,
     console: Console = STDERR,
@@ -101,6 +102,7 @@ def demo(
     Args:
         folder: Where clips, frames and runs go; clips rendered earlier are used again.
         seed: Seed of the clips and of the training.
+        device: Where it computes: auto, cpu, cuda, cuda:1 or mps.
         console: Where progress is printed.
         recipe: How to train; default: the demonstration's own.
         clips_per_class: Clips of each action.
@@ -109,6 +111,7 @@ def demo(
         UserError: If the folder holds other things where the clips go.
     """
     started = time.perf_counter()
+    computing = resolve_device(device)
     folder = Path(folder)
     recipe = recipe or load_recipe("demo")
     recipe = replace(
@@ -127,7 +130,8 @@ def demo(
         divided = divide(table, replace(recipe.data, protocol=protocol))
         divided.announce(console)
         chosen = replace(recipe, data=replace(recipe.data, protocol=protocol))
-        result = complete(prepare(divided, chosen, run=free_path(folder / protocol), console=console), console=console)
+        experiment = prepare(divided, chosen, run=free_path(folder / protocol), device=computing, console=console)
+        result = complete(experiment, console=console)
         assert result.evaluation is not None  # every class has enough takes for a test part
         evaluations[protocol], runs[protocol] = result.evaluation, result.run
         colours[protocol] = nearest_colours_accuracy(Split.load(RunFolder(result.run).split), known)

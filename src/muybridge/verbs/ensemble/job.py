@@ -24,7 +24,8 @@ from muybridge.inference.combining import Combination, Rule, combine_predictions
 from muybridge.inference.ensemble import Ensemble
 from muybridge.inference.predictions import Predictions
 from muybridge.reporting.job import report
-from muybridge.runs import RunFolder
+from muybridge.runs import RunFolder, chosen_folder
+from muybridge.system import resolve_device
 from muybridge.text import counted
 from muybridge.verbs.ensemble.fitting import fit_combination
 from muybridge.verbs.ensemble.membership import Member, common_split, read_members
@@ -37,6 +38,8 @@ def ensemble(
     rule: Rule = "mean",
     calibrate: bool = False,
     run: str | Path | None = None,
+    name: str | None = None,
+    device: str = "auto",
     console: Console = STDERR,
 ) -> EnsembleResult:
     """Combine finished runs into one model, and measure it on the test part that they share.
@@ -47,6 +50,8 @@ def ensemble(
             validation clips that the members share.
         calibrate: Whether each member gets a temperature, fitted on those clips, too.
         run: The run directory to make; default: ``runs/ensemble-<n>``.
+        name: Name of the run directory, in ``runs/``; instead of ``run``.
+        device: Where the members compute: auto, cpu, cuda, cuda:1 or mps.
         console: Where progress is printed.
 
     Returns:
@@ -60,7 +65,9 @@ def ensemble(
         raise UserError("an ensemble takes two or more runs; for one run alone there is ensemble.calibrate")
     if rule == "vote" and calibrate:
         raise UserError("a temperature changes no vote; leave out ensemble.calibrate, or choose another ensemble.rule")
-    members = read_members([Path(path) for path in runs])
+    chosen = chosen_folder(run, name)
+    computing = resolve_device(device)
+    members = read_members([Path(path) for path in runs], device=computing)
     model = Ensemble({member.name: member.recognizer for member in members}, Combination.equal(len(members)))
     split, leak = common_split(members)
     say(
@@ -68,10 +75,10 @@ def ensemble(
         f"members share {len(split.validation)} clips to validate and {len(split.test)} to test; "
         f"split {split.protocol}; {leak}",
     )
-    folder = RunFolder.create(Path(run) if run else None, name="ensemble")
+    folder = RunFolder.create(chosen, name="ensemble")
     with building_folder(folder.path) as temporary:
         making = RunFolder(temporary)
-        write_json(making.environment, describe_environment(clips=split.clips[0].root))
+        write_json(making.environment, describe_environment(clips=split.clips[0].root, device=computing))
         with session(making.environment):
             validation = _predict_members(model, split.clips_of("validation"), "validating", console=console)
             model = Ensemble(model.members, fit_combination(validation, rule=rule, calibrate=calibrate))
@@ -174,7 +181,12 @@ def _member_results(
 
 
 def _write(
-    folder: RunFolder, result: EnsembleResult, model: Ensemble, split: Split, leak: Leak, together: Predictions
+    folder: RunFolder,
+    result: EnsembleResult,
+    model: Ensemble,
+    split: Split,
+    leak: Leak,
+    together: Predictions,
 ) -> None:
     model.save(folder.model)
     split.save(folder.split)

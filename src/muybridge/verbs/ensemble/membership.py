@@ -9,6 +9,8 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import torch
+
 from muybridge.dataset.catalog import Catalog, Clip
 from muybridge.dataset.duplicates import find_duplicates
 from muybridge.dataset.split import FITTED_PARTS, Leak, Split
@@ -45,7 +47,7 @@ class Member:
         return str(self.run)
 
 
-def read_members(runs: Sequence[Path]) -> tuple[Member, ...]:
+def read_members(runs: Sequence[Path], *, device: torch.device) -> tuple[Member, ...]:
     """Open the runs.
 
     Raises:
@@ -61,7 +63,7 @@ def read_members(runs: Sequence[Path]) -> tuple[Member, ...]:
         taken = {member.name for member in members}
         stem = printable(path.resolve().name)
         name = next(n for n in (stem, *(f"{stem}-{k}" for k in range(2, len(runs) + 1))) if n not in taken)
-        recognizer = Recognizer.load(run.model)
+        recognizer = Recognizer.load(run.model, device=device)
         members.append(Member(name, path, Split.load(run.split), recognizer, content_hash(run.model / WEIGHTS_FILE)))
     return tuple(members)
 

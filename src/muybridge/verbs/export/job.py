@@ -14,7 +14,7 @@ from typing import Any, get_args
 from rich.console import Console
 
 from muybridge import notebook
-from muybridge.console import STDERR, say
+from muybridge.console import STDERR, progress_on, say
 from muybridge.dataset.catalog import Clip
 from muybridge.dataset.split import Part, Split
 from muybridge.errors import UserError, VideoError
@@ -123,7 +123,7 @@ def export(
             engine=to,
             precision=precision,
             example_THWC=example[0],
-            calibration=lambda: (view for views in _views(recognizer, training) for view in views),
+            calibration=lambda: _observed(recognizer, training, console),
             calibration_clips=len(training),
             metadata=metadata,
         )
@@ -209,6 +209,13 @@ def _views(recognizer: Recognizer, clips: Sequence[Clip]) -> Iterator[list[Frame
         read = recognizer.read(clip, views=AS_TRAINED)
         if not isinstance(read, VideoError):
             yield read
+
+
+def _observed(recognizer: Recognizer, clips: Sequence[Clip], console: Console) -> Iterator[Frames]:
+    """All views of the clips that decode, for a calibration to observe."""
+    with progress_on(console) as progress:
+        found = progress.track(_views(recognizer, clips), total=len(clips), description="observing")
+        yield from (view for views in found for view in views)
 
 
 @contextmanager

@@ -80,7 +80,6 @@ class GetResult:
             lines.append("all counts are as published")
         if self.source.terms:
             lines.append(f"terms: {self.source.terms}")
-        lines.append(f"next: muybridge train {self.folder} --protocol official-1")
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:

@@ -27,10 +27,13 @@ from muybridge.recipes.options import Options, recipe_with
 from muybridge.recipes.recipe import Recipe
 from muybridge.recipes.store import save_recipe
 from muybridge.runs import RunFolder
+from muybridge.system import resolve_device
 from muybridge.verbs.sweep.results import BEST_RECIPE, PICTURE, SweepResult, SweepTrial, best_of, has_diverged
 from muybridge.verbs.sweep.space import Space, describe, flatten, label, parse_space
 
 if TYPE_CHECKING:
+    import torch
+
     from muybridge.verbs.sweep.study import Study
 
 DEFAULT_TRIALS = 20
@@ -44,6 +47,7 @@ def sweep(
     trials: int | None = None,
     folder: str | Path | None = None,
     prune: bool = True,
+    device: str = "auto",
     console: Console = STDERR,
     **options: Unpack[Options],
 ) -> SweepResult:
@@ -58,6 +62,7 @@ def sweep(
         trials: How many trainings in all; default: every combination, or 20 where there is a range.
         folder: The sweep's folder; default: ``runs/sweeps/<recipe>-<options>``.
         prune: Whether trials that fall behind are stopped early.
+        device: Where trials compute: auto, cpu, cuda, cuda:1 or mps.
         console: Where progress is printed.
         options: What differs from the recipe in all trials, by the names of flags and keys: ``epochs=2``, or
             ``model={"head_widths": [128, 64]}``.
@@ -75,6 +80,7 @@ def sweep(
     from muybridge.verbs.sweep.picture import plot_sweep
     from muybridge.verbs.sweep.study import Study
 
+    computing = resolve_device(device)
     recipe = recipe_with(recipe, options, verb="sweep")
     space = parse_space(over, recipe)
     divided = divide(clips, recipe.data)
@@ -91,7 +97,7 @@ def sweep(
             divided.announce(console)
             _write(_trials(study), space, path)  # a kill may have come before it
             while len(study.records) < total:
-                _run_next(study, space, divided, path, total=total, console=console)
+                _run_next(study, space, divided, path, total=total, device=computing, console=console)
                 _write(_trials(study), space, path)
                 gc.collect()  # Lightning's objects refer to each other, and each trial's would stay for a while
     except Timeout:
@@ -170,7 +176,16 @@ def _open(path: Path, space: Space, split: Split) -> None:
     raise UserError(f"{path} was begun {what}; continue it with the same, or name another folder")
 
 
-def _run_next(study: "Study", space: Space, divided: DividedClips, path: Path, *, total: int, console: Console) -> None:
+def _run_next(
+    study: "Study",
+    space: Space,
+    divided: DividedClips,
+    path: Path,
+    *,
+    total: int,
+    device: "torch.device",
+    console: Console,
+) -> None:
     """Run the next trial to its end, and tell the study.
 
     Raises:
@@ -189,11 +204,11 @@ def _run_next(study: "Study", space: Space, divided: DividedClips, path: Path, *
     try:
         chosen = space.recipe(trial.values)
         if run.last_checkpoint.is_file():
-            experiment = reopen(run.path)
+            experiment = reopen(run.path, device=device)
         else:
             if run.path.exists():  # interrupted before its first epoch was over
                 shutil.rmtree(run.path)
-            experiment = prepare(divided, chosen, run=run.path, console=console)
+            experiment = prepare(divided, chosen, run=run.path, device=device, console=console)
         with resumable(run):
             rows = fit_experiment(experiment, stop_early=falls_behind, console=console).rows
     except UserError as error:

@@ -13,6 +13,9 @@ from muybridge.experiment.prepare import divide, prepare, reopen
 from muybridge.recipes.options import Options, option_values, recipe_with
 from muybridge.recipes.recipe import Recipe
 from muybridge.recipes.store import parse_recipe
+from muybridge.runs import chosen_folder
+from muybridge.system import check_device_count, resolve_device
+from muybridge.training.loggers import LoggerName, check_logger
 from muybridge.verbs.train.default_recipe import FIRST, available_recipe
 
 
@@ -21,6 +24,10 @@ def train(
     recipe: Recipe | str | Path | None = None,
     *,
     run: str | Path | None = None,
+    name: str | None = None,
+    device: str = "auto",
+    device_count: int = 1,
+    logger: LoggerName = "csv",
     console: Console = STDERR,
     **options: Unpack[Options],
 ) -> TrainResult:
@@ -30,7 +37,11 @@ def train(
         clips: A folder with a sub-folder per class, a CSV, or an HMDB-51 or UCF101 folder.
         recipe: A recipe, the name of one that comes with muybridge, or a YAML file; default: ``default``, or if its
             weights cannot be had, a recipe whose weights are available.
-        run: The run directory to make; default: ``runs/<recipe>-<n>``.
+        run: The run directory to make; default: ``runs/<recipe>-<encoder>-<head>-<n>``.
+        name: Name of the run directory, in ``runs/``; instead of ``run``.
+        device: Where it computes: ``auto``, a GPU if there is one; ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
+        device_count: Devices to train on; only 1 so far.
+        logger: Who gets the figures of every epoch besides metrics.csv: ``tensorboard``, ``wandb`` or ``mlflow``.
         console: Where progress is printed.
         options: What differs from the recipe, by the names of flags and keys: ``epochs=2, encoder="i3d"``; an option
             without a short name goes into its section: ``model={"head_widths": [128, 64]}``.
@@ -40,12 +51,17 @@ def train(
 
     Raises:
         UserError: For clips or options that make no sense, before anything is written.
-        Interrupted: On Ctrl-C; ``resume`` continues.
+        Interrupted: On Ctrl-C; ``resume`` continues, and the best epoch so far is a model to use.
     """
+    check_device_count(device_count)
+    chosen_device = resolve_device(device)
+    check_logger(logger)
+    folder = chosen_folder(run, name)
     recipe = _recipe(clips, recipe, options, console)
     divided = divide(clips, recipe.data)
     divided.announce(console)
-    return complete(prepare(divided, recipe, run=Path(run) if run else None, console=console), console=console)
+    experiment = prepare(divided, recipe, run=folder, device=chosen_device, logger=logger, console=console)
+    return complete(experiment, console=console)
 
 
 def _recipe(
@@ -62,15 +78,27 @@ def _recipe(
     return recipe_with(recipe, options, verb="train")
 
 
-def resume(run: str | Path, *, console: Console = STDERR) -> TrainResult:
+def resume(
+    run: str | Path,
+    *,
+    device: str = "auto",
+    device_count: int = 1,
+    logger: LoggerName = "csv",
+    console: Console = STDERR,
+) -> TrainResult:
     """Continue an interrupted training; the result is the one it would have had.
 
     Args:
         run: The run directory.
+        device: Where it computes, as in ``train``; it may be another than before.
+        device_count: Devices to train on; only 1 so far.
+        logger: As in ``train``.
         console: Where progress is printed.
 
     Raises:
         UserError: If there is no run, or it is damaged.
         Interrupted: On Ctrl-C.
     """
-    return complete(reopen(Path(run)), console=console)
+    check_device_count(device_count)
+    check_logger(logger)
+    return complete(reopen(Path(run), device=resolve_device(device), logger=logger), console=console)

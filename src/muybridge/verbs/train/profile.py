@@ -24,7 +24,7 @@ from muybridge.pipeline.activations import ActivationDataset
 from muybridge.pipeline.loader import ClipDataset
 from muybridge.recipes.options import Options, recipe_with
 from muybridge.recipes.recipe import Recipe
-from muybridge.system import keep_freed_memory, peak_memory
+from muybridge.system import keep_freed_memory, peak_memory, resolve_device
 from muybridge.text import percent
 from muybridge.training.fitting import quiet_lightning, trainer_options, training_loader, uses_bf16
 from muybridge.training.module import RecognizerModule
@@ -76,15 +76,16 @@ class StepProfile:
 class _Clock(Callback):
     """Milliseconds of each part of each step, with its number of clips; a step begins where the one before ends."""
 
-    def __init__(self, net: RecognizerNet) -> None:
+    def __init__(self, net: RecognizerNet, device: torch.device) -> None:
+        self._device = device
         self.rows: list[tuple[int, dict[str, float]]] = []
         self._row = dict.fromkeys(PARTS, 0.0)
         self._since = time.perf_counter()
         net.norm.register_forward_pre_hook(lambda *_: self._ends(ENCODER))
 
     def _ends(self, part: str) -> None:
-        if torch.cuda.is_available():
-            torch.cuda.synchronize()
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
         now = time.perf_counter()
         self._row[part] += 1000 * (now - self._since)
         self._since = now
@@ -110,6 +111,7 @@ def profile(
     clips: str | Path,
     recipe: Recipe | str | Path = "default",
     *,
+    device: str = "auto",
     steps: int = 30,
     console: Console = STDERR,
     **options: Unpack[Options],
@@ -119,6 +121,7 @@ def profile(
     Args:
         clips: A folder with a sub-folder per class, a CSV, or an HMDB-51 or UCF101 folder.
         recipe: A recipe, the name of one that comes with muybridge, or a YAML file.
+        device: Where it computes: auto, cpu, cuda, cuda:1 or mps.
         steps: Steps to measure, after a few that warm up.
         console: Where progress is printed.
         options: What differs from the recipe, as in ``train``.
@@ -126,10 +129,11 @@ def profile(
     Raises:
         UserError: For clips or options that make no sense.
     """
+    computing = resolve_device(device)
     recipe = recipe_with(recipe, options, verb="profile")
     divided = divide(clips, recipe.data)
     divided.announce(console)
-    recipe, net = checked(divided.split, recipe, console=console)
+    recipe, net = checked(divided.split, recipe, device=computing, console=console)
     config, cache = recipe.training, frame_cache(recipe)
     train = divided.split.clips_of("train")
     chosen = train[:: max(1, len(train) // (PROFILED_BATCHES * config.clips_per_batch))]
@@ -138,42 +142,46 @@ def profile(
     if not some:
         raise UserError("no training clip decodes; run muybridge check to see why")
     data = ClipDataset(cache, some, classes=divided.split.classes, augment=recipe.augment, seed=config.seed)
-    examples = encoded({"train": data}, net, recipe, variants=1, console=console)["train"]
-    return measure_steps(net, recipe, examples, steps=steps)
+    examples = encoded({"train": data}, net, recipe, variants=1, device=computing, console=console)["train"]
+    return measure_steps(net, recipe, examples, device=computing, steps=steps)
 
 
 def measure_steps(
-    net: RecognizerNet, recipe: Recipe, examples: ClipDataset | ActivationDataset, *, steps: int
+    net: RecognizerNet,
+    recipe: Recipe,
+    examples: ClipDataset | ActivationDataset,
+    *,
+    device: torch.device,
+    steps: int,
 ) -> StepProfile:
     """Train a network, which is changed, for some steps, and measure them."""
     config = recipe.training
     quiet_lightning()
     keep_freed_memory()
     L.seed_everything(config.seed, verbose=False)
-    loader = training_loader(examples, config)
-    clock = _Clock(net)
+    loader = training_loader(examples, config, device)
+    clock = _Clock(net, device)
     module = RecognizerModule(net, config, class_counts=[1] * net.class_count, batches_per_epoch=len(loader))
     trainer = L.Trainer(
         max_steps=-(-(WARMUP_STEPS + steps) // config.accumulate),
         max_epochs=-1,
-        devices=1,
         callbacks=[clock],
         enable_checkpointing=False,
-        **trainer_options(config),
+        **trainer_options(config, device),
     )
     trainer.fit(module, loader)
     full = min(config.clips_per_batch, len(examples))
     rows = [row for count, row in clock.rows[WARMUP_STEPS:] if count == full]  # an epoch's last batch may be smaller
-    cuda = torch.cuda.is_available()
-    where = torch.cuda.get_device_name() if cuda else f"CPU, {torch.get_num_threads()} threads"
+    cuda = device.type == "cuda"
+    where = torch.cuda.get_device_name(device) if cuda else f"CPU, {torch.get_num_threads()} threads"
     return StepProfile(
         setting=(
-            f"{where}, {loader.num_workers} loader processes, {'bf16' if uses_bf16(config) else '32-bit'}; "
+            f"{where}, {loader.num_workers} loader processes, {'bf16' if uses_bf16(config, device) else '32-bit'}; "
             f"{full} clips of {recipe.sampler.most_frames or 'all'} frames of {recipe.size_px} px"
         ),
         steps=len(rows),
         batch_size=full,
         milliseconds={name: statistics.median(row[name] for row in rows) for name in PARTS},
         step_milliseconds=statistics.median(sum(row.values()) for row in rows),
-        peak_bytes=torch.cuda.max_memory_allocated() if cuda else peak_memory(),
+        peak_bytes=torch.cuda.max_memory_allocated(device) if cuda else peak_memory(),
     )

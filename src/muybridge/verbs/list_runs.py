@@ -1,0 +1,263 @@
+"""Which runs there are in a folder, and what each of them is worth.
+
+Notable: everything is read from the folders themselves, so runs of any age and from any machine are listed. A
+sweep is one line: that of its best trial, whose accuracy is on validation clips, and says so.
+"""
+
+import csv
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from muybridge.dataset.split import Split
+from muybridge.errors import UserError
+from muybridge.evaluation.intervals import Interval, wilson
+from muybridge.evaluation.phrases import span
+from muybridge.files import read_json
+from muybridge.models.saving import METADATA_FILE
+from muybridge.recipes.store import read_values
+from muybridge.runs import RUNS, RunFolder
+from muybridge.text import aligned, percent, size_text
+
+Kind = Literal["training", "ensemble", "sweep"]
+DEEPEST = 3
+"""Folders within folders that are looked through: runs/ holds runs, and runs/sweeps/ sweeps."""
+
+
+@dataclass(frozen=True)
+class RunAccuracy:
+    """How many clips a run gets right.
+
+    Attributes:
+        correct: Clips that are right.
+        clips: All of them.
+        part: Which clips: of the test part, or for a sweep of the validation part.
+    """
+
+    correct: int
+    clips: int
+    part: Literal["test", "validation"]
+
+    @property
+    def value(self) -> float:
+        """The accuracy, 0..1."""
+        return self.correct / self.clips
+
+    @property
+    def interval(self) -> Interval:
+        """Its 95 % interval by Wilson."""
+        return wilson(self.correct, self.clips)
+
+    def __str__(self) -> str:
+        text = f"{percent(self.value)} ({span(self.interval)}; {self.correct} of {self.clips})"
+        return text if self.part == "test" else f"{text} on validation"
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """One run in a list.
+
+    Attributes:
+        path: Its folder.
+        name: What it is called in the list: its path within the folder that is listed.
+        kind: What made it.
+        data: Where its clips lay.
+        recipe: Name of its recipe; of an ensemble its rule and members.
+        protocol: How its clips were divided.
+        accuracy: What it gets right; None if that was not measured.
+        started: When it was begun; None if it does not say.
+        size_bytes: What it takes on disk.
+        problem: What is wrong with it; empty for a finished run.
+        resume: The command that goes on with it; empty if there is nothing to go on with.
+    """
+
+    path: Path
+    name: str
+    kind: Kind
+    data: str
+    recipe: str
+    protocol: str
+    accuracy: RunAccuracy | None
+    started: datetime | None
+    size_bytes: int
+    problem: str = ""
+    resume: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The run as plain values."""
+        accuracy = self.accuracy and {
+            "value": self.accuracy.value,
+            "correct": self.accuracy.correct,
+            "clips": self.accuracy.clips,
+            "part": self.accuracy.part,
+            "wilson_95": [self.accuracy.interval.low, self.accuracy.interval.high],
+        }
+        started = self.started.isoformat(timespec="seconds") if self.started else None
+        return {**vars(self), "path": str(self.path), "accuracy": accuracy, "started": started}
+
+
+@dataclass(frozen=True)
+class RunList:
+    """The runs in a folder, the newest last.
+
+    Attributes:
+        folder: The folder.
+        runs: Its runs.
+    """
+
+    folder: Path
+    runs: tuple[RunSummary, ...]
+
+    def __str__(self) -> str:
+        if not self.runs:
+            return f"no runs in {self.folder}; make one with: muybridge train CLIPS"
+        rows = [("run", "data", "recipe", "protocol", "accuracy (95 %, Wilson)", "started", "size")]
+        for run in self.runs:
+            accuracy = str(run.accuracy) if run.accuracy else run.problem or "not measured: no test clips"
+            started = f"{run.started:%Y-%m-%d %H:%M}" if run.started else "–"
+            data = Path(run.data).name or run.data
+            rows.append((run.name, data, run.recipe, run.protocol, accuracy, started, size_text(run.size_bytes)))
+        lines = aligned(rows, right=(6,))
+        unfinished = [run for run in self.runs if run.resume]
+        lines += [f"{run.name} is {run.problem}; go on with: {run.resume}" for run in unfinished]
+        return "\n".join(lines)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The list as plain values."""
+        return {"folder": str(self.folder), "runs": [run.to_dict() for run in self.runs]}
+
+
+def list_runs(folder: str | Path = RUNS) -> RunList:
+    """List the trainings, ensembles and sweeps in a folder.
+
+    Args:
+        folder: Where to look, its sub-folders included; or one run.
+
+    Raises:
+        UserError: If there is no such folder.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise UserError(f"there is no folder {folder}; runs are made by: muybridge train CLIPS")
+    found = [_summary(path, path.relative_to(folder).as_posix()) for path in _runs_in(folder, DEEPEST)]
+    if len(found) == 1 and found[0].name == ".":
+        found = [_summary(folder, folder.resolve().name)]
+    epoch = datetime.fromtimestamp(0).astimezone()
+    return RunList(folder, tuple(sorted(found, key=lambda run: (run.started or epoch, run.name))))
+
+
+def _runs_in(folder: Path, depth: int) -> Iterator[Path]:
+    """Folders of runs and of sweeps, not those within them."""
+    if _is_run(folder) or (folder / "sweep.json").is_file():
+        yield folder
+        return
+    if depth:
+        for path in sorted(folder.iterdir()):
+            if path.is_dir() and not path.is_symlink() and not path.name.startswith("."):
+                yield from _runs_in(path, depth - 1)
+
+
+def _is_run(path: Path) -> bool:
+    run = RunFolder(path)
+    return run.split.is_file() and (run.recipe.is_file() or run.ensemble.is_file())
+
+
+def _summary(path: Path, name: str) -> RunSummary:
+    """One run; a damaged one is listed with what is wrong, so that it hides no other."""
+    run = RunFolder(path)
+    kind: Kind = "ensemble" if run.ensemble.is_file() else "training" if _is_run(path) else "sweep"
+    size = sum(file.lstat().st_size for file in path.rglob("*") if file.is_file())
+    try:
+        if kind == "sweep":
+            return _sweep(path, name, size)
+        accuracy = _test_accuracy(run)
+        problem = _problem(run, accuracy)
+        resume = shlex.join(["muybridge", "train", "--resume", str(path)]) if problem and kind == "training" else ""
+        return _of_run(run, path, name, kind, accuracy, size, problem=problem, resume=resume)
+    except (UserError, KeyError, TypeError, ValueError, OSError) as error:
+        return RunSummary(path, name, kind, "–", "–", "–", None, None, size, problem=f"damaged: {error}")
+
+
+def _of_run(
+    run: RunFolder,
+    path: Path,
+    name: str,
+    kind: Kind,
+    accuracy: RunAccuracy | None,
+    size: int,
+    *,
+    problem: str = "",
+    resume: str = "",
+) -> RunSummary:
+    environment: Mapping[str, Any] = read_json(run.environment) if run.environment.is_file() else {}
+    if run.ensemble.is_file():
+        described = read_json(run.ensemble)
+        recipe = f"{described['rule']} of {', '.join(member['name'] for member in described['members'])}"
+    else:
+        recipe = str(read_values(str(run.recipe))[0].get("name", "–"))
+    started = environment.get("started")
+    return RunSummary(
+        path=path,
+        name=name,
+        kind=kind,
+        data=str(environment.get("clips", "–")),
+        recipe=recipe,
+        protocol=str(read_json(run.split)["protocol"]),
+        accuracy=accuracy,
+        started=datetime.fromisoformat(started).astimezone() if started else None,
+        size_bytes=size,
+        problem=problem,
+        resume=resume,
+    )
+
+
+def _test_accuracy(run: RunFolder) -> RunAccuracy | None:
+    """What the run's own measurement says; none while its model is that of an interrupted training."""
+    file = run.path / "evaluation.json"
+    if not file.is_file() or _unfinished(run):
+        return None
+    top1 = read_json(file)["top1"]
+    return RunAccuracy(top1["correct"], top1["clips"], "test")
+
+
+def _unfinished(run: RunFolder) -> str:
+    """What the model says of an interruption of its training."""
+    return str(read_json(run.model / METADATA_FILE).get("unfinished", ""))
+
+
+def _problem(run: RunFolder, accuracy: RunAccuracy | None) -> str:
+    if not (run.model / METADATA_FILE).is_file():
+        return "unfinished: no model yet"
+    if _unfinished(run):
+        return "unfinished: interrupted, with a model to use"
+    if accuracy is None and read_json(run.split)["test"]:
+        return "unfinished: not measured yet"
+    return ""
+
+
+def _sweep(path: Path, name: str, size: int) -> RunSummary:
+    """A sweep as its best trial: the one finished run in it that keeps its checkpoints."""
+    trials = [RunFolder(trial) for trial in path.glob("trial-*") if _is_run(trial)]
+    best = [run for run in trials if run.last_checkpoint.is_file() and (run.model / METADATA_FILE).is_file()]
+    best = [run for run in best if not _unfinished(run)]
+    if not best:
+        return RunSummary(path, name, "sweep", "–", "–", "–", None, None, size, problem="unfinished: no trial is done")
+    run = best[0]
+    trial = f"sweep of {len(trials)}, best {run.path.name}"
+    found = _of_run(run, path, name, "sweep", _validation_accuracy(run), size)
+    return RunSummary(**{**vars(found), "recipe": f"{found.recipe} ({trial})"})
+
+
+def _validation_accuracy(run: RunFolder) -> RunAccuracy:
+    """At the epoch that was chosen, the first of equals, as the training chooses it."""
+    recipe, _ = read_values(str(run.recipe))
+    monitor = recipe["training"]["monitor"]
+    with run.metrics.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    sign = -1 if monitor == "loss" else 1
+    row = max(rows, key=lambda row: sign * float(row[f"validation_{monitor}"]))
+    clips = len(set(Split.load(run.split).validation) - set(read_json(run.undecodable)))
+    return RunAccuracy(round(float(row["validation_accuracy"]) * clips), clips, "validation")
