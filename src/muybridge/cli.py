@@ -564,16 +564,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; bad input is one line on standard error and exit code 2."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     verb = words[0] if words and words[0] not in (*help_screen.HELP, help_screen.HELP_ALL, "--version") else ""
+    options = words[: words.index("--")] if "--" in words else words
+    asked = {*options} & {*help_screen.HELP, help_screen.HELP_ALL}
     try:
         if verb:
             error_lines.require_verb(app, verb)
-            error_lines.require_options(app, verb, words)
-        options = words[: words.index("--")] if "--" in words else words
-        asked = {*options} & {*help_screen.HELP, help_screen.HELP_ALL}
         if asked or not words:
             _print(help_screen.text(app, verb, everything=help_screen.HELP_ALL in asked))
-        else:
-            app(words, exit_on_error=False, print_error=False)
+            return
+        if verb:
+            error_lines.require_options(app, verb, options)
+        app(words, exit_on_error=False, print_error=False)
     except (UserError, CycloptsError) as error:
         _say(f"error: {error_lines.line(error, app, verb, words)}")
         sys.exit(EXIT_USER_ERROR)

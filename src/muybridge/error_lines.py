@@ -88,8 +88,6 @@ def require_options(app: App, verb: str, words: Sequence[str]) -> None:
     }
     for word in words:
         name = word.partition("=")[0]
-        if word == "--":
-            return
         if name.startswith("--") and ("_" in name or name in sections):
             raise CycloptsError(msg=_unknown_option(app, verb, name))
 

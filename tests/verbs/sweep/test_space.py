@@ -64,7 +64,7 @@ def test_ranges(over, expected):
         (["training.label_smoothing=0..1"], "label_smoothing"),
         (["model.dropout=0.1,1.5"], "1.5"),
         (["sampler.jitter=2,3"], "odd"),
-        (["model.dropout=0.5"], "--model.dropout 0.5"),
+        (["model.dropout=0.5"], "with model.dropout 0.5"),
         (["model.dropout=0.5,0.50"], "twice"),
         (["model.dropout=0.1,0.2", "model.dropout=0.3,0.4"], "twice"),
         (["model.dropout=0.5..0.1"], "low"),
