@@ -2,6 +2,7 @@ import shutil
 
 import pytest
 import torch
+import yaml
 from tests.helpers.clips import tiny_recipe
 from tests.helpers.experiments import fit_run
 
@@ -138,3 +139,34 @@ def test_gradients_are_clipped(clips, tmp_path):
         after = weights_of(result.run)
         moved[clip] = max((after[f"classifier.{key}"] - value).abs().max().item() for key, value in before.items())
     assert 0 < moved["0.000001"] < 1e-4 < moved["0"]
+
+
+def written_before(run, **on):
+    """Give a run the recipe.yaml of a version that had more options, all off but those named."""
+    values = yaml.safe_load((run / "recipe.yaml").read_text())
+    values["augment"] |= {"randaugment": 0, "randaugment_magnitude": 9.0}
+    values["training"] |= {"mixup": 0.0, "cutmix": 0.0, "ema": 0.0, "compile": False, **on}
+    (run / "recipe.yaml").write_text(yaml.safe_dump(values))
+
+
+def test_a_run_of_before_resumes_predicts_and_is_measured(early_best, clips, tmp_path, capsys):
+    old = shutil.copytree(early_best, tmp_path / "old")
+    written_before(old)
+    shutil.copy(old / "checkpoints" / "best.ckpt", old / "checkpoints" / "last.ckpt")  # killed after its first epoch
+    assert len(api.resume(old).rows) == 3
+    assert "passed over augment.randaugment, augment.randaugment_magnitude, training.mixup" in capsys.readouterr().err
+    for name in ("model/model.safetensors", "predictions.csv"):
+        assert (old / name).read_bytes() == (early_best / name).read_bytes()
+    assert api.evaluate(old).top1 == api.evaluate(early_best).top1
+    assert api.report([old]).is_file()
+    [prediction] = list(api.predict(old, [str(next(clips.rglob("*.avi")))]))
+    assert prediction.error is None
+
+
+def test_a_run_of_before_whose_option_is_gone_does_all_but_resume(early_best, clips, tmp_path):
+    old = shutil.copytree(early_best, tmp_path / "old")
+    written_before(old, ema=0.99)
+    with pytest.raises(UserError, match=r"recipe\.yaml: training\.ema is 0\.99"):
+        api.resume(old)
+    assert api.evaluate(old).top1 == api.evaluate(early_best).top1
+    assert api.report([old]).is_file()
