@@ -8,12 +8,12 @@ import importlib.metadata
 import inspect
 from typing import Any
 
-import muybridge
 from docutils import nodes
-from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
+
+import muybridge
 
 project = "muybridge"
 author = "The muybridge authors"

@@ -359,7 +359,17 @@ def decoding(kind: str) -> Callable[[], str]:
 def training_step() -> str:
     """A step against Keras."""
     return markdown(
-        ("frames", "ours in", "ours, ms", "10 to 90 %", "Keras, ms", "10 to 90 % ", "ratio", "its range", "by CPU time"),
+        (
+            "frames",
+            "ours in",
+            "ours, ms",
+            "10 to 90 %",
+            "Keras, ms",
+            "10 to 90 % ",
+            "ratio",
+            "its range",
+            "by CPU time",
+        ),
         [
             [
                 *(row["frames"], row["precision"], row["ours_ms"], span(row, "ours_low", "ours_high")),
@@ -510,7 +520,11 @@ def record(id: str) -> str:
         "Notes": made["notes"],
         "Data": ", ".join(f"`docs/results/{file}`" for file in made["files"]),
     }
-    lines += [f"| Experiment | {made['title']} |", "|---|---|", *(f"| {key} | {value} |" for key, value in facts.items() if value)]
+    lines += [
+        f"| Experiment | {made['title']} |",
+        "|---|---|",
+        *(f"| {key} | {value} |" for key, value in facts.items() if value),
+    ]
     return "\n".join(lines) + "\n"
 
 

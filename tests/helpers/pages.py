@@ -61,7 +61,9 @@ def blocks(page: Path) -> list[Block]:
 def links(page: Path) -> list[str]:
     """The targets of the links and pictures of a page."""
     inline = [child for token in parsed(page) for child in token.children or ()]
-    targets = (child.attrGet("href") or child.attrGet("src") for child in inline if child.type in ("link_open", "image"))
+    targets = (
+        child.attrGet("href") or child.attrGet("src") for child in inline if child.type in ("link_open", "image")
+    )
     return [str(target) for target in targets if target]
 
 
