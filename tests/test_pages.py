@@ -1,9 +1,11 @@
 """README and docs: every code block runs, every link leads somewhere, every table is as the data say."""
 
 import importlib.util
+import json
 import shlex
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,9 @@ from safetensors.torch import save_file
 
 from muybridge import cli
 from muybridge.evaluation.intervals import wilson
+from muybridge.files import content_hash
 from muybridge.models.encoders.mobilenet import MobileNetV1
+from muybridge.models.weights import finding
 from muybridge.recipes.store import load_recipe
 from muybridge.verbs.demo.clips import PlannedClip, encode, render_frames
 from tests.helpers.pages import PAGES, ROOT, Block, anchors, blocks, links
@@ -22,6 +26,14 @@ QUICK = {"--epochs": "1", "--frames": "4", "--size-px": "32"}
 """What is added to a training of the pages, where it is not said there, so that it takes a second."""
 SHORTENED = ("train", "sweep")
 LONGEST_LINE = 100
+RUNS_OF_RECIPES = {
+    "best": ("i3d-bert",),
+    "default": ("default", "ucf-grouped", "ucf-random"),
+    "report-alexnet": ("alexnet-10",),
+    "report-mobilenet": ("mobilenet-10",),
+    "report-mobilenet-small": ("small-10",),
+}
+"""The runs in the data that a recipe was measured by, where they have another name."""
 MADE_BEFORE = ("runs/mine", "runs/other", "runs/first")
 """Runs that a page may use without having trained them."""
 
@@ -49,12 +61,15 @@ def drawn(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module", autouse=True)
 def weights(tmp_path_factory):
-    """Weights that have learned nothing, under the name of the published ones: what a page does needs no more."""
-    folder = tmp_path_factory.mktemp("weights")
+    """Weights that have learned nothing in place of the published ones: what a page does needs no more."""
+    [entry] = [entry for entry in finding.PRETRAINED if entry.file_name == "mobilenetv1_100_timm.safetensors"]
+    file = tmp_path_factory.mktemp("weights") / entry.file_name
     torch.manual_seed(0)
-    save_file(MobileNetV1(output="logits").state_dict(), folder / "mobilenetv1_100_timm.safetensors")
+    save_file(MobileNetV1(output="logits").state_dict(), file)
+    known = replace(entry, sha256=content_hash(file))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MUYBRIDGE_WEIGHTS", str(folder))
+        patch.setattr(finding, "PRETRAINED", tuple(known if each is entry else each for each in finding.PRETRAINED))
+        patch.setenv("MUYBRIDGE_WEIGHTS", str(file.parent))
         yield
 
 
@@ -106,7 +121,7 @@ def test_a_block_runs(block: Block, work, monkeypatch, capsys):
         exec(compile(block.code, str(block), "exec"), names)
     elif block.language == "yaml":
         Path("block.yaml").write_text(block.code)
-        Path("block.yaml").replace(f"{load_recipe('block.yaml').name}.yaml")
+        Path("block.yaml").rename(f"{load_recipe('block.yaml').name}.yaml")
     else:
         pytest.fail(f"{block}: write code in a fence of bash, python, yaml or text, not {block.language!r}")
 
@@ -201,3 +216,21 @@ def test_an_edited_table_is_noticed(tmp_path, monkeypatch):
     assert tables.outdated() == []
     page.write_text(page.read_text().replace("21.7", "21.6"))
     assert tables.outdated() == ["page.md"]
+
+
+def test_accuracies_that_recipes_state_are_those_of_the_data():
+    """The package carries a few of the figures, for `muybridge recipes`."""
+    file = ROOT / "src" / "muybridge" / "recipes" / "measured.json"
+    if not file.exists():
+        pytest.skip("no recipe states an accuracy")
+    rows = tables.read("accuracy.csv", part="test")
+    for name, recipe in json.loads(file.read_text(encoding="utf-8"))["recipes"].items():
+        for stated in recipe["measured"]:
+            counts = stated["protocol"], str(stated["correct"]), str(stated["clips"])
+            found = [
+                (row["wilson_low"], row["wilson_high"])
+                for row in rows
+                if row["run"] in RUNS_OF_RECIPES.get(name, (name,))
+                and (row["protocol"], row["correct"], row["clips"]) == counts
+            ]
+            assert tuple(f"{100 * end:.1f}" for end in stated["interval"]) in found, name
