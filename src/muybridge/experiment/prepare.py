@@ -170,6 +170,9 @@ def checked(split: Split, recipe: Recipe, *, console: Console) -> tuple[Recipe, 
     recipe = replace(recipe, training=recipe.training.resolved(len(split.train)))
     # The network first: without its weights nothing should be written, and no frame decoded.
     net = new_net(recipe, split)
+    if net.config.encoder != recipe.model.encoder:
+        say(console, f"encoder: {net.config.encoder}, whose weights are available, for {recipe.model.encoder}")
+        recipe = replace(recipe, model=net.config)
     return resolve_batch_size(recipe, net, len(split.train), console=console), net
 
 
