@@ -106,3 +106,16 @@ def content_hash(path: Path) -> str:
     """
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def git_blob_hash(path: Path) -> str:
+    """The name that Git has for a file's content: the SHA-1 of "blob", its size, a zero byte and its bytes.
+
+    Raises:
+        OSError: If the file cannot be read.
+    """
+    with path.open("rb") as file:
+        digest = hashlib.sha1(f"blob {os.fstat(file.fileno()).st_size}\0".encode(), usedforsecurity=False)
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()

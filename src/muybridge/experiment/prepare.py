@@ -186,6 +186,9 @@ def checked(split: Split, recipe: Recipe, *, device: torch.device, console: Cons
     recipe = replace(recipe, training=recipe.training.resolved(len(split.train)))
     # The network first: without its weights nothing should be written, and no frame decoded.
     net = new_net(recipe, split, device=device)
+    if net.config.encoder != recipe.model.encoder:
+        say(console, f"encoder: {net.config.encoder}, whose weights are available, for {recipe.model.encoder}")
+        recipe = replace(recipe, model=net.config)
     return resolve_batch_size(recipe, net, len(split.train), device=device, console=console), net
 
 

@@ -11,6 +11,7 @@ W width, C channels, D features, K classes.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -34,7 +35,7 @@ from muybridge.models.encoders.scaling import UNIT
 from muybridge.models.heads.head import TemporalHead, partial_lengths, step_mask
 from muybridge.models.heads.head_factory import create_head
 from muybridge.models.heads.pooling import GlobalPool, GridPool
-from muybridge.models.weights.finding import resolve
+from muybridge.models.weights.finding import encoder_of, resolve
 from muybridge.models.weights.state_dicts import load_pretrained
 from muybridge.recipes.model import ModelConfig
 
@@ -249,6 +250,9 @@ def build(
 ) -> RecognizerNet:
     """Create a recognizer and give its encoder the pretrained weights that ``config`` asks for.
 
+    Where the file found is that of an encoder that stands in for the one asked for, ``config`` of the recognizer
+    names that one.
+
     Args:
         config: What to build.
         class_count: K.
@@ -259,7 +263,7 @@ def build(
         UserError: The weights are not to be had, do not fit, or an option does not fit the encoder.
     """
     choice = config.weights if weights is None else weights
-    net = RecognizerNet(config, class_count)
+    net = RecognizerNet(config, class_count)  # first: it refuses what cannot be, before anything is downloaded
     if isinstance(net.encoder, Adapted):
         if choice not in ("none", "pretrained"):
             raise UserError(f"model.weights is {choice!r}; for {config.encoder} give pretrained or none")
@@ -273,8 +277,12 @@ def build(
         with_classifier=config.encoder_output == "logits",
         weights_dir=weights_dir,
     )
-    if path is not None:
-        load_pretrained(net.encoder, path)
+    if path is None:
+        return net
+    encoder = encoder_of(path, config.encoder)
+    if encoder != config.encoder:
+        net = RecognizerNet(replace(config, encoder=encoder), class_count)
+    load_pretrained(net.encoder, path)
     return net
 
 

@@ -15,10 +15,19 @@ from cyclopts import Parameter
 from muybridge.errors import UserError
 from muybridge.text import did_you_mean
 
-FrameEncoderName = Literal["mobilenet", "densenet", "alexnet", "small"]
-VideoEncoderName = Literal["i3d", "r3d_18", "mc3_18", "r2plus1d_18", "r2plus1d_34", "slowfast_r50"]
+FrameEncoderName = Literal["mobilenet", "densenet", "alexnet", "efficientnet_lite0", "small"]
+MoViNetName = Literal[
+    "movinet_a0",
+    "movinet_a1",
+    "movinet_a2",
+    "movinet_a0_base",
+    "movinet_a1_base",
+    "movinet_a2_base",
+    "movinet_a0_mobile",
+]
+VideoEncoderName = Literal["i3d", "r3d_18", "mc3_18", "r2plus1d_18", "r2plus1d_34", "slowfast_r50", MoViNetName]
 EncoderName = Literal[FrameEncoderName, VideoEncoderName]
-EncoderOutput = Literal["maps", "logits"]
+EncoderOutput = Literal["maps", "hidden", "maps+hidden", "logits"]
 PoolingName = Literal["max", "mean", "grid"]
 HeadName = Literal["bilstm", "lstm", "bert", "concat", "mean", "probe"]
 FusionName = Literal["none", "late"]
@@ -37,6 +46,14 @@ AUTO_TRAINABLE = {
     "r2plus1d_18": "last-28",
     "r2plus1d_34": "last-41",
     "slowfast_r50": "last-52",
+    "efficientnet_lite0": "last-32",
+    "movinet_a0": "last-43",
+    "movinet_a1": "last-72",
+    "movinet_a2": "last-72",
+    "movinet_a0_base": "last-41",
+    "movinet_a1_base": "last-68",
+    "movinet_a2_base": "last-68",
+    "movinet_a0_mobile": "last-20",
 }
 """What "auto" trains of a pretrained encoder: the paper's choice, AlexNet's last two convolutions, else its last
 stage; nothing of an adapter's."""
@@ -81,16 +98,18 @@ class ModelConfig:
 
     encoder: Annotated[str, Parameter(alias="--encoder", validator=_known_encoder)] = "mobilenet"
     """Network that sees the frames, such as mobilenet, i3d or timm:NAME. Frame encoders: "mobilenet" (MobileNet v1),
-    "densenet" (DenseNet121), "alexnet", and "small", four convolutions for training from nothing, with weights "none".
-    Video encoders: "i3d", "r3d_18", "mc3_18", "r2plus1d_18", "r2plus1d_34" and "slowfast_r50". Others: "timm:NAME", or
-    "transformers:NAME" by name or local folder."""
+    "densenet" (DenseNet121), "alexnet", "efficientnet_lite0", and "small", four convolutions for training from nothing,
+    with weights "none". Video encoders: "i3d", "r3d_18", "mc3_18", "r2plus1d_18", "r2plus1d_34", "slowfast_r50",
+    "movinet_a0", "_a1" and "_a2" (each also with "_base": not causal; "movinet_a0_mobile": without squeeze-excitation).
+    Others: "timm:NAME", or "transformers:NAME" by name or local folder."""
 
     width: float = 1.0
     """Multiplier of every layer's channels, MobileNet only; pretrained weights exist for 0.25, 0.5, 0.75, 1."""
 
     encoder_output: EncoderOutput = "maps"
     """What the encoder gives: "maps", its last feature maps, or "logits", the scores it was trained to give
-    (1000 of ImageNet, 400 of Kinetics)."""
+    (1000 of ImageNet, 400 or 600 of Kinetics). MoViNets also "hidden", the layer before the scores, and
+    "maps+hidden", both side by side."""
 
     trainable: str = "auto"
     """Which encoder layers learn: "all", "none", or "last-N", counted as Keras counts (the paper: last-15);
@@ -99,8 +118,8 @@ class ModelConfig:
 
     weights: Annotated[str, Parameter(alias="--weights")] = "pretrained"
     """First weights of the encoder: "pretrained", on the data set usual for it, or by its name "imagenet" (at 224 px;
-    for MobileNet also "imagenet-128", "-160" and "-192"), "kinetics" or "ig65m" (R(2+1)D-34); or "none", or the path
-    of a .safetensors, .pth, .pt, .pyth or Keras .h5 file."""
+    for MobileNet also "imagenet-128", "-160" and "-192"), "kinetics", "kinetics600" (MoViNet) or "ig65m"
+    (R(2+1)D-34); or "none", or the path of a .safetensors, .pth, .pt, .pyth or Keras .h5 file."""
 
     scaling: ScalingName = "imagenet"
     """Pixel scaling: "imagenet", as the encoder's pretrained weights saw it (whatever they were trained on), or
@@ -187,6 +206,9 @@ class ModelConfig:
         if self.encoder == "small" or self.adapter:
             expected = f"maps for {self.encoder}"
             _require(self.encoder_output == "maps", "encoder_output", self.encoder_output, expected)
+        if self.encoder not in get_args(MoViNetName):
+            expected = f"maps or logits for {self.encoder}"
+            _require(self.encoder_output in ("maps", "logits"), "encoder_output", self.encoder_output, expected)
         _require_choice("pooling", self.pooling, get_args(PoolingName))
         _require_choice("head", self.head, get_args(HeadName))
         _require_choice("fusion", self.fusion, get_args(FusionName))

@@ -11,7 +11,8 @@ from muybridge.errors import UserError
 from muybridge.models.encoders.alexnet import AlexNet
 from muybridge.models.encoders.densenet import DenseNet121
 from muybridge.models.encoders.encoder_factory import create_encoder
-from muybridge.models.encoders.mobilenet import MobileNetV1, same_padding
+from muybridge.models.encoders.mobilenet import MobileNetV1
+from muybridge.models.encoders.same_padding import same_padding
 from muybridge.models.weights.state_dicts import load_pretrained
 from muybridge.recipes.model import ModelConfig
 

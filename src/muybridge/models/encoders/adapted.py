@@ -13,7 +13,7 @@ from typing import Self
 from torch import Tensor, nn
 
 from muybridge.errors import UserError
-from muybridge.models.encoders.encoder import EncoderLayer, Stage
+from muybridge.models.encoders.encoder import EncoderLayer, OwnParameters, Stage
 
 
 def import_extra(library: str) -> ModuleType:
@@ -76,15 +76,6 @@ def tokens_to_maps(tokens_BND: Tensor, height: int, width: int, name: str) -> Te
     return tokens_BND[:, -height * width :].transpose(1, 2).unflatten(2, (height, width))  # type: ignore[no-any-return,no-untyped-call]
 
 
-class _Own(nn.Module):
-    """The parameters that a module holds beside its children, such as a class token."""
-
-    def __init__(self, module: nn.Module) -> None:
-        super().__init__()
-        for name, parameter in module.named_parameters(recurse=False):
-            self.register_parameter(name, parameter)
-
-
 def _split(name: str, module: nn.Module, *, inside: bool) -> list[EncoderLayer]:
     is_container = isinstance(module, nn.ModuleList | nn.Sequential)
     holds_container = any(isinstance(part, nn.ModuleList | nn.Sequential) for part in module.modules())
@@ -92,7 +83,7 @@ def _split(name: str, module: nn.Module, *, inside: bool) -> list[EncoderLayer]:
         return [EncoderLayer(name or "model", module if any(True for _ in module.parameters()) else None)]
     layers = []
     if next(module.parameters(recurse=False), None) is not None:
-        layers.append(EncoderLayer(f"{name}.own".lstrip("."), _Own(module)))
+        layers.append(EncoderLayer(f"{name}.own".lstrip("."), OwnParameters(module)))
     for child_name, child in module.named_children():
         layers += _split(f"{name}.{child_name}".lstrip("."), child, inside=inside or is_container)
     return layers

@@ -89,6 +89,11 @@ class Encoder(nn.Module, ABC):
     feature_count: int
 
     @property
+    def unused_keys(self) -> tuple[str, ...]:
+        """What keys of the published weights begin with that ``output`` does not need."""
+        return (f"{self.classifier_name}.",) if self.output == "maps" else ()
+
+    @property
     def mean(self) -> tuple[float, float, float]:
         """Mean per RGB channel (pixels between 0 and 1) that the published weights expect."""
         return self.scaling.mean
@@ -199,12 +204,12 @@ class VideoEncoder(Encoder):
         """The stages up to the last feature maps."""
 
     @abstractmethod
-    def classifier(self) -> nn.Module:
+    def classifier_stage(self) -> nn.Module:
         """The stage from maps_BDSHW to scores, (B, K, S, 1, 1); only where ``output`` is ``"logits"``."""
 
     def stages(self) -> list[nn.Module]:
         """List the stages of the maps and, where the output is scores, the classifier."""
-        return self.map_stages() if self.output == "maps" else [*self.map_stages(), self.classifier()]
+        return self.map_stages() if self.output == "maps" else [*self.map_stages(), self.classifier_stage()]
 
     def forward(self, clip_BCTHW: Tensor) -> Tensor:
         """Encode scaled clips.
@@ -223,6 +228,15 @@ class VideoEncoder(Encoder):
         for stage in self.stages():
             maps = stage(maps)
         return maps
+
+
+class OwnParameters(nn.Module):
+    """The parameters that a module holds besides its children, such as a class token."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        for name, parameter in module.named_parameters(recurse=False):
+            self.register_parameter(name, parameter)
 
 
 def initialise(encoder: Encoder) -> None:

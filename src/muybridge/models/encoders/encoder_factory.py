@@ -2,23 +2,41 @@
 
 from muybridge.models.encoders.alexnet import AlexNet
 from muybridge.models.encoders.densenet import DenseNet121
+from muybridge.models.encoders.efficientnet import EfficientNetLite0
 from muybridge.models.encoders.encoder import FrameEncoder, VideoEncoder
 from muybridge.models.encoders.from_timm import TimmEncoder
 from muybridge.models.encoders.from_transformers import create_transformers_encoder
 from muybridge.models.encoders.i3d import I3D
 from muybridge.models.encoders.mobilenet import MobileNetV1
+from muybridge.models.encoders.movinet import (
+    MoViNet,
+    MoViNetA0,
+    MoViNetA0Base,
+    MoViNetA0Mobile,
+    MoViNetA1,
+    MoViNetA1Base,
+    MoViNetA2,
+    MoViNetA2Base,
+)
 from muybridge.models.encoders.slowfast import SlowFastR50
 from muybridge.models.encoders.small import SmallCNN
-from muybridge.models.encoders.video_resnet import MC3_18, R3D_18, R2Plus1D_18, R2Plus1D_34
+from muybridge.models.encoders.video_resnet import MC3_18, R3D_18, R2Plus1D_18, R2Plus1D_34, VideoResNet
 from muybridge.recipes.model import ModelConfig
 
-VIDEO_ENCODERS: dict[str, type[I3D | R3D_18 | MC3_18 | R2Plus1D_18 | R2Plus1D_34 | SlowFastR50]] = {
+VIDEO_ENCODERS: dict[str, type[I3D | VideoResNet | SlowFastR50 | MoViNet]] = {
     "i3d": I3D,
     "r3d_18": R3D_18,
     "mc3_18": MC3_18,
     "r2plus1d_18": R2Plus1D_18,
     "r2plus1d_34": R2Plus1D_34,
     "slowfast_r50": SlowFastR50,
+    "movinet_a0": MoViNetA0,
+    "movinet_a0_base": MoViNetA0Base,
+    "movinet_a0_mobile": MoViNetA0Mobile,
+    "movinet_a1": MoViNetA1,
+    "movinet_a1_base": MoViNetA1Base,
+    "movinet_a2": MoViNetA2,
+    "movinet_a2_base": MoViNetA2Base,
 }
 
 
@@ -38,6 +56,8 @@ def create_encoder(config: ModelConfig) -> FrameEncoder | VideoEncoder:
         return MobileNetV1(width=config.width, output=output, batch_norm_momentum=momentum)
     if config.encoder == "densenet":
         return DenseNet121(output=output, batch_norm_momentum=momentum)
+    if config.encoder == "efficientnet_lite0":
+        return EfficientNetLite0(output=output, batch_norm_momentum=momentum)
     if config.encoder == "small":
         return SmallCNN(batch_norm_momentum=momentum)
     return AlexNet(output=output)

@@ -122,7 +122,7 @@ class TransformersVideoEncoder(_Transformers, VideoEncoder):
         """As many steps as tubes, of whole pieces where the number of frames is fixed."""
         return self._filled(frame_count) // self.tube_frames
 
-    def classifier(self) -> nn.Module:
+    def classifier_stage(self) -> nn.Module:
         """There is none: the configuration does not allow ``output="logits"`` here."""
         raise NotImplementedError("adapters have no class scores")
 

@@ -19,7 +19,7 @@ from muybridge.models.encoders.encoder import (
     VideoEncoder,
     initialise,
 )
-from muybridge.models.encoders.mobilenet import same_padding
+from muybridge.models.encoders.same_padding import same_padding
 from muybridge.models.encoders.scaling import PLUS_MINUS_ONE
 from muybridge.recipes.model import EncoderOutput
 
@@ -182,7 +182,7 @@ class I3D(VideoEncoder):
         """The convolutions, poolings and blocks one by one."""
         return [module for module in self.children() if not isinstance(module, Scores)]
 
-    def classifier(self) -> nn.Module:
+    def classifier_stage(self) -> nn.Module:
         """The linear layer over Kinetics classes."""
         return self.logits
 

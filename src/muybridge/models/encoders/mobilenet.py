@@ -7,7 +7,6 @@ size: at 112 px the last maps are 3x3, where "same" would give 4x4. Batch norm's
 Axes: B images, C channels, H height, W width, D features.
 """
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -20,6 +19,7 @@ from muybridge.models.encoders.encoder import (
     initialise,
 )
 from muybridge.models.encoders.relu6 import relu6_
+from muybridge.models.encoders.same_padding import pad_same
 from muybridge.models.encoders.scaling import PLUS_MINUS_ONE
 from muybridge.recipes.model import EncoderOutput
 
@@ -32,17 +32,6 @@ STAGES: tuple[tuple[tuple[int, int], ...], ...] = (
     ((1024, 2), (1024, 1)),
 )
 """(channels, stride) of each block, by stage, at width 1 (table 1 of the paper)."""
-
-
-def same_padding(size: int, kernel_size: int, stride: int) -> tuple[int, int]:
-    """Rows (or columns) of zeros before and after, so that the output has ceil(size / stride) of them.
-
-    The odd one goes after, as in TensorFlow: ``same_padding(224, 3, 2) == (0, 1)``.
-    """
-    # Nothing negative is divided: ONNX would round it towards zero. And in a graph for any size no branch is taken.
-    output_size = (size + stride - 1) // stride
-    total: int = torch.sym_max(0, (output_size - 1) * stride + kernel_size - size)  # type: ignore[no-untyped-call]
-    return total // 2, total - total // 2
 
 
 class DepthwiseSeparable(nn.Module):
@@ -122,9 +111,7 @@ class MobileNetV1(FrameEncoder):
         ]
 
     def _stem(self, frames_BCHW: Tensor) -> Tensor:
-        height, width = frames_BCHW.shape[-2:]
-        padded = F.pad(frames_BCHW, (*same_padding(width, 3, 2), *same_padding(height, 3, 2)))
-        return relu6_(self.bn1(self.conv_stem(padded)))
+        return relu6_(self.bn1(self.conv_stem(pad_same(frames_BCHW, 3, 2))))
 
     def logits(self, maps_BDHW: Tensor) -> Tensor:
         """Average over positions and classify."""

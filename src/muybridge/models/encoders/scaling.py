@@ -27,5 +27,8 @@ KINETICS_STATISTICS = Scaling(mean=(0.43216, 0.394666, 0.37645), std=(0.22803, 0
 GREY_STATISTICS = Scaling(mean=(0.45, 0.45, 0.45), std=(0.225, 0.225, 0.225))
 """The same for all three channels: PySlowFast's and pytorchvideo's networks."""
 
+LITE = Scaling(mean=(127 / 255, 127 / 255, 127 / 255), std=(128 / 255, 128 / 255, 128 / 255))
+"""(x - 127) / 128: TensorFlow's EfficientNet-Lite networks."""
+
 UNIT = Scaling(mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
-"""Pixels between 0 and 1: what the report fed to every encoder, whatever it was trained with."""
+"""Pixels between 0 and 1: MoViNets, and what the report fed to every encoder, whatever it was trained with."""

@@ -237,7 +237,7 @@ class SlowFastR50(VideoEncoder):
         """The network in one: between its stages run two tensors, and what can be kept is one."""
         return [Stage(self._features, *self._pathway_stages())]
 
-    def classifier(self) -> nn.Module:
+    def classifier_stage(self) -> nn.Module:
         """The linear layer over Kinetics classes; averaging its scores over steps gives the published ones."""
         return self.blocks[-1]
 

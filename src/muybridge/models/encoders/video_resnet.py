@@ -148,7 +148,7 @@ class VideoResNet(VideoEncoder):
         """The stem and the blocks."""
         return [self.stem, *(block for stage in self._stages() for block in stage)]
 
-    def classifier(self) -> nn.Module:
+    def classifier_stage(self) -> nn.Module:
         """The linear layer over Kinetics classes; averaging its scores over steps gives the published ones."""
         return Stage(self._score, self.fc)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from muybridge.errors import UserError
-from muybridge.files import content_hash
+from muybridge.files import content_hash, git_blob_hash
 from muybridge.models.weights.published import DATA_SETS, PRETRAINED, Pretrained
 from muybridge.text import did_you_mean
 
@@ -69,7 +69,25 @@ def resolve(
                 return folder / entry.file_name
     if not download:
         raise UserError(f"{entries[0].file_name} is neither in {weights_dir or WEIGHTS_VARIABLE} nor in {cache_dir}")
-    return _download(next(entry for entry in entries if entry.url is not None), cache_dir)
+    published = [entry for entry in entries if entry.url is not None]
+    if not published:
+        raise UserError(
+            f"{entries[0].file_name} is in no folder searched and is published nowhere as such; put it in "
+            f"{cache_dir}, or in a folder that the variable {WEIGHTS_VARIABLE} names, "
+            f"or train without pretrained weights: model.weights none"
+        )
+    return _download(published[0], cache_dir)
+
+
+def encoder_of(path: Path, encoder: str) -> str:
+    """The encoder that a file of ``resolve`` is for: ``encoder``, or one that stands in for it.
+
+    Args:
+        path: The file.
+        encoder: The encoder it was found for.
+    """
+    stand_ins = [entry for entry in PRETRAINED if entry.stands_in_for == encoder and entry.file_name == path.name]
+    return stand_ins[0].encoder if stand_ins else encoder
 
 
 def _given_path(choice: str) -> Path:
@@ -84,7 +102,7 @@ def _published(
     encoder: str, width: float, *, data_set: str, size_px: int | None, with_classifier: bool
 ) -> list[Pretrained]:
     """List the files that fit, best first; the last resort is always one that can be downloaded."""
-    of_encoder = [entry for entry in PRETRAINED if entry.encoder == encoder]
+    of_encoder = [entry for entry in PRETRAINED if encoder in (entry.encoder, entry.stands_in_for)]
     if not of_encoder:
         raise UserError(f"no pretrained weights are published for {encoder}; say model.weights none")
     if data_set == "pretrained":
@@ -118,13 +136,16 @@ def _default_cache() -> Path:
 
 
 def _check(path: Path, entry: Pretrained, *, origin: str) -> None:
-    """Compare the checksum with the published one; the message names the file by ``origin``."""
-    digest = content_hash(path)
-    if not digest.startswith(entry.sha256):
-        raise UserError(
-            f"{origin} is damaged or another file: its sha256 starts with {digest[:8]}, "
-            f"that of {entry.file_name} with {entry.sha256[:8]}; get it anew, or give model.weights PATH"
-        )
+    """Compare the checksums with the published ones; the message names the file by ``origin``."""
+    for kind, published, compute in (
+        ("sha256", entry.sha256, content_hash),
+        ("Git blob", entry.git_blob, git_blob_hash),
+    ):
+        if published and not (digest := compute(path)).startswith(published):
+            raise UserError(
+                f"{origin} is damaged or another file: its {kind} starts with {digest[:8]}, "
+                f"that of {entry.file_name} with {published[:8]}; get it anew, or give model.weights PATH"
+            )
 
 
 def _download(entry: Pretrained, cache_dir: Path) -> Path:

