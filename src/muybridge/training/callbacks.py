@@ -152,7 +152,11 @@ class EpochLines(Callback):
         )
 
     def teardown(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
-        """Take the bar away, also after an interruption."""
+        """Take the bar away."""
+        self._progress.stop()
+
+    def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
+        """Take the bar away after an interruption, of which ``teardown`` hears nothing."""
         self._progress.stop()
 
     def _rate(self) -> float:
