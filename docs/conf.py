@@ -6,6 +6,9 @@ on one without a docstring.
 
 import importlib.metadata
 import inspect
+import typing
+from collections.abc import Iterable, Iterator
+from functools import cached_property
 from typing import Any
 
 from docutils import nodes
@@ -39,57 +42,98 @@ napoleon_numpy_docstring = False
 napoleon_use_ivar = True
 napoleon_preprocess_types = False
 
-# Types of other packages, and ours that a user meets only as what a function takes or returns. A link into our own
-# pages that leads nowhere is still an error.
-nitpick_ignore_regex = [("py:.*", r".*")]
+# A reference to something of ours that is not on the page is an error; types of other packages have no page here.
+nitpick_ignore_regex = [("py:.*", r"(?!muybridge\.).*")]
+# Fields of classes on the page that are not for users.
+nitpick_ignore = [
+    ("py:class", "muybridge.models.network.RecognizerNet"),
+    ("py:class", "muybridge.video.sampling.Sampler"),
+]
 
 LOGGER = logging.getLogger(__name__)
-GROUPS = {"Functions": inspect.isroutine, "Errors": lambda it: isinstance(it, type) and issubclass(it, BaseException)}
 
 
 class PublicNames(SphinxDirective):
-    """Documents everything that `muybridge` offers, functions first, then classes, then errors."""
+    """Documents everything that `muybridge` offers: functions, classes, errors, then what these mention."""
 
     def run(self) -> list[nodes.Node]:
         """Write the autodoc directives, and complain about each name without a docstring."""
-        offered = {name: getattr(muybridge, name) for name in dir(muybridge) if not name.startswith("_")}
-        errors = {name for name, it in offered.items() if GROUPS["Errors"](it)}
-        functions = {name for name, it in offered.items() if inspect.isroutine(it)}
-        classes = offered.keys() - errors - functions
-        section: list[nodes.Node] = []
-        for title, names in (("Functions", functions), ("Classes", classes), ("Errors", errors)):
-            part = nodes.section(ids=[title.lower()])
-            part += nodes.title(text=title)
-            lines = []
-            for name in sorted(names, key=str.lower):
-                self._require_docstrings(name, offered[name])
-                kind = "function" if name in functions else "class" if name in classes else "exception"
-                lines += [f".. auto{kind}:: muybridge.{name}", *self._options(kind), ""]
-            part += self.parse_text_to_nodes("\n".join(["```{eval-rst}", *lines, "```"]))
-            section.append(part)
-        return section
+        offered = {f"muybridge.{name}": getattr(muybridge, name) for name in dir(muybridge) if not name.startswith("_")}
+        errors = {name: it for name, it in offered.items() if isinstance(it, type) and issubclass(it, BaseException)}
+        functions = {name: it for name, it in offered.items() if inspect.isroutine(it)}
+        classes = {name: it for name, it in offered.items() if isinstance(it, type) and name not in errors}
+        parts = {f"{it.__module__}.{it.__qualname__}": it for it in _mentioned_by(offered.values())}
+        return [
+            self._section("Functions", "function", functions),
+            self._section("Classes", "class", classes),
+            self._section("Errors", "exception", errors),
+            self._section("Parts of results and options", "class", parts),
+        ]
 
-    @staticmethod
-    def _options(kind: str) -> list[str]:
-        return ["   :members:", "   :inherited-members: tuple,dict,str,Exception,ABC"] if kind == "class" else []
+    def _section(self, title: str, kind: str, named: dict[str, Any]) -> nodes.section:
+        section = nodes.section(ids=[nodes.make_id(title)])
+        section += nodes.title(text=title)
+        options = ["   :members:"] if kind == "class" else []
+        lines = []
+        for name in sorted(named, key=lambda name: name.rpartition(".")[2].lower()):
+            self._require_docstrings(name, named[name])
+            lines += [f".. auto{kind}:: {name}", *options, ""]
+        section += self.parse_text_to_nodes("\n".join(["```{eval-rst}", *lines, "```"]))
+        return section
 
     def _require_docstrings(self, name: str, it: Any) -> None:
         missing = [] if (it.__doc__ or "").strip() else [name]
-        if isinstance(it, type):
-            members = ((member, value) for owner in it.__mro__ for member, value in vars(owner).items() if _ours(owner))
-            missing += [
-                f"{name}.{member}"
-                for member, value in members
-                if not member.startswith("_")
-                and (inspect.isroutine(value) or isinstance(value, property | classmethod | staticmethod))
-                and not (getattr(it, member).__doc__ or "").strip()
-            ]
+        for member, value in _members(it):
+            if not (getattr(it, member).__doc__ or value.__doc__ or "").strip():
+                missing.append(f"{name}.{member}")
         for each in missing:
-            LOGGER.warning("muybridge.%s has no docstring", each, location=self.get_location())
+            LOGGER.warning("%s has no docstring", each, location=self.get_location())
 
 
-def _ours(owner: type) -> bool:
-    return owner.__module__.split(".")[0] == "muybridge"
+def _members(it: Any) -> Iterator[tuple[str, Any]]:
+    """The public methods and properties that a class has from us."""
+    owners = [owner for owner in getattr(it, "__mro__", ()) if owner.__module__.split(".")[0] == "muybridge"]
+    for member, value in (pair for owner in owners for pair in vars(owner).items()):
+        documented = inspect.isroutine(value) or isinstance(
+            value, property | cached_property | classmethod | staticmethod
+        )
+        if documented and not member.startswith("_"):
+            yield member, value
+
+
+def _mentioned_by(offered: Iterable[Any]) -> list[type]:
+    """Our classes that names on offer take or return, however deep, and that are not on offer themselves."""
+    known = list(offered)
+    found: list[type] = []
+    todo = list(known)
+    while todo:
+        it = todo.pop()
+        annotated = [it, *(_function(value) for _, value in _members(it))]
+        for each in (part for one in annotated for hint in _hints(one) for part in _flat(hint)):
+            ours = isinstance(each, type) and each.__module__.split(".")[0] == "muybridge"
+            if ours and each not in known and each not in found:
+                found.append(each)
+                todo.append(each)
+    return found
+
+
+def _function(value: Any) -> Any:
+    if isinstance(value, property):
+        return value.fget
+    return value.func if isinstance(value, cached_property) else getattr(value, "__func__", value)
+
+
+def _hints(it: Any) -> list[Any]:
+    try:
+        return list(typing.get_type_hints(it).values())
+    except NameError:  # a type that is imported for type checkers alone; Sphinx then prints its bare name
+        return []
+
+
+def _flat(hint: Any) -> Iterator[Any]:
+    yield hint
+    for each in typing.get_args(hint):
+        yield from _flat(each)
 
 
 def setup(app: Sphinx) -> None:

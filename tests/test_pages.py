@@ -22,7 +22,7 @@ from muybridge.verbs.demo.clips import PlannedClip, encode, render_frames
 from tests.helpers.pages import PAGES, ROOT, Block, anchors, blocks, links
 
 BLOCKS = [block for page in PAGES for block in blocks(page)]
-QUICK = {"--epochs": "1", "--frames": "4", "--size-px": "32"}
+QUICK = {"--epochs": "1", "--frames": "4", "--size-px": "32", "--training.workers": "0"}
 """What is added to a training of the pages, where it is not said there, so that it takes a second."""
 SHORTENED = ("train", "sweep")
 LONGEST_LINE = 100
