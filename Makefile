@@ -2,7 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-# Modules are compiled when they are first imported: compiling all of torch and its friends would take longer than the demo's training.
+# Modules are compiled, and kept so, when they are first imported: compiling all of torch and its friends would take longer than the demo's training.
+export PYTHONDONTWRITEBYTECODE =
 PIP := $(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt
 
 .PHONY: demo test lint docs install wheel-test clean
