@@ -12,6 +12,7 @@ ENCODERS = [
     pytest.param(ModelConfig(encoder="mobilenet", width=0.25, weights="none"), id="mobilenet"),
     pytest.param(ModelConfig(encoder="densenet", weights="none"), id="densenet"),
     pytest.param(ModelConfig(encoder="alexnet", weights="none"), id="alexnet"),
+    pytest.param(ModelConfig(encoder="efficientnet_lite0", weights="none"), id="efficientnet_lite0"),
     pytest.param(ModelConfig(encoder="small", weights="none", pooling="grid"), id="small-grid"),
 ]
 

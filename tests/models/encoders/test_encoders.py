@@ -6,13 +6,16 @@ import numpy as np
 import pytest
 import torch
 from benchmarks.cost import count_macs
+from safetensors.torch import load_file
 
 from muybridge.errors import UserError
 from muybridge.models.encoders.alexnet import AlexNet
 from muybridge.models.encoders.densenet import DenseNet121
+from muybridge.models.encoders.efficientnet import EfficientNetLite0
 from muybridge.models.encoders.encoder_factory import create_encoder
+from muybridge.models.encoders.freezing import set_trainable
 from muybridge.models.encoders.mobilenet import MobileNetV1
-from muybridge.models.encoders.same_padding import same_padding
+from muybridge.models.encoders.same_padding import average_pool_same, same_padding
 from muybridge.models.weights.state_dicts import load_pretrained
 from muybridge.recipes.model import ModelConfig
 
@@ -59,6 +62,23 @@ def test_alexnet_gives_the_reference_maps(weights_folder: Path) -> None:
     np.testing.assert_allclose(maps_TDHW, reference["features_TDHW"], rtol=1e-4, atol=1e-4)
 
 
+def test_efficientnet_gives_the_reference_maps_and_scores(weights_folder: Path) -> None:
+    net = EfficientNetLite0(output="logits").eval()
+    load_pretrained(net, weights_folder / "tf_efficientnet_lite0_in1k_timm_fp16.safetensors")
+    reference = np.load(weights_folder / "reference/tf_efficientnet_lite0.npz")
+    frames_TCHW = _to_channels_first(reference["frames_THWC"]) / 255
+    mean, std = torch.tensor(net.mean), torch.tensor(net.std)
+    scaled = (frames_TCHW - mean[:, None, None]) / std[:, None, None]
+    torch.testing.assert_close(scaled, (frames_TCHW * 255 - 127) / 128, rtol=1e-5, atol=1e-5)
+    with torch.no_grad():
+        maps_TDHW = net.maps(scaled)
+        logits_TK = net.logits(maps_TDHW)
+    # The reference was computed with 32-bit kernels, the file has 16 bits: 3 digits are left of numbers up to 6 and 10.
+    np.testing.assert_allclose(maps_TDHW, reference["features_TDHW"], atol=0.06)
+    assert (maps_TDHW - torch.from_numpy(reference["features_TDHW"])).abs().mean() < 2e-3
+    np.testing.assert_allclose(logits_TK, reference["logits_TK"], atol=0.02)
+
+
 # ---- Published sizes
 
 
@@ -94,6 +114,12 @@ def test_parameters_and_multiply_adds_are_those_torchvision_publishes(
         macs = count_macs(net, torch.empty(1, 3, 224, 224))
     assert sum(parameter.numel() for parameter in net.parameters()) == parameters
     assert macs / 1e9 == pytest.approx(giga_macs, abs=0.001)
+
+
+def test_efficientnet_has_the_published_number_of_parameters() -> None:
+    with torch.device("meta"):
+        net = EfficientNetLite0(output="logits")
+    assert sum(parameter.numel() for parameter in net.parameters()) == 4_652_008
 
 
 # ---- Published layouts
@@ -134,6 +160,13 @@ def test_densenet_has_the_published_keys_and_shapes() -> None:
     assert len(state) == 727  # 364 parameters, 121 batch norms of 3 buffers
 
 
+def test_the_files_keys_are_efficientnets(weights_folder: Path) -> None:
+    published = load_file(weights_folder / "tf_efficientnet_lite0_in1k_timm_fp16.safetensors")
+    with torch.device("meta"):
+        state = EfficientNetLite0(output="logits").state_dict()
+    assert {key: value.shape for key, value in state.items()} == {key: value.shape for key, value in published.items()}
+
+
 # ---- What holds for every encoder
 
 
@@ -157,7 +190,7 @@ def test_logits_are_a_map_of_one_position() -> None:
 
 
 @pytest.mark.parametrize("output", ["maps", "logits"])
-@pytest.mark.parametrize("encoder", [MobileNetV1, DenseNet121, AlexNet])
+@pytest.mark.parametrize("encoder", [MobileNetV1, DenseNet121, AlexNet, EfficientNetLite0])
 def test_each_parameter_belongs_to_exactly_one_listed_layer(encoder: type, output: str) -> None:
     with torch.device("meta"):
         net = encoder(output=output)
@@ -184,3 +217,27 @@ def test_same_padding_gives_the_rounded_up_share_of_positions(size: int, stride:
     positions = len(range(0, before + size + after - 3 + 1, stride))
     assert positions == (size + stride - 1) // stride
     assert 0 <= after - before <= 1
+
+
+def test_auto_trains_what_efficientnet_has_at_the_lowest_resolution() -> None:
+    with torch.device("meta"):
+        net = EfficientNetLite0()
+        set_trainable(net, ModelConfig(encoder="efficientnet_lite0").layers_to_train)
+    learning = {name for name, parameter in net.named_parameters() if parameter.requires_grad}
+    last = ("blocks.5.", "blocks.6.", "conv_head.", "bn2.")
+    assert learning == {name for name, _ in net.named_parameters() if name.startswith(last)}
+
+
+@pytest.mark.parametrize("size", [5, 6, 7, 8])
+def test_average_pooling_counts_real_positions_only(size: int) -> None:
+    maps_NDHW = torch.rand(2, 3, size, size + 3)
+    tops, lefts = (
+        [2 * index - same_padding(extent, 3, 2)[0] for index in range((extent + 1) // 2)] for extent in (size, size + 3)
+    )
+    rows = [
+        torch.stack(
+            [maps_NDHW[:, :, max(top, 0) : top + 3, max(left, 0) : left + 3].mean(dim=(2, 3)) for left in lefts], dim=-1
+        )
+        for top in tops
+    ]
+    torch.testing.assert_close(average_pool_same(maps_NDHW), torch.stack(rows, dim=-2))

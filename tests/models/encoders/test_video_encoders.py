@@ -26,12 +26,10 @@ from muybridge.recipes.model import ModelConfig
 I3D_FILE = "i3d_rgb_kinetics400_fp16conv.safetensors"
 MC3_FILE = "mc3_18_k400_fightfinetuned_fp16conv.safetensors"
 LAST_STAGES = {
-    "i3d": "Mixed_5c",
-    "r3d_18": "layer4",
-    "mc3_18": "layer4",
-    "r2plus1d_18": "layer4",
-    "r2plus1d_34": "layer4",
-    "slowfast_r50": "blocks.4",
+    "i3d": ("Mixed_5c.",),
+    "slowfast_r50": ("blocks.4.",),
+    **dict.fromkeys(("r3d_18", "mc3_18", "r2plus1d_18", "r2plus1d_34"), ("layer4.",)),
+    **dict.fromkeys((name for name in VIDEO_ENCODERS if "movinet" in name), ("blocks.b4_", "conv7.")),
 }
 
 
@@ -281,6 +279,11 @@ def test_slowfast_has_pytorchvideos_keys() -> None:
 # ---- What holds for every video encoder
 
 
+@pytest.mark.parametrize(
+    # MoViNets have a step per frame, or one; test_movinet.py counts them.
+    "make_encoder",
+    [kind for name, kind in VIDEO_ENCODERS.items() if "movinet" not in name],
+)
 def test_step_count_is_that_of_the_maps(make_encoder: Callable[..., VideoEncoder]) -> None:
     with torch.device("meta"):
         net = make_encoder(output="logits").eval()
@@ -308,7 +311,7 @@ def test_auto_begins_at_the_last_stage(encoder: str) -> None:
         net = VIDEO_ENCODERS[encoder]()
         set_trainable(net, ModelConfig(encoder=encoder).layers_to_train)
     learning = {name for name, parameter in net.named_parameters() if parameter.requires_grad}
-    assert learning == {name for name, _ in net.named_parameters() if name.startswith(f"{LAST_STAGES[encoder]}.")}
+    assert learning == {name for name, _ in net.named_parameters() if name.startswith(LAST_STAGES[encoder])}
 
 
 def test_frames_too_small_are_refused(make_encoder: Callable[..., VideoEncoder]) -> None:
@@ -319,7 +322,7 @@ def test_frames_too_small_are_refused(make_encoder: Callable[..., VideoEncoder])
             net(torch.empty(1, 3, 8, size_px - 1, size_px))
 
 
-@pytest.mark.parametrize("encoder", ["i3d", "mc3_18", "r2plus1d_18", "slowfast_r50"])
+@pytest.mark.parametrize("encoder", ["i3d", "mc3_18", "r2plus1d_18", "slowfast_r50", "movinet_a0", "movinet_a0_base"])
 def test_frozen_is_frozen_and_training_lowers_the_loss(encoder: str) -> None:
     net = RecognizerNet(ModelConfig(encoder=encoder, weights="none", head="mean", dropout=0, trainable="none"), 2)
     clip_BTHWC = torch.randint(0, 256, (2, 8, 32, 32, 3), dtype=torch.uint8)
@@ -393,7 +396,7 @@ def test_names_in_layers_are_paths_of_modules(make_encoder: Callable[..., VideoE
     with torch.device("meta"):
         net = make_encoder(output="logits")
     for layer in net.layers():
-        if layer.module is not None and not re.fullmatch(r"logits|blocks\.6\.proj", layer.name):
+        if layer.module is not None and not re.fullmatch(r"logits|blocks\.6\.proj|.*\.alpha", layer.name):
             assert net.get_submodule(layer.name) is layer.module
 
 

@@ -11,11 +11,13 @@ import pytest
 import torch
 
 from muybridge.errors import UserError
+from muybridge.files import git_blob_hash
 from muybridge.models.encoders.alexnet import AlexNet
 from muybridge.models.encoders.encoder_factory import create_encoder
+from muybridge.models.encoders.movinet import MoViNetA0
 from muybridge.models.network import build
 from muybridge.models.weights import finding as weights
-from muybridge.models.weights.finding import resolve
+from muybridge.models.weights.finding import encoder_of, resolve
 from muybridge.models.weights.published import PRETRAINED, SOURCES, Pretrained
 from muybridge.recipes.model import ModelConfig
 
@@ -70,10 +72,10 @@ def publisher(monkeypatch: pytest.MonkeyPatch) -> Iterator[_Publisher]:
 
 
 def _publish(publisher: _Publisher, monkeypatch: pytest.MonkeyPatch, name: str, content: bytes) -> None:
-    """Serve ``content`` under a published name, as if its checksum were the published one."""
+    """Serve ``content`` under a published name, as if its checksums were the published ones."""
     publisher.content[name] = content
-    digits = hashlib.sha256(content).hexdigest()[:8]
-    changed = [dataclasses.replace(e, sha256=digits) if e.file_name == name else e for e in PRETRAINED]
+    sums = {"sha256": hashlib.sha256(content).hexdigest()[:8], "git_blob": ""}
+    changed = [dataclasses.replace(e, **sums) if e.file_name == name else e for e in PRETRAINED]
     monkeypatch.setattr(weights, "PRETRAINED", tuple(changed))
 
 
@@ -178,7 +180,10 @@ def test_none_and_a_path_need_no_network(tmp_path: Path) -> None:
     ("choice", "told"),
     [
         ("imagnet", "did you mean 'imagenet'"),
-        ("nowhere/mine.pth", "no such file; choose from ig65m, imagenet, kinetics, none, pretrained, the path"),
+        (
+            "nowhere/mine.pth",
+            "no such file; choose from ig65m, imagenet, kinetics, kinetics600, none, pretrained, the path",
+        ),
     ],
 )
 def test_a_missing_path_is_told(choice: str, told: str) -> None:
@@ -257,6 +262,9 @@ def test_entries_agree_with_their_encoder(entry: Pretrained) -> None:
         ("r2plus1d_34", "pretrained", "r2plus1d_34_clip32_ft_kinetics_from_ig65m-ade133f1.pth"),
         ("r2plus1d_34", "ig65m", "r2plus1d_34_clip32_ig65m_from_scratch-449a7af9.pth"),
         ("slowfast_r50", "pretrained", "SLOWFAST_8x8_R50.pyth"),
+        ("movinet_a0", "pretrained", "modelA0_stream_statedict_v3"),
+        ("movinet_a2_base", "kinetics600", "modelA2_statedict_v3"),
+        ("efficientnet_lite0", "imagenet", "tf_efficientnet_lite0-0aa007d2.pth"),
     ],
 )
 def test_files_by_what_they_were_trained_on(
@@ -281,3 +289,61 @@ def test_data_sets_and_scores_nobody_published_are_told() -> None:
 def test_local_i3d_weights_come_before_the_download(weights_folder: Path, tmp_path: Path) -> None:
     path = resolve("i3d", 1.0, "pretrained", with_classifier=True, weights_dir=weights_folder, cache_dir=tmp_path)
     assert path == weights_folder / "i3d_rgb_kinetics400_fp16conv.safetensors"
+
+
+# ---- Files that Git names
+
+
+def test_git_names_a_file_as_git_does(tmp_path: Path) -> None:
+    # What `git hash-object` prints for these.
+    for content, name in (
+        (b"", "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"),
+        (b"what is up, doc?", "bd9dbf5aae1a3862dd1526723246b20206e5fc37"),
+    ):
+        (tmp_path / "file").write_bytes(content)
+        assert git_blob_hash(tmp_path / "file") == name
+
+
+def test_a_download_is_compared_with_its_name_in_git(publisher: _Publisher, tmp_path: Path) -> None:
+    publisher.content["modelA0_stream_statedict_v3"] = b"another network"
+    with pytest.raises(UserError, match=r"another file: its Git blob starts with \w{8}, that of .* with 1b467adc"):
+        resolve("movinet_a0", 1.0, "pretrained", cache_dir=tmp_path / "cache")
+    assert list((tmp_path / "cache").glob("*")) == []
+
+
+def test_a_downloaded_movinet_loads(publisher: _Publisher, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(weights, "_default_cache", lambda: tmp_path / "cache")
+    original = MoViNetA0(output="logits")
+    torch.save(original.state_dict(), tmp_path / "published")
+    content = (tmp_path / "published").read_bytes()
+    publisher.content["modelA0_stream_statedict_v3"] = content
+    name = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+    changed = [dataclasses.replace(e, git_blob=name) if e.encoder == "movinet_a0" else e for e in PRETRAINED]
+    monkeypatch.setattr(weights, "PRETRAINED", tuple(changed))
+    net = build(ModelConfig(encoder="movinet_a0", head="mean"), class_count=3)
+    assert net.config.encoder == "movinet_a0"
+    for key, value in net.encoder.state_dict().items():
+        assert torch.equal(value, original.state_dict()[key]), key
+
+
+def test_a_stand_in_is_taken_where_only_its_file_is(
+    publisher: _Publisher, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    own, mobile = "modelA0_stream_statedict_v3", "movinet_a0_stream_k600_int8dequant_fp16.safetensors"
+    changed = [dataclasses.replace(e, sha256="", git_blob="") for e in PRETRAINED]
+    monkeypatch.setattr(weights, "PRETRAINED", tuple(changed))
+    (tmp_path / mobile).write_bytes(b"any")
+    path = resolve("movinet_a0", 1.0, "pretrained", weights_dir=tmp_path, cache_dir=tmp_path / "cache")
+    assert path == tmp_path / mobile
+    assert encoder_of(path, "movinet_a0") == "movinet_a0_mobile"
+    (tmp_path / own).write_bytes(b"any")
+    path = resolve("movinet_a0", 1.0, "pretrained", weights_dir=tmp_path, cache_dir=tmp_path / "cache")
+    assert path == tmp_path / own
+    assert encoder_of(path, "movinet_a0") == "movinet_a0"
+    assert publisher.requests == []
+
+
+def test_a_file_that_nobody_publishes_is_asked_for(publisher: _Publisher, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"stream_k600.* is published nowhere as such; put it in .*weights none"):
+        resolve("movinet_a0_mobile", 1.0, "pretrained", cache_dir=tmp_path)
+    assert publisher.requests == []

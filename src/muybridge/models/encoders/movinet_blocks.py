@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from muybridge.models.encoders.encoder import FreezableBatchNorm2d, FreezableBatchNorm3d
+from muybridge.models.encoders.relu6 import relu6_
 from muybridge.models.encoders.same_padding import SameConv2d, average_pool_same, pad_same
 from muybridge.models.encoders.streams import WHOLE_CLIP, Passage
 
@@ -51,7 +52,7 @@ class Flavour:
 
 BASE = Flavour(causal=False, activation=F.silu, gate=torch.sigmoid)
 STREAM = Flavour(causal=True, activation=F.hardswish, gate=hard_sigmoid)
-MOBILE = Flavour(causal=True, activation=F.relu6, gate=None, head_activation=nn.ReLU6, normalised=False)
+MOBILE = Flavour(causal=True, activation=relu6_, gate=None, head_activation=nn.ReLU6, normalised=False)
 
 
 def fold_time(maps_BDTHW: Tensor) -> Tensor:
