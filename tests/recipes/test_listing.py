@@ -4,7 +4,7 @@ import dataclasses
 import json
 
 import pytest
-from muybridge.models.cost import measure_cost
+from benchmarks.cost import measure_cost
 from tests.helpers.commands import run
 
 import muybridge

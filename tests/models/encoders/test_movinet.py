@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from muybridge.models.cost import count_macs
+from benchmarks.cost import count_macs
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
