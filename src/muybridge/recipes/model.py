@@ -202,13 +202,11 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         _require_encoder(self.encoder)
-        _require_choice("encoder_output", self.encoder_output, get_args(EncoderOutput))
+        outputs = get_args(EncoderOutput) if self.encoder in get_args(MoViNetName) else ("maps", "logits")
+        _require_choice("encoder_output", self.encoder_output, outputs)
         if self.encoder == "small" or self.adapter:
             expected = f"maps for {self.encoder}"
             _require(self.encoder_output == "maps", "encoder_output", self.encoder_output, expected)
-        if self.encoder not in get_args(MoViNetName):
-            expected = f"maps or logits for {self.encoder}"
-            _require(self.encoder_output in ("maps", "logits"), "encoder_output", self.encoder_output, expected)
         _require_choice("pooling", self.pooling, get_args(PoolingName))
         _require_choice("head", self.head, get_args(HeadName))
         _require_choice("fusion", self.fusion, get_args(FusionName))

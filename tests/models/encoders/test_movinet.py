@@ -150,15 +150,32 @@ def test_streaming_networks_see_no_future_and_base_networks_do() -> None:
         assert not torch.allclose(maps[:, :, 4:], maps_changed[:, :, 4:])
 
 
-def test_the_head_of_a_base_network_sees_the_mean_of_the_clip() -> None:
-    net, clip = _lively(MoViNetA0Base(output="maps+hidden")), torch.rand(2, 3, 4, 32, 32)
+def test_a_base_network_scores_the_mean_of_the_clip() -> None:
+    net, clip = _lively(MoViNetA0Base(output="logits")), torch.rand(2, 3, 4, 32, 32)
+    with torch.no_grad():
+        maps = clip
+        for stage in net.map_stages():
+            maps = stage(maps)
+        expected = maps.mean(dim=(2, 3, 4), keepdim=True)
+        for part in net.classifier:
+            expected = part(expected)
+        given = net(clip)
+    assert given.shape == (2, 600, net.step_count(4), 1, 1) == (2, 600, 1, 1, 1)
+    torch.testing.assert_close(given, expected)
+
+
+@pytest.mark.parametrize("make", [MoViNetA0, MoViNetA0Base, MoViNetA0Mobile])
+def test_the_hidden_layer_is_that_of_each_frames_own_maps(make: type[MoViNet]) -> None:
+    net, clip = _lively(make(output="maps+hidden")), torch.rand(2, 3, 4, 32, 32)
     with torch.no_grad():
         given = net(clip)
         maps = clip
         for stage in net.map_stages():
             maps = stage(maps)
-    assert given.shape == (2, 480 + 2048, net.step_count(4), 1, 1) == (2, 2528, 1, 1, 1)
-    torch.testing.assert_close(given[:, :480, 0, 0, 0], maps.mean(dim=(2, 3, 4)))
+        pooled = maps.mean(dim=(3, 4), keepdim=True)
+        hidden = torch.cat([net.classifier(frame) for frame in pooled.split(1, dim=2)], dim=2)
+    assert given.shape == (2, 480 + 2048, net.step_count(4), 1, 1) == (2, 2528, 4, 1, 1)
+    torch.testing.assert_close(given, torch.cat([pooled, hidden], dim=1), rtol=1e-4, atol=1e-4)
 
 
 # ---- Published layouts and sizes
@@ -283,7 +300,7 @@ def test_the_mobile_network_stands_in_for_a0_where_only_its_file_is(weights_fold
 
 
 def test_hidden_layers_are_movinets_alone() -> None:
-    with pytest.raises(UserError, match="encoder_output is 'hidden'; it must be maps or logits for i3d"):
+    with pytest.raises(UserError, match="encoder_output is 'hidden'; choose from logits, maps"):
         ModelConfig(encoder="i3d", encoder_output="hidden")
 
 

@@ -322,7 +322,9 @@ def test_frames_too_small_are_refused(make_encoder: Callable[..., VideoEncoder])
             net(torch.empty(1, 3, 8, size_px - 1, size_px))
 
 
-@pytest.mark.parametrize("encoder", ["i3d", "mc3_18", "r2plus1d_18", "slowfast_r50", "movinet_a0", "movinet_a0_base"])
+@pytest.mark.parametrize(
+    "encoder", ["i3d", "mc3_18", "r2plus1d_18", "slowfast_r50", "movinet_a0", "movinet_a0_base", "movinet_a0_mobile"]
+)
 def test_frozen_is_frozen_and_training_lowers_the_loss(encoder: str) -> None:
     net = RecognizerNet(ModelConfig(encoder=encoder, weights="none", head="mean", dropout=0, trainable="none"), 2)
     clip_BTHWC = torch.randint(0, 256, (2, 8, 32, 32, 3), dtype=torch.uint8)

@@ -6,7 +6,9 @@ that file is what figures in the documentation come from.
 
 A streaming network sees past frames only, so it gives the same for a clip at once as for its frames one after the
 other (``stream``). Its head scores the mean over the frames so far, at each frame. The base network's head scores the
-mean over the clip, once. No positional encoding is used: the networks published with one are A3 to A5.
+mean over the clip, once. As a feature, the head's hidden layer is that of each frame's own maps, which separates
+actions better than that of the mean over the frames so far (docs/encoders.md). No positional encoding is used: the
+networks published with one are A3 to A5.
 
 Axes: B clips, T frames, S steps in time, C channels, D features, H height, W width, K classes.
 """
@@ -119,8 +121,9 @@ class MoViNet(VideoEncoder):
         """Create the network with random weights.
 
         Args:
-            output: ``"maps"``; ``"hidden"``, the 2048 units before the scores; ``"maps+hidden"``, both side by side,
-                the maps averaged over positions; or ``"logits"``, the scores of the 600 Kinetics classes.
+            output: ``"maps"``; ``"hidden"``, the 2048 units before the scores, of each frame by itself;
+                ``"maps+hidden"``, both side by side, the maps averaged over positions; or ``"logits"``, the scores of
+                the 600 Kinetics classes.
             class_count: K of the classifier.
             batch_norm_momentum: Weight of a new batch in the running statistics.
         """
@@ -165,8 +168,8 @@ class MoViNet(VideoEncoder):
         return {"maps": ("classifier.",), "logits": ()}.get(self.output, ("classifier.3.",))
 
     def step_count(self, frame_count: int) -> int:
-        """As many as frames; the base network's head gives one."""
-        return frame_count if self.output == "maps" or self.flavour.causal else 1
+        """As many as frames; the base network's scores are of the whole clip."""
+        return 1 if self.output == "logits" and not self.flavour.causal else frame_count
 
     def map_stages(self) -> list[nn.Module]:
         """The first convolution, the blocks and the last convolution."""
@@ -187,15 +190,16 @@ class MoViNet(VideoEncoder):
 
     def _head(self, maps_BDTHW: Tensor, passage: Passage = WHOLE_CLIP) -> Tensor:
         """Give (B, D, S, 1, 1)."""
-        pooled_BDT = maps_BDTHW.mean(dim=(3, 4))
-        seen_BDS = passage.running_mean(pooled_BDT) if self.flavour.causal else pooled_BDT.mean(dim=2, keepdim=True)
+        seen_BDS = pooled_BDT = maps_BDTHW.mean(dim=(3, 4))
+        if self.output == "logits":
+            causal = self.flavour.causal
+            seen_BDS = passage.running_mean(pooled_BDT) if causal else pooled_BDT.mean(dim=2, keepdim=True)
         given_BDS11 = seen_BDS[..., None, None]
         for part in self.classifier:
             given_BDS11 = part(given_BDS11)
         if self.output != "maps+hidden":
             return given_BDS11
-        beside_BDS = pooled_BDT if self.flavour.causal else seen_BDS
-        return torch.cat([beside_BDS[..., None, None], given_BDS11], dim=1)
+        return torch.cat([pooled_BDT[..., None, None], given_BDS11], dim=1)
 
 
 class StreamingMoViNet(MoViNet):
