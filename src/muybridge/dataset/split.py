@@ -2,7 +2,7 @@
 
 A split is what makes an accuracy mean something, so it is a value of its own: it can be saved, its hash names
 exactly these clips in these parts with these labels, and it can be measured for leaks. A leak is a test clip
-whose source (its source group, or a byte-identical file) also stands in train or validation: a network may
+whose source (its source group, or a byte-identical file) is also in train or validation: a network may
 then recognise the scene in place of the action.
 """
 
@@ -31,7 +31,7 @@ class Leak:
     Attributes:
         test_clips: Clips in the test part.
         test_in_group: Test clips whose source group also has clips in train or validation.
-        test_identical: Test clips whose very bytes also stand in train or validation.
+        test_identical: Test clips whose very bytes are also in train or validation.
         test_shared: Test clips of which either is true.
         validation_clips: Clips in the validation part.
         validation_shared: Validation clips that share a group or bytes with train.
@@ -86,7 +86,7 @@ class Split:
 
     @cached_property
     def hash(self) -> str:
-        """SHA-256 over the parts' clip ids and labels: equal when the same clips stand in the same parts.
+        """SHA-256 over the parts' clip ids and labels: equal when the same clips are in the same parts.
 
         Protocol, seed, folder and source groups do not enter.
         """
@@ -100,7 +100,7 @@ class Split:
         return tuple(clip for clip in self.clips if clip.id in ids)
 
     def leak(self, catalog: Catalog) -> Leak:
-        """Count the test and validation clips whose source also stands on the side they are measured against.
+        """Count the test and validation clips whose source is also on the side they are measured against.
 
         Args:
             catalog: The catalog the split was made from; its files are compared byte for byte where they

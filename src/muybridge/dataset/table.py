@@ -1,4 +1,4 @@
-"""Reading a catalog's CSV: one row per clip, and every mistake told with its line.
+"""Reading a catalog's CSV: one row per clip, and every mistake named with its line.
 
 Columns `path` and `label`; optional `group`, `split` (train, validation, test, or empty), `start` and `end`
 in seconds (also `start_seconds`, `end_seconds`). Paths are relative to the CSV. What spreadsheets do to a CSV

@@ -103,7 +103,10 @@ def compare(
     order = [later[clip_id] for clip_id in ids]
     relabelled = [clip.clip_id for clip in before.clips if clip.label != after.clips[later[clip.clip_id]].label]
     if relabelled:
-        raise UserError(f"the two sets of predictions give other labels to the same clips: {shortened(relabelled)}")
+        raise UserError(
+            f"the two sets of predictions have different labels for the same clips: {shortened(relabelled)}; "
+            "measure both on the same catalog"
+        )
 
     was_N, is_N = before.correct_N, after.correct_N[order]
     groups_N = [clip.group for clip in before.clips]

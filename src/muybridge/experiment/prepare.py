@@ -212,7 +212,7 @@ def new_net(recipe: Recipe, split: Split, *, device: torch.device, weights: str 
 
 
 def _check_positions(net: RecognizerNet, recipe: Recipe) -> None:
-    """A clip too long for the temporal head is told now, not when the first one comes along."""
+    """Refuse clips too long for the temporal head now, not when the first one comes along."""
     if net.head.positions is None:
         return
     frames = recipe.sampler.most_frames

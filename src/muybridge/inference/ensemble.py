@@ -2,7 +2,7 @@
 
 Notable: members may differ in everything but the set of their classes; they are aligned by name. A file is decoded
 once for all members that see the same frames. On disk an ensemble is a folder that holds its members as whole
-model folders of their own, beside a ``model.json`` with the rule, written last, and the checksums of theirs.
+model folders of their own, next to a ``model.json`` with the rule, written last, and the checksums of theirs.
 
 Axes: M members, K classes.
 """

@@ -1,4 +1,4 @@
-"""A trained recognizer on disk: ``model.safetensors`` (tensors) beside ``model.json`` (everything else).
+"""A trained recognizer on disk: ``model.safetensors`` (tensors) and ``model.json`` (everything else).
 
 The JSON holds the architecture, the classes and the preprocessing, so the folder alone is enough to
 predict. It takes its name last and holds the checksum of the tensors, so a pair that does not belong
@@ -28,7 +28,7 @@ FORMAT_VERSION = 1
 
 @dataclass(frozen=True)
 class SavedModel:
-    """What ``model.json`` says beside the tensors."""
+    """What ``model.json`` says about the tensors."""
 
     config: ModelConfig
     classes: tuple[str, ...]
@@ -86,7 +86,7 @@ def load_recognizer(folder: Path) -> tuple[RecognizerNet, SavedModel]:
         raise UserError(f"{folder} has no {WEIGHTS_FILE}; copy the whole folder of the model")
     if content_hash(weights_path) != checksum:
         raise UserError(
-            f"{weights_path} does not belong to the {METADATA_FILE} beside it: the file is damaged, "
+            f"{weights_path} does not belong to the {METADATA_FILE} next to it: the file is damaged, "
             f"or saving was interrupted; save or copy the model again"
         )
     net = build(saved.config, len(saved.classes), weights="none")

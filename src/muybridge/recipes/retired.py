@@ -35,7 +35,7 @@ def without_retired(values: Mapping[str, Any], source: str) -> dict[str, Any]:
     """The values of a recipe without keys that are gone and were off; a note names them.
 
     Args:
-        values: Nested plain values, as YAML gives them.
+        values: Nested plain values, as read from YAML.
         source: Where they come from, for messages.
 
     Raises:

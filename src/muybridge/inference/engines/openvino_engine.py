@@ -18,7 +18,7 @@ class OpenVinoEngine(FixedLengthEngine):
     """A recognizer in OpenVINO's format.
 
     Args:
-        path: The XML file, with the tensors in the file of the same name beside it.
+        path: The XML file, with the tensors in the file of the same name next to it.
         precision: What it computes in. Where nothing is quantised an ``int8`` model computes in float32.
         threads: Of the computation; default: as many as torch would take, so OMP_NUM_THREADS counts here, too.
 

@@ -85,7 +85,7 @@ def load_prepared(path: Path, blank: RecognizerNet, folded: Folded, precision: P
     Args:
         path: What ``save_prepared`` wrote.
         blank: A network of the same configuration, with any weights; it is changed.
-        folded: What ``prepare`` gave.
+        folded: What ``prepare`` returned.
         precision: As given to ``prepare``.
 
     Raises:

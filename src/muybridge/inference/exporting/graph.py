@@ -79,7 +79,7 @@ def _example_frames(net: RecognizerNet, frame_count: int) -> int:
 
 
 class _OnnxLSTM(nn.Module):
-    """An ``nn.LSTM`` of one layer, in one or both directions (R of them), that stands in the graph as ONNX's LSTM."""
+    """An ``nn.LSTM`` of one layer, in one or both directions (R of them), that is in the graph as ONNX's LSTM."""
 
     weight: Tensor
     recurrence: Tensor
@@ -97,7 +97,7 @@ class _OnnxLSTM(nn.Module):
         self.register_buffer("bias", torch.cat(biases, dim=1))
 
     def forward(self, features_BSD: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """What ``nn.LSTM`` gives: the states after every step, and the last of each direction."""
+        """What ``nn.LSTM`` returns: the states after every step, and the last of each direction."""
         features_SBD = features_BSD.transpose(0, 1)
         steps, batch = features_SBD.shape[:2]
         last = (self.directions, batch, self.width)

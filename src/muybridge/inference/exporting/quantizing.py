@@ -21,7 +21,7 @@ from muybridge.inference.engines.engine import Frames
 from muybridge.inference.exporting.graph import INPUT
 
 CalibrationClips = Callable[[], Iterator[Frames]]
-"""Gives the calibration clips, THWC, from the first one, each time it is called."""
+"""Yields the calibration clips, THWC, from the first one, each time it is called."""
 
 
 def quantize_onnx(model: Any, clips: CalibrationClips, path: Path) -> None:

@@ -4,7 +4,7 @@ Key names are those of MoViNet-pytorch. ``STREAM`` and ``BASE`` networks rebuild
 files, which were not loaded here. ``MOBILE`` is the 8-bit release of A0 with its numbers made floating-point again;
 that file is what figures in the documentation come from.
 
-A streaming network sees past frames only, so it gives the same for a clip at once as for its frames one after the
+A streaming network sees past frames only, so it returns the same for a clip at once as for its frames one after the
 other (``stream``). Its head scores the mean over the frames so far, at each frame. The base network's head scores the
 mean over the clip, once. No positional encoding is used: the networks published with one are A3 to A5.
 
@@ -39,7 +39,7 @@ class Row(NamedTuple):
     """Blocks with the same number of channels; the first has the stride.
 
     Attributes:
-        outputs: Channels that each block gives.
+        outputs: Channels that each block returns.
         stride: Of the first block, along height and width.
         blocks: Of each block its channels inside, its frames, and its height and width.
     """
@@ -165,7 +165,7 @@ class MoViNet(VideoEncoder):
         return {"maps": ("classifier.",), "logits": ()}.get(self.output, ("classifier.3.",))
 
     def step_count(self, frame_count: int) -> int:
-        """As many as frames; the base network's head gives one."""
+        """As many as frames; the base network's head returns one."""
         return frame_count if self.output == "maps" or self.flavour.causal else 1
 
     def map_stages(self) -> list[nn.Module]:
@@ -186,7 +186,7 @@ class MoViNet(VideoEncoder):
         return layers if self.output == "maps" else layers + leaf_layers("classifier", self.classifier)
 
     def _head(self, maps_BDTHW: Tensor, passage: Passage = WHOLE_CLIP) -> Tensor:
-        """Give (B, D, S, 1, 1)."""
+        """Return (B, D, S, 1, 1)."""
         pooled_BDT = maps_BDTHW.mean(dim=(3, 4))
         seen_BDS = passage.running_mean(pooled_BDT) if self.flavour.causal else pooled_BDT.mean(dim=2, keepdim=True)
         given_BDS11 = seen_BDS[..., None, None]
@@ -194,8 +194,8 @@ class MoViNet(VideoEncoder):
             given_BDS11 = part(given_BDS11)
         if self.output != "maps+hidden":
             return given_BDS11
-        beside_BDS = pooled_BDT if self.flavour.causal else seen_BDS
-        return torch.cat([beside_BDS[..., None, None], given_BDS11], dim=1)
+        maps_BDS = pooled_BDT if self.flavour.causal else seen_BDS
+        return torch.cat([maps_BDS[..., None, None], given_BDS11], dim=1)
 
 
 class StreamingMoViNet(MoViNet):
@@ -214,7 +214,7 @@ class StreamingMoViNet(MoViNet):
             state: What the call before returned; None at the first frame of the videos.
 
         Returns:
-            What ``forward`` gives for these frames, and the state after them. No state is changed.
+            What ``forward`` returns for these frames, and the state after them. No state is changed.
 
         Raises:
             UserError: The frames are smaller than ``minimum_size_px``.

@@ -38,7 +38,7 @@ class ExportResult:
     """What an export left behind.
 
     Attributes:
-        folder: Where it stands.
+        folder: Where it is.
         export: What it is, and what the check found.
     """
 
@@ -220,10 +220,10 @@ def _observed(recognizer: Recognizer, clips: Sequence[Clip], console: Console) -
 
 @contextmanager
 def _replacing_export(target: Path) -> Iterator[Path]:
-    """A temporary folder that takes the name ``target`` at the end, in place of an export that stands there.
+    """A temporary folder that takes the name ``target`` at the end, in place of an export that is there.
 
     Raises:
-        UserError: If something else stands there.
+        UserError: If something else is there.
     """
     if target.exists() and not (target / EXPORT_FILE).is_file() and (not target.is_dir() or any(target.iterdir())):
         raise UserError(f"{target} is there and is no export; name another folder with export.out")

@@ -109,7 +109,7 @@ def choose_rar_program() -> str | None:
     """Choose the program that unpacks compressed RAR members, `unrar` or `unar`, and name it; None without one.
 
     rarfile remembers the choice. Not the others that it knows: it calls bsdtar wrongly (4.5), bsdtar lacks filters
-    and solid archives, and Debian builds 7-Zip without RAR, which rarfile cannot tell.
+    and solid archives, and Debian builds 7-Zip without RAR, which rarfile cannot detect.
     """
     try:
         setup = rarfile.tool_setup(bsdtar=False, sevenzip=False, sevenzip2=False)

@@ -2,7 +2,7 @@
 
 Notable: the official lists are the authority on which clips there are and to which class each belongs, so an archive
 may hold class folders, one archive per class (HMDB-51's RAR), or all clips in one heap (a copy of UCF101). What is
-there already is not unpacked again. Clips are written to a hidden folder beside and moved class by class, each
+there already is not unpacked again. Clips are written to a hidden folder first and moved class by class, each
 when it is whole, so that a class folder never holds half a clip.
 """
 
@@ -38,7 +38,7 @@ def listed_clips(folder: Path, layout: Layout) -> dict[str, str]:
     Raises:
         UserError: If a class could not be the name of a folder.
     """
-    labels = {}  # by file name, since every clip stands in three lists
+    labels = {}  # by file name, since every clip is in three lists
     for pattern in _LIST_PATTERNS[layout]:
         for path in sorted(folder.glob(pattern)):
             for line in path.read_text(encoding="utf-8", errors="surrogateescape").splitlines():
@@ -55,7 +55,7 @@ def listed_clips(folder: Path, layout: Layout) -> dict[str, str]:
 
 
 def missing_clips(root: Path, listed: Mapping[str, str]) -> dict[str, str]:
-    """Those of the listed clips that are not in their class folder, as `listed_clips` gives them."""
+    """Those of the listed clips that are not in their class folder, as `listed_clips` returns them."""
     present = {
         (label, path.stem)
         for label in set(listed.values())
