@@ -38,7 +38,7 @@ def read_official(number: int, *, root: Path, lists: Path | None = None) -> dict
         UserError: If there are no lists, or a line is not as it should be.
     """
     if lists is not None and not lists.is_dir():
-        raise UserError(f"the folder of official lists, {lists}, does not exist")
+        raise UserError(f"the folder of official lists, {lists}, does not exist; name another with data.lists")
     parts: dict[str, ListedPart] = {}
     for place in (root, root.parent) if lists is None else (lists,):
         for folder in (place, *(place / name for name in _USUAL_FOLDERS)):

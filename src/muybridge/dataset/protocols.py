@@ -149,7 +149,10 @@ def _official(catalog: Catalog, *, number: int, lists: Path | None) -> tuple[_Pa
         else:
             unlisted += 1
     if not any(parts.values()):
-        raise UserError(f"none of the clips of {catalog.root} is in the official lists of split {number}")
+        raise UserError(
+            f"none of the clips of {catalog.root} is in the official lists of split {number}; name those of this data "
+            "set with data.lists, or choose another protocol"
+        )
     notes = []
     if unused:
         notes.append(f"{counted(unused, 'clip')} left out: marked as unused by the official list")

@@ -112,7 +112,10 @@ class Split:
         contents = contents_of(catalog)
         strangers = [clip.id for clip in self.clips if clip.id not in contents]
         if strangers:
-            raise UserError(f"the split was made from other clips than {catalog.root}: it has no {strangers[0]}")
+            raise UserError(
+                f"the split was made from other clips than {catalog.root}: it has no {strangers[0]}; "
+                "make the split again"
+            )
 
         def shared(measured: Iterable[Clip], fitted: Iterable[Clip]) -> tuple[int, int, int]:
             fitted = tuple(fitted)
@@ -182,7 +185,7 @@ class Split:
         try:
             return cls.from_dict(json.loads(path.read_text(encoding="utf-8")))
         except FileNotFoundError as error:
-            raise UserError(f"no split at {path}") from error
+            raise UserError(f"no split at {path}; check the path") from error
         except (ValueError, UserError) as error:
             raise UserError(f"damaged split {path}: {error}") from error
 

@@ -97,7 +97,7 @@ def compare(
     _check_same("classes", before.classes, after.classes)
     _check_same("clips", [clip.clip_id for clip in before.clips], [clip.clip_id for clip in after.clips])
     if not before.clips:
-        raise UserError("there are no clips to compare the predictions on")
+        raise UserError("the predictions to compare hold no clips; measure both on at least one")
     ids = [clip.clip_id for clip in before.clips]
     later = {clip.clip_id: number for number, clip in enumerate(after.clips)}
     order = [later[clip_id] for clip_id in ids]

@@ -38,7 +38,9 @@ def fit_temperature(predictions: Predictions) -> float | None:
     """
     decoded_N = predictions.decoded_N
     if not decoded_N.any():
-        raise UserError("no validation clip could be decoded, so no temperature can be fitted")
+        raise UserError(
+            "no validation clip could be decoded, so no temperature can be fitted; run muybridge check to see why"
+        )
     if predictions.correct_N[decoded_N].all():
         return None
     return most_likely_temperature(log(predictions.probabilities_NK[decoded_N]), predictions.labels_N[decoded_N])

@@ -61,5 +61,5 @@ def without_retired(values: Mapping[str, Any], source: str) -> dict[str, Any]:
             else:
                 kept[section][name] = value
     if gone:
-        say(STDERR, f"note: {source}: passed over {', '.join(gone)}, which muybridge has no more; all were off")
+        say(STDERR, f"note: {source}: ignored {', '.join(gone)}, which muybridge no longer has; all were off")
     return kept

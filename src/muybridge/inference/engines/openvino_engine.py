@@ -43,7 +43,7 @@ class OpenVinoEngine(FixedLengthEngine):
         try:
             self.compiled: Any = core.compile_model(path, "CPU", properties)
         except RuntimeError as error:
-            raise UserError(f"{path} is damaged, or this OpenVINO cannot run it: {error}") from error
+            raise UserError(f"{path} is damaged, or this OpenVINO cannot run it ({error}); export again") from error
         self.name = f"openvino-{precision}"
         # A request serves one call at a time.
         self.request = self.compiled.create_infer_request()

@@ -62,7 +62,9 @@ def to_onnx(net: RecognizerNet, *, frame_count: int, size_px: int, metadata: Map
             )
     except torch.onnx.OnnxExporterError as error:
         reason = str(error.__cause__ or error).strip().splitlines()[0]
-        raise UserError(f"this network cannot be exported with any number of clips and frames: {reason}") from error
+        raise UserError(
+            f"this network cannot be exported with any number of clips and frames ({reason}); use engine torch"
+        ) from error
     assert program is not None
     model = program.model_proto
     onnx.helper.set_model_props(model, {METADATA_KEY: json.dumps(dict(metadata), ensure_ascii=False)})
@@ -88,7 +90,7 @@ class _OnnxLSTM(nn.Module):
     def __init__(self, lstm: nn.LSTM) -> None:
         super().__init__()
         if lstm.num_layers != 1 or not lstm.batch_first or lstm.proj_size:
-            raise UserError(f"only LSTMs of one layer can be exported, not {lstm}")
+            raise UserError(f"only LSTMs of one layer can be exported, not {lstm}; use engine torch")
         self.width = lstm.hidden_size
         self.directions = 2 if lstm.bidirectional else 1
         self.register_buffer("weight", _stacked(lstm, "weight_ih"))

@@ -71,7 +71,7 @@ def tokens_to_maps(tokens_BND: Tensor, height: int, width: int, name: str) -> Te
     if tokens_BND.shape[1] < height * width:
         raise UserError(
             f"{name} returns {tokens_BND.shape[1]} tokens where {height} x {width} patches were expected; "
-            f"it is no encoder that keeps positions"
+            "it does not keep positions, so choose another model.encoder"
         )
     return tokens_BND[:, -height * width :].transpose(1, 2).unflatten(2, (height, width))  # type: ignore[no-any-return,no-untyped-call]
 

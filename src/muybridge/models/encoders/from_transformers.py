@@ -44,7 +44,10 @@ def create_transformers_encoder(name: str) -> "TransformersFrameEncoder | Transf
     if isinstance(getattr(config, "tubelet_size", None), int):
         return TransformersVideoEncoder(name, model, scaling)
     if hasattr(config, "num_frames") or getattr(model, "main_input_name", "") != "pixel_values":
-        raise UserError(f"transformers:{name} ({config.model_type}) is no image encoder, and no video encoder of tubes")
+        raise UserError(
+            f"transformers:{name} ({config.model_type}) is no image encoder, and no video encoder of tubes; "
+            "choose another model.encoder"
+        )
     return TransformersFrameEncoder(name, model, scaling)
 
 
@@ -55,7 +58,7 @@ class _Transformers(Adapted):
         """Load the weights published under the model's name, from safetensors only.
 
         Raises:
-            UserError: They cannot be had, or leave layers of the model without values.
+            UserError: They are not available, or leave layers of the model without values.
         """
         try:
             model, loading_info = type(self.model).from_pretrained(  # type: ignore[attr-defined]
@@ -65,7 +68,10 @@ class _Transformers(Adapted):
             raise UserError(f"transformers cannot get the weights of {self.name}: {_first_line(error)}") from error
         missing = sorted(key for key in loading_info["missing_keys"] if "pooler" not in key)
         if missing:
-            raise UserError(f"the weights of transformers:{self.name} lack {missing[0]} and {len(missing) - 1} more")
+            raise UserError(
+                f"the weights of transformers:{self.name} lack {missing[0]} and {len(missing) - 1} more; choose "
+                "another model.encoder, or model.weights none"
+            )
         self.model.load_state_dict(model.state_dict())
 
 

@@ -68,7 +68,10 @@ def resolve(
                 _check(folder / entry.file_name, entry, origin=str(folder / entry.file_name))
                 return folder / entry.file_name
     if not download:
-        raise UserError(f"{entries[0].file_name} is neither in {weights_dir or WEIGHTS_VARIABLE} nor in {cache_dir}")
+        raise UserError(
+            f"{entries[0].file_name} is neither in {weights_dir or WEIGHTS_VARIABLE} nor in {cache_dir}; put it into "
+            "one of them"
+        )
     published = [entry for entry in entries if entry.url is not None]
     if not published:
         raise UserError(

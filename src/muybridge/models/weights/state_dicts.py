@@ -53,7 +53,10 @@ def load_pretrained(encoder: Encoder, path: Path) -> None:
     }
     misfit = "; ".join(f"it {problem} {_first(names)}" for problem, names in problems.items() if names)
     if misfit:
-        raise UserError(f"{path} does not fit {type(encoder).__name__} with output {encoder.output!r}: {misfit}")
+        raise UserError(
+            f"{path} does not fit {type(encoder).__name__} with output {encoder.output!r}: {misfit}; name another file "
+            "with model.weights"
+        )
     encoder.load_state_dict(state)
 
 
@@ -69,7 +72,7 @@ def _read(path: Path) -> Mapping[str, Tensor]:
     except (SafetensorError, pickle.UnpicklingError, OSError, RuntimeError, EOFError, ValueError) as error:
         raise UserError(
             f"{path} cannot be read as plain tensors; it is damaged, or holds other objects, "
-            f"which are refused because reading them could run code"
+            "which are refused because reading them could run code; get it anew, or save its state_dict() alone"
         ) from error
     if isinstance(state, Mapping) and isinstance(state.get("model_state"), Mapping):
         state = state["model_state"]  # pytorchvideo's files hold a checkpoint

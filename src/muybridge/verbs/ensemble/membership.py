@@ -148,7 +148,10 @@ def _check_test_part(first: Member, member: Member, identify: _Identify) -> None
         )
     relabelled = sorted(clip.id for content, clip in expected.items() if own[content].label != clip.label)
     if relabelled:
-        raise UserError(f"{member} and {first} label the same test clips differently: {shortened(relabelled, limit=5)}")
+        raise UserError(
+            f"{member} and {first} label the same test clips differently: {shortened(relabelled, limit=5)}; "
+            f"{_WHAT_TO_DO}"
+        )
 
 
 def _fitted_clips(members: Sequence[Member], identify: _Identify, *, besides: set[Hashable]) -> list[Clip]:

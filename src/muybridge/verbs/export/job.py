@@ -106,7 +106,9 @@ def export(
     training = spread(_clips_of(split, "train", run, data), clips)
     example = next(_views(recognizer, training), None)
     if example is None:
-        raise UserError(f"none of {len(training)} training clips of {run} can be decoded")
+        raise UserError(
+            f"none of {len(training)} training clips of {run} can be decoded; run muybridge check to see why"
+        )
     target = Path(out) if out else run / EXPORTS_FOLDER / f"{to}-{precision}"
     checksum = content_hash(folder.model / WEIGHTS_FILE)
     with _replacing_export(target) as temporary:

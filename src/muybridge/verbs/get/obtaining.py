@@ -141,7 +141,7 @@ class Shelf:
                 return _checked(path, archive, url, progress)
             except DownloadError as error:
                 failures.append(f"{url}: {error}")
-                say(console, f"not to be had there: {error}")
+                say(console, f"cannot be fetched there: {error}")
         names = shortened([archive.name for archive in alternatives])
         raise UserError(
             f"cannot get {names}: {'; '.join(failures)}. What else you can do: fetch one of these files in a browser "

@@ -50,7 +50,10 @@ def listed_clips(folder: Path, layout: Layout) -> dict[str, str]:
                     labels[name] = label
     for label in set(labels.values()):  # it becomes a folder, and the lists come from the net
         if label.startswith(".") or any(sign in label for sign in "/\\:\0"):
-            raise UserError(f"the lists in {folder} name the class {printable(label)!r}, which is no folder; refused")
+            raise UserError(
+                f"the lists in {folder} name the class {printable(label)!r}, which is no folder; refused, "
+                "give other lists with get.given"
+            )
     return {PurePosixPath(name).stem: label for name, label in labels.items()}
 
 
@@ -75,7 +78,10 @@ def unpack_lists(archive: Path, root: Path, *, layout: Layout) -> None:
         patterns = _LIST_PATTERNS[layout]
         lists = {m.path.name: m for m in opened.members if any(m.path.match(pattern) for pattern in patterns)}
         if not lists:
-            raise UserError(f"{archive} holds no split lists of {layout} ({', '.join(patterns)})")
+            raise UserError(
+                f"{archive} holds no split lists of {layout} ({', '.join(patterns)}); "
+                "give the archive of its official lists with get.given"
+            )
         for name, member in lists.items():
             opened.extract(member, working / SPLITS_FOLDER / name, on_bytes=lambda count: None)
         _move(working / SPLITS_FOLDER, root / SPLITS_FOLDER)
