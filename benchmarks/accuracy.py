@@ -1,4 +1,4 @@
-"""Accuracy against cost on clips at hand: trains the recipes, measures what they cost, prints the table, draws it.
+"""Accuracy against cost on your own clips: trains the recipes, measures what they cost, prints the table, draws it.
 
 python benchmarks/accuracy.py CLIPS [--out FOLDER] [--print] [--only NAME ...] [--picture FILE] [--frames-picture FILE]
 

@@ -4,7 +4,7 @@
         [--torchcodec-python PATH] [--decord-python PATH]
 
 Reads 5, 16 and 32 frames of the AVI and the MP4 files found under CLIPS. Every way gets the same frame indices (those
-of the report's rule), opens each file anew, builds what index it needs inside the timing, and runs one thread where
+of the paper's rule), opens each file anew, builds what index it needs inside the timing, and runs one thread where
 that can be set. All ways take turns at each file, after it was read once into the system's cache. torchcodec and decord
 run in environments of their own, whose interpreters the flags name; without the flag the way is skipped with a word.
 Before the timing, ours is compared with decoding in order over all files under CLIPS: not one pixel may differ.

@@ -2,7 +2,7 @@
 
 It runs in the environment of the library it measures, so it imports nothing of this project. It reads one JSON object
 per line from standard input, ``{"path", "indices", "size_px"}``, and answers each with one line,
-``{"cpu_seconds", "shape"}``; the first line it prints gives the versions. CPU time is that of the process with all its
+``{"cpu_seconds", "shape"}``; the first line it prints names the versions. CPU time is that of the process with all its
 threads. Nothing is kept from one file to the next.
 """
 
@@ -14,7 +14,7 @@ import numpy as np
 
 
 def opencv_all(path, indices, size_px):
-    """As the report's generator reads: every frame is decoded and converted, and some are kept."""
+    """As the paper's generator reads: every frame is decoded and converted, and some are kept."""
     return opencv(path, indices, size_px, skip_unwanted=False)
 
 
@@ -24,7 +24,7 @@ def opencv_grab(path, indices, size_px):
 
 
 def opencv(path, indices, size_px, *, skip_unwanted):
-    """Read up to the last wanted frame (grab), or all frames of the file, as the report did."""
+    """Read up to the last wanted frame (grab), or all frames of the file, as the paper did."""
     import cv2
 
     capture = cv2.VideoCapture(path, cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
@@ -72,7 +72,7 @@ METHODS = {"opencv-all": opencv_all, "opencv-grab": opencv_grab, "torchcodec": t
 
 
 def prepare(method):
-    """Import the library, ask it for one thread, tell its version."""
+    """Import the library, ask it for one thread, return its version."""
     if method.startswith("opencv"):
         import cv2
 

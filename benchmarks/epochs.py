@@ -1,9 +1,9 @@
-"""CPU time per clip of an epoch after the first: the report's data path against the cache.
+"""CPU time per clip of an epoch after the first: the paper's data path against the cache.
 
     pip install scipy
     python benchmarks/epochs.py CLIPS [--frames 16] [--size-px 224] [--clips 40] [--rounds 3] [--data-wait]
 
-The report's path is that of keras-video-generators with keras-preprocessing: OpenCV decodes a clip up to its last
+The paper's path is that of keras-video-generators with keras-preprocessing: OpenCV decodes a clip up to its last
 chosen frame, the chosen ones are resized and turned into floats between 0 and 1, and one random affine map is applied
 by scipy to every channel of every frame. Ours reads the cached frames and warps them. Both take the same clips in
 turns, in one process; the time of all its threads counts. Pixels stay whole numbers in ours, which costs the network's
@@ -81,34 +81,34 @@ def main() -> None:
                 scaling, _ = cpu_time(lambda item=item: torch.from_numpy(item.frames_THWC).mul(1 / 255))
                 scaled.append(milliseconds + scaling)
                 reading, frames = cpu_time(
-                    lambda clip=clip: read_as_report(clip.path, frames=options.frames, size_px=options.size_px)
+                    lambda clip=clip: read_as_paper(clip.path, frames=options.frames, size_px=options.size_px)
                 )
                 generator = np.random.default_rng([epoch, index])
                 warping, _ = cpu_time(
-                    lambda frames=frames, generator=generator: augment_as_report(frames, RANGES, generator)
+                    lambda frames=frames, generator=generator: augment_as_paper(frames, RANGES, generator)
                 )
                 decoded.append(reading)
                 theirs.append(reading + warping)
     print("CPU ms per clip                     median    10 %    90 %")
-    show("the report's path", theirs)
+    show("the paper's path", theirs)
     show("  of which decoding, resizing", decoded)
     show("the cache, warped", ours)
     show("the same, with 1/255", scaled)
     for name, values in (("the cache, warped", ours), ("the same, with 1/255", scaled)):
         ratios = [a / b for a, b in zip(theirs, values, strict=True)]
-        print(f"report / {name}: {statistics.median(ratios):.1f} (median over pairs)")
+        print(f"paper / {name}: {statistics.median(ratios):.1f} (median over pairs)")
     if options.data_wait:
         show_waiting(options)
 
 
 def cpu_time(work: Callable[[], Any]) -> tuple[float, Any]:
-    """CPU milliseconds of all threads, and what the work gave."""
+    """CPU milliseconds of all threads, and what the work returned."""
     started = time.process_time()
     result = work()
     return 1000 * (time.process_time() - started), result
 
 
-def read_as_report(path: Path, *, frames: int, size_px: int) -> npt.NDArray[np.float32]:
+def read_as_paper(path: Path, *, frames: int, size_px: int) -> npt.NDArray[np.float32]:
     """Decode until the last chosen frame; resize, convert and scale the chosen ones."""
     video = cv2.VideoCapture(str(path))
     total = int(video.get(cv2.CAP_PROP_FRAME_COUNT))
@@ -127,7 +127,7 @@ def read_as_report(path: Path, *, frames: int, size_px: int) -> npt.NDArray[np.f
     return np.array(chosen)
 
 
-def augment_as_report(
+def augment_as_paper(
     frames_THWC: npt.NDArray[np.float32], ranges: AugmentConfig, generator: np.random.Generator
 ) -> npt.NDArray[np.float32]:
     """One draw of rotation, shift, zoom and flip, applied by scipy to each channel of each frame."""

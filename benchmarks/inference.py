@@ -1,4 +1,4 @@
-"""Inference on a CPU: every engine against torch eager and against the report's model in Keras, in one run.
+"""Inference on a CPU: every engine against torch eager and against the paper's model in Keras, in one run.
 
     python benchmarks/inference.py RUN [--videos FOLDER] [--keras-python keras-env/bin/python] [--rounds 50]
         [--batch 1] [--seconds 3] [--files 40]
@@ -10,7 +10,7 @@ was counted when it was made. Three tables of medians, with spread (10 % to 90 %
 - a video file to its answer, decoding included, for the first ``--seconds`` of each file;
 - a folder: clips per second, and how many cores were busy.
 
-The Keras model has the report's head and random weights, gets float32 frames that are scaled already, and runs in a
+The Keras model has the paper's head and random weights, gets float32 frames that are scaled already, and runs in a
 process of its own (see keras_model.py); without ``--keras-python`` it is left out.
 """
 

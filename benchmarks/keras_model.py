@@ -1,4 +1,4 @@
-"""The report's model in Keras 3 on TensorFlow, as the peer that inference and training are timed against.
+"""The paper's model in Keras 3 on TensorFlow, as the peer that inference and training are timed against.
 
 Runs in an environment of its own, because TensorFlow and muybridge ask for different versions of the same packages:
 
@@ -9,7 +9,7 @@ A benchmark starts it by `KerasModel`, asks for a few repeats at a time, and so 
 It reads one JSON request per line, ``{"do": "eager", "batch": 1, "repeats": 5}``, and answers each with one line:
 ``{"milliseconds": [...]}``. What can be done:
 
-- eager: ``model(frames, training=False)``, the report's way to call it;
+- eager: ``model(frames, training=False)``, the paper's way to call it;
 - graph: the same inside ``tf.function``;
 - predict_on_batch, predict: Keras's own ways;
 - train: ``model.train_on_batch`` of the full fine-tune, all layers learning, Adam.
@@ -89,7 +89,7 @@ class KerasModel:
 
 
 def build_model(*, frames: int, size_px: int, classes: int, widths: tuple[int, ...]) -> Any:
-    """The report's model: MobileNet v1 on each frame, global max pooling, BiLSTMs, Dense 1024, dropout, softmax."""
+    """The paper's model: MobileNet v1 on each frame, global max pooling, BiLSTMs, Dense 1024, dropout, softmax."""
     import keras
 
     layers = keras.layers

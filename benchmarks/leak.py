@@ -1,4 +1,4 @@
-"""How far the source alone gives the class away: a look-up by colours, blind to motion, on the splits of runs.
+"""How far the source alone reveals the class: a look-up by colours, blind to motion, on the splits of runs.
 
 python benchmarks/leak.py RUN [RUN ...]
 """

@@ -1,4 +1,4 @@
-"""The report's experiments on clips at hand, under its protocol and without its leak: runs them and prints the table.
+"""The paper's experiments on your own clips, under its protocol and without its leak: runs them and prints the table.
 
 python benchmarks/reproduction.py CLIPS [--out FOLDER] [--print]
 
@@ -29,7 +29,7 @@ PATIENCE_10 = ("--training.patience", "10")
 
 @dataclass(frozen=True)
 class Training:
-    """One training under one or both protocols; ``reported`` is what the report says of it on HMDB-51."""
+    """One training under one or both protocols; ``reported`` is what the paper says of it on HMDB-51."""
 
     name: str
     title: str

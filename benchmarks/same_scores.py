@@ -1,4 +1,4 @@
-"""The scores that each recipe gives to three fixed clips, to be compared between two states of the code.
+"""The scores that each recipe computes for three fixed clips, to be compared between two states of the code.
 
 python benchmarks/same_scores.py CLIPS > before.json     # at one commit: PYTHONPATH=OTHER/src takes another checkout
 python benchmarks/same_scores.py CLIPS > after.json      # at another, on the same machine

@@ -1,4 +1,4 @@
-"""What a frame costs on one thread: MoViNet-A0 frame by frame and in whole clips, beside MobileNet and I3D.
+"""What a frame costs on one thread: MoViNet-A0 frame by frame and in whole clips, next to MobileNet and I3D.
 
     MUYBRIDGE_WEIGHTS=FOLDER python benchmarks/streaming.py [--rounds 7] [--frames 16]
 

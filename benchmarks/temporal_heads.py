@@ -1,4 +1,4 @@
-"""The temporal heads side by side, on the demo's clips, where order alone tells, or on clips of your own.
+"""The temporal heads side by side, on the demo's clips, where order alone matters, or on clips of your own.
 
 python benchmarks/temporal_heads.py [--heads mean bilstm ...] [--seeds 0 1 2] [--out FOLDER] [--print]
 python benchmarks/temporal_heads.py --clips CLIPS --recipe NAME [--flags="--protocol grouped ..."]
@@ -8,7 +8,7 @@ already are not repeated, and --print only shows the table of these. On the demo
 rendering, so that each seed brings its own test clips, and the figures of several are pooled. On clips of your own all
 seeds share the test clips: the intervals are then those of the first seed.
 
-For the demo's actions that are each other's mirror in time (sit down and stand up, and so on) the last column tells how
+For the demo's actions that are each other's mirror in time (sit down and stand up, and so on) the last column says how
 often the answer names the right one of the two, given that it names one of them: 50 % is chance.
 """
 

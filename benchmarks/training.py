@@ -1,4 +1,4 @@
-"""Clips per second of the full fine-tune of the report's model: ours against Keras 3 on TensorFlow.
+"""Clips per second of the full fine-tune of the paper's model: ours against Keras 3 on TensorFlow.
 
     python3 -m venv keras-env && keras-env/bin/pip install tensorflow-cpu keras
     python benchmarks/training.py --keras-python keras-env/bin/python [--frames 5 16] [--size-px 112] [--batch 8]

@@ -26,7 +26,7 @@ SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder of real clips and weights beside the checkout; tests that need it skip where it is absent."""
+    """The folder of real clips and weights next to the checkout; tests that need it skip where it is absent."""
     if not SHARED.is_dir():
         pytest.skip(f"needs the real clips and weights in {SHARED}")
     return SHARED
@@ -34,7 +34,7 @@ def shared() -> Path:
 
 @pytest.fixture(scope="session")
 def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of 24 real clips of two easily told classes in twelve source groups. Not to be changed."""
+    """A folder of 24 real clips of two easily separated classes in twelve source groups. Not to be changed."""
     return write_clips(tmp_path_factory.mktemp("data") / "clips")
 
 

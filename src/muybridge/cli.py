@@ -448,7 +448,7 @@ def ensemble(
 
     Args:
         runs: Run directories made by train, of the same clips, protocol and split seed; or one, with --calibrate.
-        rule: mean: average of probabilities, as in the report; logits: average of logits; vote: majority; weighted:
+        rule: mean: average of probabilities, as in the paper; logits: average of logits; vote: majority; weighted:
             average of probabilities with weights fitted on the validation clips.
         calibrate: Give each member a temperature, fitted on the validation clips, so that its scores are as sure as
             it is right.
@@ -517,6 +517,8 @@ def _print(result: Any) -> None:
 @app.command(name="runs")
 def list_runs(folder: Path = Path("runs"), *, as_json: Annotated[Json, Parameter("--json")] = False) -> None:
     """List the trainings, ensembles and sweeps in a folder: data, recipe, protocol, accuracy, when, size.
+
+        muybridge runs --json
 
     Args:
         folder: Where to look, its sub-folders included.

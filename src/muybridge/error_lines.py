@@ -114,7 +114,7 @@ def line(error: Exception, app: App, verb: str, words: Sequence[str]) -> str:
 
     def option(match: re.Match[str]) -> str:
         known = names.get(match[0])
-        # A bad value that no option gave is in a recipe file, where it has its key.
+        # A bad value that no option set is in a recipe file, where it has its key.
         in_file = known and match.start() == 0 and text.startswith(f"{match[0]} is ") and not given & {*known}
         return match[0] if known is None or in_file else known[0]
 

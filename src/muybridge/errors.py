@@ -11,7 +11,7 @@ class UserError(Exception):
 
 
 class VideoError(UserError):
-    """A video file that gives no frames, or not those asked for. Reads as ``PATH: reason (hint)``.
+    """A video file without frames, or without those asked for. Reads as ``PATH: reason (hint)``.
 
     It survives pickling, so that it can come back from a worker process.
 

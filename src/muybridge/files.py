@@ -15,9 +15,9 @@ from muybridge.errors import UserError
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside ``path``; on success it takes the name ``path`` in one step.
+    """Yield a temporary path next to ``path``; on success it takes the name ``path`` in one step.
 
-    On an exception the temporary file is removed and whatever stood at ``path`` stays as it was. The
+    On an exception the temporary file is removed and whatever was at ``path`` stays as it was. The
     temporary name keeps the suffix of ``path``, because image and archive writers look at it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -37,7 +37,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def building_folder(path: Path) -> Iterator[Path]:
-    """Yield a temporary folder of the same name; on success it stands at ``path`` in one step.
+    """Yield a temporary folder of the same name; on success it is at ``path`` in one step.
 
     On an exception it is removed with all that is in it, so there is never half a folder at ``path``.
 
@@ -45,7 +45,7 @@ def building_folder(path: Path) -> Iterator[Path]:
         path: A folder that does not exist, or is empty: one made to reserve the name. On an exception that goes, too.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Inside a hidden folder beside it: on the same disk, and with its own name, which reports print.
+    # Inside a hidden folder next to it: on the same disk, and with its own name, which reports print.
     with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as hidden:
         temporary = Path(hidden) / path.name
         temporary.mkdir()

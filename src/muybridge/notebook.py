@@ -1,6 +1,6 @@
 """Results as HTML, for notebooks: a title, facts, bars and tables, self-contained and without a script.
 
-Notable: notebooks have light and dark pages and tell their results of neither, so text takes the page's own colour,
+Notable: notebooks have light and dark pages and their results cannot know which, so text takes the page's own colour,
 and lines and bars are half transparent or of a middle tone. All text is escaped: names of classes and files are the
 user's.
 """

@@ -8,7 +8,7 @@ from pathlib import Path
 from muybridge.errors import UserError
 
 RUNS = Path("runs")
-"""Where runs go that are not told another place."""
+"""Where runs go by default."""
 
 LONGEST_PART = 60
 """Characters of a part of a name; the path of an adapter's model can be long."""

@@ -28,7 +28,7 @@ def available_memory() -> int:
     """Bytes that can be taken without swapping; a container may allow fewer than the machine has.
 
     Raises:
-        UserError: If this system does not tell.
+        UserError: If this system does not say.
     """
     meminfo = Path("/proc/meminfo")
     if meminfo.exists():
@@ -42,7 +42,7 @@ def available_memory() -> int:
             available = min(available, free)
         return max(0, available)
     if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
-        # macOS tells its size, not what is free: half of it is taken to be.
+        # macOS says its size, not what is free: half of it is taken to be.
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
     raise UserError("this system does not say how much memory is free; give training.batch_size a number")
 
@@ -126,7 +126,7 @@ def processor_name() -> str:
 
 
 def keep_freed_memory() -> None:
-    """Tell glibc's allocator to keep freed memory for the next step; elsewhere nothing is to be done.
+    """Have glibc's allocator keep freed memory for the next step; elsewhere nothing is to be done.
 
     The activations of a step are blocks of many megabytes. glibc maps such blocks afresh each time, and the kernel
     fills them with zeros page by page: a training step of MobileNet on 64 frames of 192 px spends half its time there.
@@ -137,5 +137,5 @@ def keep_freed_memory() -> None:
     if mallopt is not None:
         mallopt(_M_MMAP_THRESHOLD, 1 << 30)
         mallopt(_M_TRIM_THRESHOLD, (1 << 31) - 1)
-        # What the forward pass takes, autograd's thread gives back: with one arena each, both would keep growing.
+        # What the forward pass takes, autograd's thread frees: with one arena each, both would keep growing.
         mallopt(_M_ARENA_MAX, 1)

@@ -39,7 +39,7 @@ def only_in_each(first: Iterable[str], second: Iterable[str]) -> tuple[str, str]
 
 
 def abbreviated(text: str, characters: int) -> str:
-    """``text`` cut in the middle to at most ``characters``, so that both ends still tell names apart."""
+    """``text`` cut in the middle to at most ``characters``, so that both ends still distinguish names."""
     if len(text) <= characters:
         return text
     head = (characters - 1) // 2

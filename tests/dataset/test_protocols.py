@@ -216,7 +216,7 @@ def test_a_given_split_without_validation_gets_one_from_train() -> None:
     ("options", "message"),
     [
         ({"protocol": "groupd"}, "unknown protocol 'groupd'; did you mean 'grouped'"),
-        ({"protocol": "given"}, "gives no split of its own"),
+        ({"protocol": "given"}, "has no split of its own"),
         ({"protocol": "random", "test_groups": ["g1"]}, "test_groups goes with protocol grouped"),
         ({"test_groups": ["class0_9"]}, "no clip of /nowhere has the source group 'class0_9'; did you mean"),
         (

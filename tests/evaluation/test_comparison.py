@@ -104,5 +104,5 @@ def test_only_the_same_clips_and_classes_are_compared() -> None:
     with pytest.raises(UserError, match="no clips"):
         compare(predictions([]), predictions([]))
     relabelled = Predictions(("a", "b"), (ClipPrediction("0", "0.avi", "b", "g0", np.array([1.0, 0.0])),))
-    with pytest.raises(UserError, match="other labels to the same clips: 0"):
+    with pytest.raises(UserError, match="different labels for the same clips: 0"):
         compare(predictions([True]), relabelled)

@@ -25,7 +25,7 @@ def write_clip(path: Path, *, level: int, seed: int, frames: int = 12) -> None:
 
 
 def write_clips(folder: Path, *, groups: int = 6, per_group: int = 2) -> Path:
-    """A folder of easily told classes: ``folder/<class>/v_<class>_gNN_cNN.avi``."""
+    """A folder of easily separated classes: ``folder/<class>/v_<class>_gNN_cNN.avi``."""
     for number, name in enumerate(CLASSES):
         for group in range(groups):
             for clip in range(per_group):

@@ -33,7 +33,7 @@ def clip_bytes(folder: Path) -> bytes:
 
 
 def _clip(data: bytes, number: int) -> bytes:
-    return data + bytes([number]) * 3  # told apart, still decodes
+    return data + bytes([number]) * 3  # distinct, still decodes
 
 
 def contents(names: dict[str, tuple[str, ...]], data: bytes) -> dict[str, bytes]:

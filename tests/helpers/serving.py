@@ -1,4 +1,4 @@
-"""A local web server that behaves as badly as it is told."""
+"""A local web server that behaves as badly as asked."""
 
 import email.utils
 import re

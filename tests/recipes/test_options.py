@@ -73,7 +73,7 @@ def test_every_key_can_be_given(section):
         ({"epochs": 2, "training": {"epochs": 2}}, "training.epochs is given twice"),
         ({"epochs": "two"}, "epochs.* the options of train"),
         ({"epochs": None}, "epochs.* the options of train"),
-        ({"encoder": "resnet50"}, "the options of train.*did you mean 'densenet'"),
+        ({"encoder": "resnet50"}, "the options of train.*say timm:resnet50"),
         ({"head": "berts"}, "the options of train.*bert"),
         ({"encoder": "densenet", "model": {"width": 0.5}}, "model.width is 0.5"),
     ],

@@ -31,7 +31,7 @@ def test_keys_that_were_off_are_passed_over_with_one_note(tmp_path, capsys):
     recipe = load_recipe(str(path))
     assert (recipe.augment.zoom, recipe.training.epochs) == (0.2, 3)
     [note] = capsys.readouterr().err.splitlines()
-    assert note.startswith(f"note: {path}: passed over ")
+    assert note.startswith(f"note: {path}: ignored ")
     for key in (*OPTIONS, *COMPANIONS):
         assert key in note
 

@@ -155,7 +155,7 @@ def test_a_run_of_before_resumes_predicts_and_is_measured(early_best, clips, tmp
     shutil.copy(old / "checkpoints" / "best.ckpt", old / "checkpoints" / "last.ckpt")  # killed after its first epoch
     assert len(api.resume(old).rows) == 3
     note = capsys.readouterr().err.splitlines()[0]
-    assert note.startswith(f"note: {old / 'recipe.yaml'}: passed over ")
+    assert note.startswith(f"note: {old / 'recipe.yaml'}: ignored ")
     assert all(f"training.{name}" in note for name in ("mixup", "cutmix", "ema", "compile"))
     for name in ("model/model.safetensors", "predictions.csv"):
         assert (old / name).read_bytes() == (early_best / name).read_bytes()

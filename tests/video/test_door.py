@@ -81,7 +81,7 @@ def test_a_part_of_a_video_and_another_size(dive):
         ({"size_px": 0}, "size_px is 0"),
         ({"size_px": 2.5}, "size_px is 2.5"),
         ({"strategy": "seeks"}, "did you mean 'seek'"),
-        ({"count": 0}, "views must be at least 1"),
+        ({"count": 0}, "views.times is 0"),
     ],
 )
 def test_arguments_that_make_no_sense(dive, options, message):

@@ -103,8 +103,8 @@ def test_even_rule_follows_its_formula(frames: int, frame_count: int, count: int
         assert len({tuple(view) for view in views}) == count
 
 
-def report_rule(frame_count: int, frames: int) -> list[int]:
-    """The report's generator as a reader of frames: one pass, keeping or dropping each."""
+def paper_rule(frame_count: int, frames: int) -> list[int]:
+    """The paper's generator as a reader of frames: one pass, keeping or dropping each."""
     counted = frame_count + 1 if frame_count % 2 else frame_count
     step = max(1, counted // (frames - 1))
     kept: list[int] = []
@@ -117,7 +117,7 @@ def report_rule(frame_count: int, frames: int) -> list[int]:
 @given(st.integers(2, 40), frame_counts)
 def test_paper_rule_keeps_what_the_report_kept(frames: int, frame_count: int) -> None:
     view = UniformSampler(frames=frames, rule="paper", policy="shorter").views(frame_count)[0]
-    assert (view + 1).tolist() == report_rule(frame_count, frames)
+    assert (view + 1).tolist() == paper_rule(frame_count, frames)
     if frame_count >= frames:
         assert len(view) == frames
 

@@ -27,7 +27,7 @@ class Clip:
         path: The video file.
         label: Name of the class.
         group: Source group: clips with the same group were cut from the same longer video.
-        split: The part (`train`, `validation` or `test`) that the data set itself gives, or None.
+        split: The part (`train`, `validation` or `test`) that the data set itself names, or None.
         start_seconds: Where the clip begins in the file; None means at its start.
         end_seconds: Where the clip ends in the file; None means at its end.
         root: The catalog's root, to which `id` is relative.
@@ -141,5 +141,5 @@ def matches_group(clip: Clip, pattern: str) -> bool:
 
 
 def _plain(seconds: float | None) -> str:
-    """A time as short text that still tells any two times apart; empty for an open end."""
+    """A time as short text that still distinguishes any two times; empty for an open end."""
     return "" if seconds is None else repr(float(seconds)).removesuffix(".0")

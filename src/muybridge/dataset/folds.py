@@ -7,7 +7,7 @@ from muybridge.dataset.cutting import drawn
 
 
 def group_folds(labels: Sequence[str], groups: Sequence[str], *, count: int, seed: int) -> list[int]:
-    """Give each clip a fold.
+    """Assign each clip to a fold.
 
     Groups are taken from the largest to the smallest, those of one size in an order drawn by the seed; each goes to
     the fold that has the fewest clips of its classes so far, then the fewest clips.

@@ -5,7 +5,7 @@ A data set's own naming is trusted first: HMDB-51 names a clip
 group is `<source>_<action>`; UCF101 names it `v_<Class>_g<group>_c<clip>`, its group numbers restart in every
 class, and its group here is `<Class>_g<group>`. Elsewhere two habits are recognised, a folder per source
 inside the class folder and numbered pieces of one source (`game3_001.mp4`, `game3_002.mp4`), but only where
-they leave every class with at least three groups, since `clip_1.mp4 ... clip_90.mp4` tells nothing of the
+they leave every class with at least three groups, since `clip_1.mp4 ... clip_90.mp4` says nothing of the
 source.
 """
 
@@ -93,7 +93,7 @@ def groups_by_habit(clips: Sequence[Clip]) -> tuple[list[Clip], list[str]]:
             "(groups: none) or give a CSV with a group column"
         ]
     return ungrouped(clips), [
-        "source groups unknown: every file is its own group, so clips cut from one video may stand on both "
+        "source groups unknown: every file is its own group, so clips cut from one video may be on both "
         "sides of a split unseen; a CSV with a group column cures that"
     ]
 

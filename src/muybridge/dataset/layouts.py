@@ -34,7 +34,7 @@ def read_catalog(path: Path, *, layout: Layout = "auto", groups: GroupRule = "au
 
     Args:
         path: A folder of class folders, a CSV file, or a folder that holds `clips.csv`.
-        layout: How the data set is laid out; `auto` takes the CSV where there is one, and tells HMDB-51 and
+        layout: How the data set is laid out; `auto` takes the CSV where there is one, and recognises HMDB-51 and
             UCF101 by their file names.
         groups: `auto` reads each clip's source group from the CSV's column, from HMDB-51's or UCF101's file
             names, or guesses it where the names allow it (the notes say which); `none` makes every file a

@@ -13,7 +13,7 @@ from typing import Literal
 from muybridge.errors import UserError
 
 ListedPart = Literal["train", "test"] | None
-"""The part that a list gives a clip; None for one it marks as unused."""
+"""The part that a list assigns a clip to; None for one it marks as unused."""
 
 _USUAL_FOLDERS = (
     "splits", "lists", "testTrainMulti_7030_splits", "test_train_splits", "ucfTrainTestlist",
@@ -27,7 +27,7 @@ def read_official(number: int, *, root: Path, lists: Path | None = None) -> dict
 
     Args:
         number: Which of the three splits, from 1.
-        root: The catalog's root. Without `lists`, the lists are looked for in it, beside it, and in folders
+        root: The catalog's root. Without `lists`, the lists are looked for in it, next to it, and in folders
             of their usual names in either place.
         lists: The folder that holds the lists, in itself or in a folder of a usual name.
 
@@ -38,7 +38,7 @@ def read_official(number: int, *, root: Path, lists: Path | None = None) -> dict
         UserError: If there are no lists, or a line is not as it should be.
     """
     if lists is not None and not lists.is_dir():
-        raise UserError(f"the folder of official lists, {lists}, does not exist")
+        raise UserError(f"the folder of official lists, {lists}, does not exist; name another with data.lists")
     parts: dict[str, ListedPart] = {}
     for place in (root, root.parent) if lists is None else (lists,):
         for folder in (place, *(place / name for name in _USUAL_FOLDERS)):
@@ -65,7 +65,7 @@ def _read_ucf101(folder: Path, number: int) -> Iterator[tuple[str, ListedPart]]:
     train, test = (folder / f"{part}list{number:02}.txt" for part in ("train", "test"))
     for path, other in ((train, test), (test, train)):
         if other.is_file() and not path.is_file():
-            raise UserError(f"{path} is missing beside the other list of split {number}; put both there")
+            raise UserError(f"{path} is missing next to the other list of split {number}; put both there")
     if train.is_file():
         for where, line in _lines(train):
             name, _, class_number = line.rpartition(" ")
@@ -81,7 +81,7 @@ def _stem(name: str) -> str:
 
 
 def _lines(path: Path) -> Iterator[tuple[str, str]]:
-    """The lines of a list that are not blank, each with where it stands.
+    """The lines of a list that are not blank, each with where it is.
 
     Bytes that are not UTF-8 are read as Python reads those of file names, so that the two compare equal.
     """

@@ -2,7 +2,7 @@
 
 `grouped` is the honest one for any data set: whole source groups, stratified by class, drawn by a seed.
 `official-N` and `given` take the division that the data set's authors made, and validation is cut from train
-by source. `random` is the report's: per class 20 % of the files test and 33 % of the rest validate, whatever
+by source. `random` is the paper's: per class 20 % of the files test and 33 % of the rest validate, whatever
 they were cut from.
 
 Small classes: where parts are cut by source, a class with one source is all train; with two, one is test and
@@ -24,7 +24,7 @@ from muybridge.text import counted, did_you_mean, shortened
 
 RANDOM_TEST_SHARE = 0.2
 RANDOM_VALIDATION_SHARE = 0.33
-"""The report's shares: the `random` protocol has no others."""
+"""The paper's shares: the `random` protocol has no others."""
 
 _Parts = dict[Part, set[str]]
 """The ids of the clips in each part."""
@@ -128,7 +128,7 @@ def _named_groups(catalog: Catalog, names: Sequence[str]) -> tuple[_Parts, list[
 def _given(catalog: Catalog) -> tuple[_Parts, list[str]]:
     parts: _Parts = {part: {clip.id for clip in catalog.clips if clip.split == part} for part in PARTS}
     if not any(parts.values()):
-        raise UserError(f"{catalog.root} gives no split of its own; add a split column to the CSV, or use grouped")
+        raise UserError(f"{catalog.root} has no split of its own; add a split column to the CSV, or use grouped")
     unassigned = sum(clip.split is None for clip in catalog.clips)
     notes = [f"{counted(unassigned, 'clip')} in no part of the given split: left out"] if unassigned else []
     if not parts["validation"]:
@@ -149,7 +149,10 @@ def _official(catalog: Catalog, *, number: int, lists: Path | None) -> tuple[_Pa
         else:
             unlisted += 1
     if not any(parts.values()):
-        raise UserError(f"none of the clips of {catalog.root} is in the official lists of split {number}")
+        raise UserError(
+            f"none of the clips of {catalog.root} is in the official lists of split {number}; name those of this data "
+            "set with data.lists, or choose another protocol"
+        )
     notes = []
     if unused:
         notes.append(f"{counted(unused, 'clip')} left out: marked as unused by the official list")
@@ -176,7 +179,7 @@ def _random(catalog: Catalog, *, seed: int) -> tuple[_Parts, list[str]]:
         parts["train"].update(rest)
     note = (
         f"random: {RANDOM_TEST_SHARE:.0%} test, {RANDOM_VALIDATION_SHARE:.0%} of the rest validation, as in "
-        "the report; sources are ignored, so test clips may have siblings in train"
+        "the paper; sources are ignored, so test clips may have siblings in train"
     )
     return parts, [note]
 

@@ -2,7 +2,7 @@
 
 A split is what makes an accuracy mean something, so it is a value of its own: it can be saved, its hash names
 exactly these clips in these parts with these labels, and it can be measured for leaks. A leak is a test clip
-whose source (its source group, or a byte-identical file) also stands in train or validation: a network may
+whose source (its source group, or a byte-identical file) is also in train or validation: a network may
 then recognise the scene in place of the action.
 """
 
@@ -31,7 +31,7 @@ class Leak:
     Attributes:
         test_clips: Clips in the test part.
         test_in_group: Test clips whose source group also has clips in train or validation.
-        test_identical: Test clips whose very bytes also stand in train or validation.
+        test_identical: Test clips whose very bytes are also in train or validation.
         test_shared: Test clips of which either is true.
         validation_clips: Clips in the validation part.
         validation_shared: Validation clips that share a group or bytes with train.
@@ -86,7 +86,7 @@ class Split:
 
     @cached_property
     def hash(self) -> str:
-        """SHA-256 over the parts' clip ids and labels: equal when the same clips stand in the same parts.
+        """SHA-256 over the parts' clip ids and labels: equal when the same clips are in the same parts.
 
         Protocol, seed, folder and source groups do not enter.
         """
@@ -100,7 +100,7 @@ class Split:
         return tuple(clip for clip in self.clips if clip.id in ids)
 
     def leak(self, catalog: Catalog) -> Leak:
-        """Count the test and validation clips whose source also stands on the side they are measured against.
+        """Count the test and validation clips whose source is also on the side they are measured against.
 
         Args:
             catalog: The catalog the split was made from; its files are compared byte for byte where they
@@ -112,7 +112,10 @@ class Split:
         contents = contents_of(catalog)
         strangers = [clip.id for clip in self.clips if clip.id not in contents]
         if strangers:
-            raise UserError(f"the split was made from other clips than {catalog.root}: it has no {strangers[0]}")
+            raise UserError(
+                f"the split was made from other clips than {catalog.root}: it has no {strangers[0]}; "
+                "make the split again"
+            )
 
         def shared(measured: Iterable[Clip], fitted: Iterable[Clip]) -> tuple[int, int, int]:
             fitted = tuple(fitted)
@@ -182,7 +185,7 @@ class Split:
         try:
             return cls.from_dict(json.loads(path.read_text(encoding="utf-8")))
         except FileNotFoundError as error:
-            raise UserError(f"no split at {path}") from error
+            raise UserError(f"no split at {path}; check the path") from error
         except (ValueError, UserError) as error:
             raise UserError(f"damaged split {path}: {error}") from error
 

@@ -1,4 +1,4 @@
-"""Reading a catalog's CSV: one row per clip, and every mistake told with its line.
+"""Reading a catalog's CSV: one row per clip, and every mistake named with its line.
 
 Columns `path` and `label`; optional `group`, `split` (train, validation, test, or empty), `start` and `end`
 in seconds (also `start_seconds`, `end_seconds`). Paths are relative to the CSV. What spreadsheets do to a CSV
@@ -112,13 +112,13 @@ def _columns(header: list[str], path: Path) -> tuple[dict[str, int], list[str]]:
 def _clip(row: dict[str, str], *, root: Path, where: str) -> Clip:
     for name in ("path", "label"):
         if not row[name]:
-            raise UserError(f"{where}: the {name} is empty")
+            raise UserError(f"{where}: the {name} is empty; fill it in")
     split = row.get("split", "").lower()
     if split and split not in PART_NAMES:
         raise UserError(f"{where}: unknown split {row['split']!r}{did_you_mean(split, PART_NAMES)}")
     start_seconds, end_seconds = (_seconds(row.get(f"{name}_seconds", ""), name, where) for name in ("start", "end"))
     if end_seconds is not None and end_seconds <= (start_seconds or 0):
-        raise UserError(f"{where}: the clip ends at {end_seconds:g} s, before it starts")
+        raise UserError(f"{where}: the clip ends at {end_seconds:g} s, before it starts; correct start or end")
     return Clip(
         path=root / row["path"],
         label=row["label"],

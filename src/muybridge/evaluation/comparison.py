@@ -97,13 +97,16 @@ def compare(
     _check_same("classes", before.classes, after.classes)
     _check_same("clips", [clip.clip_id for clip in before.clips], [clip.clip_id for clip in after.clips])
     if not before.clips:
-        raise UserError("there are no clips to compare the predictions on")
+        raise UserError("the predictions to compare hold no clips; measure both on at least one")
     ids = [clip.clip_id for clip in before.clips]
     later = {clip.clip_id: number for number, clip in enumerate(after.clips)}
     order = [later[clip_id] for clip_id in ids]
     relabelled = [clip.clip_id for clip in before.clips if clip.label != after.clips[later[clip.clip_id]].label]
     if relabelled:
-        raise UserError(f"the two sets of predictions give other labels to the same clips: {shortened(relabelled)}")
+        raise UserError(
+            f"the two sets of predictions have different labels for the same clips: {shortened(relabelled)}; "
+            "measure both on the same catalog"
+        )
 
     was_N, is_N = before.correct_N, after.correct_N[order]
     groups_N = [clip.group for clip in before.clips]

@@ -105,7 +105,7 @@ def bootstrap_by_group(
         correct_N: whether each clip was classified correctly.
         groups_N: the source group of each clip; equal names mean the same source.
         resamples: number of bootstrap resamples.
-        seed: of the resampling; the same input and seed give the same interval.
+        seed: of the resampling; the same input and seed return the same interval.
         level: confidence, between 0 and 1.
 
     Returns:

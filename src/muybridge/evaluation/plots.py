@@ -63,7 +63,7 @@ _STYLE: dict[str, Any] = {
     "figure.dpi": 100.0,
     "savefig.dpi": 150.0,
     "svg.fonttype": "none",  # text stays text: small, searchable, and in any script the browser knows
-    "svg.hashsalt": "muybridge",  # the same figures give the same bytes
+    "svg.hashsalt": "muybridge",  # the same figures make the same bytes
 }
 
 
@@ -267,7 +267,7 @@ def save(figure: "Figure", path: Path, *, box: Literal["tight"] | None = None) -
     with replacing(path) as temporary, warnings.catch_warnings():
         # A letter without a font is drawn as a box, which says it where it matters.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        # Without a date the same figures give the same bytes.
+        # Without a date the same figures make the same bytes.
         figure.savefig(
             temporary,
             facecolor="white",

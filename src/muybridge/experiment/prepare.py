@@ -187,7 +187,10 @@ def checked(split: Split, recipe: Recipe, *, device: torch.device, console: Cons
     # The network first: without its weights nothing should be written, and no frame decoded.
     net = new_net(recipe, split, device=device)
     if net.config.encoder != recipe.model.encoder:
-        say(console, f"encoder: {net.config.encoder}, whose weights are available, for {recipe.model.encoder}")
+        say(
+            console,
+            f"encoder: {net.config.encoder} in place of {recipe.model.encoder}, whose weights are not available",
+        )
         recipe = replace(recipe, model=net.config)
     return resolve_batch_size(recipe, net, len(split.train), device=device, console=console), net
 
@@ -196,13 +199,13 @@ def new_net(recipe: Recipe, split: Split, *, device: torch.device, weights: str 
     """The recipe's network with its first weights.
 
     Raises:
-        UserError: If the weights are not to be had, its frames are too small for it, or an option does not fit it.
+        UserError: If the weights are not available, its frames are too small for it, or an option does not fit it.
     """
     torch.manual_seed(recipe.training.seed)
     net = build(recipe.model, len(split.classes), weights=weights)
     if recipe.size_px < net.encoder.minimum_size_px:
         raise UserError(
-            f"size_px is {recipe.size_px}; {recipe.model.encoder} needs at least {net.encoder.minimum_size_px}"
+            f"size_px is {recipe.size_px}; {recipe.model.encoder} needs {net.encoder.minimum_size_px} or more"
         )
     _check_positions(net, recipe)
     check_stages(net, recipe.training)
@@ -212,7 +215,7 @@ def new_net(recipe: Recipe, split: Split, *, device: torch.device, weights: str 
 
 
 def _check_positions(net: RecognizerNet, recipe: Recipe) -> None:
-    """A clip too long for the temporal head is told now, not when the first one comes along."""
+    """Refuse clips too long for the temporal head now, not when the first one comes along."""
     if net.head.positions is None:
         return
     frames = recipe.sampler.most_frames

@@ -2,7 +2,7 @@
 
 Dividing logits by a temperature T and taking the softmax again is the same as raising the probabilities to the
 power 1/T and scaling them to add up to 1. So the temperature is fitted and applied on probabilities here, which is
-all that a model gives, whatever it averaged to get them. It leaves the order of the classes as it is: T above 1
+all that a model returns, whatever it averaged to get them. It leaves the order of the classes as it is: T above 1
 makes scores more cautious, below 1 bolder.
 
 Source: Guo, Pleiss, Sun and Weinberger, "On calibration of modern neural networks", ICML 2017, section 4.2.
@@ -31,14 +31,16 @@ def fit_temperature(predictions: Predictions) -> float | None:
 
     Returns:
         The temperature, between `COLDEST` and `HOTTEST`; None when every clip is right, because the likelihood
-        then only grows with bolder scores, and nothing tells how bold is too bold.
+        then only grows with bolder scores, and nothing shows how bold is too bold.
 
     Raises:
         UserError: if no clip could be decoded.
     """
     decoded_N = predictions.decoded_N
     if not decoded_N.any():
-        raise UserError("no validation clip could be decoded, so no temperature can be fitted")
+        raise UserError(
+            "no validation clip could be decoded, so no temperature can be fitted; run muybridge check to see why"
+        )
     if predictions.correct_N[decoded_N].all():
         return None
     return most_likely_temperature(log(predictions.probabilities_NK[decoded_N]), predictions.labels_N[decoded_N])

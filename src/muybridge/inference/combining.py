@@ -32,7 +32,7 @@ class Combination:
     """A rule with its numbers.
 
     Attributes:
-        rule: ``mean``: the average of the members' probabilities (the report's); ``logits``: the average of their
+        rule: ``mean``: the average of the members' probabilities (the paper's); ``logits``: the average of their
             logits, which is the normalised geometric mean of the probabilities; ``vote``: each member has one vote
             for its most probable class, the probabilities are shares of the votes, and a tie goes to the class
             with the largest sum of probabilities (see `vote`); ``weighted``: an average of probabilities with
@@ -82,7 +82,7 @@ class Combination:
 
     @classmethod
     def from_dict(cls, value: dict[str, Any]) -> "Combination":
-        """What `to_dict` gave.
+        """What `to_dict` returned.
 
         Raises:
             KeyError, TypeError, ValueError: If it is something else.

@@ -2,7 +2,7 @@
 
 Notable: members may differ in everything but the set of their classes; they are aligned by name. A file is decoded
 once for all members that see the same frames. On disk an ensemble is a folder that holds its members as whole
-model folders of their own, beside a ``model.json`` with the rule, written last, and the checksums of theirs.
+model folders of their own, next to a ``model.json`` with the rule, written last, and the checksums of theirs.
 
 Axes: M members, K classes.
 """
@@ -73,11 +73,13 @@ class Ensemble(Model):
             checksums = {str(member["name"]): str(member["model_json_sha256"]) for member in content["members"]}
             classes = tuple(content["classes"])
         except (KeyError, TypeError, ValueError) as error:
-            raise UserError(f"{path} is damaged or of another version: {error}") from error
+            raise UserError(
+                f"{path} is damaged or of another version ({error}); copy the whole folder again"
+            ) from error
         members = {}
         for name, checksum in checksums.items():
             if Path(name).name != name:
-                raise UserError(f"{path} is damaged: {name!r} is no name of a member")
+                raise UserError(f"{path} is damaged: {name!r} is no name of a member; copy the whole folder again")
             # Its model.json in turn vouches for its weights.
             description = folder / MEMBERS_FOLDER / name / METADATA_FILE
             if not description.is_file() or content_hash(description) != checksum:
@@ -86,9 +88,9 @@ class Ensemble(Model):
         try:
             ensemble = cls(members, combination)
         except (UserError, ValueError, StopIteration) as error:
-            raise UserError(f"{path} is damaged: {error}") from error
+            raise UserError(f"{path} is damaged ({error}); copy the whole folder again") from error
         if ensemble.classes != classes:
-            raise UserError(f"{path} is damaged: its classes are not those of its members")
+            raise UserError(f"{path} is damaged: its classes are not those of its members; copy the whole folder again")
         return ensemble
 
     def save(self, folder: Path) -> None:

@@ -23,7 +23,7 @@ from muybridge.files import write_rows
 _FIXED_COLUMNS = ("clip", "path", "group", "label", "predicted", "correct", "score", "error")
 # Class columns carry a prefix, so that a class called "label" or "error" collides with nothing.
 _CLASS_PREFIX = "p:"
-# Half-precision networks give probabilities that do not add up to 1 exactly.
+# Half-precision networks return probabilities that do not add up to 1 exactly.
 _SUM_TOLERANCE = 0.02
 
 
@@ -135,7 +135,7 @@ class Predictions:
 
         One row per clip: clip, path, group, label, predicted, correct (1 or 0), score (of the predicted
         class), error, then the probability of each class under ``p:<class>``. Numbers are written so that
-        reading gives the identical float64.
+        reading returns the identical float64.
         """
         columns = [*_FIXED_COLUMNS, *(_CLASS_PREFIX + name for name in self.classes)]
         rows = []

@@ -40,7 +40,7 @@ def vote(probabilities_MK: NDArray[np.float64]) -> NDArray[np.float64]:
 
     Source: Ullah et al., 2018, section III: the chunks of a video.
 
-    Equal shares are told apart by the voters' mean probability, which is mixed in with a millionth of the weight.
+    Equal shares are ordered by the voters' mean probability, which is mixed in with a millionth of the weight.
 
     Returns:
         shares_K, adding up to 1.

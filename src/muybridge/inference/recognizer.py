@@ -47,7 +47,7 @@ class Recognizer(Model):
         size_px: Side of the square frames.
         windows: ``"all"`` if a prediction combines all windows of a clip (a `SlidingSampler`'s), else ``"one"``.
         combine: How the scores of several windows or views become one.
-        no_flip_classes: Classes whose clips must not be mirrored, beside those with left or right in their name.
+        no_flip_classes: Classes whose clips must not be mirrored, besides those with left or right in their name.
         unfinished: Of which epochs it is the best, if its training was interrupted.
         device: Where it computes: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``; see ``system.resolve_device``.
     """

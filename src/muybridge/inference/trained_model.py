@@ -205,7 +205,7 @@ class Model(ABC):
     def predict_files(
         self, paths: Sequence[Path], *, views: Views = AS_TRAINED, workers: int | None = None
     ) -> Iterator[Prediction]:
-        """Recognise many videos, in order; one that does not decode gives a prediction with its error.
+        """Recognise many videos, in order; one that does not decode gets a prediction with its error.
 
         Args:
             paths: The files.

@@ -21,7 +21,7 @@ class Views:
     """Which views of each clip are scored; their number is times x crops, twice that with ``flip``.
 
     Attributes:
-        times: Samplings of the clip, as the sampler gives them; None: as in training, one or all windows.
+        times: Samplings of the clip, as the sampler returns them; None: as in training, one or all windows.
         crops: 1: the whole picture. 3: left, middle and right; 5: the four corners and the middle, of a picture
             that is read larger by 256/224, each of the size that the network was trained at.
         flip: Also the mirror image of each.

@@ -2,7 +2,7 @@
 
 Time is folded into the batch for image encoders, and padded frames are left out there: they cost nothing and
 do not reach batch norm's statistics; a video encoder sees clips of one length at a time. Frames travel as uint8, in
-the channels-last order that decoders give and convolutions like; they are scaled here, on the device. ``encode`` and
+the channels-last order that decoders return and convolutions like; they are scaled here, on the device. ``encode`` and
 ``classify`` are two steps, and ``encode`` again is ``encode_lower`` and ``encode_upper``: what comes before the first
 stage that learns, and the rest, so that the former can be computed once and kept.
 
@@ -135,7 +135,7 @@ class RecognizerNet(nn.Module):
         """Go on where ``encode_lower`` ended: features_BSD.
 
         Args:
-            activations: What it gave, (B, S, ...), padded at the end where clips differ.
+            activations: What it returned, (B, S, ...), padded at the end where clips differ.
             lengths_B: Steps of each clip's activations; None if all have S.
         """
         if self.pools_when_frozen:
@@ -162,7 +162,7 @@ class RecognizerNet(nn.Module):
         return output, hidden
 
     def hidden_dense_layers(self) -> list[nn.Linear]:
-        """The dense layers before the one that gives the class scores."""
+        """The dense layers before the one that returns the class scores."""
         return [layer for layer in self.classifier if isinstance(layer, nn.Linear)][:-1]
 
     def _encode_whole(self, pixels: Tensor) -> Tensor:
@@ -248,9 +248,9 @@ def _by_length(run: Callable[[Tensor], Tensor], batch_BS: Tensor, lengths_B: Ten
 def build(
     config: ModelConfig, class_count: int, *, weights: str | None = None, weights_dir: Path | None = None
 ) -> RecognizerNet:
-    """Create a recognizer and give its encoder the pretrained weights that ``config`` asks for.
+    """Create a recognizer and load the pretrained weights that ``config`` asks for into its encoder.
 
-    Where the file found is that of an encoder that stands in for the one asked for, ``config`` of the recognizer
+    Where the file found is that of a substitute for the encoder asked for, ``config`` of the recognizer
     names that one.
 
     Args:

@@ -1,4 +1,4 @@
-"""A trained recognizer on disk: ``model.safetensors`` (tensors) beside ``model.json`` (everything else).
+"""A trained recognizer on disk: ``model.safetensors`` (tensors) and ``model.json`` (everything else).
 
 The JSON holds the architecture, the classes and the preprocessing, so the folder alone is enough to
 predict. It takes its name last and holds the checksum of the tensors, so a pair that does not belong
@@ -28,7 +28,7 @@ FORMAT_VERSION = 1
 
 @dataclass(frozen=True)
 class SavedModel:
-    """What ``model.json`` says beside the tensors."""
+    """What ``model.json`` says about the tensors."""
 
     config: ModelConfig
     classes: tuple[str, ...]
@@ -86,14 +86,17 @@ def load_recognizer(folder: Path) -> tuple[RecognizerNet, SavedModel]:
         raise UserError(f"{folder} has no {WEIGHTS_FILE}; copy the whole folder of the model")
     if content_hash(weights_path) != checksum:
         raise UserError(
-            f"{weights_path} does not belong to the {METADATA_FILE} beside it: the file is damaged, "
+            f"{weights_path} does not belong to the {METADATA_FILE} next to it: the file is damaged, "
             f"or saving was interrupted; save or copy the model again"
         )
     net = build(saved.config, len(saved.classes), weights="none")
     try:
         net.load_state_dict(load_file(weights_path))
     except (SafetensorError, RuntimeError) as error:
-        raise UserError(f"{weights_path} does not hold the tensors that {METADATA_FILE} describes: {error}") from error
+        raise UserError(
+            f"{weights_path} does not hold the tensors that {METADATA_FILE} describes; copy the whole folder of the "
+            f"model again ({error})"
+        ) from error
     return net.eval(), saved
 
 
@@ -109,7 +112,9 @@ def _read_metadata(path: Path) -> tuple[SavedModel, str]:
         )
         return saved, content["weights_sha256"]
     except (KeyError, TypeError) as error:
-        raise UserError(f"{path} is damaged or of another version: {error}") from error
+        raise UserError(
+            f"{path} is damaged or of another version ({error}); copy the whole folder of the model again"
+        ) from error
 
 
 def read_description(folder: Path, *, kind: str, version: int) -> dict[str, Any]:
@@ -125,13 +130,13 @@ def read_description(folder: Path, *, kind: str, version: int) -> dict[str, Any]
     """
     path = folder / METADATA_FILE
     if not path.is_file():
-        raise UserError(f"{folder} holds no trained model: there is no {METADATA_FILE} in it")
+        raise UserError(f"{folder} holds no trained model: there is no {METADATA_FILE} in it; name a run or its model")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise UserError(f"{path} is damaged: {error}") from error
+        raise UserError(f"{path} is damaged ({error}); copy the whole folder of the model again") from error
     if not isinstance(content, dict) or content.get("format") != kind:
-        raise UserError(f"{path} does not describe a {kind.replace('-', ' ')}")
+        raise UserError(f"{path} does not describe a {kind.replace('-', ' ')}; name a run or its model")
     if content.get("format_version") != version:
         raise UserError(
             f"{path} has format version {content.get('format_version')}, and this muybridge reads "

@@ -1,4 +1,4 @@
-"""What the frozen part of a network gives for every clip, computed once and kept as 16-bit floats.
+"""The output of a network's frozen part for every clip, computed once and kept as 16-bit floats.
 
 Notable: variant v of a training clip is exactly the batch item that the plain path would have made in epoch v, with
 its temporal jitter and augmentation; validation has one variant without either. An entry's name is a hash over all

@@ -43,7 +43,7 @@ def about_centre(linear: Matrix, *, width_px: int, height_px: int) -> Matrix:
 
 
 def compose(first: Matrix | None, second: Matrix | None) -> Matrix | None:
-    """One map that gives the picture which ``first`` and then ``second`` would give; None does nothing."""
+    """One map that does what ``first`` and then ``second`` would do; None does nothing."""
     if first is None or second is None:
         return second if first is None else first
     # From output to input: the picture's last change is the coordinates' first.

@@ -1,11 +1,11 @@
-"""Augmentation: the report's and random crops as one affine map per clip, then colours.
+"""Augmentation: the paper's and random crops as one affine map per clip, then colours.
 
 Notable: crop, zoom, flip, rotation and shifts are drawn once per clip, multiplied into a single matrix and applied to
-every frame in one interpolation, where the report's code resampled frame after frame with scipy. The draw comes
+every frame in one interpolation, where the paper's code resampled frame after frame with scipy. The draw comes
 from a generator that the caller seeds from (seed, epoch, clip), so a clip's augmentation does not depend on the
 number of workers, on the order of clips or on an interruption.
 
-Source: Keras's ``ImageDataGenerator`` (fill mode "nearest"), with the ranges of the report; crops as
+Source: Keras's ``ImageDataGenerator`` (fill mode "nearest"), with the ranges of the paper; crops as
 in Szegedy et al., Going Deeper with Convolutions, 2015, section 6.
 
 Axes: T frames, H height, W width, C channels (RGB).
@@ -47,7 +47,7 @@ def is_sided(label: str) -> bool:
 def draw_affine(
     config: AugmentConfig, generator: np.random.Generator, *, width_px: int, height_px: int, may_flip: bool
 ) -> Matrix | None:
-    """Draw one random affine map from the report's ranges.
+    """Draw one random affine map from the paper's ranges.
 
     Args:
         config: The ranges.

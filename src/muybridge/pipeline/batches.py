@@ -31,7 +31,7 @@ class Batch(NamedTuple):
         lengths_B: int64, real frames of each clip.
         labels_B: int64 class numbers.
         matrices_B23: Affine maps still to be applied (see ``pipeline.device_augment``); None: there are none.
-        gains_B: Factors of brightness, beside the maps.
+        gains_B: Factors of brightness, on top of the maps.
     """
 
     frames_BTHWC: torch.Tensor

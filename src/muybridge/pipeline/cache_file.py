@@ -1,7 +1,7 @@
 """One file of the cache: an array, and some plain values that belong to it.
 
 Notable: magic, length of the header, JSON header, then the array's bytes as they are in memory, so that an array is
-memory-mapped and parts of it are read without the rest. A CRC-32 over these bytes tells a damaged file. Files are
+memory-mapped and parts of it are read without the rest. A CRC-32 over these bytes detects a damaged file. Files are
 written whole or not at all. What is kept, and under which name, is not known here.
 """
 

@@ -18,7 +18,7 @@ def default_cache_folder() -> Path:
 
 
 def entry_path(folder: Path, key: str, suffix: str) -> Path:
-    """Where the entry of a key (hexadecimal) stands."""
+    """Where the entry of a key (hexadecimal) is."""
     return folder / key[:2] / (key + suffix)
 
 

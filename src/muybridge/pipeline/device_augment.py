@@ -1,6 +1,6 @@
 """The loader's augmentation on the device that trains: the same draws, applied to a whole batch of uint8 frames.
 
-Loader processes then only read, and a clip's matrix and brightness travel beside its frames. Interpolation is torch's,
+Loader processes then only read, and a clip's matrix and brightness travel with its frames. Interpolation is torch's,
 so pixels differ from OpenCV's by rounding; ``tests/pipeline/test_device_augment.py`` says how much.
 
 Axes: B clips, T frames, H height, W width, C channels (RGB).
@@ -30,7 +30,7 @@ def augment_batch(frames_BTHWC: Tensor, matrices_B23: Tensor, gains_B: Tensor) -
 
     Args:
         frames_BTHWC: uint8 RGB, on any device.
-        matrices_B23: From output pixel (x, y) to input pixel, as ``draw_affine`` gives them; the identity for none.
+        matrices_B23: From output pixel (x, y) to input pixel, as ``draw_affine`` returns them; the identity for none.
         gains_B: Factors of brightness.
 
     Returns:

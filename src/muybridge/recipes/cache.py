@@ -17,7 +17,7 @@ class CacheConfig:
     """raw: exact uint8 pixels, memory-mapped. jpeg: quality 90, about a twelfth of the space, slower, not exact."""
 
     features: Literal["auto", "on", "off"] = "auto"
-    """Encode clips once and keep what the frozen part of the encoder gives (16-bit floats). auto: if nothing of the
+    """Encode clips once and keep the output of the encoder's frozen part (16-bit floats). auto: if nothing of the
     encoder learns. on: also if only its last layers do, from the first of these on."""
 
     variants: int = 4

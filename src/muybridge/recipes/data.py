@@ -34,7 +34,7 @@ class DataConfig:
     """Share of the other clips that chooses the best epoch (random: always the paper's 33 %)."""
 
     lists: Annotated[str, Parameter(alias="--lists")] = ""
-    """Folder of the official lists. Empty: looked for beside the clips."""
+    """Folder of the official lists. Empty: looked for next to the clips."""
 
     split_seed: int = 0
     """Seed of the division."""

@@ -35,7 +35,7 @@ class SamplerConfig:
     """sliding only: step between windows, in frames."""
 
     policy: Policy = "repeat_last"
-    """When a clip has too few frames: repeat its last, start again, give fewer (they are masked), or stop."""
+    """When a clip has too few frames: repeat its last, start again, use fewer (the rest is masked), or stop."""
 
     jitter: int = 3
     """Temporal jitter: training draws each frame (uniform), or the whole window or start (dense, sliding, every),

@@ -1,7 +1,7 @@
 """What a recognizer is made of, as one plain value.
 
 The whole architecture is a function of this value and the number of classes: it is what a recipe's
-``model:`` section holds, what ``--model.*`` flags set, and what is saved beside trained weights.
+``model:`` section holds, what ``--model.*`` flags set, and what is saved with trained weights.
 Free of torch, because the command line reads it for its help.
 """
 
@@ -80,7 +80,7 @@ def _encoder_hint(encoder: str, own: tuple[str, ...]) -> str:
 
 
 def _known_encoder(_: object, encoder: str) -> None:
-    """Refuse an unknown name while options are read, where the message can say which file it stands in."""
+    """Refuse an unknown name while options are read, where the message can say which file it is in."""
     try:
         _require_encoder(encoder)
     except UserError as error:
@@ -93,7 +93,7 @@ class ModelConfig:
     """A recognizer: encoder, pooling, temporal head and classifier.
 
     Raises:
-        UserError: A value is not one of those named beside its field.
+        UserError: A value is not one that its field allows.
     """
 
     encoder: Annotated[str, Parameter(alias="--encoder", validator=_known_encoder)] = "mobilenet"
@@ -107,7 +107,7 @@ class ModelConfig:
     """Multiplier of every layer's channels, MobileNet only; pretrained weights exist for 0.25, 0.5, 0.75, 1."""
 
     encoder_output: EncoderOutput = "maps"
-    """What the encoder gives: "maps", its last feature maps, or "logits", the scores it was trained to give
+    """What the encoder returns: "maps", its last feature maps, or "logits", the scores it was trained for
     (1000 of ImageNet, 400 or 600 of Kinetics). MoViNets also "hidden", the layer before the scores, and
     "maps+hidden", both side by side."""
 
@@ -224,7 +224,7 @@ class ModelConfig:
             value = getattr(self, field)
             _require(value >= minimum, field, value, f"{minimum} or more")
         for field in ("head_widths", "dense_widths"):
-            # YAML and JSON give lists; a frozen value holds tuples.
+            # YAML and JSON know lists only; a frozen value holds tuples.
             object.__setattr__(self, field, tuple(getattr(self, field)))
             widths = getattr(self, field)
             _require(all(units >= 1 for units in widths), field, widths, "whole numbers from 1 on")

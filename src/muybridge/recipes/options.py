@@ -6,7 +6,7 @@ goes into its section, as in YAML.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypedDict, get_type_hints
@@ -30,7 +30,10 @@ class Options(TypedDict, total=False):
     recipe_name: str
     size_px: int
     protocol: Protocol
+    classes: Sequence[str]
     class_count: int
+    test_groups: Sequence[str]
+    lists: str | Path
     frames: int
     encoder: str
     weights: str | Path
@@ -124,9 +127,9 @@ def recipe_with(recipe: Recipe | str | Path, options: Mapping[str, Any], *, verb
 
 
 def _top_names() -> set[str]:
-    """The options outside any section; ``name`` is the run's, so the recipe's own is ``recipe_name``, as its flag."""
+    """The sections and the options outside of them. ``name`` is the run's; the recipe's own is ``recipe_name``."""
     fields = {field.name for field in dataclasses.fields(Recipe)}
-    return fields - {"name", *section_keys()} | {"recipe_name"}
+    return fields - {"name"} | {"recipe_name"}
 
 
 def _put(section: dict[str, Any], key: str, value: Any, *, what: str, verb: str) -> None:

@@ -1,7 +1,7 @@
 """A recipe: one complete experiment as a plain value, the same in YAML, in flags and in Python.
 
 Notable: YAML keys and command line flags go through one and the same parser (cyclopts), so both know the same
-names, check the same types and give the same did-you-mean. The field docstrings are the help texts.
+names, check the same types and suggest the same corrections. The field docstrings are the help texts.
 """
 
 import dataclasses

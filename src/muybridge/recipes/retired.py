@@ -35,7 +35,7 @@ def without_retired(values: Mapping[str, Any], source: str) -> dict[str, Any]:
     """The values of a recipe without keys that are gone and were off; a note names them.
 
     Args:
-        values: Nested plain values, as YAML gives them.
+        values: Nested plain values, as read from YAML.
         source: Where they come from, for messages.
 
     Raises:
@@ -61,5 +61,5 @@ def without_retired(values: Mapping[str, Any], source: str) -> dict[str, Any]:
             else:
                 kept[section][name] = value
     if gone:
-        say(STDERR, f"note: {source}: passed over {', '.join(gone)}, which muybridge has no more; all were off")
+        say(STDERR, f"note: {source}: ignored {', '.join(gone)}, which muybridge no longer has; all were off")
     return kept

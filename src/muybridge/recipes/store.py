@@ -33,7 +33,7 @@ def read_values(recipe: str) -> tuple[dict[str, Any], str]:
         recipe: The name of a recipe that comes with the package, or the path of a YAML file.
 
     Returns:
-        The values, and where they stood.
+        The values, and where they come from.
 
     Raises:
         UserError: If there is no such recipe, or it is not YAML.

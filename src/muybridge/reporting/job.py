@@ -115,7 +115,10 @@ def _training(folder: RunFolder) -> ReportedTraining:
     section = recipe.get("training")
     monitor = section.get("monitor") if isinstance(section, Mapping) else None
     if monitor not in ("loss", "accuracy"):
-        raise UserError(f"{folder.recipe} is damaged: its training.monitor is neither loss nor accuracy")
+        raise UserError(
+            f"{folder.recipe} is damaged: its training.monitor is neither loss nor accuracy; "
+            "set it to the one it was trained with"
+        )
     return ReportedTraining(
         epochs=_epochs(folder.metrics),
         monitor=monitor,
@@ -140,7 +143,9 @@ def _ensemble(folder: RunFolder, model: Ensemble, split: Split, leak: str | None
         command = ["ensemble", *(member.run for member in ensemble.members), "--rule", described["rule"]]
         return ensemble, [*command, *(["--calibrate"] if described["calibrated"] else [])]
     except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{folder.ensemble} is damaged or of another version: {error!r}") from None
+        raise UserError(
+            f"{folder.ensemble} is damaged or of another version ({error!r}); make the ensemble again"
+        ) from None
 
 
 def _member(
@@ -217,7 +222,7 @@ def _measured(folder: Path, split: Split, leak: str | None) -> Measured | None:
         return None
     predictions = Predictions.read_csv(path)
     if {clip.clip_id for clip in predictions.clips} != set(split.test):
-        raise UserError(f"{path} is not about the run's test clips; it was changed, or comes from another run")
+        raise UserError(f"{path} is not about the run's test clips; put back the file that the run wrote")
     evaluation = evaluate_predictions(predictions, protocol=split.protocol, leak=leak, notes=split.notes)
     return Measured(predictions, evaluation)
 
@@ -231,14 +236,17 @@ def _epochs(path: Path) -> list[dict[str, str]]:
             for value in row.values():
                 float(value or "nan")
     except (OSError, ValueError, TypeError) as error:
-        raise UserError(f"{path} cannot be read: {error}") from None
+        raise UserError(f"{path} cannot be read ({error}); put back the file that the training wrote") from None
     if not rows or "epoch" not in rows[0]:
-        raise UserError(f"{path} is not a table of epochs: it has no rows, or no column epoch")
+        raise UserError(
+            f"{path} is not a table of epochs: it has no rows, or no column epoch; "
+            "put back the file that the training wrote"
+        )
     return rows
 
 
 def _mapping(path: Path) -> dict[str, Any]:
     value = read_json(path)
     if not isinstance(value, dict):
-        raise UserError(f"{path} is damaged: it does not hold names and values")
+        raise UserError(f"{path} is damaged: it does not hold names and values; put back the file that the run wrote")
     return value

@@ -1,4 +1,4 @@
-"""One HTML file that tells the whole story of one or several runs, for a colleague without this program.
+"""One HTML file with all there is to know of one or several runs, for a colleague without this program.
 
 It needs no network, no script and no other file: pictures and frames are embedded, the style is inline.
 Everything that comes from file names, recipes or error texts is escaped by the template.
@@ -41,7 +41,7 @@ def write_report(
         on_progress: called after each run with the number of runs drawn.
 
     Returns:
-        What the caller should tell the user: clips that are gone or do not decode any more.
+        What the caller should show the user: clips that are gone or do not decode any more.
 
     Raises:
         UserError: if the runs have different classes; nothing is written then.

@@ -123,7 +123,7 @@ def fit(
 def training_loader(
     data: ClipDataset | ActivationDataset, config: TrainingConfig, device: torch.device
 ) -> "DataLoader[Batch | ActivationBatch]":
-    """The loader of training clips; where a GPU augments, the clips are told to leave it that."""
+    """The loader of training clips; where a GPU augments, the clips are not augmented here."""
     cuda = device.type == "cuda"
     # Activations are read in no time; and whoever reads them may have to compute one, which a fork cannot do.
     workers = 0 if isinstance(data, ActivationDataset) else worker_count(config.workers)
@@ -150,7 +150,7 @@ def trainer_options(config: TrainingConfig, device: torch.device) -> dict[str, A
 
 
 def load_weights(net: RecognizerNet, checkpoint: Path) -> int:
-    """Give a network the weights in a checkpoint of a run; returns after which epoch it was written, from 1."""
+    """Load the weights in a checkpoint of a run; return after which epoch it was written, from 1."""
     saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
     net.load_state_dict({key.removeprefix("net."): value for key, value in saved["state_dict"].items()})
     return int(saved["epoch"]) + 1

@@ -35,7 +35,7 @@ class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return result
 
     def _add(self, storage: torch.UntypedStorage) -> None:
-        # torch gives a storage one Python object for as long as it lives.
+        # torch keeps one Python object per storage for as long as the storage lives.
         key = id(storage)
         if key not in self._known:
             self.now += storage.nbytes()

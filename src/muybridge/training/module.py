@@ -179,5 +179,5 @@ def make_optimizer(net: RecognizerNet, config: TrainingConfig) -> torch.optim.Op
     if config.optimizer == "sgd":
         return torch.optim.SGD(parameters, lr=config.learning_rate, momentum=0.9)
     kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
-    # eps 1e-7 is Keras's, within the report's settings; for float32 training it makes no other difference.
+    # eps 1e-7 is Keras's, within the paper's settings; for float32 training it makes no other difference.
     return kind(parameters, lr=config.learning_rate, eps=1e-7, fused=True)

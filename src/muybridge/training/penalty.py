@@ -1,4 +1,4 @@
-"""L1 and L2 penalties on the hidden dense layers: kernels, biases and outputs, as the report tried them.
+"""L1 and L2 penalties on the hidden dense layers: kernels, biases and outputs, as the paper tried them.
 
 What Keras calls kernel_, bias_ and activity_regularizer. Unlike weight decay they are part of the loss, so an
 adaptive optimiser scales their gradient like any other.

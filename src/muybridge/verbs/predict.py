@@ -65,12 +65,12 @@ def find_videos(patterns: Sequence[str | Path]) -> list[Path]:
         if path.is_dir():
             found = sorted(p for p in path.rglob("*") if p.suffix.lower() in VIDEO_SUFFIXES and p.is_file())
             if not found:
-                raise UserError(f"no video files in {path}")
+                raise UserError(f"no video files in {path}; name a folder with files such as .mp4 or .avi")
         elif path.exists():
             found = [path]
         else:
             found = sorted(Path(name) for name in glob.glob(str(pattern), recursive=True) if Path(name).is_file())
             if not found:
-                raise UserError(f"no such file, folder or pattern: {pattern}")
+                raise UserError(f"no such file, folder or pattern: {pattern}; check the path")
         paths += found
     return paths

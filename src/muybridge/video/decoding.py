@@ -1,7 +1,7 @@
 """Exact frames from a video file.
 
-Frame i is the i-th frame that decoding from the start of the file gives, in the order of presentation,
-whatever the header says about counts and times. There are two ways to get there, and they give the same
+Frame i is the i-th frame that decoding from the start of the file returns, in the order of presentation,
+whatever the header says about counts and times. There are two ways to get there, and they return the same
 pixels:
 
 - in order: decode from the first frame on. This is the definition, and it works for every file.
@@ -58,7 +58,7 @@ class SampledFrames:
     """The frames that the views of a sampler need, each once.
 
     View v is ``frames_THWC[views[v]]``; its frame indices are ``indices[views[v]]``. The T distinct frames
-    stand by rising index.
+    are sorted by index.
     """
 
     frames_THWC: npt.NDArray[np.uint8]
@@ -71,7 +71,7 @@ class SampledFrames:
 
 @dataclass(frozen=True, kw_only=True)
 class DecodeResult:
-    """What decoding a whole file showed, beside what its header declares."""
+    """What decoding a whole file showed, in addition to what its header declares."""
 
     path: Path
     frame_count: int
@@ -81,7 +81,7 @@ class DecodeResult:
     width_px: int  # of the first frame, as displayed
     height_px: int
     codec: str
-    damaged_frames: int  # frames that the decoder gave and marked as damaged
+    damaged_frames: int  # frames that the decoder returned and marked as damaged
     stopped_by: str | None  # FFmpeg's reason, if it refused to decode to the end
 
     @property
@@ -120,7 +120,7 @@ def read_indices(
         ``frames_THWC``, uint8 RGB, one per index, in the order of ``indices``.
 
     Raises:
-        VideoError: the file is no readable video, has no frame with such an index (the message tells how many
+        VideoError: the file is no readable video, has no frame with such an index (the message says how many
             there are), or has none in the time range.
         ValueError: ``indices`` is empty.
     """
@@ -212,7 +212,7 @@ def iterate_frames(
 
 
 def decode_fully(path: str | Path) -> DecodeResult:
-    """Decode every frame of a file and tell what was found.
+    """Decode every frame of a file and return what was found.
 
     Raises:
         VideoError: the file is no readable video, or no frame of it decodes.
@@ -303,7 +303,7 @@ def _read_by_index(
 ) -> SampledFrames | None:
     """Read what `choose` picks by the packet index.
 
-    A file without one is read in order from the packets at hand, if asked; else None: start afresh.
+    A file without one is read in order from the packets read so far, if asked; else None: start afresh.
     """
     with open_video(path) as (container, stream):
         reader = PacketReader(container, stream)

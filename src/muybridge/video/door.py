@@ -9,7 +9,7 @@
     >>> clip.frames_THWC.shape
     (4, 240, 320, 3)
 
-Frame i is the i-th frame that decoding from the start gives, whatever the file's header says. Reading jumps where
+Frame i is the i-th frame that decoding from the start returns, whatever the file's header says. Reading jumps where
 that is faster; the pixels are the same.
 
 Legend: T frames, H height, W width, C channels (RGB).

@@ -34,7 +34,7 @@ class ImageMaker:
     """Makes images of the frames of one file; the tables for converting its colours are set up once.
 
     Args:
-        size_px: side of the square the picture is squashed to, whatever its aspect (as the report does); None
+        size_px: side of the square the picture is squashed to, whatever its aspect (as the paper does); None
             keeps the native size. Shrinking averages over areas, enlarging interpolates linearly.
     """
 

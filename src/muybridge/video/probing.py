@@ -25,7 +25,7 @@ class VideoInfo:
     path: Path
     width_px: int  # as displayed, after rotation
     height_px: int  # as displayed, after rotation
-    rotation_degrees: int  # counter-clockwise, already applied to every frame we give: 0, 90, 180 or 270
+    rotation_degrees: int  # counter-clockwise, already applied to every frame we return: 0, 90, 180 or 270
     declared_frames: int | None  # what the header says; None where it says nothing; may be wrong
     frames_per_second: float | None  # nominal
     duration_seconds: float | None  # declared; may be wrong
@@ -86,5 +86,5 @@ def _first_frame(path: Path, container: InputContainer, stream: VideoStream) -> 
 
 
 def nothing_decodes(path: Path, detail: str) -> VideoError:
-    """The error for a file that looks like a video and gives not one frame."""
+    """The error for a file that looks like a video and has not one frame."""
     return VideoError(path, f"nothing decodes: {detail}", "the file is damaged; copy or download it again")

@@ -13,7 +13,7 @@ from av.video.stream import VideoStream
 from muybridge.errors import VideoError
 from muybridge.video.probing import nominal_rate, nothing_decodes
 
-# FFmpeg's own assumption for streams that tell no rate.
+# FFmpeg's own assumption for streams that state no rate.
 _RATE_IF_UNKNOWN = Fraction(25)
 
 
@@ -62,15 +62,15 @@ class OrderedReader:
     first frame are passed over: recordings cut from a broadcast begin in the middle of a group of pictures.
 
     Attributes:
-        clock: gives the times; knows how long a nominal frame lasts.
+        clock: computes the times; knows how long a nominal frame lasts.
         stopped_by: FFmpeg's reason, if it ended before the end of the file.
-        damaged_frames: frames that the decoder gave and marked as damaged.
+        damaged_frames: frames that the decoder returned and marked as damaged.
     """
 
     def __init__(
         self, container: InputContainer, stream: VideoStream, packets: "Iterable[av.Packet[VideoStream]] | None" = None
     ) -> None:
-        # The last packet that PyAV gives is empty, and makes the decoder give what it still holds back.
+        # The last packet that PyAV returns is empty, and makes the decoder return what it still holds back.
         self._packets = container.demux(stream) if packets is None else packets
         self.clock = Clock(container, stream)
         self.stopped_by: str | None = None
@@ -105,7 +105,7 @@ class TimeRange:
 
     @classmethod
     def checked(cls, path: str | Path, start_seconds: float | None, end_seconds: float | None) -> "TimeRange":
-        """The range from what a caller gave; None leaves that side open."""
+        """The range from what a caller passed; None leaves that side open."""
         start = 0.0 if start_seconds is None else float(start_seconds)
         end = math.inf if end_seconds is None else float(end_seconds)
         if not 0 <= start < end:

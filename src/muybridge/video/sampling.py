@@ -1,7 +1,7 @@
 """Which frames of a clip: the samplers.
 
-A sampler knows only how many frames there are, so it can be tested, stored beside a model as JSON and
-compared without touching a video. Each gives *views*: one view is the frame indices that one pass of a
+A sampler knows only how many frames there are, so it can be tested, stored with a model as JSON and
+compared without touching a video. Each returns *views*: one view is the frame indices that one pass of a
 network sees, in the order of time. Training takes one view, testing may average the scores of several.
 
 A clip can be too short for what a sampler wants. What happens then is its ``policy``, never an accident:
@@ -65,7 +65,7 @@ class Sampler(ABC):
 
         Raises:
             ClipTooShortError: the clip is too short and the policy is ``"error"``.
-            UserError: this sampler cannot give ``count`` views.
+            UserError: this sampler cannot make ``count`` views.
         """
         if frame_count < 1:
             raise ValueError(f"frame_count must be at least 1, got {frame_count}")
@@ -108,7 +108,7 @@ class UniformSampler(Sampler):
         >>> UniformSampler(frames=4).views(12, count=3)
         [array([0, 3, 6, 9]), array([ 1,  4,  7, 10]), array([ 2,  5,  8, 11])]
 
-    Rule ``"paper"`` is the index rule of keras-video-generators 1.0.14, which the university report used, for
+    Rule ``"paper"`` is the index rule of keras-video-generators 1.0.14, which the paper used, for
     comparable numbers. The step is ``max(1, N // (T - 1))``, where an odd N counts as N + 1. Counting from 1,
     frame i is kept if it is the first, the last, or a multiple of the step, until T are kept. One view only.
 
@@ -161,7 +161,7 @@ class EverySampler(Sampler):
         [array([ 0,  6, 12, 18]), array([ 3,  9, 15])]
 
     With ``frames=0`` there is no limit: the length follows the clip and no clip is too short. Otherwise a clip that
-    gives fewer is, and `policy` decides; as the length varies by nature, the default is to leave it shorter.
+    has fewer is, and `policy` decides; as the length varies by nature, the default is to leave it shorter.
 
         >>> EverySampler(every=6, frames=5, policy="repeat_last").views(20)
         [array([ 0,  6, 12, 18, 18])]
@@ -230,7 +230,7 @@ class SlidingSampler(DenseSampler):
         >>> SlidingSampler(frames=4, hop=3).views(12, count=2)
         [array([3, 4, 5, 6]), array([ 8,  9, 10, 11])]
 
-    ``frames=6, stride=6, hop=36`` gives the chunks of Ullah et al.: six frames from 36 each.
+    ``frames=6, stride=6, hop=36`` makes the chunks of Ullah et al.: six frames from 36 each.
     """
 
     kind: ClassVar[SamplerKind] = "sliding"

@@ -76,7 +76,7 @@ def test_the_table_says_what_the_clips_cannot_tell_apart(make_result):
     text = "\n".join(lines[7:])
     assert "36 of 40 validation clips right, 90.0 % (95 %, Wilson: 76.9-96.0)" in text
     assert "best of 5" in text
-    assert "cannot tell 1 of 2 other" in text
+    assert "do not separate 1 of 2 other" in text
     assert "test part was not measured" in text
     assert "muybridge train clips --recipe 'runs/a b/best.yaml'" in text
 

@@ -105,7 +105,7 @@ def test_a_finished_sweep_is_not_repeated_and_another_one_is_refused(swept, clip
     assert [trial["state"] for trial in json.loads(capsys.readouterr().out)["trials"]] == ["finished"] * 3 + ["pruned"]
     for changed, expected in (
         (["--over", "model.dropout=0.1,0.2"], "over training.learning_rate=0.0001"),
-        (["--over", OVER[0], "--seed", "3"], "with training.seed 0"),
+        (["--over", OVER[0], "--seed", "3"], "with --seed 0"),
     ):
         with pytest.raises(SystemExit) as left:
             cli.main([*command, *changed])

@@ -6,7 +6,7 @@ from tests.helpers.clips import TINY, tiny_recipe
 
 from muybridge import api
 from muybridge.errors import UserError
-from muybridge.recipes.store import load_recipe
+from muybridge.recipes.store import load_recipe, read_values
 from muybridge.verbs.train import job
 
 
@@ -15,7 +15,7 @@ def trained(monkeypatch):
     """The recipes that would be trained, by the order of the calls; nothing is."""
     recipes = []
 
-    def prepare(divided, recipe, *, run, console):
+    def prepare(divided, recipe, *, run, device, logger, console):
         recipes.append(recipe)
 
     monkeypatch.setattr(job, "prepare", prepare)
@@ -35,7 +35,7 @@ def test_options_recipes_and_files_reach_the_training(trained, clips, tmp_path):
 
 def test_without_a_recipe_it_is_the_one_whose_weights_are_available(trained, clips, monkeypatch):
     asked = []
-    monkeypatch.setattr(job, "available_recipe", lambda note: asked.append(note) or "light")
+    monkeypatch.setattr(job, "available_recipe", lambda note: asked.append(note) or read_values("light"))
     api.train(clips, epochs=3)
     assert trained.pop() == load_recipe("light", flags=["--epochs", "3"])
     # As in the shell: who names the encoder or its weights has left nothing to choose.

@@ -47,7 +47,7 @@ class Engine(ABC):
 class FixedLengthEngine(Engine):
     """An engine that knows no padding: clips of different lengths are computed length by length.
 
-    A padded frame would reach the temporal head, so padding is not an option where the lengths cannot be told.
+    A padded frame would reach the temporal head, so padding is not an option where the lengths cannot be passed.
     """
 
     def score(self, clips: Sequence[Frames]) -> Logits:

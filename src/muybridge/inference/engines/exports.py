@@ -104,7 +104,7 @@ class Export:
         parity: The check against torch.
         latency: The times.
         versions: Of the packages that made it.
-        files: SHA-256 of each file beside this one.
+        files: SHA-256 of each file next to this one.
     """
 
     engine: EngineName
@@ -148,7 +148,7 @@ class Export:
             if export.engine not in get_args(EngineName) or export.precision not in get_args(Precision):
                 raise ValueError(f"unknown kind {export.name}")
             if any(Path(name).name != name for name in export.files) or not export.files:
-                raise ValueError("its files are not beside it")
+                raise ValueError("its files are not next to it")
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise UserError(f"{path} is damaged or of another version ({error}); export again") from error
         return export

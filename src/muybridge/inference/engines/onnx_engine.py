@@ -38,7 +38,7 @@ class OnnxEngine(FixedLengthEngine):
         try:
             self.session: Any = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # its errors share no base class of their own
-            raise UserError(f"{path} is damaged, or this ONNX Runtime cannot run it: {error}") from error
+            raise UserError(f"{path} is damaged, or this ONNX Runtime cannot run it ({error}); export again") from error
         self.name = f"onnx-{precision}"
         self.input = self.session.get_inputs()[0].name
 

@@ -18,7 +18,7 @@ class OpenVinoEngine(FixedLengthEngine):
     """A recognizer in OpenVINO's format.
 
     Args:
-        path: The XML file, with the tensors in the file of the same name beside it.
+        path: The XML file, with the tensors in the file of the same name next to it.
         precision: What it computes in. Where nothing is quantised an ``int8`` model computes in float32.
         threads: Of the computation; default: as many as torch would take, so OMP_NUM_THREADS counts here, too.
 
@@ -43,7 +43,7 @@ class OpenVinoEngine(FixedLengthEngine):
         try:
             self.compiled: Any = core.compile_model(path, "CPU", properties)
         except RuntimeError as error:
-            raise UserError(f"{path} is damaged, or this OpenVINO cannot run it: {error}") from error
+            raise UserError(f"{path} is damaged, or this OpenVINO cannot run it ({error}); export again") from error
         self.name = f"openvino-{precision}"
         # A request serves one call at a time.
         self.request = self.compiled.create_infer_request()

@@ -85,7 +85,7 @@ def load_prepared(path: Path, blank: RecognizerNet, folded: Folded, precision: P
     Args:
         path: What ``save_prepared`` wrote.
         blank: A network of the same configuration, with any weights; it is changed.
-        folded: What ``prepare`` gave.
+        folded: What ``prepare`` returned.
         precision: As given to ``prepare``.
 
     Raises:
@@ -95,13 +95,13 @@ def load_prepared(path: Path, blank: RecognizerNet, folded: Folded, precision: P
         for convolution, norm in folded:
             layer = blank.get_submodule(convolution)
             if not isinstance(layer, CONVOLUTIONS):
-                raise UserError(f"{path} is damaged: {convolution} is no convolution")
+                raise UserError(f"{path} is damaged: {convolution} is no convolution; export again")
             layer.bias = nn.Parameter(layer.weight.new_zeros(layer.weight.shape[0]))
             _replace(blank, norm, nn.Identity())
         _finish(blank, precision)
         blank.load_state_dict(load_file(path))
     except (SafetensorError, RuntimeError, AttributeError, OSError) as error:
-        raise UserError(f"{path} is damaged: {error}") from error
+        raise UserError(f"{path} is damaged ({error}); export again") from error
     return blank.eval()
 
 

@@ -62,7 +62,9 @@ def to_onnx(net: RecognizerNet, *, frame_count: int, size_px: int, metadata: Map
             )
     except torch.onnx.OnnxExporterError as error:
         reason = str(error.__cause__ or error).strip().splitlines()[0]
-        raise UserError(f"this network cannot be exported with any number of clips and frames: {reason}") from error
+        raise UserError(
+            f"this network cannot be exported with any number of clips and frames ({reason}); use engine torch"
+        ) from error
     assert program is not None
     model = program.model_proto
     onnx.helper.set_model_props(model, {METADATA_KEY: json.dumps(dict(metadata), ensure_ascii=False)})
@@ -79,7 +81,7 @@ def _example_frames(net: RecognizerNet, frame_count: int) -> int:
 
 
 class _OnnxLSTM(nn.Module):
-    """An ``nn.LSTM`` of one layer, in one or both directions (R of them), that stands in the graph as ONNX's LSTM."""
+    """An ``nn.LSTM`` of one layer, in one or both directions (R of them), that is in the graph as ONNX's LSTM."""
 
     weight: Tensor
     recurrence: Tensor
@@ -88,7 +90,7 @@ class _OnnxLSTM(nn.Module):
     def __init__(self, lstm: nn.LSTM) -> None:
         super().__init__()
         if lstm.num_layers != 1 or not lstm.batch_first or lstm.proj_size:
-            raise UserError(f"only LSTMs of one layer can be exported, not {lstm}")
+            raise UserError(f"only LSTMs of one layer can be exported, not {lstm}; use engine torch")
         self.width = lstm.hidden_size
         self.directions = 2 if lstm.bidirectional else 1
         self.register_buffer("weight", _stacked(lstm, "weight_ih"))
@@ -97,7 +99,7 @@ class _OnnxLSTM(nn.Module):
         self.register_buffer("bias", torch.cat(biases, dim=1))
 
     def forward(self, features_BSD: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """What ``nn.LSTM`` gives: the states after every step, and the last of each direction."""
+        """What ``nn.LSTM`` returns: the states after every step, and the last of each direction."""
         features_SBD = features_BSD.transpose(0, 1)
         steps, batch = features_SBD.shape[:2]
         last = (self.directions, batch, self.width)

@@ -21,7 +21,7 @@ from muybridge.inference.engines.engine import Frames
 from muybridge.inference.exporting.graph import INPUT
 
 CalibrationClips = Callable[[], Iterator[Frames]]
-"""Gives the calibration clips, THWC, from the first one, each time it is called."""
+"""Yields the calibration clips, THWC, from the first one, each time it is called."""
 
 
 def quantize_onnx(model: Any, clips: CalibrationClips, path: Path) -> None:
@@ -39,7 +39,7 @@ def quantize_onnx(model: Any, clips: CalibrationClips, path: Path) -> None:
         from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
         from onnxruntime.quantization.shape_inference import quant_pre_process
     except ImportError as error:
-        raise UserError(f"int8 for ONNX Runtime needs it: pip install 'muybridge[onnx]' ({error})") from error
+        raise UserError(f"int8 for ONNX Runtime needs onnxruntime: pip install 'muybridge[onnx]' ({error})") from error
     import onnx
 
     class Reader(CalibrationDataReader):  # type: ignore[misc]

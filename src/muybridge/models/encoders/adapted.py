@@ -1,7 +1,7 @@
 """What the adapters share: a model of another library as one stage, its layers found by its structure.
 
 Such models know nothing of freezing. So layers that do not learn are kept in evaluation mode from outside, and
-the layers are read off the model's containers: each member of a list of blocks is one, and so is each module beside it.
+the layers are read off the model's containers: each member of a list of blocks is one, and each module next to it.
 
 Axes: B images or clips, D features, H height, W width.
 """
@@ -38,7 +38,7 @@ class Adapted(nn.Module):
     model: nn.Module
 
     def layers(self) -> list[EncoderLayer]:
-        """List the blocks, and what stands beside them, from input to output."""
+        """List the blocks, and what is next to them, from input to output."""
         return _split("", self.model, inside=False)
 
     def map_stages(self) -> list[nn.Module]:
@@ -46,11 +46,11 @@ class Adapted(nn.Module):
         return [Stage(self.maps, self.model)]
 
     def maps(self, batch: Tensor) -> Tensor:
-        """Give the last feature maps."""
+        """Return the last feature maps."""
         raise NotImplementedError
 
     def load_published(self) -> None:
-        """Give the model the weights that are published under its name."""
+        """Load the weights that are published under the model's name."""
         raise NotImplementedError
 
     def train(self, mode: bool = True) -> Self:
@@ -70,8 +70,8 @@ def tokens_to_maps(tokens_BND: Tensor, height: int, width: int, name: str) -> Te
     """
     if tokens_BND.shape[1] < height * width:
         raise UserError(
-            f"{name} gives {tokens_BND.shape[1]} tokens where {height} x {width} patches were expected; "
-            f"it is no encoder that keeps positions"
+            f"{name} returns {tokens_BND.shape[1]} tokens where {height} x {width} patches were expected; "
+            "it does not keep positions, so choose another model.encoder"
         )
     return tokens_BND[:, -height * width :].transpose(1, 2).unflatten(2, (height, width))  # type: ignore[no-any-return,no-untyped-call]
 

@@ -1,6 +1,6 @@
 """AlexNet in its one-column form (Krizhevsky, 2014, arXiv:1404.5997) under torchvision's key names.
 
-The report pools the convolutions' maps; Ullah et al. (2018) take the 1000 class scores as the feature.
+The paper pools the convolutions' maps; Ullah et al. (2018) take the 1000 class scores as the feature.
 
 Axes: B images, C channels, H height, W width, D features.
 """
@@ -65,7 +65,7 @@ class AlexNet(FrameEncoder):
         initialise(self)
 
     def maps(self, frames_BCHW: Tensor) -> Tensor:
-        """Give the maps after the last max pooling, (B, 256, ~H/32, ~W/32)."""
+        """Return the maps after the last max pooling, (B, 256, ~H/32, ~W/32)."""
         maps_BDHW: Tensor = self.features(frames_BCHW)
         return maps_BDHW
 

@@ -57,7 +57,7 @@ class Transition(nn.Module):
         self.conv = nn.Conv2d(inputs, inputs // 2, 1, bias=False)
 
     def forward(self, maps_BDHW: Tensor) -> Tensor:
-        """Give (B, D / 2, H / 2, W / 2)."""
+        """Return (B, D / 2, H / 2, W / 2)."""
         return F.avg_pool2d(self.conv(F.relu(self.norm(maps_BDHW), inplace=True)), 2)
 
 
@@ -100,7 +100,7 @@ class DenseNet121(FrameEncoder):
         initialise(self)
 
     def maps(self, frames_BCHW: Tensor) -> Tensor:
-        """Give the maps after the last batch norm and ReLU, (B, 1024, ~H/32, ~W/32)."""
+        """Return the maps after the last batch norm and ReLU, (B, 1024, ~H/32, ~W/32)."""
         return F.relu(self.features(frames_BCHW), inplace=True)
 
     def map_stages(self) -> list[nn.Module]:

@@ -83,7 +83,7 @@ class InvertedBottleneck(nn.Module):
         self.bn3 = norm(row.outputs)
 
     def forward(self, maps_BDHW: Tensor) -> Tensor:
-        """Give (B, outputs, ceil(H / stride), ceil(W / stride))."""
+        """Return (B, outputs, ceil(H / stride), ceil(W / stride))."""
         expanded = relu6_(self.bn1(self.conv_pw(maps_BDHW)))
         result: Tensor = self.bn3(self.conv_pwl(relu6_(self.bn2(self.conv_dw(expanded)))))
         return result + maps_BDHW if self.adds_input else result
@@ -123,7 +123,7 @@ class EfficientNetLite0(FrameEncoder):
         initialise(self)
 
     def maps(self, frames_BCHW: Tensor) -> Tensor:
-        """Give the maps after the last ReLU6, (B, 1280, ceil(H/32), ceil(W/32))."""
+        """Return the maps after the last ReLU6, (B, 1280, ceil(H/32), ceil(W/32))."""
         return self._head(self.blocks(self._stem(frames_BCHW)))
 
     def map_stages(self) -> list[nn.Module]:

@@ -1,7 +1,7 @@
 """What every encoder is: images or clips in, feature maps out, layers that can be frozen by name.
 
 Three details carry weight. The layers of image networks are listed in the order and the granularity of Keras,
-parameterless ones included, because the report's "last 15 layers trainable" counts them that way. A frozen batch
+parameterless ones included, because the paper's "last 15 layers trainable" counts them that way. A frozen batch
 norm or dropout is frozen wholly: the flag lives in the layer, so no later ``train()`` of a parent can wake it up.
 And an encoder is a row of stages, so that what comes before the first one that learns can be computed once and kept.
 
@@ -65,7 +65,7 @@ class Stage(nn.Module):
         self.used = nn.ModuleList(modules)
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Give what the next stage takes."""
+        """Return what the next stage takes."""
         return self._run(maps)
 
 
@@ -112,7 +112,7 @@ class Encoder(nn.Module, ABC):
 
     @abstractmethod
     def stages(self) -> list[nn.Module]:
-        """List the parts that, applied one after the other to scaled input, give what ``forward`` gives."""
+        """List the parts that, applied one after the other to scaled input, return what ``forward`` returns."""
 
     def _require_size(self, height: int, width: int) -> None:
         if min(height, width) < self.minimum_size_px:
@@ -138,7 +138,7 @@ class FrameEncoder(Encoder):
 
     @abstractmethod
     def maps(self, frames_BCHW: Tensor) -> Tensor:
-        """Give the last feature maps, before any pooling over positions."""
+        """Return the last feature maps, before any pooling over positions."""
 
     @abstractmethod
     def map_stages(self) -> list[nn.Module]:
@@ -146,7 +146,7 @@ class FrameEncoder(Encoder):
 
     @abstractmethod
     def logits(self, maps_BDHW: Tensor) -> Tensor:
-        """Give the 1000 ImageNet scores, (B, 1000); only where ``output`` is ``"logits"``."""
+        """Return the 1000 ImageNet scores, (B, 1000); only where ``output`` is ``"logits"``."""
 
     def stages(self) -> list[nn.Module]:
         """List the stages of the maps and, where the output is scores, the classifier."""
@@ -252,7 +252,7 @@ def initialise(encoder: Encoder) -> None:
 
 
 def leaf_layers(name: str, part: nn.Module) -> list[EncoderLayer]:
-    """List the modules of a part that hold no others, in the order in which they stand, ReLUs as parameterless."""
+    """List the modules of a part that hold no others, in the order of registration, ReLUs as parameterless."""
     return [
         EncoderLayer(f"{name}.{path}", None if isinstance(module, nn.ReLU) else module)
         for path, module in part.named_modules()

@@ -1,6 +1,6 @@
 """Which layers of an encoder learn.
 
-"last-15" on MobileNet is the report's partial fine-tuning: the batch norm of pointwise convolution 11 and
+"last-15" on MobileNet is the paper's partial fine-tuning: the batch norm of pointwise convolution 11 and
 all of blocks 12 and 13, since Keras counts ReLU and padding layers too.
 """
 
@@ -49,7 +49,7 @@ def set_trainable(encoder: Encoder, trainable: str) -> None:
 
 
 def frozen_stage_count(encoder: Encoder) -> int:
-    """How many of an encoder's first stages never change and give the same in training as in use."""
+    """How many of an encoder's first stages never change and return the same in training as in use."""
     return next((count for count, stage in enumerate(encoder.stages()) if not _is_frozen(stage)), len(encoder.stages()))
 
 

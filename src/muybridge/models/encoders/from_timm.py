@@ -37,7 +37,7 @@ class TimmEncoder(Adapted, FrameEncoder):
         self.minimum_size_px = self.patch_px or 32
 
     def maps(self, frames_BCHW: Tensor) -> Tensor:
-        """Give the maps before timm's pooling, as (B, D, H, W) whatever order the model keeps."""
+        """Return the maps before timm's pooling, as (B, D, H, W) whatever order the model keeps."""
         try:
             maps: Tensor = self.model.forward_features(frames_BCHW)  # type: ignore[operator]
         except AssertionError as error:  # how timm refuses a size
@@ -53,7 +53,7 @@ class TimmEncoder(Adapted, FrameEncoder):
         raise NotImplementedError("adapters have no class scores")
 
     def load_published(self) -> None:
-        """Give the model the weights that timm publishes under its name.
+        """Load the weights that timm publishes under the model's name.
 
         Raises:
             UserError: There are none, or they cannot be downloaded.

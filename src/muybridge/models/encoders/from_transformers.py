@@ -1,7 +1,7 @@
 """Any image or video encoder of transformers, by name or local folder: ``transformers:facebook/dinov2-small``, ...
 
-Image models (DINOv2, CLIP's vision half, ViT, Swin, ConvNeXt, ...) give maps per frame. Video models whose tokens are
-tubes of a few frames (VideoMAE, V-JEPA 2) give as many steps as tubes fit into the clip. VideoMAE has positions for a
+Image models (DINOv2, CLIP's vision half, ViT, Swin, ConvNeXt, ...) return maps per frame. Video models whose tokens are
+tubes of a few frames (VideoMAE, V-JEPA 2) return as many steps as tubes fit into the clip. VideoMAE has positions for a
 fixed number of frames, so a longer clip is seen in pieces of that many. A last tube or piece that is not
 full repeats the clip's last frame.
 
@@ -44,7 +44,10 @@ def create_transformers_encoder(name: str) -> "TransformersFrameEncoder | Transf
     if isinstance(getattr(config, "tubelet_size", None), int):
         return TransformersVideoEncoder(name, model, scaling)
     if hasattr(config, "num_frames") or getattr(model, "main_input_name", "") != "pixel_values":
-        raise UserError(f"transformers:{name} ({config.model_type}) is no image encoder, and no video encoder of tubes")
+        raise UserError(
+            f"transformers:{name} ({config.model_type}) is no image encoder, and no video encoder of tubes; "
+            "choose another model.encoder"
+        )
     return TransformersFrameEncoder(name, model, scaling)
 
 
@@ -52,20 +55,23 @@ class _Transformers(Adapted):
     name: str
 
     def load_published(self) -> None:
-        """Give the model the weights published under its name, from safetensors only.
+        """Load the weights published under the model's name, from safetensors only.
 
         Raises:
-            UserError: They cannot be had, or leave layers of the model without values.
+            UserError: They are not available, or leave layers of the model without values.
         """
         try:
-            model, told = type(self.model).from_pretrained(  # type: ignore[attr-defined]
+            model, loading_info = type(self.model).from_pretrained(  # type: ignore[attr-defined]
                 self.name, config=self.model.config, use_safetensors=True, output_loading_info=True
             )
         except (OSError, ValueError) as error:
             raise UserError(f"transformers cannot get the weights of {self.name}: {_first_line(error)}") from error
-        missing = sorted(key for key in told["missing_keys"] if "pooler" not in key)
+        missing = sorted(key for key in loading_info["missing_keys"] if "pooler" not in key)
         if missing:
-            raise UserError(f"the weights of transformers:{self.name} lack {missing[0]} and {len(missing) - 1} more")
+            raise UserError(
+                f"the weights of transformers:{self.name} lack {missing[0]} and {len(missing) - 1} more; choose "
+                "another model.encoder, or model.weights none"
+            )
         self.model.load_state_dict(model.state_dict())
 
 
@@ -88,7 +94,7 @@ class TransformersFrameEncoder(_Transformers, FrameEncoder):
         self.options = {"interpolate_pos_encoding": True} if takes_any_size else {}
 
     def maps(self, frames_BCHW: Tensor) -> Tensor:
-        """Give the last hidden states on their grid, without class and register tokens."""
+        """Return the last hidden states on their grid, without class and register tokens."""
         hidden: Tensor = self.model(pixel_values=frames_BCHW, **self.options).last_hidden_state
         if hidden.ndim == 4:
             return hidden
@@ -127,7 +133,7 @@ class TransformersVideoEncoder(_Transformers, VideoEncoder):
         raise NotImplementedError("adapters have no class scores")
 
     def maps(self, clip_BCTHW: Tensor) -> Tensor:
-        """Give the last hidden states on their grid, (B, D, S, H, W).
+        """Return the last hidden states on their grid, (B, D, S, H, W).
 
         Raises:
             UserError: The frames are not of the size that the model knows.
@@ -162,12 +168,12 @@ class TransformersVideoEncoder(_Transformers, VideoEncoder):
 
 
 def _side(size: Any) -> int:
-    """A size in pixels that configurations give as a number or as a pair."""
+    """A size in pixels that configurations state as a number or as a pair."""
     return int(size if isinstance(size, int) else size[-1])
 
 
 def _scaling(name: str) -> Scaling:
-    """Read how pixels were scaled from the file that stands beside the model's configuration."""
+    """Read how pixels were scaled from the file next to the model's configuration."""
     from transformers.utils import cached_file
 
     for file_name in PREPROCESSING_FILES:
@@ -187,7 +193,7 @@ def _scaling(name: str) -> Scaling:
             return Scaling(mean=tuple(settings["image_mean"]), std=tuple(settings["image_std"]))
     raise UserError(
         f"transformers:{name} has no {PREPROCESSING_FILES[-1]} with image_mean and image_std, "
-        f"so its pixel scaling is unknown; put its preprocessor_config.json beside its config.json"
+        f"so its pixel scaling is unknown; put its preprocessor_config.json next to its config.json"
     )
 
 

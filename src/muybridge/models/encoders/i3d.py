@@ -1,9 +1,9 @@
 """I3D, Inception v1 with its kernels inflated over time (Carreira and Zisserman, 2017, arXiv:1705.07750).
 
 Key names are those of pytorch-i3d. Padding is TensorFlow's "same": where a stride is, how many zeros are added, and
-on which side, depends on the size, so a clip of T frames always gives ceil(T / 8) steps. Batch norm's epsilon is
+on which side, depends on the size, so a clip of T frames always has ceil(T / 8) steps. Batch norm's epsilon is
 1e-3. The published classifier averages two steps at a time before a linear layer; averaging its scores per step,
-which ``output="logits"`` gives, comes to the same.
+which ``output="logits"`` returns, comes to the same.
 
 Axes: B clips, T frames, S steps in time, C channels, H height, W width, D features, K classes.
 """
@@ -71,7 +71,7 @@ class Unit3D(nn.Module):
         self.bn = FreezableBatchNorm3d(outputs, eps=BATCH_NORM_EPS, momentum=momentum)
 
     def forward(self, maps_BDTHW: Tensor) -> Tensor:
-        """Give (B, outputs, ceil(T / stride), ceil(H / stride), ceil(W / stride))."""
+        """Return (B, outputs, ceil(T / stride), ceil(H / stride), ceil(W / stride))."""
         if self.strided:
             maps_BDTHW = _pad_same(maps_BDTHW, self.kernel, self.stride)
         return F.relu(self.bn(self.conv3d(maps_BDTHW)), inplace=True)
@@ -85,7 +85,7 @@ class SamePool3d(nn.Module):
         self.kernel, self.stride = kernel, stride
 
     def forward(self, maps_BDTHW: Tensor) -> Tensor:
-        """Give ceil(size / stride) positions along each axis."""
+        """Return ceil(size / stride) positions along each axis."""
         return F.max_pool3d(_pad_same(maps_BDTHW, self.kernel, self.stride), self.kernel, self.stride)
 
 

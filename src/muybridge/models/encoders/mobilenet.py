@@ -2,7 +2,7 @@
 
 Notable is the padding. Keras pads the strided stem as TensorFlow's "same" does, which depends on the size,
 but every strided depthwise convolution by one row at the bottom and one column at the right, whatever the
-size: at 112 px the last maps are 3x3, where "same" would give 4x4. Batch norm's epsilon is 1e-3.
+size: at 112 px the last maps are 3x3, where "same" would make 4x4. Batch norm's epsilon is 1e-3.
 
 Axes: B images, C channels, H height, W width, D features.
 """
@@ -47,7 +47,7 @@ class DepthwiseSeparable(nn.Module):
         self.bn2 = FreezableBatchNorm2d(outputs, eps=eps, momentum=momentum)
 
     def forward(self, maps_BDHW: Tensor) -> Tensor:
-        """Give (B, outputs, H / stride, W / stride), an odd last row or column cut."""
+        """Return (B, outputs, H / stride, W / stride), an odd last row or column cut."""
         if self.stride > 1:
             maps_BDHW = F.pad(maps_BDHW, (0, 1, 0, 1))
         maps_BDHW = relu6_(self.bn1(self.conv_dw(maps_BDHW)))
@@ -99,7 +99,7 @@ class MobileNetV1(FrameEncoder):
         initialise(self)
 
     def maps(self, frames_BCHW: Tensor) -> Tensor:
-        """Give the maps after the last ReLU6, (B, 1024 * width, ~H/32, ~W/32)."""
+        """Return the maps after the last ReLU6, (B, 1024 * width, ~H/32, ~W/32)."""
         maps_BDHW: Tensor = self.blocks(self._stem(frames_BCHW))
         return maps_BDHW
 

@@ -4,7 +4,7 @@ Key names are those of MoViNet-pytorch. ``STREAM`` and ``BASE`` networks rebuild
 files, which were not loaded here. ``MOBILE`` is the 8-bit release of A0 with its numbers made floating-point again;
 that file is what figures in the documentation come from.
 
-A streaming network sees past frames only, so it gives the same for a clip at once as for its frames one after the
+A streaming network sees past frames only, so it returns the same for a clip at once as for its frames one after the
 other (``stream``). Its head scores the mean over the frames so far, at each frame. The base network's head scores the
 mean over the clip, once. As a feature, the head's hidden layer is that of each frame's own maps, which separates
 actions better than that of the mean over the frames so far (docs/encoders.md). No positional encoding is used: the
@@ -41,7 +41,7 @@ class Row(NamedTuple):
     """Blocks with the same number of channels; the first has the stride.
 
     Attributes:
-        outputs: Channels that each block gives.
+        outputs: Channels that each block returns.
         stride: Of the first block, along height and width.
         blocks: Of each block its channels inside, its frames, and its height and width.
     """
@@ -218,7 +218,7 @@ class StreamingMoViNet(MoViNet):
             state: What the call before returned; None at the first frame of the videos.
 
         Returns:
-            What ``forward`` gives for these frames, and the state after them. No state is changed.
+            What ``forward`` returns for these frames, and the state after them. No state is changed.
 
         Raises:
             UserError: The frames are smaller than ``minimum_size_px``.

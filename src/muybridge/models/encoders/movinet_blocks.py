@@ -141,7 +141,7 @@ class Unit(nn.Module):
         self.causal = flavour.causal
 
     def forward(self, maps_BDTHW: Tensor, passage: Passage = WHOLE_CLIP) -> Tensor:
-        """Give (B, outputs, T, ceil(H / stride), ceil(W / stride))."""
+        """Return (B, outputs, T, ceil(H / stride), ceil(W / stride))."""
         if not self.causal:
             return self._activated(self.conv_1(self._padded(maps_BDTHW)))
         maps = unfold_time(self._activated(self.conv_1(fold_time(maps_BDTHW))), len(maps_BDTHW))
@@ -163,7 +163,7 @@ class Unit(nn.Module):
 class SqueezeExcitation(nn.Module):
     """Weights every channel by what the clip's channels are on average (Hu et al., 2018).
 
-    The causal kind takes the average over the frames so far, and the frame itself beside it.
+    The causal kind takes the average over the frames so far, and the frame itself next to it.
     """
 
     def __init__(self, channels: int, *, flavour: Flavour, momentum: float) -> None:
@@ -204,7 +204,7 @@ class PoolingWay(nn.Module):
     """Average pooling of every frame, on the way around a block with a stride."""
 
     def forward(self, maps_BDTHW: Tensor) -> Tensor:
-        """Give (B, D, T, ceil(H / 2), ceil(W / 2))."""
+        """Return (B, D, T, ceil(H / 2), ceil(W / 2))."""
         return unfold_time(average_pool_same(fold_time(maps_BDTHW)), len(maps_BDTHW))
 
 
@@ -249,7 +249,7 @@ class Bottleneck(nn.Module):
         self.alpha = nn.Parameter(torch.zeros(()))
 
     def forward(self, maps_BDTHW: Tensor, passage: Passage = WHOLE_CLIP) -> Tensor:
-        """Give (B, outputs, T, ceil(H / stride), ceil(W / stride))."""
+        """Return (B, outputs, T, ceil(H / stride), ceil(W / stride))."""
         through = self.deep(self.expand(maps_BDTHW, passage), passage)
         if self.se is not None:
             through = self.se(through, passage)

@@ -1,7 +1,7 @@
 """ReLU6 that overwrites its input and keeps nothing else for the backward pass.
 
 ``torch.nn.functional.relu6(inplace=True)`` copies its input first whenever gradients are wanted, because its backward
-pass is written for the input. The result tells as well where the gradient passes, so the copy, its time and a fifth of
+pass is written for the input. The result shows as well where the gradient passes, so the copy, its time and a fifth of
 MobileNet's activations can be saved.
 """
 

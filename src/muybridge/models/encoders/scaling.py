@@ -31,4 +31,4 @@ LITE = Scaling(mean=(127 / 255, 127 / 255, 127 / 255), std=(128 / 255, 128 / 255
 """(x - 127) / 128: TensorFlow's EfficientNet-Lite networks."""
 
 UNIT = Scaling(mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
-"""Pixels between 0 and 1: MoViNets, and what the report fed to every encoder, whatever it was trained with."""
+"""Pixels between 0 and 1: MoViNets, and what the paper fed to every encoder, whatever it was trained with."""

@@ -7,7 +7,7 @@ time brings the fast maps to the slow pathway, where they are concatenated. Its 
 many over the whole clip, last frame included.
 
 The pathways' maps differ in time and channels, so ``forward`` averages both over positions, repeats each slow
-step for the fast steps it stands for, and gives one row of steps: the first ``slow_feature_count`` features
+step for the fast steps that it covers, and returns one row of steps: the first ``slow_feature_count`` features
 are the slow pathway's, the rest the fast one's.
 
 Axes: B clips, T frames, S steps in time, C channels, H height, W width, D features, K classes.
@@ -63,7 +63,7 @@ class Branch(nn.Module):
         self.norm_c = norm(outputs)
 
     def forward(self, maps_BDTHW: Tensor) -> Tensor:
-        """Give (B, outputs, T, H / stride, W / stride)."""
+        """Return (B, outputs, T, H / stride, W / stride)."""
         maps = self.act_a(self.norm_a(self.conv_a(maps_BDTHW)))
         maps = self.act_b(self.norm_b(self.conv_b(maps)))
         result: Tensor = self.norm_c(self.conv_c(maps))
@@ -83,7 +83,7 @@ class Block(nn.Module):
         self.branch2 = Branch(inputs, outputs, time_kernel, stride, norm)
 
     def forward(self, maps_BDTHW: Tensor) -> Tensor:
-        """Give (B, outputs, T, H / stride, W / stride)."""
+        """Return (B, outputs, T, H / stride, W / stride)."""
         around = maps_BDTHW
         if self.branch1_conv is not None and self.branch1_norm is not None:
             around = self.branch1_norm(self.branch1_conv(maps_BDTHW))
@@ -101,7 +101,7 @@ class Stem(nn.Module):
         self.activation = nn.ReLU(inplace=True)
 
     def forward(self, clip_BCTHW: Tensor) -> Tensor:
-        """Give (B, outputs, T, H / 4, W / 4)."""
+        """Return (B, outputs, T, H / 4, W / 4)."""
         maps = self.activation(self.norm(self.conv(clip_BCTHW)))
         return F.max_pool3d(maps, (1, 3, 3), (1, 2, 2), (0, 1, 1))
 
@@ -123,7 +123,7 @@ class PathwayStage(nn.Module):
 
 
 class Fusion(nn.Module):
-    """The lateral connection: fast maps, brought to the slow pathway's rate, beside the slow maps."""
+    """The lateral connection: fast maps, brought to the slow pathway's rate, and joined to the slow maps."""
 
     def __init__(self, fast_channels: int, norm: NormMaker) -> None:
         super().__init__()
@@ -136,7 +136,7 @@ class Fusion(nn.Module):
         self.activation = nn.ReLU(inplace=True)
 
     def forward(self, slow_BDTHW: Tensor, fast_BDTHW: Tensor) -> Tensor:
-        """Give the slow maps with 2 / beta times as many channels more."""
+        """Return the slow maps with 2 / beta times as many channels more."""
         fused = self.activation(self.norm(self.conv_fast_to_slow(fast_BDTHW)))
         return torch.cat([slow_BDTHW, fused], dim=1)
 
@@ -150,7 +150,7 @@ class TwoPathways(nn.Module):
         self.multipathway_fusion = fusion
 
     def forward(self, pathways: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-        """Give the slow and the fast maps."""
+        """Return the slow and the fast maps."""
         slow_stage, fast_stage = self.multipathway_blocks
         slow, fast = slow_stage(pathways[0]), fast_stage(pathways[1])
         if self.multipathway_fusion is not None:
@@ -238,7 +238,7 @@ class SlowFastR50(VideoEncoder):
         return [Stage(self._features, *self._pathway_stages())]
 
     def classifier_stage(self) -> nn.Module:
-        """The linear layer over Kinetics classes; averaging its scores over steps gives the published ones."""
+        """The linear layer over Kinetics classes; the average of its scores over steps is the published one."""
         return self.blocks[-1]
 
     def layers(self) -> list[EncoderLayer]:
@@ -256,7 +256,7 @@ class SlowFastR50(VideoEncoder):
         return [stage for stage in self.blocks if isinstance(stage, TwoPathways)]
 
     def _features(self, clip_BCTHW: Tensor) -> Tensor:
-        """Give (B, D, T, 1, 1)."""
+        """Return (B, D, T, 1, 1)."""
         pathways = (clip_BCTHW[:, :, :: self.alpha], clip_BCTHW)
         for stage in self._pathway_stages():
             pathways = stage(pathways)

@@ -35,7 +35,7 @@ class SmallCNN(FrameEncoder):
         initialise(self)
 
     def maps(self, frames_BCHW: Tensor) -> Tensor:
-        """Give the maps of the last block."""
+        """Return the maps of the last block."""
         maps_BDHW: Tensor = self.features(frames_BCHW)
         return maps_BDHW
 

@@ -37,7 +37,7 @@ NormMaker = Callable[[int], nn.Module]
 
 
 def channels_between(inputs: int, outputs: int) -> int:
-    """Channels that give a 1x3x3 and a 3x1x1 convolution together the parameters of a 3x3x3 one (section 3.5)."""
+    """Channels with which a 1x3x3 and a 3x1x1 convolution have the parameters of a 3x3x3 one (section 3.5)."""
     return (inputs * outputs * 3 * 3 * 3) // (inputs * 3 * 3 + 3 * outputs)
 
 
@@ -82,7 +82,7 @@ class Block(nn.Module):
             self.downsample = nn.Sequential(nn.Conv3d(inputs, outputs, 1, strides, bias=False), norm(outputs))
 
     def forward(self, maps_BDTHW: Tensor) -> Tensor:
-        """Give (B, outputs, T / stride, H / stride, W / stride), rounded up; T stays with 1x3x3 convolutions."""
+        """Return (B, outputs, T / stride, H / stride, W / stride), rounded up; T stays with 1x3x3 convolutions."""
         around = maps_BDTHW if self.downsample is None else self.downsample(maps_BDTHW)
         return F.relu(self.conv2(self.conv1(maps_BDTHW)) + around, inplace=True)
 
@@ -149,7 +149,7 @@ class VideoResNet(VideoEncoder):
         return [self.stem, *(block for stage in self._stages() for block in stage)]
 
     def classifier_stage(self) -> nn.Module:
-        """The linear layer over Kinetics classes; averaging its scores over steps gives the published ones."""
+        """The linear layer over Kinetics classes; the average of its scores over steps is the published one."""
         return Stage(self._score, self.fc)
 
     def layers(self) -> list[EncoderLayer]:

@@ -1,7 +1,7 @@
 """Late fusion: a slow and a fast stream of the same clip, each with a temporal head of its own.
 
-An ordinary encoder gives one sequence; its slow stream is every alpha-th step, the fast one every step. An encoder
-with two pathways (SlowFast; Feichtenhofer et al., 2019) gives both pathways' features side by side on the fast
+An ordinary encoder returns one sequence; its slow stream is every alpha-th step, the fast one every step. An encoder
+with two pathways (SlowFast; Feichtenhofer et al., 2019) returns both pathways' features side by side on the fast
 pathway's steps, and each head reads its own.
 
 Axes: B clips, S steps, D features.
@@ -73,7 +73,7 @@ class LateFusion(nn.Module):
         """
         border = self.slow_feature_count
         slow_lengths_B = None if lengths_B is None else (lengths_B + self.alpha - 1) // self.alpha
-        # The fast head first: a clip that is too long is then told in the steps that the user knows.
+        # The fast head first: a clip that is too long is then reported in the steps that the user knows.
         fast_BD = self.fast(features_BSD if border is None else features_BSD[:, :, border:], lengths_B)
         slow_BD = self.slow(features_BSD[:, :: self.alpha, :border], slow_lengths_B)
         return torch.cat([slow_BD, fast_BD], dim=-1)

@@ -37,7 +37,7 @@ def step_mask(lengths_B: Tensor, step_count: int) -> Tensor:
 
 
 def partial_lengths(lengths_B: Tensor | None, step_count: int) -> Tensor | None:
-    """Give the lengths on the CPU, or None where every clip has all its steps and nothing is to be masked.
+    """Return the lengths on the CPU, or None where every clip has all its steps and nothing is to be masked.
 
     Raises:
         ValueError: A length is not between 1 and the number of steps.

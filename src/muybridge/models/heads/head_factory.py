@@ -16,7 +16,7 @@ def create_head(config: ModelConfig, encoder: nn.Module, feature_count: int) -> 
 
     Args:
         config: What to build.
-        encoder: The encoder; one with `TwoPathways` gives late fusion its streams and their ratio.
+        encoder: The encoder; one with `TwoPathways` provides the streams and their ratio for late fusion.
         feature_count: D, after pooling.
 
     Raises:

@@ -13,7 +13,7 @@ GRID_CHANNELS = 16
 
 
 class GlobalPool(nn.Module):
-    """The maximum (as in the report) or the mean over all positions: where things are is forgotten."""
+    """The maximum (as in the paper) or the mean over all positions: where things are is forgotten."""
 
     def __init__(self, kind: PoolingName, map_count: int) -> None:
         super().__init__()
@@ -21,7 +21,7 @@ class GlobalPool(nn.Module):
         self.feature_count = map_count
 
     def forward(self, maps_NDHW: Tensor) -> Tensor:
-        """Give features_NF with F = D."""
+        """Return features_NF with F = D."""
         return maps_NDHW.amax(dim=(2, 3)) if self.kind == "max" else maps_NDHW.mean(dim=(2, 3))
 
 
@@ -34,7 +34,7 @@ class GridPool(nn.Module):
         self.feature_count = GRID_CHANNELS * GRID**2
 
     def forward(self, maps_NDHW: Tensor) -> Tensor:
-        """Give features_NF with F = 256."""
+        """Return features_NF with F = 256."""
         mixed_NCHW = self.mix(maps_NDHW)
         features_NF: Tensor = F.adaptive_avg_pool2d(mixed_NCHW, GRID).flatten(1)
         return features_NF

@@ -1,4 +1,4 @@
-"""Temporal heads that read a clip step by step: LSTM, and the report's BiLSTM.
+"""Temporal heads that read a clip step by step: LSTM, and the paper's BiLSTM.
 
 Both are a stack of layers, each with its own width. First weights are Keras's: Glorot-uniform kernels,
 orthogonal recurrent kernels, and a forget bias of 1 (Jozefowicz et al., 2015).
@@ -83,7 +83,7 @@ class LSTMHead(nn.Module):
 
 
 class BiLSTMHead(LSTMHead):
-    """The same in both directions, as in the report.
+    """The same in both directions, as in the paper.
 
     The result is the forward state after the last step and the backward state after the first, concatenated.
     """

@@ -1,6 +1,6 @@
 """Finding a file of published weights.
 
-A file is taken from the first place that has it: the path the user gave, the folder MUYBRIDGE_WEIGHTS, the
+A file is taken from the first place that has it: the path that the user named, the folder MUYBRIDGE_WEIGHTS, the
 download cache, the publisher. A download is checked before it takes its name, so a broken one never lies in
 the cache. Free of torch; ``published`` lists the files, ``loading`` puts the tensors into an encoder.
 """
@@ -68,7 +68,10 @@ def resolve(
                 _check(folder / entry.file_name, entry, origin=str(folder / entry.file_name))
                 return folder / entry.file_name
     if not download:
-        raise UserError(f"{entries[0].file_name} is neither in {weights_dir or WEIGHTS_VARIABLE} nor in {cache_dir}")
+        raise UserError(
+            f"{entries[0].file_name} is neither in {weights_dir or WEIGHTS_VARIABLE} nor in {cache_dir}; put it into "
+            "one of them"
+        )
     published = [entry for entry in entries if entry.url is not None]
     if not published:
         raise UserError(
@@ -80,7 +83,7 @@ def resolve(
 
 
 def encoder_of(path: Path, encoder: str) -> str:
-    """The encoder that a file of ``resolve`` is for: ``encoder``, or one that stands in for it.
+    """The encoder that a file of ``resolve`` is for: ``encoder``, or a substitute for it.
 
     Args:
         path: The file.

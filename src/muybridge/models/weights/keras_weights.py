@@ -44,7 +44,7 @@ def read_keras_mobilenet(path: Path) -> dict[str, Tensor]:
             root = file.get("model_weights", file)
             arrays = {layer: _leaves(group) for layer, group in root.items() if isinstance(group, h5py.Group)}
     except OSError as error:
-        raise UserError(f"{path} is not a readable HDF5 file: {error}") from error
+        raise UserError(f"{path} is not a readable HDF5 file ({error}); download it again") from error
 
     state: dict[str, Tensor] = {}
     try:
@@ -56,7 +56,10 @@ def read_keras_mobilenet(path: Path) -> dict[str, Tensor]:
             state["classifier.weight"] = torch.from_numpy(arrays["conv_preds"]["kernel"][0, 0].T.copy())
             state["classifier.bias"] = torch.from_numpy(arrays["conv_preds"]["bias"])
     except (KeyError, ValueError, IndexError) as error:
-        raise UserError(f"{path} is not a MobileNet v1 as Keras saves it: no fitting tensor for {error}") from error
+        raise UserError(
+            f"{path} is not a MobileNet v1 as Keras saves it: no fitting tensor for {error}; name another file with "
+            "model.weights"
+        ) from error
     return state
 
 

@@ -19,7 +19,7 @@ from muybridge.models.weights.keras_weights import read_keras_mobilenet
 
 
 def load_pretrained(encoder: Encoder, path: Path) -> None:
-    """Give an encoder the weights in a file.
+    """Load the weights in a file into an encoder.
 
     Every tensor of the encoder must be there in its shape, and nothing else may be, but for a classifier
     that the encoder does not use. Numbers of half precision are widened.
@@ -51,9 +51,12 @@ def load_pretrained(encoder: Encoder, path: Path) -> None:
             if key in state and state[key].shape != value.shape
         ],
     }
-    told = "; ".join(f"it {problem} {_first(names)}" for problem, names in problems.items() if names)
-    if told:
-        raise UserError(f"{path} does not fit {type(encoder).__name__} with output {encoder.output!r}: {told}")
+    misfit = "; ".join(f"it {problem} {_first(names)}" for problem, names in problems.items() if names)
+    if misfit:
+        raise UserError(
+            f"{path} does not fit {type(encoder).__name__} with output {encoder.output!r}: {misfit}; name another file "
+            "with model.weights"
+        )
     encoder.load_state_dict(state)
 
 
@@ -69,7 +72,7 @@ def _read(path: Path) -> Mapping[str, Tensor]:
     except (SafetensorError, pickle.UnpicklingError, OSError, RuntimeError, EOFError, ValueError) as error:
         raise UserError(
             f"{path} cannot be read as plain tensors; it is damaged, or holds other objects, "
-            f"which are refused because reading them could run code"
+            "which are refused because reading them could run code; get it anew, or save its state_dict() alone"
         ) from error
     if isinstance(state, Mapping) and isinstance(state.get("model_state"), Mapping):
         state = state["model_state"]  # pytorchvideo's files hold a checkpoint

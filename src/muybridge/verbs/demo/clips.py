@@ -6,9 +6,9 @@
 
 A take is one source video: several clips of one action that share body, clothes, backdrop and camera, as the
 clips of a UCF101 group do. Split at random, clips of one take fall on both sides, and the look of the take
-gives the action away.
+reveals the action.
 
-The same seed gives the same bytes whatever the number of processes: each clip has a generator of its own.
+The same seed makes the same bytes whatever the number of processes: each clip has a generator of its own.
 """
 
 import json
@@ -34,7 +34,7 @@ TABLE = "clips.csv"
 CLIPS_PER_TAKE = 3
 FRAMES_PER_SECOND = 25
 SHORTEST_FRAMES, LONGEST_FRAMES = 24, 48
-_LOOK_VERSION = 1  # raise it when the same seed comes to give other pictures
+_LOOK_VERSION = 1  # raise it when the same seed comes to make other pictures
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def render_demo(folder: Path, *, clips_per_class: int = 30, seed: int = 0, worke
         return table
     if earlier is not None:
         _remove_earlier(folder)
-    # Marked as ours from here on, so that a rendering that was killed can be told from somebody's videos.
+    # Marked as ours from here on, so that a rendering that was killed can be distinguished from somebody's videos.
     write_json(marker, {"complete": False, **settings})
     for action in ACTIONS:
         (folder / action).mkdir(exist_ok=True)
@@ -127,7 +127,7 @@ def _read_marker(folder: Path) -> dict[str, object] | None:
     """What the folder's marker says; None for a folder that is missing or empty.
 
     Raises:
-        UserError: There are things in the folder and no marker of ours, or other things beside ours.
+        UserError: There are things in the folder and no marker of ours, or other things next to ours.
     """
     if not folder.exists():
         return None

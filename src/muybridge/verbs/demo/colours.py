@@ -1,7 +1,7 @@
 """A look-up that knows colours and no motion: what it gets right under a protocol is leak.
 
 Clips of one take share clothes and backdrop. Where a test clip has a sibling in train, the clip with the nearest
-colours gives its class away; where it has none, colours say nothing about these actions.
+colours reveals its class; where it has none, colours say nothing about these actions.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Stick people: a skeleton, and the motions that tell the demo's actions apart.
+"""Stick people: a skeleton, and the motions of the demo's actions.
 
 A motion is a function from a clock that runs from 0 to 1 to joint angles. What makes the set worth learning
 is how the actions come in pairs: one action of a pair is the other with its clock running backwards
@@ -8,7 +8,7 @@ first frame of a clip does say something: who is going to stand up still sits.) 
 poses of raising the arms, and jumping through those of standing and crouching.
 
 Walkers face either way, whichever way they go: half of them walk backwards, so neither the knees nor the
-lean tell the direction.
+lean show the direction.
 
 Axes: T frames, J joints, S sides (0 left, 1 right), 3 = (x to the figure's left, y up, z forward). Lengths
 are in body heights, angles in radians. Segments are given by two angles: `pitch` swings forward from hanging
@@ -117,7 +117,7 @@ class Pose:
     knee: FloatArray  # flexion, 0 = straight
     arm_pitch: FloatArray
     arm_spread: FloatArray
-    elbow_pitch: FloatArray  # added to the upper arm's angles to give the forearm's
+    elbow_pitch: FloatArray  # added to the upper arm's angles for the forearm's
     elbow_spread: FloatArray
     lean: FloatArray  # (T,), of the torso, forward
     lift: FloatArray  # (T,), of the lower foot off the ground, in body heights
@@ -241,7 +241,7 @@ def perform(action: Action, *, body: Body, manner: Manner, frames: int) -> Float
 def place_joints(body: Body, pose: Pose) -> FloatArray:
     """Turn joint angles into joint positions (T, J, 3) in the figure's own axes.
 
-    The lower foot stands at height `lift`, and the middle between the ankles stays at x = z = 0.
+    The lower foot is at height `lift`, and the middle between the ankles stays at x = z = 0.
     """
     joints_TJ3 = np.zeros((len(pose.lean), len(Joint), 3))
     up_T3 = np.stack([np.zeros_like(pose.lean), np.cos(pose.lean), np.sin(pose.lean)], axis=1)

@@ -1,7 +1,7 @@
 """The demonstration: rendered clips, two protocols, one prediction.
 
 Notable: the same clips are trained on twice. Under ``grouped`` whole takes are held out; under ``random`` clips of the
-same take stand on both sides, as in the report. A look-up by colours, which knows no motion at all, shows on
+same take are on both sides, as in the paper. A look-up by colours, which knows no motion at all, shows on
 purpose what that is worth: near chance under the one, far above it under the other.
 """
 

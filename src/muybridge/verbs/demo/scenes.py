@@ -8,7 +8,7 @@ distribution whatever the action.
 How far apart the takes look decides whether the set can be learned. With backdrops and clothes of any colour
 a small network knew every take by heart, never looked at the motion, and did no better than chance on
 takes it had not seen. With dark figures before light, nearly grey walls it learns the motion in a minute, and
-the look still gives siblings away.
+the look still reveals siblings.
 
 Figures are drawn at twice the size of the clip and averaged down: cheap, and thin limbs come out smooth.
 

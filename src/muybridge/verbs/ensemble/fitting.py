@@ -37,7 +37,9 @@ def fit_combination(validation: Sequence[Predictions], *, rule: Rule, calibrate:
         return equal
     decoded_N = np.all([member.decoded_N for member in validation], axis=0)
     if not decoded_N.any():
-        raise UserError("no validation clip could be decoded, so no weights can be fitted")
+        raise UserError(
+            "no validation clip could be decoded, so no weights can be fitted; run muybridge check to see why"
+        )
     labels_N = validation[0].labels_N[decoded_N]
     true_MN = np.stack(
         [

@@ -139,8 +139,8 @@ def _notes(
     notes = [f"{' and '.join(what)} fitted on {clips}, which also chose each member's best epoch; never on test clips"]
     if leak.validation_shared:
         notes.append(
-            f"{leak.validation_shared} of these share a source with training clips, so what is fitted on them is "
-            "made for scores that are better than those on new clips"
+            f"{leak.validation_shared} of these share a source with training clips, so what is fitted on them "
+            "expects better scores than new clips get"
         )
     for member, temperature, predictions in zip(members, combination.temperatures, validation, strict=True):
         if calibrate and predictions.correct_N[predictions.decoded_N].all():

@@ -1,6 +1,6 @@
 """Which runs may form an ensemble: those whose accuracy on one common test part means something.
 
-The trap is the report's own. Its members were trained on different random splits, so the test clips of one were
+The trap is the paper's own. Its members were trained on different random splits, so the test clips of one were
 training clips of another, and an ensemble of them recognises what it has seen. Here every member's fitted parts are
 held against the common test part, file by file and byte by byte, so that a moved or copied data set hides nothing.
 """
@@ -69,7 +69,7 @@ def read_members(runs: Sequence[Path], *, device: torch.device) -> tuple[Member,
 
 
 def common_split(members: Sequence[Member]) -> tuple[Split, Leak]:
-    """The split that an ensemble of the members stands for.
+    """The split that an ensemble of the members is measured on.
 
     Returns:
         Test: the test part that all members share. Validation: the clips in the validation part of every member.
@@ -148,7 +148,10 @@ def _check_test_part(first: Member, member: Member, identify: _Identify) -> None
         )
     relabelled = sorted(clip.id for content, clip in expected.items() if own[content].label != clip.label)
     if relabelled:
-        raise UserError(f"{member} and {first} label the same test clips differently: {shortened(relabelled, limit=5)}")
+        raise UserError(
+            f"{member} and {first} label the same test clips differently: {shortened(relabelled, limit=5)}; "
+            f"{_WHAT_TO_DO}"
+        )
 
 
 def _fitted_clips(members: Sequence[Member], identify: _Identify, *, besides: set[Hashable]) -> list[Clip]:

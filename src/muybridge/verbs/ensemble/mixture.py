@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from muybridge.inference.probabilities import SMALLEST_PROBABILITY
 
-# In nats per clip: closer than any validation part can tell.
+# In nats per clip: closer than any validation part can measure.
 _TOLERANCE = 1e-5
 # Reached only if the tolerance is not; each round costs microseconds.
 _MOST_ROUNDS = 200_000
@@ -24,7 +24,7 @@ def fit_mixture_weights(true_MN: NDArray[np.float64]) -> NDArray[np.float64]:
     ``ln(M) / t`` is to be gained.
 
     Args:
-        true_MN: the probability that each model gives the true class of each clip, of clips that no model was
+        true_MN: each model's probability of the true class of each clip, of clips that no model was
             fitted on.
 
     Returns:

@@ -1,4 +1,4 @@
-"""What an ensemble is worth beside its members: the figures as values, as text and as JSON."""
+"""How an ensemble compares with its members: the figures as values, as text and as JSON."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path

@@ -38,7 +38,7 @@ class ExportResult:
     """What an export left behind.
 
     Attributes:
-        folder: Where it stands.
+        folder: Where it is.
         export: What it is, and what the check found.
     """
 
@@ -106,7 +106,9 @@ def export(
     training = spread(_clips_of(split, "train", run, data), clips)
     example = next(_views(recognizer, training), None)
     if example is None:
-        raise UserError(f"none of {len(training)} training clips of {run} can be decoded")
+        raise UserError(
+            f"none of {len(training)} training clips of {run} can be decoded; run muybridge check to see why"
+        )
     target = Path(out) if out else run / EXPORTS_FOLDER / f"{to}-{precision}"
     checksum = content_hash(folder.model / WEIGHTS_FILE)
     with _replacing_export(target) as temporary:
@@ -220,10 +222,10 @@ def _observed(recognizer: Recognizer, clips: Sequence[Clip], console: Console) -
 
 @contextmanager
 def _replacing_export(target: Path) -> Iterator[Path]:
-    """A temporary folder that takes the name ``target`` at the end, in place of an export that stands there.
+    """A temporary folder that takes the name ``target`` at the end, in place of an export that is there.
 
     Raises:
-        UserError: If something else stands there.
+        UserError: If something else is there.
     """
     if target.exists() and not (target / EXPORT_FILE).is_file() and (not target.is_dir() or any(target.iterdir())):
         raise UserError(f"{target} is there and is no export; name another folder with export.out")

@@ -71,7 +71,9 @@ def compare_engines(
             correct["engine"] += int(found_K.argmax() == label)
     validated = len(differences) - compared_training
     if not validated:
-        raise UserError("no validation clip can be decoded, so the export cannot be checked")
+        raise UserError(
+            "no validation clip can be decoded, so the export cannot be checked; run muybridge check to see why"
+        )
     lost = 100 * (correct["torch"] - correct["engine"]) / validated
     largest = float(np.max(differences))
     return Parity(

@@ -109,7 +109,7 @@ def choose_rar_program() -> str | None:
     """Choose the program that unpacks compressed RAR members, `unrar` or `unar`, and name it; None without one.
 
     rarfile remembers the choice. Not the others that it knows: it calls bsdtar wrongly (4.5), bsdtar lacks filters
-    and solid archives, and Debian builds 7-Zip without RAR, which rarfile cannot tell.
+    and solid archives, and Debian builds 7-Zip without RAR, which rarfile cannot detect.
     """
     try:
         setup = rarfile.tool_setup(bsdtar=False, sevenzip=False, sevenzip2=False)
@@ -123,11 +123,13 @@ def _member(archive: str, info: Any) -> Member:
     parts = PurePosixPath(name).parts
     if not parts or name.startswith("/") or ".." in parts or "\0" in name or re.match(r"[A-Za-z]:", name):
         raise UserError(
-            f"{archive} holds the name {printable(info.filename)!r}, which leads out of its folder; refused"
+            f"{archive} holds the name {printable(info.filename)!r}, which leads out of its folder; refused, "
+            "give another archive with get.given"
         )
     if _is_link(info):
         raise UserError(
-            f"{archive} holds a link, {printable(info.filename)!r}, which a data set has no use for; refused"
+            f"{archive} holds a link, {printable(info.filename)!r}, which a data set has no use for; refused, "
+            "give another archive with get.given"
         )
     return Member(PurePosixPath(name), info.file_size, info)
 

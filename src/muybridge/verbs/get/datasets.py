@@ -1,6 +1,6 @@
 """Where the public data sets are published, with what is known of their archives.
 
-Notable: sizes and checksums are given only where somebody published them, and the comment beside each says who;
+Notable: sizes and checksums are given only where somebody published them, and the comment next to each says who;
 an archive without one is still fetched, and its sha256 is written down for the next time. Copies on other hosts
 are often packed anew, so a data set lists several archives that hold the same clips, and each has its own
 addresses, size and checksum. A copy is pinned to a revision where its host has revisions.

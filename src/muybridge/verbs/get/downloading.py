@@ -1,6 +1,6 @@
 """Downloading one large file, so that an interruption costs nothing.
 
-Notable: bytes go to `<name>.part`, with the server's validator (ETag or Last-Modified) beside it. The next attempt
+Notable: bytes go to `<name>.part`, with the server's validator (ETag or Last-Modified) next to it. The next attempt
 asks for the rest with `If-Range`, so that a server whose file has changed since sends all of it, and the two are
 never mixed; without a validator it starts afresh. The file takes its name only when its length is right.
 See RFC 9110, sections 13.1.5 (If-Range) and 14 (range requests).
@@ -24,7 +24,7 @@ _TEMPORARY_STATUS = (408, 425, 429, 500, 502, 503, 504)
 
 
 class DownloadError(Exception):
-    """An address did not give the file; the text says why."""
+    """An address did not deliver the file; the text says why."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def download(
         progress: Shows how far it is.
 
     Raises:
-        DownloadError: If the address does not give the file.
+        DownloadError: If the address does not deliver the file.
         UserError: If the disk is too full for it.
     """
     task = progress.add_task(f"fetching {path.name}", total=size_bytes)
@@ -171,7 +171,7 @@ def _length(response: requests.Response) -> int | None:
 
 
 def _validator(response: requests.Response) -> str | None:
-    """What tells whether the file has changed; a weak ETag does not promise the same bytes."""
+    """What shows whether the file has changed; a weak ETag does not promise the same bytes."""
     etag = response.headers.get("ETag", "")
     return etag if etag.startswith('"') else response.headers.get("Last-Modified")
 

@@ -207,7 +207,7 @@ def _fetch_and_unpack(shelf: Shelf, source: DatasetSource, root: Path, console: 
         strangers = shortened(unpacking.strangers, limit=3)
         say(
             console,
-            f"note: {counted(len(unpacking.strangers), 'video')} that no official list names left out: {strangers}",
+            f"note: left out {counted(len(unpacking.strangers), 'video')} that no official list names: {strangers}",
         )
     return unpacking.placed
 

@@ -1,8 +1,8 @@
-"""Coming by an archive: from the user's own files, from an earlier run, or from the first address that gives it.
+"""Getting an archive: from the user's own files, from an earlier run, or from the first address that has it.
 
 Notable: a download is never used unchecked. It is compared with its published size and checksum, or, where none is
 published, with what an earlier run wrote into `sources.json`; a wrong one is deleted and the next address is tried.
-The user's own files may be packed otherwise, so a difference is told there and they are used: unpacking checks
+The user's own files may be packed otherwise, so a difference is only printed and they are used: unpacking checks
 every clip, and the lists say which there must be. The sha256 of everything used is written down.
 """
 
@@ -34,7 +34,7 @@ class Obtained:
     Attributes:
         path: The file.
         archive: Which of the published ones it is.
-        origin: Its address, or the path that the user gave.
+        origin: Its address, or the path that the user named.
         size_bytes: Its size.
         sha256: Its checksum.
         difference: How it differs from the published one, naming both checksums; None if it does not.
@@ -95,7 +95,7 @@ class Shelf:
             return None
         folder = self.given if self.given.is_dir() else self.given.parent
         files = {path.name.lower(): path for path in sorted(folder.iterdir()) if path.is_file()}
-        if self.given.is_file():  # the file itself first, then what lies beside it
+        if self.given.is_file():  # the file itself first, then what is next to it
             named = self.given.name.lower()
             alternatives = sorted(alternatives, key=lambda archive: archive.name.lower() != named)
         for archive in alternatives:
@@ -141,7 +141,7 @@ class Shelf:
                 return _checked(path, archive, url, progress)
             except DownloadError as error:
                 failures.append(f"{url}: {error}")
-                say(console, f"not to be had there: {error}")
+                say(console, f"cannot be fetched there: {error}")
         names = shortened([archive.name for archive in alternatives])
         raise UserError(
             f"cannot get {names}: {'; '.join(failures)}. What else you can do: fetch one of these files in a browser "

@@ -2,7 +2,7 @@
 
 Notable: the official lists are the authority on which clips there are and to which class each belongs, so an archive
 may hold class folders, one archive per class (HMDB-51's RAR), or all clips in one heap (a copy of UCF101). What is
-there already is not unpacked again. Clips are written to a hidden folder beside and moved class by class, each
+there already is not unpacked again. Clips are written to a hidden folder first and moved class by class, each
 when it is whole, so that a class folder never holds half a clip.
 """
 
@@ -38,7 +38,7 @@ def listed_clips(folder: Path, layout: Layout) -> dict[str, str]:
     Raises:
         UserError: If a class could not be the name of a folder.
     """
-    labels = {}  # by file name, since every clip stands in three lists
+    labels = {}  # by file name, since every clip is in three lists
     for pattern in _LIST_PATTERNS[layout]:
         for path in sorted(folder.glob(pattern)):
             for line in path.read_text(encoding="utf-8", errors="surrogateescape").splitlines():
@@ -50,12 +50,15 @@ def listed_clips(folder: Path, layout: Layout) -> dict[str, str]:
                     labels[name] = label
     for label in set(labels.values()):  # it becomes a folder, and the lists come from the net
         if label.startswith(".") or any(sign in label for sign in "/\\:\0"):
-            raise UserError(f"the lists in {folder} name the class {printable(label)!r}, which is no folder; refused")
+            raise UserError(
+                f"the lists in {folder} name the class {printable(label)!r}, which is no folder; refused, "
+                "give other lists with get.given"
+            )
     return {PurePosixPath(name).stem: label for name, label in labels.items()}
 
 
 def missing_clips(root: Path, listed: Mapping[str, str]) -> dict[str, str]:
-    """Those of the listed clips that are not in their class folder, as `listed_clips` gives them."""
+    """Those of the listed clips that are not in their class folder, as `listed_clips` returns them."""
     present = {
         (label, path.stem)
         for label in set(listed.values())
@@ -75,7 +78,10 @@ def unpack_lists(archive: Path, root: Path, *, layout: Layout) -> None:
         patterns = _LIST_PATTERNS[layout]
         lists = {m.path.name: m for m in opened.members if any(m.path.match(pattern) for pattern in patterns)}
         if not lists:
-            raise UserError(f"{archive} holds no split lists of {layout} ({', '.join(patterns)})")
+            raise UserError(
+                f"{archive} holds no split lists of {layout} ({', '.join(patterns)}); "
+                "give the archive of its official lists with get.given"
+            )
         for name, member in lists.items():
             opened.extract(member, working / SPLITS_FOLDER / name, on_bytes=lambda count: None)
         _move(working / SPLITS_FOLDER, root / SPLITS_FOLDER)

@@ -2,7 +2,7 @@
 
 Notable: the test part is never measured here, so that nothing can be chosen on it. Trials are ordinary runs without a
 test measurement, on one split and one frame cache. Whatever stops a sweep, the same call continues it: finished
-trials stand in the study, and the one that was interrupted resumes from its run.
+trials are in the study, and the one that was interrupted resumes from its run.
 """
 
 import gc
@@ -186,7 +186,7 @@ def _run_next(
     device: "torch.device",
     console: Console,
 ) -> None:
-    """Run the next trial to its end, and tell the study.
+    """Run the next trial to its end, and record it in the study.
 
     Raises:
         UserError: If it cannot run, and none could before: the fault is then hardly the trial's.
@@ -229,7 +229,7 @@ def _trials(study: "Study") -> tuple[SweepTrial, ...]:
 
 
 def _write(trials: Sequence[SweepTrial], space: Space, path: Path) -> None:
-    """What stands in the folder after every trial: the table, the best recipe, and the best trial's checkpoints."""
+    """What is in the folder after every trial: the table, the best recipe, and the best trial's checkpoints."""
     if not trials:
         return
     write_rows(path / "trials.csv", [trial.to_row() for trial in trials])

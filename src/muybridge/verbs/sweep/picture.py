@@ -87,7 +87,7 @@ def _series(result: SweepResult, low: float, high: float) -> dict[str, list[Swee
 
 
 def _place(option: Option, trial: SweepTrial, trials: Sequence[SweepTrial]) -> float:
-    """Where a trial stands on the horizontal axis; those of one choice stand side by side."""
+    """Where a trial is on the horizontal axis; those of one choice are side by side."""
     value = trial.values[option.key]
     if not isinstance(option, Choice):
         return float(value)

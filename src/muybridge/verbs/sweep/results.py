@@ -1,7 +1,7 @@
 """What a sweep found: one line per trial, the best of them, and how little that may mean.
 
 Notable: the best of many trials on the same validation clips looks better than it is. The result therefore states
-the interval of its accuracy and marks every trial that these clips cannot tell from it.
+the interval of its accuracy and marks every trial that is within it.
 """
 
 import io
@@ -152,7 +152,7 @@ class SweepResult:
                 "was not measured",
                 f"best: trial {self.best.number}, {right}, {percent(self.correct / self.validation_clips)} (95 %, "
                 f"Wilson: {interval}); the best of {len(self.trials)} on the same clips, so expect less on others",
-                f"~ accuracy within that interval: these clips cannot tell {close} of {len(others)} other finished "
+                f"~ accuracy within that interval: these clips do not separate {close} of {len(others)} other finished "
                 "trials from the best",
                 f"picture: {self.folder / PICTURE}",
                 "train the best and measure it once, on the test part:",

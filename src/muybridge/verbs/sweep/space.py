@@ -202,7 +202,7 @@ def short(value: Value) -> str:
 
 
 def _read(key: str, text: str, flat: Mapping[str, Any]) -> list[Any]:
-    """The values of one option as YAML gives them; both ends of a range."""
+    """The values of one option as YAML reads them; both ends of a range."""
     for barred, reason in _NOT_COMPARABLE.items():
         if key == barred or key.startswith(f"{barred}."):
             raise UserError(f"{SOURCE} {key}: {reason}; give it as an option instead")
@@ -241,7 +241,7 @@ def _is_number(text: str) -> bool:
 
 
 def _typed(base: Recipe, raw: Mapping[str, Sequence[Any]], key: str, value: Any) -> Any:
-    """A value as the recipe's parser understands it, beside some values of the other options.
+    """A value as the recipe's parser understands it, together with some values of the other options.
 
     Raises:
         UserError: If it fits no combination of them.

@@ -68,7 +68,7 @@ class Study:
 
     @property
     def records(self) -> list[dict[str, Any]]:
-        """What ``finish`` was told of every trial that is over, by number."""
+        """The record that ``finish`` stored of every trial that is over, by number."""
         over = self._trials(TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
         return [trial.user_attrs["record"] for trial in over]
 

@@ -34,7 +34,9 @@ def available_recipe(on_note: Callable[[str], None]) -> tuple[dict[str, Any], st
             try:
                 _find(first, download=True)
             except UserError as error:
-                on_note(f"note: recipe {name}, with {path}; the weights of the default cannot be had: {error}")
+                on_note(
+                    f"note: recipe {name} is used, with {path}; the weights of the default are not available: {error}"
+                )
                 return values, name
             break
     return first, FIRST

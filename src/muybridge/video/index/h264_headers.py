@@ -16,7 +16,7 @@ class StreamHeader:
     """What the AVCDecoderConfigurationRecord of a stream of whole frames says.
 
     Attributes:
-        length_bytes: how many bytes before each NAL unit give its length.
+        length_bytes: how many bytes before each NAL unit hold its length.
         reorder_depth: how many frames at most are decoded before a frame that is shown before them; None where
             the header does not say.
     """

@@ -1,6 +1,6 @@
 """Getting decoded frames by the packet index: decode only what the wanted frames need.
 
-Each frame that comes is checked against the index, so that this either gives the same frames as decoding in
+Each frame that comes is checked against the index, so that this either returns the same frames as decoding in
 order or says that it cannot. It saves work in three ways:
 
 - it jumps over stretches from one restart point to another that hold no wanted frame;
@@ -91,7 +91,7 @@ def frames_by_index(
         least_jump: a jump must save decoding this many frames.
 
     Raises:
-        PacketOrderError: the decoder gave another frame than the index promises, or marked it as damaged.
+        PacketOrderError: the decoder returned another frame than the index promises, or marked it as damaged.
     """
     if len(index.shown_pts) != len(index.pts):
         raise PacketOrderError

@@ -1,10 +1,10 @@
-"""What one packet holds, told from its first bytes, for the three codecs where that look is short and decisive.
+"""What one packet holds, read from its first bytes, for the three codecs where that look is short and decisive.
 
 - H.264 in length-prefixed form (MP4, MOV, MKV), progressive: one slice with first_mb_in_slice = 0 per packet;
   decoding restarts at IDR pictures only, never at the recovery points of open GOPs. A picture whose slices
   have nal_ref_idc = 0 is never predicted from.
 - MPEG-4 part 2 (most AVI data sets) without B pictures: one VOP per packet; restarts at I pictures. A VOP too
-  short to be a coded one repeats the picture before it, and gives no frame.
+  short to be a coded one repeats the picture before it, and makes no frame.
 - Motion JPEG: restarts everywhere.
 """
 
@@ -31,7 +31,7 @@ class PacketKind(Enum):
     RESTART = auto()  # one picture that needs no other
     REFERENCE = auto()  # one picture, that later ones may be predicted from
     DISPOSABLE = auto()  # one picture that no other is predicted from
-    NO_PICTURE = auto()  # nothing that gives a frame
+    NO_PICTURE = auto()  # nothing that makes a frame
 
 
 # Members of an Enum are slow to look up, and this is done for every packet.
@@ -68,7 +68,7 @@ def mpeg4_kinds(width_px: int, height_px: int) -> KindOf:
             return None
         coding_type = data[start + 4] >> 6
         if len(data) - start < _MPEG4_CODED_BYTES:
-            # Only where it stands alone and is a P picture: that is how encoders write it.
+            # Only where it is alone and is a P picture: that is how encoders write it.
             return _NO_PICTURE if is_empty_when_short and start == 0 and coding_type == _MPEG4_P else None
         if coding_type == _MPEG4_I:
             return _RESTART

@@ -47,7 +47,7 @@ class PacketReader:
 
     def __init__(self, container: InputContainer, stream: VideoStream) -> None:
         self._rest = container.demux(stream)
-        self.keeps_all = True  # whether every packet that was read so far is still at hand
+        self.keeps_all = True  # whether every packet that was read so far is still kept
         self._kept: list[av.Packet[VideoStream]] = []
 
     def read(self) -> "Iterator[av.Packet[VideoStream]]":
@@ -83,7 +83,7 @@ class PacketIndex:
             shown before it, so its position is also the index of its frame.
         shown_pts: the timestamps in order of presentation: that of frame i is ``shown_pts[i]``.
         disposable: whether each packet can be left out without a change to any other picture.
-        no_picture_pts: timestamps of the packets in between that give no frame.
+        no_picture_pts: timestamps of the packets in between that hold no frame.
         packets: the packets themselves; None where they were too big to keep.
     """
 
@@ -106,7 +106,7 @@ class PacketIndex:
 def index_packets(
     container: InputContainer, stream: VideoStream, reader: PacketReader | None = None
 ) -> PacketIndex | None:
-    """Demux ``stream`` to its end; return its index, or None if only decoding can tell its frames.
+    """Demux ``stream`` to its end; return its index, or None if only decoding can find its frames.
 
     Args:
         container: the open file, of which nothing was read.
