@@ -126,7 +126,7 @@ def train(
         clips: A folder with a sub-folder per class, an HMDB-51 or UCF101 folder, or a CSV: path, label and optional
             group, split, start, end.
         recipe: A recipe's name (see: muybridge recipes) or YAML file; other options go before its values. None:
-            default, or where its weights cannot be had, a recipe whose weights are available.
+            default, or where its weights are missing, a recipe whose weights are available.
         run: The folder to make for the run; default: runs/RECIPE-ENCODER-HEAD-1, -2, ....
         name: Name of the run's folder, in runs/; instead of --run.
         resume: Continue this run where it was interrupted; of the other options only --device goes with it.

@@ -260,7 +260,7 @@ def build(
         weights_dir: Folder searched first for weight files; by default the variable MUYBRIDGE_WEIGHTS.
 
     Raises:
-        UserError: The weights are not to be had, do not fit, or an option does not fit the encoder.
+        UserError: The weights are not available, do not fit, or an option does not fit the encoder.
     """
     choice = config.weights if weights is None else weights
     net = RecognizerNet(config, class_count)  # first: it refuses what cannot be, before anything is downloaded

@@ -17,19 +17,19 @@ def nothing_to_download(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("at_hand", "recipe"),
+    ("available", "recipe"),
     [
         (("mobilenet", "i3d", "alexnet"), "default"),
         (("i3d", "alexnet"), "best"),
         (("alexnet",), "modern"),
     ],
 )
-def test_the_first_recipe_whose_weights_are_at_hand(
-    shared, nothing_to_download, monkeypatch, tmp_path, at_hand, recipe
+def test_the_first_recipe_whose_weights_are_available(
+    shared, nothing_to_download, monkeypatch, tmp_path, available, recipe
 ):
     folder = tmp_path / "weights"
     folder.mkdir()
-    for name in at_hand:
+    for name in available:
         for path in (shared / "weights").glob(f"{name}*.safetensors"):
             (folder / path.name).symlink_to(path)
     monkeypatch.setenv("MUYBRIDGE_WEIGHTS", str(folder))

@@ -104,7 +104,7 @@ def demo(
         seed: Seed of the clips and of the training.
         device: Where it computes: auto, cpu, cuda, cuda:1 or mps.
         console: Where progress is printed.
-        recipe: How to train; default: the demonstration's own.
+        recipe: How to train; default: the demo's own.
         clips_per_class: Clips of each action.
 
     Raises:

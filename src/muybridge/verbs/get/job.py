@@ -147,7 +147,7 @@ def get(
         What is there now, also when it is not all; see `GetResult.require_complete`.
 
     Raises:
-        UserError: If an archive is not to be had, is refused or damaged, or the disk is too full.
+        UserError: If an archive is not available, is refused or damaged, or the disk is too full.
     """
     source = source or find_source(name)
     root = Path(folder).expanduser().absolute()

@@ -70,7 +70,7 @@ class Shelf:
         """Come by one of several archives that hold the same.
 
         Raises:
-            UserError: If none of them is to be had, or the user's own is no archive.
+            UserError: If none of them is available, or the user's own is no archive.
         """
         found = self._given(alternatives, console, progress) or self._kept(alternatives, console, progress)
         if found is None:

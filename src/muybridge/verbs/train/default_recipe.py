@@ -10,7 +10,7 @@ from muybridge.recipes.store import parse_recipe, read_values
 
 FIRST = "default"
 OTHERS: dict[str, dict[str, Any]] = {"best": {}, "modern": {"encoder": "alexnet"}}
-"""Taken in this order, with these options of the model, where the weights of the first one cannot be had; theirs are
+"""Taken in this order, with these options of the model, where the weights of the first one are missing; theirs are
 never downloaded unasked."""
 
 
@@ -35,7 +35,7 @@ def available_recipe(on_note: Callable[[str], None]) -> tuple[dict[str, Any], st
                 _find(first, download=True)
             except UserError as error:
                 on_note(
-                    f"note: recipe {name} is used, with {path}; the weights of the default are not available: {error}"
+                    f"note: recipe {name}, with {path}, is used; the weights of the default are not available: {error}"
                 )
                 return values, name
             break

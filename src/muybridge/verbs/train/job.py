@@ -36,7 +36,7 @@ def train(
     Args:
         clips: A folder with a sub-folder per class, a CSV, or an HMDB-51 or UCF101 folder.
         recipe: A recipe, the name of one that comes with muybridge, or a YAML file; default: ``default``, or if its
-            weights cannot be had, a recipe whose weights are available.
+            weights are missing, a recipe whose weights are available.
         run: The run directory to make; default: ``runs/<recipe>-<encoder>-<head>-<n>``.
         name: Name of the run directory, in ``runs/``; instead of ``run``.
         device: Where it computes: ``auto``, a GPU if there is one; ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
