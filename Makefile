@@ -6,13 +6,16 @@ BIN := $(VENV)/bin
 export PYTHONDONTWRITEBYTECODE =
 PIP := $(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt
 
-.PHONY: demo test lint docs install wheel-test clean
+.PHONY: demo test test-docs lint docs install wheel-test clean
 
 demo: install  ## render clips, train, evaluate and predict
 	$(BIN)/muybridge demo
 
 test: $(VENV)/installed-test  ## run the tests
 	$(BIN)/python -m pytest
+
+test-docs: $(VENV)/installed-test  ## run the code blocks of README and docs
+	$(BIN)/python -m pytest -m blocks --dist load tests/test_pages.py
 
 lint: $(VENV)/installed-lint  ## style and types
 	$(BIN)/ruff check .

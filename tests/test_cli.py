@@ -7,6 +7,8 @@ import time
 
 import pytest
 
+from muybridge import cli
+from muybridge.recipes.store import load_recipe, recipe_names
 from tests.helpers.clips import TINY, write_clip
 from tests.helpers.commands import run
 
@@ -161,3 +163,14 @@ def test_profile_prints_where_the_time_goes_and_leaves_no_run(clips, tmp_path, m
     code, _, err = run("train", clips, "--profile", "--run", "x", capsys=capsys)
     assert code == 2
     assert "makes or continues no run" in err
+
+
+FROM_RECIPE = {"train": ["train", "my_clips"], "sweep": ["sweep", "--clips", "my_clips", "--over", "x=1"]}
+
+
+@pytest.mark.parametrize("words", FROM_RECIPE.values(), ids=FROM_RECIPE.keys())
+@pytest.mark.parametrize("name", recipe_names())
+def test_a_recipe_on_the_command_line_is_the_whole_recipe(words, name):
+    """A section with the name of a verb, such as cache, is not lost."""
+    _, bound, _ = cli.app.parse_args([*words, "--recipe", name], exit_on_error=False, print_error=False)
+    assert bound.arguments["experiment"] == load_recipe(name)

@@ -108,6 +108,7 @@ def work(drawn, weights, tmp_path_factory):
     return folder_of
 
 
+@pytest.mark.blocks
 @pytest.mark.parametrize("block", [each for each in BLOCKS if not each.reason], ids=str)
 def test_a_block_runs(block: Block, work, monkeypatch, capsys):
     if block.language in ("text", "csv"):

@@ -35,9 +35,9 @@ def _recipe_values(app: App, commands: tuple[str, ...], arguments: ArgumentColle
     if commands == ("train",) and not chosen and "--clips" in given and Path(given["--clips"]).exists():
         from muybridge import api
 
-        recipe_config(*api.available_recipe(_say))(app, commands, arguments)
+        recipe_config(*api.available_recipe(_say), command=commands)(app, commands, arguments)
     elif name:
-        recipe_config(*read_values(name))(app, commands, arguments)
+        recipe_config(*read_values(name), command=commands)(app, commands, arguments)
 
 
 app = App(

@@ -91,8 +91,14 @@ def _without(values: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, 
 LIST_STYLE = Parameter(consume_multiple=True, negative_iterable=())
 
 
-def recipe_config(values: Mapping[str, Any], source: str) -> cyclopts.config.Dict:
+def recipe_config(values: Mapping[str, Any], source: str, *, command: Sequence[str] = ()) -> cyclopts.config.Dict:
     """The values of a recipe as defaults for the command line parser, without keys that are gone and were off.
+
+    Args:
+        values: Nested plain values.
+        source: Where they come from, for error messages.
+        command: The words of the command that takes them. They go below its name, since cyclopts drops what has the
+            name of another command, as the section ``cache`` has.
 
     Raises:
         UserError: For a key that no recipe has, or one that is gone and was on.
@@ -101,7 +107,9 @@ def recipe_config(values: Mapping[str, Any], source: str) -> cyclopts.config.Dic
     _check_keys(values, Recipe(), source)
     # A flag --name is the run's name; the recipe's own has another flag.
     flagged = {"recipe-name" if key == "name" else key: value for key, value in values.items()}
-    return cyclopts.config.Dict(flagged, source=source, use_commands_as_keys=False)
+    for word in reversed(command):
+        flagged = {word: flagged}
+    return cyclopts.config.Dict(flagged, source=source)
 
 
 def parse_recipe(
