@@ -87,6 +87,7 @@ def headline() -> str:
     rows = {
         "`default` on ten UCF101 classes": ("ucf-grouped/test", "ucf-random/test"),
         "`best`: frozen I3D and BERT": ("i3d-bert/test",),
+        "`movinet-probe`: frozen MoViNet-A0, logistic regression": ("movinet-probe/test",),
         "`light`: 5 frames of 128 px": ("light/test",),
         "`report-mobilenet-small`, the paper's model": ("small-10/grouped/test", "small-10/random/test"),
         "`demo`: 8 drawn actions": ("demo/grouped/epyc",),
