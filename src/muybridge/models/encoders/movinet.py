@@ -6,9 +6,8 @@ that file is what figures in the documentation come from.
 
 A streaming network sees past frames only, so it returns the same for a clip at once as for its frames one after the
 other (``stream``). Its head scores the mean over the frames so far, at each frame. The base network's head scores the
-mean over the clip, once. As a feature, the head's hidden layer is that of each frame's own maps, which separates
-actions better than that of the mean over the frames so far (docs/encoders.md). No positional encoding is used: the
-networks published with one are A3 to A5.
+mean over the clip, once. As a feature, the head's hidden layer is that of each frame's own maps. No positional encoding
+is used: the networks published with one are A3 to A5.
 
 Axes: B clips, T frames, S steps in time, C channels, D features, H height, W width, K classes.
 """
