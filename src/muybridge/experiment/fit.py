@@ -109,6 +109,7 @@ def _recognizer(experiment: Experiment, *, unfinished: str = "") -> Recognizer:
         classes=experiment.split.classes,
         sampler=recipe.sampler.build(),
         size_px=recipe.size_px,
+        fit=recipe.fit,
         windows=recipe.sampler.windows,
         combine=recipe.sampler.combine,
         no_flip_classes=recipe.augment.no_flip_classes,
@@ -143,7 +144,11 @@ def _fit_probe(
 def frame_cache(recipe: Recipe) -> FrameCache:
     """The cache of the frames that a recipe's training sees."""
     return FrameCache(
-        recipe.cache, sampler=recipe.sampler.build(), views=recipe.sampler.training_views, size_px=recipe.size_px
+        recipe.cache,
+        sampler=recipe.sampler.build(),
+        views=recipe.sampler.training_views,
+        size_px=recipe.size_px,
+        fit=recipe.fit,
     )
 
 

@@ -34,7 +34,7 @@ from muybridge.reporting.reported import (
 )
 from muybridge.runs import RunFolder
 from muybridge.text import printable
-from muybridge.video.sampling import DenseSampler, EverySampler, Sampler, UniformSampler
+from muybridge.video.sampling import DenseSampler, EverySampler, Sampler, TimedSampler, UniformSampler
 
 _COMPARISON = Path("report.html")
 
@@ -205,11 +205,12 @@ def _facts(model: Recognizer) -> ModelFacts:
 
 def _frames(sampler: Sampler) -> str:
     """How many frames a sampler takes, in a few words."""
+    rate = f"{sampler.frames_per_second:g} a second" if isinstance(sampler, TimedSampler) and sampler.by_time else ""
     if isinstance(sampler, EverySampler):
         most = f", at most {sampler.frames}" if sampler.frames else ""
-        return f"1 in {sampler.every}{most}"
+        return f"{rate or f'1 in {sampler.every}'}{most}"
     assert isinstance(sampler, UniformSampler | DenseSampler)
-    return f"{sampler.frames} {sampler.kind}"
+    return f"{sampler.frames} {sampler.kind}{rate and f', {rate}'}"
 
 
 def _measured(folder: Path, split: Split, leak: str | None) -> Measured | None:
