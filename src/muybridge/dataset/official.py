@@ -57,7 +57,8 @@ def read_official(number: int, *, root: Path, lists: Path | None = None) -> dict
             return parts
     raise UserError(
         f"no official lists for split {number} in {lists or root}; put HMDB-51's *_test_split{number}.txt, J-HMDB's "
-        f"of the same names, or UCF101's trainlist{number:02}.txt and testlist{number:02}.txt into {lists or root / 'splits'}"
+        f"of the same names, or UCF101's trainlist{number:02}.txt and testlist{number:02}.txt into "
+        f"{lists or root / 'splits'}"
     )
 
 
