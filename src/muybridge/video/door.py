@@ -26,7 +26,7 @@ from muybridge.errors import UserError
 from muybridge.text import did_you_mean
 from muybridge.video.decoding import SampledFrames, Strategy, read_sampled
 from muybridge.video.fit_names import Fit
-from muybridge.video.sampling import Indices, Sampler
+from muybridge.video.sampler import Indices, Sampler
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
