@@ -11,6 +11,7 @@ from importlib import resources
 from typing import Any
 
 from muybridge.recipes.commented import commented_yaml
+from muybridge.recipes.encoder_names import joined
 from muybridge.recipes.model import ModelConfig
 from muybridge.recipes.recipe import Recipe
 from muybridge.recipes.store import load_recipe, read_values, recipe_names
@@ -153,7 +154,7 @@ def _info(name: str) -> RecipeInfo:
     )
     return RecipeInfo(
         name=name,
-        encoder=model.get("encoder", ModelConfig.encoder),
+        encoder=str(joined(model.get("encoder", ModelConfig.encoder))),
         head=model.get("head", ModelConfig.head),
         gflops=known["gflops"],
         million_parameters=known["million_parameters"],
