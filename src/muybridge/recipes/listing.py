@@ -11,6 +11,7 @@ from importlib import resources
 from typing import Any
 
 from muybridge.recipes.commented import commented_yaml
+from muybridge.recipes.encoder_names import joined
 from muybridge.recipes.model import ModelConfig
 from muybridge.recipes.recipe import Recipe
 from muybridge.recipes.store import load_recipe, read_values, recipe_names
@@ -82,8 +83,8 @@ class RecipeInfo:
         if self.measured:
             first = self.measured[0]
             low, high = (100 * end for end in first.interval)
-            result = f"{100 * first.accuracy:.1f} % ({low:.0f}-{high:.0f}) of {first.clips}, {first.protocol}"
-        return f"{self.name:24}{result:32}{self.gflops:6.1f}  {self.encoder}+{self.head}"
+            result = f"{100 * first.accuracy:.1f} % ({low:.0f}-{high:.0f}), {first.clips} {first.protocol}"
+        return f"{self.name:23}{result:30}{self.gflops:6.1f} {self.encoder}+{self.head}"
 
     def to_dict(self) -> dict[str, Any]:
         """The same as plain values."""
@@ -91,7 +92,7 @@ class RecipeInfo:
         return {**asdict(self), "measured": measured}
 
 
-HEADING = f"{'recipe':24}{'accuracy (95 %) of clips':32}GFLOPs  network"
+HEADING = f"{'recipe':23}{'accuracy (95 %), clips':30}GFLOPs network"
 """Over the lines that `RecipeInfo` prints as."""
 
 
@@ -153,7 +154,7 @@ def _info(name: str) -> RecipeInfo:
     )
     return RecipeInfo(
         name=name,
-        encoder=model.get("encoder", ModelConfig.encoder),
+        encoder=str(joined(model.get("encoder", ModelConfig.encoder))),
         head=model.get("head", ModelConfig.head),
         gflops=known["gflops"],
         million_parameters=known["million_parameters"],

@@ -38,6 +38,8 @@ class Recipe:
     def to_dict(self) -> dict[str, Any]:
         """The recipe as nested plain values, complete and re-runnable."""
         values: dict[str, Any] = _plain(dataclasses.asdict(self))
+        if len(self.model.encoders) > 1:
+            values["model"]["encoder"] = list(self.model.encoders)
         return values
 
 

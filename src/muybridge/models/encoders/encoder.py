@@ -76,6 +76,7 @@ class Encoder(nn.Module, ABC):
         scaling: How the published weights expect their pixels.
         default_size_px: Height and width those weights were trained at.
         minimum_size_px: Smaller frames leave no maps.
+        most_frames: Beside other encoders it sees at most so many frames of a clip, evenly spread; None: all of them.
         classifier_name: What the keys of the published classifier begin with.
         output: ``"maps"``, or ``"logits"``, the published classifier's scores.
         feature_count: D, the channels of its maps.
@@ -84,6 +85,7 @@ class Encoder(nn.Module, ABC):
     scaling: Scaling
     default_size_px: int = 224
     minimum_size_px: int
+    most_frames: ClassVar[int | None] = None
     classifier_name: ClassVar[str] = "classifier"
     output: EncoderOutput
     feature_count: int
@@ -124,6 +126,8 @@ class Encoder(nn.Module, ABC):
 
 class FrameEncoder(Encoder):
     """An image network without its last step, applied to every frame alike."""
+
+    most_frames = 8  # frames next to each other are nearly the same picture
 
     def __init__(self, *, output: EncoderOutput, map_count: int) -> None:
         """Create the base of an encoder.
