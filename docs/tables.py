@@ -288,6 +288,33 @@ def sweep_l2() -> str:
     )
 
 
+def geometry(data: str, encoder: str) -> Callable[[], str]:
+    """How clips are best shown to an encoder."""
+    return lambda: markdown(
+        (
+            *("fit", "px", "frames", "which", "views", "averaged", "top-1", "right", "clips", "95 %, by source"),
+            *("gain, points", "95 %, paired by source", "cross-entropy", "read, ms", "encode, ms"),
+        ),
+        [
+            [
+                *(row["fit"], row["size_px"], row["frames"], _which(row), row["views"], row["averaged"]),
+                *(percent(row), row["correct"], row["clips"], span(row, "group_low", "group_high")),
+                *(row["gain_points"], span(row, "gain_low", "gain_high"), row["cross_entropy"]),
+                *(row["read_ms"], row["encode_ms"]),
+            ]
+            for row in read("geometry.csv", data=data, encoder=encoder)
+        ],
+    )
+
+
+def _which(row: Row) -> str:
+    """The frames that a sampler takes, in words."""
+    if row["sampler"] == "uniform":
+        return "over the clip"
+    step = row["step"]
+    return f"{step.removesuffix('/s')} a second" if step.endswith("/s") else f"middle, step {step}"
+
+
 def heads(experiment: str) -> Callable[[], str]:
     """Accuracy of temporal heads."""
     return lambda: markdown(
@@ -484,6 +511,9 @@ TABLES: dict[str, Callable[[], str]] = {
     "reproduction-grouped": reproduction("grouped"),
     "reproduction-validation": reproduction_validation,
     "sweep-l2": sweep_l2,
+    "geometry-movinet-jhmdb": geometry("jhmdb-21", "movinet_a0"),
+    "geometry-movinet-ucf": geometry("ucf101-10", "movinet_a0"),
+    "geometry-i3d-jhmdb": geometry("jhmdb-21", "i3d"),
     "heads-seed-0": heads("heads-seed-0"),
     "heads-seed-0-pairs": heads_pairs("heads-seed-0"),
     "heads-three-seeds": heads("heads-three-seeds"),

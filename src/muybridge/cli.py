@@ -343,14 +343,14 @@ def get(
     workers: int = -1,
     as_json: Annotated[Json, Parameter("--json")] = False,
 ) -> None:
-    """Fetch HMDB-51 or UCF101, unpack it, put the official lists in place, check and count it.
+    """Fetch HMDB-51, UCF101 or J-HMDB, unpack it, put the official lists in place, check and count it.
 
     An interrupted download continues when the same command is run again; what is there is not fetched again.
 
         muybridge get hmdb51 data/hmdb51
 
     Args:
-        dataset: hmdb51, ucf101, or a JSON file that describes a source.
+        dataset: hmdb51, ucf101, jhmdb, or a JSON file that describes a source.
         folder: Where to put it.
         given: Archives that you have: a file, or a folder that holds them. They are only read.
         mirror: Address of a folder that holds the archives, to try first.

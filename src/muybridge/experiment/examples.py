@@ -43,7 +43,11 @@ class Decoded:
 def frame_cache(recipe: Recipe) -> FrameCache:
     """The cache of the frames that a recipe's training sees."""
     return FrameCache(
-        recipe.cache, sampler=recipe.sampler.build(), views=recipe.sampler.training_views, size_px=recipe.size_px
+        recipe.cache,
+        sampler=recipe.sampler.build(),
+        views=recipe.sampler.training_views,
+        size_px=recipe.size_px,
+        fit=recipe.fit,
     )
 
 

@@ -179,6 +179,7 @@ def _recognizer(
         classes=experiment.split.classes,
         sampler=recipe.sampler.build(),
         size_px=recipe.size_px,
+        fit=recipe.fit,
         windows=recipe.sampler.windows,
         combine=recipe.sampler.combine,
         no_flip_classes=recipe.augment.no_flip_classes,

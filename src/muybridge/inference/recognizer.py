@@ -25,6 +25,7 @@ from muybridge.models.saving import load_recognizer, save_recognizer
 from muybridge.pipeline.augmentation import is_sided
 from muybridge.system import keep_freed_memory, resolve_device
 from muybridge.video.decoding import read_sampled
+from muybridge.video.fit_names import Fit
 from muybridge.video.sampling import Sampler, sampler_from_dict
 
 BATCH_CLIPS, BATCH_PIXELS = 8, 2**19
@@ -46,6 +47,7 @@ class Recognizer(Model):
         classes: Names of its K classes.
         sampler: Which frames of a clip it sees.
         size_px: Side of the square frames.
+        fit: How a picture becomes one.
         windows: ``"all"`` if a prediction combines all windows of a clip (a `SlidingSampler`'s), else ``"one"``.
         combine: How the scores of several windows or views become one.
         no_flip_classes: Classes whose clips must not be mirrored, besides those with left or right in their name.
@@ -62,6 +64,7 @@ class Recognizer(Model):
         classes: Sequence[str],
         sampler: Sampler,
         size_px: int,
+        fit: Fit = "squash",
         windows: Windows = "one",
         combine: Combine = "mean",
         no_flip_classes: Sequence[str] = (),
@@ -78,6 +81,7 @@ class Recognizer(Model):
         self.classes = tuple(classes)
         self.sampler = sampler
         self.size_px = size_px
+        self.fit: Fit = fit
         self.windows = windows
         self.combine = combine
         self.unfinished = unfinished
@@ -101,7 +105,8 @@ class Recognizer(Model):
             classes=metadata.classes,
             sampler=sampler_from_dict(preprocessing["sampler"]),
             size_px=preprocessing["size_px"],
-            # Models saved before these existed use one window, and say nothing of sides.
+            # Models saved before these existed squash pictures, use one window, and say nothing of sides.
+            fit=preprocessing.get("fit", "squash"),
             windows=preprocessing.get("windows", "one"),
             combine=preprocessing.get("combine", "mean"),
             no_flip_classes=preprocessing.get("sided_classes", ()),
@@ -140,18 +145,23 @@ class Recognizer(Model):
     @property
     def reading(self) -> Hashable:
         """Equal for recognizers that see the same frames of a clip, so that one ``read`` serves them all."""
-        return self.sampler, self.size_px, self.windows
+        return self.sampler, self.size_px, self.fit, self.windows
 
     def read(self, clip: Source, *, views: Views) -> list[Frames] | VideoError:
         """The frames of each view of a clip, or why it could not be decoded; safe to call in threads."""
         count = 1 if views.times is None and self.windows == "one" else views.times
-        size_px = views.read_size_px(self.size_px)
-        within: dict[str, Any] = {"start_seconds": clip.start_seconds, "end_seconds": clip.end_seconds}
+        asked: dict[str, Any] = {
+            "views": count,
+            "size_px": views.read_size_px(self.size_px),
+            "fit": self.fit,
+            "start_seconds": clip.start_seconds,
+            "end_seconds": clip.end_seconds,
+        }
         try:
             if isinstance(clip, ArrayClip):
-                taken = clip.frames.views(self.sampler, views=count, size_px=size_px, **within)
+                taken = clip.frames.views(self.sampler, **asked)
             else:
-                sampled = read_sampled(clip.path, self.sampler, views=count, size_px=size_px, **within)
+                sampled = read_sampled(clip.path, self.sampler, **asked)
                 taken = [sampled.frames_THWC[positions] for positions in sampled.views]
         except VideoError as error:
             return error
@@ -167,6 +177,7 @@ class Recognizer(Model):
         return {
             "sampler": self.sampler.to_dict(),
             "size_px": self.size_px,
+            "fit": self.fit,
             "windows": self.windows,
             "combine": self.combine,
             "sided_classes": list(self.sided_classes),

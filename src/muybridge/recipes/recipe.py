@@ -16,6 +16,7 @@ from muybridge.recipes.data import DataConfig
 from muybridge.recipes.frames import SamplerConfig
 from muybridge.recipes.model import ModelConfig
 from muybridge.recipes.training import TrainingConfig
+from muybridge.video.fit_names import Fit
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,10 @@ class Recipe:
 
     size_px: Annotated[int, Parameter(group="Frames")] = 192
     """Side of the square frames that the network sees, in pixels."""
+
+    fit: Annotated[Fit, Parameter(group="Frames")] = "squash"
+    """How a picture becomes such a square. squash: the whole picture, whatever its aspect; crop: its aspect is kept,
+    and the square in its middle taken, as high or as wide as its short side."""
 
     data: Annotated[DataConfig, Parameter(group="Data")] = field(default_factory=DataConfig)
     sampler: Annotated[SamplerConfig, Parameter(group="Frames")] = field(default_factory=SamplerConfig)

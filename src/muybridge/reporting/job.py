@@ -34,7 +34,7 @@ from muybridge.reporting.reported import (
 )
 from muybridge.runs import RunFolder
 from muybridge.text import printable
-from muybridge.video.sampling import DenseSampler, EverySampler, Sampler, UniformSampler
+from muybridge.video.sampling import DenseSampler, EverySampler, TimedSampler, UniformSampler
 
 _COMPARISON = Path("report.html")
 
@@ -197,19 +197,26 @@ def _facts(model: Recognizer) -> ModelFacts:
         head=f"{config.head}{widths}",
         weights=config.weights,
         layers_to_train=config.layers_to_train,
-        frames=_frames(model.sampler),
+        frames=_frames(model),
         size_px=model.size_px,
         parameters=sum(parameter.numel() for parameter in model.net.parameters()),
     )
 
 
-def _frames(sampler: Sampler) -> str:
-    """How many frames a sampler takes, in a few words."""
+def _frames(model: Recognizer) -> str:
+    """How many frames a model takes, and how, in a few words: "8 uniform", "16 dense (5 a second, cropped)"."""
+    sampler, notes = model.sampler, []
+    if isinstance(sampler, TimedSampler) and sampler.by_time:
+        notes.append(f"{sampler.frames_per_second:g} a second")
+    if model.fit == "crop":
+        notes.append("cropped")
     if isinstance(sampler, EverySampler):
         most = f", at most {sampler.frames}" if sampler.frames else ""
-        return f"1 in {sampler.every}{most}"
-    assert isinstance(sampler, UniformSampler | DenseSampler)
-    return f"{sampler.frames} {sampler.kind}"
+        frames = f"{'every' if sampler.by_time else f'1 in {sampler.every}'}{most}"
+    else:
+        assert isinstance(sampler, UniformSampler | DenseSampler)
+        frames = f"{sampler.frames} {sampler.kind}"
+    return f"{frames} ({', '.join(notes)})" if notes else frames
 
 
 def _measured(folder: Path, split: Split, leak: str | None) -> Measured | None:
