@@ -70,14 +70,14 @@ def create_transformers_encoder(name: str) -> TransformersFrameEncoder | Transfo
 
 
 def _create(transformers: ModuleType, config: Any) -> nn.Module:
-    if type(config) in transformers.AutoModel._model_mapping:
+    if type(config) in transformers.MODEL_MAPPING:
         model: nn.Module = transformers.AutoModel.from_config(config, trust_remote_code=False, dtype=torch.float32)
         return model
     # Vision halves that transformers creates by their class alone, which is named after the configuration's.
     model_class = getattr(transformers, type(config).__name__.replace("Config", "Model"), None)
     if model_class is None:
         raise ValueError(f"it has no model of {config.model_type} alone")
-    half: nn.Module = model_class._from_config(config, dtype=torch.float32)
+    half: nn.Module = model_class(config)
     return half
 
 
