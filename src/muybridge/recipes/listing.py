@@ -84,7 +84,9 @@ class RecipeInfo:
             first = self.measured[0]
             low, high = (100 * end for end in first.interval)
             result = f"{100 * first.accuracy:.1f} % ({low:.0f}-{high:.0f}), {first.clips} {first.protocol}"
-        return f"{self.name:23}{result:30}{self.gflops:6.1f} {self.encoder}+{self.head}"
+        # Of another library's network, its family: "vjepa2" of "transformers:facebook/vjepa2-vitl-fpc64-256".
+        encoder = self.encoder.rpartition("/")[2].partition("-")[0] if ":" in self.encoder else self.encoder
+        return f"{self.name:23}{result:30}{self.gflops:6.1f} {encoder}+{self.head}"
 
     def to_dict(self) -> dict[str, Any]:
         """The same as plain values."""

@@ -116,6 +116,18 @@ class Encoder(nn.Module, ABC):
     def stages(self) -> list[nn.Module]:
         """List the parts that, applied one after the other to scaled input, return what ``forward`` returns."""
 
+    def check_input(self, *, size_px: int, frame_count: int | None) -> None:
+        """Refuse what a recipe would send, before a frame is decoded.
+
+        Args:
+            size_px: Height and width of the frames.
+            frame_count: Frames of a clip; None where each clip has its own number.
+
+        Raises:
+            UserError: The encoder cannot take such clips, or was made for other ones.
+        """
+        self._require_size(size_px, size_px)
+
     def _require_size(self, height: int, width: int) -> None:
         if min(height, width) < self.minimum_size_px:
             raise UserError(
