@@ -44,6 +44,17 @@ def _recipe_values(app: App, commands: tuple[str, ...], arguments: ArgumentColle
         recipe_config(*read_values(name), command=commands)(app, commands, arguments)
 
 
+def _default_values() -> dict[str, Any]:
+    """What a training that names no recipe takes, by the names of the options."""
+    values, _ = read_values("default")
+    del values["name"]  # --name is the run's
+    found = {}
+    for key, value in values.items():
+        inner = value if isinstance(value, dict) else {"": value}
+        found |= {f"--{key}.{name}".removesuffix(".").replace("_", "-"): each for name, each in inner.items()}
+    return found
+
+
 app = App(
     name="muybridge",
     help="Action recognition from video: a clip goes in, 'cartwheel, 0.93' comes out.",
@@ -126,7 +137,7 @@ def train(
 ) -> None:
     """Train on a folder of clips, measure on clips held out, and write a report.
 
-        muybridge train my_clips --epochs 10
+        muybridge train my_clips --folds 5
 
     Args:
         clips: A folder with a sub-folder per class, an HMDB-51 or UCF101 folder, or a CSV: path, label and optional
@@ -591,7 +602,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if verb:
             error_lines.require_verb(app, verb)
         if asked or not words:
-            _print(help_screen.text(app, verb, everything=help_screen.HELP_ALL in asked))
+            defaults = _default_values() if verb == "train" else {}
+            _print(help_screen.text(app, verb, everything=help_screen.HELP_ALL in asked, defaults=defaults))
             return
         if verb:
             error_lines.require_options(app, verb, options)

@@ -21,8 +21,10 @@ from muybridge.experiment.provenance import describe_environment, describe_netwo
 from muybridge.files import write_json
 from muybridge.models.heads.head import require_positions
 from muybridge.models.network import RecognizerNet, build
+from muybridge.models.weights.origin import weights_origins
 from muybridge.pipeline.device_augment import augments_on_device
 from muybridge.recipes.data import DataConfig
+from muybridge.recipes.model import ModelConfig
 from muybridge.recipes.recipe import Recipe
 from muybridge.recipes.store import load_recipe, save_recipe
 from muybridge.runs import RunFolder, name_of
@@ -239,8 +241,17 @@ def checked(split: Split, recipe: Recipe, *, device: torch.device, console: Cons
             f"encoder: {net.config.encoder} in place of {recipe.model.encoder}, whose weights are not available",
         )
         recipe = replace(recipe, model=net.config)
+    say(console, f"network: {_in_words(net.config)}")
     clip_count = len(split.train) or len(split.test)
     return resolve_batch_size(recipe, net, clip_count, device=device, console=console), net
+
+
+def _in_words(model: ModelConfig) -> str:
+    """A network in one line: its encoder, what that was trained on, how much of it learns, and the head."""
+    known = dict.fromkeys(origin.trained_on or origin.file for origin in weights_origins(model))
+    trained = f", trained on {' and '.join(known)}" if known else ", untrained"
+    learns = {"none": ", frozen", "all": ""}.get(model.layers_to_train, f", {model.layers_to_train} layers learn")
+    return f"{model.encoder}{trained}{learns}; head {model.head}"
 
 
 def new_net(recipe: Recipe, split: Split, *, device: torch.device, weights: str | None = None) -> RecognizerNet:

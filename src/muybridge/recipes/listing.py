@@ -16,7 +16,7 @@ from muybridge.recipes.model import ModelConfig
 from muybridge.recipes.recipe import Recipe
 from muybridge.recipes.store import load_recipe, read_values, recipe_names
 
-_FIRST = ("default", "best", "light")
+_FIRST = ("default", "best", "light", "mobilenet-bilstm")
 """Those that most people want; the others follow by name."""
 
 

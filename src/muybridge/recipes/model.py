@@ -15,7 +15,7 @@ from muybridge.errors import UserError
 from muybridge.recipes.encoder_names import MoViNetName, adapter_of, encoders_of, joined, require_encoder
 from muybridge.text import did_you_mean
 
-EncoderOutput = Literal["maps", "hidden", "maps+hidden", "logits"]
+EncoderOutput = Literal["auto", "maps", "hidden", "maps+hidden", "logits"]
 PoolingName = Literal["max", "mean", "grid"]
 HeadName = Literal["bilstm", "lstm", "bert", "concat", "mean", "probe"]
 FusionName = Literal["none", "late"]
@@ -77,7 +77,7 @@ class ModelConfig:
     encoder_output: EncoderOutput = "maps"
     """What the encoder returns: "maps", its last feature maps, or "logits", the scores it was trained for
     (1000 of ImageNet, 400 or 600 of Kinetics). MoViNets also "hidden", the layer before the scores, and
-    "maps+hidden", both side by side."""
+    "maps+hidden", both side by side. "auto": "maps+hidden" of MoViNets, "maps" of others."""
 
     trainable: str = "auto"
     """Which encoder layers learn: "all", "none", or "last-N", counted as Keras counts (the paper: last-15);
@@ -172,6 +172,8 @@ class ModelConfig:
         object.__setattr__(self, "encoder", joined(self.encoder))  # Python and JSON may give a list
         require_encoder(self.encoder)
         movinets = set(self.encoders) & set(get_args(MoViNetName))
+        if self.encoder_output == "auto":
+            object.__setattr__(self, "encoder_output", "maps+hidden" if movinets else "maps")
         outputs = get_args(EncoderOutput) if movinets else ("maps", "logits")
         _require_choice("encoder_output", self.encoder_output, outputs)
         if "small" in self.encoders or self.adapter:

@@ -23,7 +23,7 @@ from muybridge.video.fit_names import Fit
 class Recipe:
     """A named, complete experiment."""
 
-    name: Annotated[str, Parameter(name="--recipe-name")] = "default"
+    name: Annotated[str, Parameter(name="--recipe-name")] = "custom"
     """Name of the experiment; the names of its runs begin with it."""
 
     size_px: Annotated[int, Parameter(group="Frames")] = 192

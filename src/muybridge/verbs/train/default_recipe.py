@@ -9,7 +9,11 @@ from muybridge.models.weights.finding import find_all
 from muybridge.recipes.store import parse_recipe, read_values
 
 FIRST = "default"
-OTHERS: dict[str, dict[str, Any]] = {"i3d-bert": {}, "modern": {"encoder": "alexnet"}}
+OTHERS: dict[str, dict[str, Any]] = {
+    "best": {"encoder": "i3d"},
+    "mobilenet-bilstm": {},
+    "modern": {"encoder": "alexnet"},
+}
 """Taken in this order, with these options of the model, where the weights of the first one are missing; theirs are
 never downloaded unasked."""
 
