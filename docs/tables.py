@@ -86,9 +86,9 @@ def headline() -> str:
     """The README's table."""
     rows = {
         "`default` on ten UCF101 classes": ("ucf-grouped/test", "ucf-random/test"),
-        "`best`: frozen I3D and BERT": ("i3d-bert/test",),
+        "`i3d-bert`: frozen I3D and BERT": ("i3d-bert/test",),
         "`movinet-probe`: frozen MoViNet-A0, logistic regression": ("movinet-probe/test",),
-        "`light`: 5 frames of 128 px": ("light/test",),
+        "`mobilenet-light`: 5 frames of 128 px": ("mobilenet-light/test",),
         "`report-mobilenet-small`, the paper's model": ("small-10/grouped/test", "small-10/random/test"),
         "`demo`: 8 drawn actions": ("demo/grouped/epyc",),
     }
@@ -161,7 +161,7 @@ def i3d_cross_validation() -> str:
 
 def trade_off() -> str:
     """Accuracy of each recipe on the test part."""
-    ids = (f"{run}/test" for run in ("light", "default", "modern", "i3d-bert", "ensemble-two"))
+    ids = (f"{run}/test" for run in ("mobilenet-light", "default", "modern", "i3d-bert", "ensemble-two"))
     return markdown(("run", "what", *TOP1), [[f"`{row['run']}`", row["what"], *top1(row)] for row in accuracy(*ids)])
 
 
@@ -181,7 +181,7 @@ def cost() -> str:
 
 def trade_off_validation() -> str:
     """The validation part of the same runs."""
-    return _validation(f"{run}/validation" for run in ("light", "default", "modern", "i3d-bert", "default-bf16"))
+    return _validation(f"{run}/validation" for run in ("mobilenet-light", "default", "modern", "i3d-bert", "default-bf16"))
 
 
 def bf16() -> str:
@@ -597,7 +597,7 @@ def draw_cost(path: Path) -> None:
     """Accuracy with its interval over the time from file to answer."""
     figure, axes = _new_figure()
     prices = {row["run"]: float(row["file_to_answer_ms"]) for row in read("cost.csv")}
-    for run in ("light", "default", "modern", "i3d-bert", "ensemble-two"):
+    for run in ("mobilenet-light", "default", "modern", "i3d-bert", "ensemble-two"):
         (row,) = accuracy(f"{run}/test")
         colour, marker = ("#D55E00", "s") if run.startswith("ensemble") else ("#0072B2", "o")
         value, below, above = _bar(row)

@@ -5,7 +5,8 @@ from typing import get_args
 import pytest
 
 from muybridge.errors import UserError
-from muybridge.recipes.model import EncoderName, ModelConfig, last_layer_count
+from muybridge.recipes.encoder_names import EncoderName
+from muybridge.recipes.model import ModelConfig, last_layer_count
 
 
 @pytest.mark.parametrize(

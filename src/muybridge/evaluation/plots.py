@@ -232,6 +232,40 @@ def plot_reliability(calibration: Calibration, path: Path) -> None:
         save(figure, path)
 
 
+def plot_learning_curve(rows: Sequence[Mapping[str, Any]], path: Path, *, protocol: str) -> None:
+    """Draw accuracy over training clips a class, with the interval by source group and the draws' spread.
+
+    Args:
+        rows: rows of learning_curve.csv, with the keys ``clips_per_class``, ``accuracy``, ``low``, ``high``, ``worst``
+            and ``best``: shares, None where there is no interval.
+        path: ``.png`` or ``.svg`` file to write.
+        protocol: how the clips were divided.
+    """
+    from matplotlib.ticker import NullLocator
+
+    sizes = _column(rows, "clips_per_class")
+    accuracy, low, high, worst, best = (
+        100 * _column(rows, name) for name in ("accuracy", "low", "high", "worst", "best")
+    )
+    with style():
+        figure, (axes,) = subplots(1, 1, size=(5.6, 3.6))
+        axes.fill_between(sizes, low, high, color=BLUE, alpha=0.15, linewidth=0, label="95 %, by source group")
+        axes.vlines(sizes, worst, best, color=GREY, linewidth=1.2, label="worst and best draw")
+        axes.plot(sizes, accuracy, "o-", color=BLUE, markersize=4, label="mean of the draws")
+        for size, value in zip(sizes, accuracy, strict=True):
+            axes.annotate(
+                f"{value:.1f}", (size, value), xytext=(4, -11), textcoords="offset points", color="#444444", fontsize=8
+            )
+        axes.set_xscale("log")
+        axes.set_xticks(sizes, [f"{size:g}" for size in sizes])
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.set_xlabel("training clips a class")
+        axes.set_title(f"Accuracy, %, protocol {protocol}")
+        axes.set_ylim(max(0.0, float(np.nanmin([*low, *worst])) - 6), 101)
+        axes.legend(loc="lower right")
+        save(figure, path)
+
+
 def style() -> AbstractContextManager[None]:
     """The look that all pictures share, while the context lasts."""
     import matplotlib as mpl

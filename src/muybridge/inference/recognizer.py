@@ -17,7 +17,8 @@ from muybridge.errors import VideoError
 from muybridge.inference.engines.engine import Engine, Frames, Logits
 from muybridge.inference.engines.torch_engine import TorchEngine
 from muybridge.inference.probabilities import softmax, vote
-from muybridge.inference.trained_model import ArrayClip, Model, Scores, Source, read_ahead
+from muybridge.inference.rejection import Rejection
+from muybridge.inference.trained_model import Answer, ArrayClip, Model, Scores, Source, read_ahead
 from muybridge.inference.views import Views
 from muybridge.models.network import RecognizerNet
 from muybridge.models.saving import load_recognizer, save_recognizer
@@ -52,6 +53,8 @@ class Recognizer(Model):
         combine: How the scores of several windows or views become one.
         no_flip_classes: Classes whose clips must not be mirrored, besides those with left or right in their name.
         unfinished: Of which epochs it is the best, if its training was interrupted.
+        rejection: When a clip shows none of the classes; None: it always names one.
+        refitted: The parts of its run's split that it was fitted on after another model was measured; else empty.
         device: Where it computes: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``; see ``system.resolve_device``.
     """
 
@@ -67,6 +70,8 @@ class Recognizer(Model):
         combine: Combine = "mean",
         no_flip_classes: Sequence[str] = (),
         unfinished: str = "",
+        rejection: Rejection | None = None,
+        refitted: Sequence[str] = (),
         device: str | torch.device = "auto",
     ) -> None:
         keep_freed_memory()
@@ -81,6 +86,8 @@ class Recognizer(Model):
         self.windows = windows
         self.combine = combine
         self.unfinished = unfinished
+        self.rejection = rejection
+        self.refitted = tuple(refitted)
         self.sided_classes = tuple(name for name in self.classes if is_sided(name) or name in no_flip_classes)
 
     @classmethod
@@ -105,6 +112,8 @@ class Recognizer(Model):
             combine=preprocessing.get("combine", "mean"),
             no_flip_classes=preprocessing.get("sided_classes", ()),
             unfinished=metadata.unfinished,
+            rejection=Rejection.from_dict(metadata.rejection) if metadata.rejection else None,
+            refitted=metadata.refitted,
             device=device,
         )
 
@@ -116,9 +125,11 @@ class Recognizer(Model):
             classes=self.classes,
             preprocessing=self.preprocessing,
             unfinished=self.unfinished,
+            rejection=self.rejection.to_dict() if self.rejection else None,
+            refitted=self.refitted,
         )
 
-    def _score(self, clips: Sequence[Source], *, views: Views, workers: int | None) -> Iterator[Scores | VideoError]:
+    def _score(self, clips: Sequence[Source], *, views: Views, workers: int | None) -> Iterator[Answer | VideoError]:
         self._check(views)
         reads = read_ahead(clips, lambda clip: self.read(clip, views=views), workers=workers, ahead=BATCH_CLIPS)
         for batch in _batches(reads):
@@ -130,7 +141,7 @@ class Recognizer(Model):
                     continue
                 assert logits_NK is not None
                 logits_VK, logits_NK = logits_NK[: len(read)], logits_NK[len(read) :]
-                yield self.combined(logits_VK)
+                yield self.answer(logits_VK)
 
     @property
     def reading(self) -> Hashable:
@@ -181,6 +192,11 @@ class Recognizer(Model):
         """Scores of views, a few at a time, so that many views take no more memory than one."""
         parts = (views[start : start + _VIEWS_AT_ONCE] for start in range(0, len(views), _VIEWS_AT_ONCE))
         return np.concatenate([self.engine.score(part) for part in parts])
+
+    def answer(self, logits_VK: Logits) -> Answer:
+        """What is said of one clip, from the scores of its views."""
+        rejected = self.rejection is not None and self.rejection.rejects(logits_VK.astype(np.float64))
+        return Answer(self.combined(logits_VK), rejected)
 
     def combined(self, logits_VK: Logits) -> Scores:
         """Class probabilities of one clip from the scores of its views, whatever computed them."""

@@ -32,11 +32,13 @@ from muybridge.models.encoders.encoder import FrameEncoder, VideoEncoder
 from muybridge.models.encoders.encoder_factory import create_encoder
 from muybridge.models.encoders.freezing import freeze_batch_norms, frozen_stage_count, set_trainable
 from muybridge.models.encoders.scaling import UNIT
+from muybridge.models.encoders.side_by_side import SideBySide
 from muybridge.models.heads.head import TemporalHead, partial_lengths, step_mask
 from muybridge.models.heads.head_factory import create_head
 from muybridge.models.heads.pooling import GlobalPool, GridPool
-from muybridge.models.weights.finding import encoder_of, resolve
+from muybridge.models.weights.finding import encoder_of, find_all
 from muybridge.models.weights.state_dicts import load_pretrained
+from muybridge.recipes.encoder_names import JOIN
 from muybridge.recipes.model import ModelConfig
 
 
@@ -248,10 +250,9 @@ def _by_length(run: Callable[[Tensor], Tensor], batch_BS: Tensor, lengths_B: Ten
 def build(
     config: ModelConfig, class_count: int, *, weights: str | None = None, weights_dir: Path | None = None
 ) -> RecognizerNet:
-    """Create a recognizer and load the pretrained weights that ``config`` asks for into its encoder.
+    """Create a recognizer and load the pretrained weights that ``config`` asks for into its encoder or encoders.
 
-    Where the file found is that of a substitute for the encoder asked for, ``config`` of the recognizer
-    names that one.
+    Where a file found is that of a substitute for the encoder asked for, ``config`` of the recognizer names that one.
 
     Args:
         config: What to build.
@@ -270,19 +271,15 @@ def build(
         if choice == "pretrained":
             net.encoder.load_published()
         return net
-    path = resolve(
-        config.encoder,
-        config.width,
-        choice,
-        with_classifier=config.encoder_output == "logits",
-        weights_dir=weights_dir,
-    )
-    if path is None:
+    paths = find_all(config, choice, weights_dir=weights_dir)
+    if not paths:
         return net
-    encoder = encoder_of(path, config.encoder)
-    if encoder != config.encoder:
-        net = RecognizerNet(replace(config, encoder=encoder), class_count)
-    load_pretrained(net.encoder, path)
+    found = replace(config, encoder=JOIN.join(encoder_of(path, name) for name, path in paths.items()))
+    if found.encoder != config.encoder:
+        net = RecognizerNet(found, class_count)
+    members = net.encoder.encoders() if isinstance(net.encoder, SideBySide) else {found.encoder: net.encoder}
+    for member, path in zip(members.values(), paths.values(), strict=True):
+        load_pretrained(member, path)
     return net
 
 

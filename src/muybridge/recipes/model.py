@@ -7,34 +7,19 @@ Free of torch, because the command line reads it for its help.
 
 import re
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Annotated, Literal, get_args
 
 from cyclopts import Parameter
 
 from muybridge.errors import UserError
+from muybridge.recipes.encoder_names import MoViNetName, adapter_of, encoders_of, joined, require_encoder
 from muybridge.text import did_you_mean
 
-FrameEncoderName = Literal["mobilenet", "densenet", "alexnet", "efficientnet_lite0", "small"]
-MoViNetName = Literal[
-    "movinet_a0",
-    "movinet_a1",
-    "movinet_a2",
-    "movinet_a0_base",
-    "movinet_a1_base",
-    "movinet_a2_base",
-    "movinet_a0_mobile",
-]
-VideoEncoderName = Literal["i3d", "r3d_18", "mc3_18", "r2plus1d_18", "r2plus1d_34", "slowfast_r50", MoViNetName]
-EncoderName = Literal[FrameEncoderName, VideoEncoderName]
-EncoderOutput = Literal["maps", "hidden", "maps+hidden", "logits"]
+EncoderOutput = Literal["auto", "maps", "hidden", "maps+hidden", "logits"]
 PoolingName = Literal["max", "mean", "grid"]
 HeadName = Literal["bilstm", "lstm", "bert", "concat", "mean", "probe"]
 FusionName = Literal["none", "late"]
 ScalingName = Literal["imagenet", "unit"]
-
-ADAPTERS = ("timm", "transformers")
-"""Libraries whose encoders are named ``LIBRARY:NAME``."""
 
 AUTO_TRAINABLE = {
     "mobilenet": "last-15",
@@ -61,28 +46,10 @@ stage; nothing of an adapter's."""
 PENALTIES = ("l1", "l2", "l1_bias", "l2_bias", "l1_activity", "l2_activity")
 
 
-def _adapter(encoder: str) -> str:
-    library, _, name = encoder.partition(":")
-    return library if name and library in ADAPTERS else ""
-
-
-def _require_encoder(encoder: str) -> None:
-    if not _adapter(encoder) and encoder not in (own := get_args(EncoderName)):
-        raise UserError(f"model.encoder is {encoder!r}{_encoder_hint(encoder, own)}")
-
-
-def _encoder_hint(encoder: str, own: tuple[str, ...]) -> str:
-    """The end of a message about an unknown encoder: a slip of the pen, or perhaps the name of one of timm's."""
-    if close := get_close_matches(encoder, own, n=1, cutoff=0.75):
-        return f"; did you mean {close[0]!r}?"
-    name = encoder.rpartition(":")[2] or "NAME"
-    return f"; for one of timm's say timm:{name}; muybridge's own are {', '.join(own)}"
-
-
 def _known_encoder(_: object, encoder: str) -> None:
     """Refuse an unknown name while options are read, where the message can say which file it is in."""
     try:
-        _require_encoder(encoder)
+        require_encoder(encoder)
     except UserError as error:
         hint = str(error).partition("; ")[2]
         raise ValueError(hint[:1].upper() + hint[1:]) from None
@@ -101,7 +68,8 @@ class ModelConfig:
     "densenet" (DenseNet121), "alexnet", "efficientnet_lite0", and "small", four convolutions for training from nothing,
     with weights "none". Video encoders: "i3d", "r3d_18", "mc3_18", "r2plus1d_18", "r2plus1d_34", "slowfast_r50",
     "movinet_a0", "_a1" and "_a2" (each also with "_base": not causal; "movinet_a0_mobile": without squeeze-excitation).
-    Others: "timm:NAME", or "transformers:NAME" by name or local folder."""
+    Others: "timm:NAME", or "transformers:NAME" by name or local folder. Several of ours, frozen, give their features
+    side by side: i3d+movinet_a0, in YAML and Python also a list."""
 
     width: float = 1.0
     """Multiplier of every layer's channels, MobileNet only; pretrained weights exist for 0.25, 0.5, 0.75, 1."""
@@ -109,7 +77,7 @@ class ModelConfig:
     encoder_output: EncoderOutput = "maps"
     """What the encoder returns: "maps", its last feature maps, or "logits", the scores it was trained for
     (1000 of ImageNet, 400 or 600 of Kinetics). MoViNets also "hidden", the layer before the scores, and
-    "maps+hidden", both side by side."""
+    "maps+hidden", both side by side. "auto": "maps+hidden" of MoViNets, "maps" of others."""
 
     trainable: str = "auto"
     """Which encoder layers learn: "all", "none", or "last-N", counted as Keras counts (the paper: last-15);
@@ -201,10 +169,14 @@ class ModelConfig:
     """Penalty on the squared outputs of the dense layers, a mean over the clips of a batch."""
 
     def __post_init__(self) -> None:
-        _require_encoder(self.encoder)
-        outputs = get_args(EncoderOutput) if self.encoder in get_args(MoViNetName) else ("maps", "logits")
+        object.__setattr__(self, "encoder", joined(self.encoder))  # Python and JSON may give a list
+        require_encoder(self.encoder)
+        movinets = set(self.encoders) & set(get_args(MoViNetName))
+        if self.encoder_output == "auto":
+            object.__setattr__(self, "encoder_output", "maps+hidden" if movinets else "maps")
+        outputs = get_args(EncoderOutput) if movinets else ("maps", "logits")
         _require_choice("encoder_output", self.encoder_output, outputs)
-        if self.encoder == "small" or self.adapter:
+        if "small" in self.encoders or self.adapter:
             expected = f"maps for {self.encoder}"
             _require(self.encoder_output == "maps", "encoder_output", self.encoder_output, expected)
         _require_choice("pooling", self.pooling, get_args(PoolingName))
@@ -212,6 +184,8 @@ class ModelConfig:
         _require_choice("fusion", self.fusion, get_args(FusionName))
         _require_choice("scaling", self.scaling, get_args(ScalingName))
         last_layer_count(self.layers_to_train)
+        if len(self.encoders) > 1:
+            self._check_side_by_side()
         _require(0 < self.width <= 4, "width", self.width, "a number above 0 and at most 4")
         if self.encoder != "mobilenet":
             _require(self.width == 1, "width", self.width, f"1 for {self.encoder}: only mobilenet has widths")
@@ -240,10 +214,23 @@ class ModelConfig:
             _require(len(self.head_widths) > 0, "head_widths", self.head_widths, "one number per layer of the head")
         _require(bool(self.weights), "weights", self.weights, "pretrained, none or a path")
 
+    def _check_side_by_side(self) -> None:
+        """Refuse what encoders side by side have no use for."""
+        several = f"for {self.encoder}, whose features are side by side"
+        _require(self.layers_to_train == "none", "trainable", self.trainable, f"none or auto {several}")
+        _require(self.pooling != "grid", "pooling", self.pooling, f"mean or max {several}")
+        _require(self.scaling == "imagenet", "scaling", self.scaling, f"imagenet {several}: each has its own scaling")
+        _require(self.weights in ("pretrained", "none"), "weights", self.weights, f"pretrained or none {several}")
+
+    @property
+    def encoders(self) -> tuple[str, ...]:
+        """The name of each encoder; more than one where features are side by side."""
+        return encoders_of(self.encoder)
+
     @property
     def adapter(self) -> str:
         """The library that the encoder is from, or "" for one of ours."""
-        return _adapter(self.encoder)
+        return adapter_of(self.encoder)
 
     @property
     def pretrained(self) -> bool:
@@ -255,7 +242,7 @@ class ModelConfig:
         """``trainable`` with ``auto`` resolved."""
         if self.trainable != "auto":
             return self.trainable
-        if self.head == "probe":
+        if self.head == "probe" or len(self.encoders) > 1:
             return "none"
         if not self.pretrained:
             return "all"

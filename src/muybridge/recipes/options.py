@@ -37,7 +37,7 @@ class Options(TypedDict, total=False):
     test_groups: Sequence[str]
     lists: str | Path
     frames: int
-    encoder: str
+    encoder: str | Sequence[str]
     weights: str | Path
     head: HeadName
     epochs: int

@@ -23,7 +23,7 @@ from muybridge.video.fit_names import Fit
 class Recipe:
     """A named, complete experiment."""
 
-    name: Annotated[str, Parameter(name="--recipe-name")] = "default"
+    name: Annotated[str, Parameter(name="--recipe-name")] = "custom"
     """Name of the experiment; the names of its runs begin with it."""
 
     size_px: Annotated[int, Parameter(group="Frames")] = 192
@@ -43,6 +43,8 @@ class Recipe:
     def to_dict(self) -> dict[str, Any]:
         """The recipe as nested plain values, complete and re-runnable."""
         values: dict[str, Any] = _plain(dataclasses.asdict(self))
+        if len(self.model.encoders) > 1:
+            values["model"]["encoder"] = list(self.model.encoders)
         return values
 
 

@@ -51,7 +51,7 @@ def fit(
         net: The network; changed in place.
         config: Options of training.
         train: Training clips.
-        validation: Validation clips; they choose the best epoch.
+        validation: Validation clips; they choose the best epoch. Without any the last one is taken.
         run: Where checkpoints go.
         device: Where it computes.
         console: Where progress is printed.
@@ -92,10 +92,10 @@ def fit(
         SecondCtrlC(),  # before others take their time
         table,
         EpochLines(console, clips_per_epoch=len(train)),
-        EpochCheckpoint(run.best_checkpoint, **goal),
+        *([EpochCheckpoint(run.best_checkpoint, **goal)] if len(validation) else []),
         EpochCheckpoint(run.last_checkpoint),
     ]
-    if config.patience:
+    if config.patience and len(validation):
         callbacks.append(EarlyStopping(patience=config.patience, check_on_train_epoch_end=True, **goal))
     trainer = L.Trainer(
         max_epochs=config.epochs,
@@ -106,7 +106,9 @@ def fit(
     )
     start = run.last_checkpoint if resume and run.last_checkpoint.exists() else None
     try:
-        trainer.fit(module, train_loader, validation_loader, ckpt_path=start, weights_only=True)
+        trainer.fit(
+            module, train_loader, validation_loader if len(validation) else None, ckpt_path=start, weights_only=True
+        )
     except SystemExit:
         # Lightning answers Ctrl-C by leaving the process; the caller still has things to say and to save.
         raise Interrupted(run.path) from None
@@ -116,7 +118,7 @@ def fit(
         if start is None or "state_dict" not in str(error):
             raise
         raise UserError(f"{start} does not fit this recipe's network; train a new run") from error
-    load_weights(net, run.best_checkpoint)
+    load_weights(net, run.best_checkpoint if len(validation) else run.last_checkpoint)
     return table.rows
 
 

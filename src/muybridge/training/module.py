@@ -22,6 +22,7 @@ from muybridge.pipeline.device_augment import augment_batch
 from muybridge.recipes.training import TrainingConfig
 from muybridge.training.penalty import dense_penalty
 from muybridge.training.rates import held_epochs, stage_depths
+from muybridge.training.scoring import features_of
 
 
 class RecognizerModule(L.LightningModule):
@@ -65,7 +66,7 @@ class RecognizerModule(L.LightningModule):
 
     def training_step(self, batch: Batch | ActivationBatch, batch_idx: int) -> torch.Tensor:
         """Loss of one batch; logs loss and accuracy averaged over the epoch's clips."""
-        logits_BK, hidden = self.net.classify_openly(*self._features(batch))
+        logits_BK, hidden = self.net.classify_openly(*features_of(self.net, batch))
         weights_K: torch.Tensor | None = self.class_weights_K  # type: ignore[assignment]
         loss = functional.cross_entropy(
             logits_BK, batch.labels_B, weight=weights_K, label_smoothing=self.config.label_smoothing
@@ -87,17 +88,9 @@ class RecognizerModule(L.LightningModule):
 
     def validation_step(self, batch: Batch | ActivationBatch, batch_idx: int) -> None:
         """Log validation loss (plain cross entropy) and accuracy."""
-        logits_BK = self.net.classify(*self._features(batch))
+        logits_BK = self.net.classify(*features_of(self.net, batch))
         loss = functional.cross_entropy(logits_BK, batch.labels_B)
         self._log("validation", loss, logits_BK, batch.labels_B)
-
-    def _features(self, batch: Batch | ActivationBatch) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """features_BSD and the steps of each clip, from frames or from what the frozen part made of them."""
-        if isinstance(batch, ActivationBatch):
-            features_BSD = self.net.encode_upper(batch.activations.float(), batch.steps_B)
-        else:
-            features_BSD = self.net.encode(batch.frames_BTHWC, batch.lengths_B)
-        return features_BSD, self.net.step_lengths(batch.lengths_B)
 
     def _log(self, part: str, loss: torch.Tensor, logits_BK: torch.Tensor, labels_B: torch.Tensor) -> None:
         accuracy = (logits_BK.argmax(dim=1) == labels_B).float().mean()
