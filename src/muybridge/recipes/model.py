@@ -172,13 +172,11 @@ class ModelConfig:
         object.__setattr__(self, "encoder", joined(self.encoder))  # Python and JSON may give a list
         require_encoder(self.encoder)
         movinets = set(self.encoders) & set(get_args(MoViNetName))
-        if self.encoder_output == "auto":
-            object.__setattr__(self, "encoder_output", "maps+hidden" if movinets else "maps")
-        outputs = get_args(EncoderOutput) if movinets else ("maps", "logits")
+        outputs = get_args(EncoderOutput) if movinets else ("auto", "maps", "logits")
         _require_choice("encoder_output", self.encoder_output, outputs)
         if "small" in self.encoders or self.adapter:
             expected = f"maps for {self.encoder}"
-            _require(self.encoder_output == "maps", "encoder_output", self.encoder_output, expected)
+            _require(self.output == "maps", "encoder_output", self.encoder_output, expected)
         _require_choice("pooling", self.pooling, get_args(PoolingName))
         _require_choice("head", self.head, get_args(HeadName))
         _require_choice("fusion", self.fusion, get_args(FusionName))
@@ -226,6 +224,13 @@ class ModelConfig:
     def encoders(self) -> tuple[str, ...]:
         """The name of each encoder; more than one where features are side by side."""
         return encoders_of(self.encoder)
+
+    @property
+    def output(self) -> EncoderOutput:
+        """``encoder_output`` with ``auto`` resolved."""
+        if self.encoder_output != "auto":
+            return self.encoder_output
+        return "maps+hidden" if set(self.encoders) & set(get_args(MoViNetName)) else "maps"
 
     @property
     def adapter(self) -> str:

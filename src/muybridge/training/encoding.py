@@ -62,7 +62,7 @@ def _identity(net: RecognizerNet, *, bf16: bool) -> str:
     """A hash over the frozen stages' weights and all settings that bear on what they compute."""
     digest = hashlib.sha256()
     config = dataclasses.asdict(net.config)
-    settings = {name: config[name] for name in ("encoder", "width", "encoder_output", "pooling")}
+    settings = {name: config[name] for name in ("encoder", "width", "pooling")} | {"encoder_output": net.config.output}
     digest.update(json.dumps([settings, net.frozen_stages, net.pools_when_frozen, bf16], sort_keys=True).encode())
     stages = net.encoder.stages()[: net.frozen_stages]
     tensors = [tensor for stage in stages for tensor in stage.state_dict().values()]
