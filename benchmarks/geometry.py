@@ -34,7 +34,8 @@ from muybridge.training.encoding import FrozenPart
 from muybridge.training.probe_fitting import solve, solve_path
 from muybridge.video.decoding import read_sampled
 from muybridge.video.fit_names import Fit
-from muybridge.video.sampling import DenseSampler, EverySampler, Sampler, UniformSampler
+from muybridge.video.sampler import Sampler
+from muybridge.video.sampling import DenseSampler, EverySampler, UniformSampler
 
 FOLDS = 5
 # Those that are ever chosen; beyond them are many iterations and no gain.

@@ -91,6 +91,9 @@ def test_a_model_saved_before_there_was_a_choice_squashes_and_counts(video, tmp_
     loaded = Recognizer.load(tmp_path / "model", device="cpu")
     assert loaded.fit == "squash"
     assert loaded.predict(video).ranking == recognizer.predict(video).ranking
+    path.write_text(json.dumps(saved | {"preprocessing": saved["preprocessing"] | {"fit": "fill"}}))
+    with pytest.raises(UserError, match="fit is 'fill'; choose from crop, squash"):
+        Recognizer.load(tmp_path / "model", device="cpu")
 
 
 def test_a_model_by_time_sees_the_same_at_another_rate(video, tmp_path):

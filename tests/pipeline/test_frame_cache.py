@@ -12,7 +12,8 @@ from muybridge.pipeline.frame_cache import FrameCache, read_entry
 from muybridge.recipes.cache import CacheConfig
 from muybridge.video.decoding import read_sampled
 from muybridge.video.fit_names import Fit
-from muybridge.video.sampling import DenseSampler, EverySampler, Sampler, SlidingSampler, UniformSampler
+from muybridge.video.sampler import Sampler
+from muybridge.video.sampling import DenseSampler, EverySampler, SlidingSampler, UniformSampler
 
 SAMPLER = UniformSampler(frames=5)
 

@@ -183,6 +183,11 @@ def test_a_sampler_that_makes_no_sense_is_refused_when_it_is_made(values, messag
         SamplerConfig(**values)
 
 
+def test_a_fit_that_is_none_is_refused():
+    with pytest.raises(UserError, match="fit is 'crp'; did you mean 'crop'"):
+        Recipe(fit="crp")
+
+
 def test_options_and_samplers_have_the_same_fields():
     known = {field.name for field in dataclasses.fields(SamplerConfig)}
     for sampler in (UniformSampler, EverySampler, DenseSampler, SlidingSampler):

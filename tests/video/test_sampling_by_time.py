@@ -14,15 +14,8 @@ from muybridge.recipes.frames import SamplerConfig
 from muybridge.video.clip_times import ClipTimes
 from muybridge.video.decoding import iterate_frames, read_sampled
 from muybridge.video.in_memory import FrameArray
-from muybridge.video.sampling import (
-    ClipTooShortError,
-    DenseSampler,
-    EverySampler,
-    SlidingSampler,
-    TimedSampler,
-    UniformSampler,
-    sampler_from_dict,
-)
+from muybridge.video.sampler import ClipTooShortError, TimedSampler
+from muybridge.video.sampling import DenseSampler, EverySampler, SlidingSampler, UniformSampler, sampler_from_dict
 
 rates = st.sampled_from([1, 2.5, 5, 8, 12.5, 15, 30])
 lengths = st.integers(1, 20)

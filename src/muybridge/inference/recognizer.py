@@ -25,8 +25,9 @@ from muybridge.models.saving import load_recognizer, save_recognizer
 from muybridge.pipeline.augmentation import is_sided
 from muybridge.system import keep_freed_memory, resolve_device
 from muybridge.video.decoding import read_sampled
-from muybridge.video.fit_names import Fit
-from muybridge.video.sampling import Sampler, sampler_from_dict
+from muybridge.video.fit_names import Fit, check_fit
+from muybridge.video.sampler import Sampler
+from muybridge.video.sampling import sampler_from_dict
 
 BATCH_CLIPS, BATCH_PIXELS = 8, 2**19
 """Small clips are computed together, up to 8 of 5 frames of 112 px: alone each is too little work for several cores.
@@ -100,6 +101,7 @@ class Recognizer(Model):
             folder = folder / "model"
         net, metadata = load_recognizer(folder)
         preprocessing = metadata.preprocessing
+        check_fit(preprocessing.get("fit", "squash"))
         return cls(
             net,
             classes=metadata.classes,

@@ -189,7 +189,8 @@ class Model(ABC):
         Args:
             video: A file; or its frames as a NumPy array or a torch tensor (T, H, W, 3), uint8 RGB, of any size: the
                 model's own sampler chooses among them, as among those of a file. Or a list of such.
-            frames_per_second: The rate of arrays and tensors; only a time range needs to know it.
+            frames_per_second: The rate of arrays and tensors; only a time range, and a model that takes frames by time,
+                need to know it.
             start_seconds: Only frames at or after this time since the first frame.
             end_seconds: Only frames before this time.
             views: Which views of the video to combine; default: one, or all windows, as in training.

@@ -35,7 +35,7 @@ from muybridge.recipes.cache import CacheConfig
 from muybridge.video.decoding import read_sampled
 from muybridge.video.fit_names import Fit
 from muybridge.video.picture import to_jpeg
-from muybridge.video.sampling import Sampler
+from muybridge.video.sampler import Sampler
 
 VERSION = 2
 JPEG_QUALITY = 90

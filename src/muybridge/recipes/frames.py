@@ -9,7 +9,7 @@ from muybridge.errors import UserError
 from muybridge.video.sampler_values import Policy, SamplerKind, UniformRule, check_sampler_values
 
 if TYPE_CHECKING:
-    from muybridge.video.sampling import Sampler
+    from muybridge.video.sampler import Sampler
 
 
 @dataclass(frozen=True)

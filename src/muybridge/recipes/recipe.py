@@ -16,7 +16,7 @@ from muybridge.recipes.data import DataConfig
 from muybridge.recipes.frames import SamplerConfig
 from muybridge.recipes.model import ModelConfig
 from muybridge.recipes.training import TrainingConfig
-from muybridge.video.fit_names import Fit
+from muybridge.video.fit_names import Fit, check_fit
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,14 @@ class Recipe:
     model: Annotated[ModelConfig, Parameter(group="Model")] = field(default_factory=ModelConfig)
     training: Annotated[TrainingConfig, Parameter(group="Training")] = field(default_factory=TrainingConfig)
     cache: Annotated[CacheConfig, Parameter(group="Cache")] = field(default_factory=CacheConfig)
+
+    def __post_init__(self) -> None:
+        """Check what no section checks.
+
+        Raises:
+            UserError: For a fit that is none.
+        """
+        check_fit(self.fit)
 
     def to_dict(self) -> dict[str, Any]:
         """The recipe as nested plain values, complete and re-runnable."""

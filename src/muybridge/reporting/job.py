@@ -34,7 +34,8 @@ from muybridge.reporting.reported import (
 )
 from muybridge.runs import RunFolder
 from muybridge.text import printable
-from muybridge.video.sampling import DenseSampler, EverySampler, TimedSampler, UniformSampler
+from muybridge.video.sampler import TimedSampler
+from muybridge.video.sampling import DenseSampler, EverySampler, UniformSampler
 
 _COMPARISON = Path("report.html")
 

@@ -11,7 +11,7 @@ pixels:
 
 On damaged files the frames up to the first packet that the decoder refuses are kept, and their count is the
 count. By index, damage can stay unseen in a stretch that was jumped over (see `packets`);
-``strategy="sequential"`` and `decode_fully` see all of it.
+``strategy="sequential"`` and `full_decoding` see all of it.
 
 Times are seconds since the first frame of the file, whatever its timestamps start with.
 
@@ -35,10 +35,10 @@ from muybridge.video.container import open_video
 from muybridge.video.fit_names import Fit
 from muybridge.video.index.index_reading import frames_by_index, jump_cost_frames
 from muybridge.video.index.packets import PacketOrderError, PacketReader, index_packets
-from muybridge.video.picture import Image, ImageMaker, displayed_size
-from muybridge.video.probing import declared_frames, nominal_rate, nothing_decodes
-from muybridge.video.reading import OrderedReader, TimeRange, frames_in_order
-from muybridge.video.sampling import ClipTooShortError, Indices, Sampler
+from muybridge.video.picture import Image, ImageMaker
+from muybridge.video.probing import declared_frames
+from muybridge.video.reading import TimeRange, frames_in_order
+from muybridge.video.sampler import ClipTooShortError, Indices, Sampler
 
 Strategy = Literal["auto", "seek", "sequential"]
 
@@ -72,31 +72,6 @@ class SampledFrames:
     views: list[Indices]  # positions in frames_THWC
     frame_count: int  # frames within the asked time range
     declared_frames: int | None  # what the header says about the whole file
-
-
-@dataclass(frozen=True, kw_only=True)
-class DecodeResult:
-    """What decoding a whole file showed, in addition to what its header declares."""
-
-    path: Path
-    frame_count: int
-    declared_frames: int | None
-    duration_seconds: float  # from the first frame to one frame after the last, by their timestamps
-    frames_per_second: float | None  # nominal
-    width_px: int  # of the first frame, as displayed
-    height_px: int
-    codec: str
-    damaged_frames: int  # frames that the decoder returned and marked as damaged
-    stopped_by: str | None  # FFmpeg's reason, if it refused to decode to the end
-
-    @property
-    def problem(self) -> str | None:
-        """What is wrong with the picture data, in words; None if nothing is."""
-        if self.stopped_by is not None:
-            return f"decoding stopped after {self.frame_count} frames: {self.stopped_by}"
-        if self.damaged_frames:
-            return f"{self.damaged_frames} of {self.frame_count} frames are damaged"
-        return None
 
 
 def read_indices(
@@ -194,7 +169,10 @@ def read_sampled(
     found = None
     if strategy != "sequential":
         found = _read_by_index(path, choose, ImageMaker(size_px, fit), time_range, strategy, else_in_order=True)
-    return _sample_in_order(path, choose, ImageMaker(size_px, fit), time_range) if found is None else found
+    if found is None:
+        with open_video(path) as (container, stream):
+            found = _count_and_sample(path, container, stream, None, choose, ImageMaker(size_px, fit), time_range)
+    return found
 
 
 def iterate_frames(
@@ -225,38 +203,6 @@ def iterate_frames(
             yield Frame(index=index, timestamp_seconds=seconds, image_HWC=images.image(frame))
 
 
-def decode_fully(path: str | Path) -> DecodeResult:
-    """Decode every frame of a file and return what was found.
-
-    Raises:
-        VideoError: the file is no readable video, or no frame of it decodes.
-    """
-    path = Path(path)
-    with open_video(path) as (container, stream):
-        reader = OrderedReader(container, stream)
-        frame_count, last_seconds, size_px = 0, 0.0, (0, 0)
-        for seconds, frame in reader:
-            if frame_count == 0:
-                size_px = displayed_size(frame)
-            frame_count += 1
-            last_seconds = seconds
-        if frame_count == 0:
-            raise nothing_decodes(path, reader.stopped_by or "it holds no picture")
-        rate = nominal_rate(stream)
-        return DecodeResult(
-            path=path,
-            frame_count=frame_count,
-            declared_frames=declared_frames(stream),
-            duration_seconds=last_seconds + float(reader.clock.frame_seconds),
-            frames_per_second=None if rate is None else float(rate),
-            width_px=size_px[0],
-            height_px=size_px[1],
-            codec=stream.codec_context.name,
-            damaged_frames=reader.damaged_frames,
-            stopped_by=reader.stopped_by,
-        )
-
-
 def _read_in_order(path: Path, wanted: Indices, maker: ImageMaker, time_range: TimeRange) -> npt.NDArray[np.uint8]:
     """Decode from the start up to the last of the rising indices ``wanted``."""
     images: list[Image] = []
@@ -269,12 +215,6 @@ def _read_in_order(path: Path, wanted: Indices, maker: ImageMaker, time_range: T
     raise VideoError(path, f"no frame {wanted[-1]}", f"{index + 1} frames decode, indices count from 0")
 
 
-def _sample_in_order(path: Path, choose: Choose, maker: ImageMaker, time_range: TimeRange) -> SampledFrames:
-    """Decode the whole range to count its frames, then take the chosen ones."""
-    with open_video(path) as (container, stream):
-        return _count_and_sample(path, container, stream, None, choose, maker, time_range)
-
-
 def _count_and_sample(
     path: Path,
     container: InputContainer,
@@ -284,7 +224,7 @@ def _count_and_sample(
     maker: ImageMaker,
     time_range: TimeRange,
 ) -> SampledFrames:
-    """`_sample_in_order` in an open file: the chosen frames are taken from memory if all fit."""
+    """Decode the whole range to count its frames; the chosen ones are then taken from memory if all fit."""
     times: list[float] = []
     held: list[av.VideoFrame] | None = []
     for _, time, frame in frames_in_order(path, container, stream, time_range, packets):

@@ -25,8 +25,8 @@ import numpy.typing as npt
 from muybridge.errors import UserError
 from muybridge.text import did_you_mean
 from muybridge.video.decoding import SampledFrames, Strategy, read_sampled
-from muybridge.video.fit_names import Fit
-from muybridge.video.sampling import Indices, Sampler
+from muybridge.video.fit_names import Fit, check_fit
+from muybridge.video.sampler import Indices, Sampler
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -126,8 +126,7 @@ def read_views(
         raise UserError(f"the sampler is {sampler!r}; give one such as UniformSampler(frames=8)")
     if size_px is not None and (not isinstance(size_px, int) or size_px < 1):
         raise UserError(f"size_px is {size_px!r}; give a whole number of pixels from 1 on")
-    if fit not in get_args(Fit):
-        raise UserError(f"fit is {fit!r}{did_you_mean(str(fit), get_args(Fit))}")
+    check_fit(fit)
     if strategy not in get_args(Strategy):
         raise UserError(f"strategy is {strategy!r}{did_you_mean(str(strategy), get_args(Strategy))}")
     sampled = read_sampled(

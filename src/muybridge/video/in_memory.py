@@ -18,7 +18,7 @@ from muybridge.errors import UserError, VideoError
 from muybridge.video.fit_names import Fit
 from muybridge.video.picture import to_square
 from muybridge.video.reading import TimeRange
-from muybridge.video.sampling import ClipTooShortError, Sampler
+from muybridge.video.sampler import ClipTooShortError, Sampler
 
 
 @dataclass(frozen=True, eq=False)
