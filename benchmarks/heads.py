@@ -24,7 +24,7 @@ import math
 import multiprocessing
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -45,7 +45,7 @@ from muybridge.models.heads.recurrent import BiLSTMHead, LSTMHead
 from muybridge.models.heads.standardise import Standardise
 from muybridge.training.schedule import rate_factor
 
-FOLDS, INNER_FOLDS = 5, 3
+FOLDS, INNER_FOLDS = 5, 2
 FRAMES, GRID = 16, 2
 HEADS = ("mean", "probe", "attentive", "attentive-tokens", "bilstm", "lstm", "bert")
 ACTIVATIONS = {"ReLU6": nn.ReLU6(), "SiLU": nn.SiLU(), "Hardswish": nn.Hardswish()}
@@ -74,7 +74,7 @@ class Schedule:
 
 SCHEDULE = Schedule()
 SETTINGS = tuple(
-    Setting(rate, dropout, decay) for rate in (1e-4, 3e-4, 1e-3) for dropout in (0.0, 0.5) for decay in (0.05, 1.0)
+    Setting(rate, dropout, decay) for rate in (3e-4, 1e-3) for dropout in (0.0, 0.5) for decay in (0.05, 1.0)
 )
 CHOSEN = dict.fromkeys(HEADS, Setting(3e-4, 0.5)) | {"mean": Setting(1e-3, 0.0)}
 
@@ -110,12 +110,19 @@ def main() -> None:
         if options.choose:
             chosen_on = [sets[name] for name in options.choose]
             settings |= choose(pool, chosen_on, [head for head in options.heads if head != "probe"], options.device)
-        rows = compare(pool, sets, settings, options.seeds, options.device)
-    if options.csv:
-        with options.csv.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, rows[0].keys())
-            writer.writeheader()
-            writer.writerows(rows)
+        rows = []
+        for figures in compare(pool, sets, settings, options.seeds, options.device):
+            rows.append(figures)
+            if options.csv:  # after every row, so that nothing is lost where time runs out
+                write_rows(options.csv, rows)
+
+
+def write_rows(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """Write the table so far."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, rows[0].keys())
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 # First stage: clips to a file of tokens.
@@ -396,31 +403,36 @@ def choose(
     pool: ProcessPoolExecutor, paths: Sequence[Path], heads: Sequence[str], device: str
 ) -> dict[str, list[Setting]]:
     """The setting of each head for each fold, by folds inside its training part; of all sets together."""
-    jobs = {}
+    parts = []
     for path in paths:
         clips = read_clips(path)
         outer_N = clips.folds(range(len(clips.groups)), FOLDS, 0)
         for fold in range(FOLDS):
             part = np.flatnonzero(outer_N != fold)
             inner_M = clips.folds(part.tolist(), INNER_FOLDS, 1)
-            for inner in range(INNER_FOLDS):
-                inside, outside = part[inner_M != inner].tolist(), part[inner_M == inner].tolist()
-                for head in heads:
-                    for setting in SETTINGS:
-                        job = pool.submit(train, path, head, setting, inside, outside, 0, device)
-                        jobs[path, head, setting, fold, inner] = (job, clips.labels_N[outside].numpy())
-    right: Counter[tuple[str, int, Setting]] = Counter()
-    for (path, head, setting, fold, _), (job, labels_M) in jobs.items():
-        # Each set counts alike, however many clips it has.
-        clips_inside = sum(read_clips(path).folds(range(len(read_clips(path).groups)), FOLDS, 0) != fold)
-        right[head, fold, setting] += (job.result().logits_MK.argmax(axis=1) == labels_M).sum() / clips_inside
+            parts += [(path, fold, part[inner_M != inner], part[inner_M == inner]) for inner in range(INNER_FOLDS)]
+    jobs = {
+        (head, setting, number): pool.submit(train, path, head, setting, inside.tolist(), outside.tolist(), 0, device)
+        for head in heads
+        for number, (path, _, inside, outside) in enumerate(parts)
+        for setting in SETTINGS
+    }
     chosen = {}
     for head in heads:
-        chosen[head] = [max(SETTINGS, key=lambda s, fold=fold: right[head, fold, s]) for fold in range(FOLDS)]
-        print(f"{head}: settings chosen by the folds' training parts (mean accuracy inside):")
-        for setting in sorted(SETTINGS, key=lambda s: -sum(right[head, fold, s] for fold in range(FOLDS))):
-            inside_mean = sum(right[head, fold, setting] for fold in range(FOLDS)) / FOLDS / len(paths)
-            print(f"  {100 * inside_mean:5.1f} %  {tuple(setting)}  of {chosen[head].count(setting)} folds", flush=True)
+        # The mean over sets: each counts alike, however many clips it has.
+        right: Counter[tuple[Setting, int]] = Counter()
+        for number, (path, fold, inside, outside) in enumerate(parts):
+            labels_M = read_clips(path).labels_N[outside].numpy()
+            clips_inside = len(inside) + len(outside)
+            for setting in SETTINGS:
+                predicted_M = jobs[head, setting, number].result().logits_MK.argmax(axis=1)
+                right[setting, fold] += (predicted_M == labels_M).sum() / clips_inside / len(paths)
+        chosen[head] = [max(SETTINGS, key=lambda setting, fold=fold: right[setting, fold]) for fold in range(FOLDS)]
+        print(f"{head}: accuracy inside the training parts; learning rate, head dropout, weight decay")
+        means = {setting: sum(right[setting, fold] for fold in range(FOLDS)) / FOLDS for setting in SETTINGS}
+        for setting in sorted(SETTINGS, key=lambda setting: -means[setting]):
+            of = chosen[head].count(setting)
+            print(f"  {100 * means[setting]:5.1f} %  {tuple(setting)}  chosen in {of} of {FOLDS} folds", flush=True)
     return chosen
 
 
@@ -430,8 +442,8 @@ def compare(
     settings: dict[str, list[Setting]],
     seeds: Sequence[int],
     device: str,
-) -> list[dict[str, Any]]:
-    """Test every clip once for each head and seed; prints and returns the rows of the table."""
+) -> Iterator[dict[str, Any]]:
+    """Test every clip once for each head and seed; yields the rows of the table."""
     jobs: dict[tuple[str, str], list[tuple[int, np.ndarray, Any]]] = {}
     for name, path in sets.items():
         clips = read_clips(path)
@@ -442,11 +454,10 @@ def compare(
                     inside, outside = np.flatnonzero(outer_N != fold), np.flatnonzero(outer_N == fold)
                     job = pool.submit(train, path, head, chosen[fold], inside.tolist(), outside.tolist(), seed, device)
                     jobs.setdefault((name, head), []).append((seed, outside, job))
-    rows = []
     for (name, head), parts in jobs.items():
-        rows.append(row(name, read_clips(sets[name]), head, settings[head], parts))
-        print("  ".join(f"{key} {value}" for key, value in rows[-1].items() if value != ""), flush=True)
-    return rows
+        figures = row(name, read_clips(sets[name]), head, settings[head], parts)
+        print("  ".join(f"{key} {value}" for key, value in figures.items() if value != ""), flush=True)
+        yield figures
 
 
 def row(

@@ -83,7 +83,7 @@ class RecipeInfo:
             first = self.measured[0]
             low, high = (100 * end for end in first.interval)
             result = f"{100 * first.accuracy:.1f} % ({low:.0f}-{high:.0f}) of {first.clips}, {first.protocol}"
-        return f"{self.name:24}{result:32}{self.gflops:6.1f}  {self.encoder}+{self.head}"
+        return f"{self.name:23}{result:32}{self.gflops:6.1f}  {self.encoder}+{self.head}"
 
     def to_dict(self) -> dict[str, Any]:
         """The same as plain values."""
@@ -91,7 +91,7 @@ class RecipeInfo:
         return {**asdict(self), "measured": measured}
 
 
-HEADING = f"{'recipe':24}{'accuracy (95 %) of clips':32}GFLOPs  network"
+HEADING = f"{'recipe':23}{'accuracy (95 %) of clips':32}GFLOPs  network"
 """Over the lines that `RecipeInfo` prints as."""
 
 
