@@ -93,12 +93,15 @@ def test_with_every_option_an_interrupted_training_resumes_to_the_same_bits(clip
         assert (run / name).read_bytes() == (whole / name).read_bytes()
 
 
-def test_features_are_standardised_by_the_training_clips_before_the_first_step(clips, tmp_path):
-    norms = {}
+def test_features_are_standardised_by_the_training_clips_before_the_first_step(clips, tmp_path, capsys):
+    norms, said = {}, {}
     for kept in ("on", "off"):
         recipe = tiny_recipe(*STANDARD, "--epochs", "1", "--cache.features", kept, "--cache.variants", "1")
         run = api.train(clips, recipe, run=tmp_path / kept).run
         norms[kept] = api.load(run).net.norm
+        said[kept] = " ".join(capsys.readouterr().err.split())
+    assert "16 tokens of 256 numbers, 8 kB a clip" in said["on"]  # 4 frames, 2x2 places, two bytes each
+    assert "tokens" not in said["off"]
     split = Split.load(RunFolder(run).split)
     cache = frame_cache(recipe)
     cache.build(split.clips_of("train"), workers=1)
