@@ -191,7 +191,7 @@ class RecognizerNet(nn.Module):
 
     def _scale(self, frames: Tensor) -> Tensor:
         """(N, H, W, C) or (B, T, H, W, C) as pixels, to (N, C, H, W) or (B, C, T, H, W) as the encoder expects them."""
-        scaled = (frames / 255 - self.pixel_mean) / self.pixel_std
+        scaled = (frames / 255).sub_(self.pixel_mean).div_(self.pixel_std)
         # A view: the memory stays channels-last, which is the order convolutions run fastest in.
         return scaled.movedim(-1, 1)
 

@@ -27,7 +27,7 @@ from muybridge.pipeline.device_augment import augments_on_device
 from muybridge.pipeline.loader import ClipDataset, make_loader
 from muybridge.recipes.training import TrainingConfig
 from muybridge.runs import RunFolder
-from muybridge.system import available_cores, keep_freed_memory
+from muybridge.system import available_cores, computes_in_bf16, keep_freed_memory
 from muybridge.training.callbacks import AtomicCheckpointIO, EpochCheckpoint, EpochLines, EpochTable, Row, SecondCtrlC
 from muybridge.training.module import RecognizerModule
 
@@ -172,15 +172,14 @@ def uses_bf16(config: TrainingConfig, device: torch.device) -> bool:
     """Whether a training computes in bfloat16; ``auto`` is yes only on a GPU that does."""
     if config.precision != "auto":
         return config.precision == "bf16"
-    return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return device.type == "cuda" and computes_in_bf16(device)
 
 
 def encodes_in_bf16(config: TrainingConfig, device: torch.device) -> bool:
     """The same for a frozen encoder whose output is kept, in 16 bits anyway; ``auto`` is yes wherever hardware does."""
     if config.precision != "auto" or device.type != "cpu":
         return uses_bf16(config, device)
-    abilities = torch.cpu.get_capabilities()
-    return bool(abilities.get("avx512_bf16") or abilities.get("amx_tile"))
+    return computes_in_bf16(device)
 
 
 def quiet_lightning() -> None:
