@@ -21,9 +21,12 @@ CPU = torch.device("cpu")
 ENGINES = ("torch", "onnx", "openvino")
 CONFIGS = {
     "mobilenet": ModelConfig(width=0.25, weights="none", head_widths=(8, 6), dense_widths=(16,)),
-    "max": ModelConfig(width=0.25, weights="none", head_widths=(8,), pooling="max", feature_norm=False),
+    "max": ModelConfig(width=0.25, weights="none", head_widths=(8,), pooling="max", feature_norm="none"),
     "densenet": ModelConfig(encoder="densenet", weights="none", head="mean"),
     "lstm": ModelConfig(encoder="small", weights="none", head="lstm", head_widths=(8,)),
+    "attentive": ModelConfig(
+        encoder="small", weights="none", trainable="none", head="attentive", head_widths=(8,), feature_norm="standard"
+    ),
     "grid": ModelConfig(encoder="small", weights="none", head_widths=(8,), pooling="grid", scaling="unit"),
 }
 

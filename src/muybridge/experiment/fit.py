@@ -218,7 +218,7 @@ def encoded(
     say(
         console,
         f"features: the frozen encoder saw {counted(computed, 'clip')} now, the others are kept from before; "
-        f"{train.variants} augmented variants of each training clip take turns",
+        f"{train.variants} augmented variants of each training clip take turns; {train.describe_entry()}",
     )
     return kept
 

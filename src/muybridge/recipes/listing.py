@@ -85,7 +85,7 @@ class RecipeInfo:
             result = f"{100 * first.accuracy:.1f} % ({low:.0f}-{high:.0f}) of {first.clips}, {first.protocol}"
         # Of another library's network, its family: "vjepa2" of "transformers:facebook/vjepa2-vitl-fpc64-256".
         encoder = self.encoder.rpartition("/")[2].partition("-")[0] if ":" in self.encoder else self.encoder
-        return f"{self.name:24}{result:32}{self.gflops:6.1f}  {encoder}+{self.head}"
+        return f"{self.name:23}{result:32}{self.gflops:6.1f}  {encoder}+{self.head}"
 
     def to_dict(self) -> dict[str, Any]:
         """The same as plain values."""
@@ -93,7 +93,7 @@ class RecipeInfo:
         return {**asdict(self), "measured": measured}
 
 
-HEADING = f"{'recipe':24}{'accuracy (95 %) of clips':32}GFLOPs  network"
+HEADING = f"{'recipe':23}{'accuracy (95 %) of clips':32}GFLOPs  network"
 """Over the lines that `RecipeInfo` prints as."""
 
 

@@ -37,6 +37,8 @@ from muybridge.text import printable
 from muybridge.video.sampling import DenseSampler, EverySampler, Sampler, UniformSampler
 
 _COMPARISON = Path("report.html")
+WITH_WIDTHS = ("bilstm", "lstm", "attentive")
+"""Heads that ``model.head_widths`` speaks of."""
 
 
 def report(runs: Sequence[str | Path], *, out: str | Path | None = None, console: Console = STDERR) -> Path:
@@ -114,9 +116,9 @@ def _training(folder: RunFolder) -> ReportedTraining:
     recipe, _ = read_values(str(folder.recipe))
     section = recipe.get("training")
     monitor = section.get("monitor") if isinstance(section, Mapping) else None
-    if monitor not in ("loss", "accuracy"):
+    if monitor not in ("loss", "accuracy", "last"):
         raise UserError(
-            f"{folder.recipe} is damaged: its training.monitor is neither loss nor accuracy; "
+            f"{folder.recipe} is damaged: its training.monitor is neither loss nor accuracy nor last; "
             "set it to the one it was trained with"
         )
     return ReportedTraining(
@@ -191,7 +193,7 @@ def _names(runs: Sequence[Path]) -> list[str]:
 
 def _facts(model: Recognizer) -> ModelFacts:
     config = model.net.config
-    widths = f" {'-'.join(map(str, config.head_widths))}" if config.head in ("bilstm", "lstm") else ""
+    widths = f" {'-'.join(map(str, config.head_widths))}" if config.head in WITH_WIDTHS else ""
     return ModelFacts(
         encoder=config.encoder,
         head=f"{config.head}{widths}",

@@ -63,6 +63,8 @@ def _identity(net: RecognizerNet, *, bf16: bool) -> str:
     digest = hashlib.sha256()
     config = dataclasses.asdict(net.config)
     settings = {name: config[name] for name in ("encoder", "width", "encoder_output", "pooling")}
+    if net.pool.places > 1:
+        settings["tokens_per_side"] = net.config.tokens_per_side
     digest.update(json.dumps([settings, net.frozen_stages, net.pools_when_frozen, bf16], sort_keys=True).encode())
     stages = net.encoder.stages()[: net.frozen_stages]
     tensors = [tensor for stage in stages for tensor in stage.state_dict().values()]

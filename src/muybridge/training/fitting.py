@@ -45,7 +45,7 @@ def fit(
     logger: Logger | None = None,
     resume: bool = False,
 ) -> list[Row]:
-    """Fit a network and leave it with the weights of its best epoch.
+    """Fit a network and leave it with the weights of its best epoch, or of the last, as ``config.monitor`` says.
 
     Args:
         net: The network; changed in place.
@@ -84,8 +84,8 @@ def fit(
     )
     table = EpochTable(on_epoch)
     goal: dict[str, Any] = {
-        "monitor": f"validation_{config.monitor}",
-        "mode": "max" if config.monitor == "accuracy" else "min",
+        "monitor": "epoch" if config.monitor == "last" else f"validation_{config.monitor}",
+        "mode": "min" if config.monitor == "loss" else "max",
     }
     # The last comes last, so that it knows the best. Lightning's save_last would leave out epochs that are no better.
     callbacks: list[Any] = [
