@@ -117,7 +117,7 @@ def main() -> None:
 def write_rows(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     """Write the table so far."""
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, rows[0].keys())
+        writer = csv.DictWriter(file, rows[0].keys(), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
 
