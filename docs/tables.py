@@ -344,6 +344,28 @@ def heads_seeds() -> str:
     return markdown(titles, [[row["head"], *row["percent_by_seed"].split()] for row in rows])
 
 
+def heads_frozen(*sets: str) -> Callable[[], str]:
+    """Heads on the same frozen features, by folds."""
+
+    def table() -> str:
+        rows = [row for name in sets for row in read("heads-frozen.csv", set=name)]
+        with_pairs = any(row["pair_named"] for row in rows)
+        titles = ("features", "head", "reads", "its parameters", *TOP1, "each seed, %")
+        return markdown(
+            (*titles, "right one of a pair") if with_pairs else titles,
+            [
+                [
+                    *(row["set"], f"`{row['head']}`", row["input"], f"{int(row['parameters']):,}"),
+                    *(*top1(row), row["percent_by_seed"]),
+                    *([percent(row, "pair_correct", "pair_named")] if with_pairs else []),
+                ]
+                for row in rows
+            ],
+        )
+
+    return table
+
+
 def heads_choice() -> str:
     """Settings of BERT, by validation."""
     columns = {"setting": "setting of BERT", "percent": "validation, %", "epoch_note": "when"}
@@ -520,6 +542,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "heads-three-seeds-pairs": heads_pairs("heads-three-seeds"),
     "heads-seeds": heads_seeds,
     "heads-choice": heads_choice,
+    "heads-frozen": heads_frozen("ucf101-10", "jhmdb-21"),
+    "heads-frozen-demo": heads_frozen("demo", "demo-frames"),
     "heads-real": heads("heads-real"),
     "heads-real-validation": heads_real_validation,
     "choosing-default": choosing_default,

@@ -48,7 +48,7 @@ def _default_values() -> dict[str, Any]:
     """What a training that names no recipe takes, by the names of the options."""
     values, _ = read_values("default")
     del values["name"]  # --name is the run's
-    found = {}
+    found: dict[str, Any] = {}
     for key, value in values.items():
         inner = value if isinstance(value, dict) else {"": value}
         found |= {f"--{key}.{name}".removesuffix(".").replace("_", "-"): each for name, each in inner.items()}

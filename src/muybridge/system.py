@@ -103,6 +103,16 @@ def resolve_device(name: "str | torch.device" = "auto") -> "torch.device":
     return torch.device(kind)
 
 
+def computes_in_bf16(device: "torch.device") -> bool:
+    """Whether the hardware of a device, the processor included, computes in bfloat16."""
+    import torch
+
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    abilities = torch.cpu.get_capabilities() if device.type == "cpu" else {}
+    return bool(abilities.get("avx512_bf16") or abilities.get("amx_tile"))
+
+
 def check_device_count(count: int) -> None:
     """Refuse to compute on several devices at once.
 

@@ -1,4 +1,5 @@
 import dataclasses
+import threading
 
 import numpy as np
 import pytest
@@ -143,3 +144,58 @@ def test_features_beyond_16_bits_are_refused(make_frames):
     with pytest.raises(UserError, match=r"cache\.features off"):
         data.build()
     assert entries(data.clips) == []
+
+
+class Threaded:
+    """Called by two threads at once: each call waits until the other has come, too."""
+
+    workers = 2
+
+    def __init__(self):
+        self.barrier = threading.Barrier(2, timeout=20)
+        self.calls = []
+        self.torch_threads = []
+
+    def __call__(self, frames_BTHWC):
+        self.calls.append(len(frames_BTHWC))
+        self.torch_threads.append(torch.get_num_threads())
+        if len(self.calls) > 1:  # the first clip comes by itself
+            self.barrier.wait()
+        return brightness(frames_BTHWC)
+
+
+def test_threads_encode_one_clip_each_and_share_the_cores(make_frames):
+    before = torch.get_num_threads()
+    torch.set_num_threads(4)
+    try:
+        encode = Threaded()
+        data = ActivationDataset(make_frames(), encode, identity="threads", variants=1)
+        seen = []
+        assert data.build(lambda done, total: seen.append((done, total))) == 5
+        assert encode.calls == [1] * 5
+        assert encode.torch_threads == [4, 2, 2, 2, 2]
+        assert seen == [(n, 5) for n in range(6)]
+        assert torch.get_num_threads() == 4
+        counts = []
+        other = threading.Thread(target=lambda: counts.append(torch.get_num_threads()))
+        other.start()
+        other.join()
+        assert counts == [4]
+    finally:
+        torch.set_num_threads(before)
+    plain = ActivationDataset(make_frames(), brightness, identity="plain", variants=1)
+    plain.build()
+    for index in range(5):
+        np.testing.assert_array_equal(data[0, index].activations, plain[0, index].activations)
+
+
+def test_what_a_thread_cannot_encode_ends_the_encoding(make_frames):
+    class Failing:
+        workers = 2
+
+        def __call__(self, frames_BTHWC):
+            return brightness(frames_BTHWC) * (1 if frames_BTHWC.shape[1] == 3 else 1e4)
+
+    data = ActivationDataset(make_frames(), Failing(), identity="x", variants=1)
+    with np.errstate(over="raise"), pytest.raises(UserError, match="exceed 16-bit floats"):
+        data.build()

@@ -39,7 +39,7 @@ def test_a_runs_recipe_lists_them_and_is_read_back(tmp_path):
     assert yaml.safe_load((tmp_path / "recipe.yaml").read_text())["model"]["encoder"] == ["i3d", "movinet_a0"]
     assert load_recipe(str(tmp_path / "recipe.yaml")) == recipe
     assert recipe_with(recipe, {"epochs": 3}, verb="train").model == recipe.model
-    assert load_recipe("default").to_dict()["model"]["encoder"] == "mobilenet"
+    assert load_recipe("default").to_dict()["model"]["encoder"] == "movinet_a0"
 
 
 def test_a_plus_joins_only_names_that_are_known():

@@ -26,7 +26,7 @@ def test_the_reports_settings():
     for recipe in (main, small):
         assert recipe.data.protocol == "random"
         assert recipe.model.scaling == "unit"
-        assert recipe.model.feature_norm is False
+        assert recipe.model.feature_norm == "none"
         assert recipe.training.patience == 30
         augment = recipe.augment
         assert (augment.zoom, augment.flip, augment.rotation_degrees, augment.shift) == (0.1, True, 20, 0.2)

@@ -12,11 +12,15 @@ from tests.helpers.experiments import fit_run
 
 from muybridge import api
 from muybridge.errors import UserError
-from muybridge.models.network import RecognizerNet
+from muybridge.inference.engines.torch_engine import TorchEngine
+from muybridge.models.network import RecognizerNet, build
 from muybridge.recipes.cache import CacheConfig
 from muybridge.recipes.model import ModelConfig
+from muybridge.system import computes_in_bf16
 from muybridge.training.encoding import FrozenPart, encodes_once
 from muybridge.training.fitting import Interrupted
+from muybridge.video.door import read_frames
+from muybridge.video.sampling import UniformSampler
 
 CPU = torch.device("cpu")
 CONFIGS = [
@@ -29,8 +33,12 @@ CONFIGS = [
     ModelConfig(encoder="alexnet", weights="none", trainable="none", encoder_output="logits"),
     ModelConfig(encoder="i3d", weights="none", trainable="none"),
     ModelConfig(encoder="i3d", weights="none", trainable="last-22"),
+    ModelConfig(width=0.25, weights="none", trainable="none", head="attentive", token_grid=3),
+    ModelConfig(width=0.25, weights="none", trainable="last-15", head="attentive"),
+    ModelConfig(encoder="i3d", weights="none", trainable="none", head="attentive"),
+    ModelConfig(encoder="i3d", weights="none", trainable="last-22", head="attentive"),
 ]
-IDS = [f"{c.encoder}-{c.trainable}-{c.pooling}-{c.encoder_output}" for c in CONFIGS]
+IDS = [f"{c.encoder}-{c.trainable}-{c.pooling}-{c.encoder_output}-{c.head}" for c in CONFIGS]
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=IDS)
@@ -69,23 +77,79 @@ def test_the_identity_tells_weights_and_settings_apart():
         FrozenPart(net, device=CPU).identity,
         FrozenPart(RecognizerNet(config, class_count=3), device=CPU).identity,
     }
-    for change in ({"pooling": "max"}, {"scaling": "unit"}, {"trainable": "last-15"}):
+    tokens = {"head": "attentive", "token_grid": 2}
+    for change in ({"pooling": "max"}, {"scaling": "unit"}, {"trainable": "last-15"}, tokens):
         other = RecognizerNet(dataclasses.replace(config, **change), class_count=3)
         other.encoder.load_state_dict(net.encoder.state_dict())
         identities.add(FrozenPart(other, device=CPU).identity)
-    assert len(identities) == 5
+    assert len(identities) == 6
 
 
-def test_bf16_is_what_a_training_in_bf16_computes_and_has_its_own_identity():
+def test_bf16_has_its_own_identity_where_it_is_used():
     torch.manual_seed(0)
-    net = RecognizerNet(ModelConfig(width=0.25, weights="none", trainable="none"), class_count=3).eval()
-    clip_BTHWC = torch.randint(0, 256, (2, 3, 64, 64, 3), dtype=torch.uint8)
-    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-        plain_BSD = net.encode(clip_BTHWC).float()
+    clip_BTHWC = torch.randint(0, 256, (2, 3, 64, 64, 3), dtype=torch.uint8).numpy()
+    for encoder, changes in (("i3d", True), ("mobilenet", False)):
+        net = RecognizerNet(ModelConfig(encoder=encoder, weights="none", trainable="none"), class_count=3).eval()
+        plain, bf16 = (FrozenPart(net, bf16=each, device=CPU) for each in (False, True))
+        assert (plain.identity != bf16.identity) == changes
+        assert bool((plain(clip_BTHWC) != bf16(clip_BTHWC)).any()) == changes
+        partly = RecognizerNet(dataclasses.replace(net.config, trainable="last-5"), class_count=3)
+        assert FrozenPart(partly, device=CPU).identity == FrozenPart(partly, bf16=True, device=CPU).identity
+
+
+def test_a_clip_is_encoded_as_if_alone_and_the_network_stays_as_it_is():
+    torch.manual_seed(0)
+    net = RecognizerNet(CONFIGS[7], class_count=3).eval()
+    before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+    clips_BTHWC = torch.randint(0, 256, (3, 9, 64, 64, 3), dtype=torch.uint8).numpy()
     frozen = FrozenPart(net, bf16=True, device=CPU)
-    np.testing.assert_allclose(frozen(clip_BTHWC.numpy()), plain_BSD.numpy(), rtol=1e-2, atol=1e-2)
-    assert np.abs(frozen(clip_BTHWC.numpy()) - FrozenPart(net, device=CPU)(clip_BTHWC.numpy())).max() > 0
-    assert frozen.identity != FrozenPart(net, device=CPU).identity
+    together = frozen(clips_BTHWC)
+    alone = np.concatenate([frozen(clips_BTHWC[number : number + 1]) for number in range(3)])
+    np.testing.assert_array_equal(together, alone)
+    after = net.state_dict()
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+# What is kept in 16 bits for a training against what a prediction computes in it, on real clips with real weights.
+REAL = [
+    (ModelConfig(encoder="movinet_a0", encoder_output="maps+hidden", trainable="none"), 16, 172),
+    (ModelConfig(encoder="i3d", trainable="none"), 32, 160),
+    (ModelConfig(encoder="mobilenet", weights="imagenet", trainable="none"), 8, 192),
+]
+
+
+@pytest.mark.parametrize(("config", "frames", "size_px"), REAL, ids=[config.encoder for config, *_ in REAL])
+def test_features_of_a_training_are_those_of_its_predictions(shared, config, frames, size_px):
+    weights = shared / "weights"
+    if config.encoder == "mobilenet":  # the release that is there is timm's
+        config = dataclasses.replace(config, weights=str(weights / "mobilenetv1_100_timm.safetensors"))
+    net = build(config, 3, weights_dir=weights).eval()
+    paths = sorted((shared / "data" / "ucf101-10").rglob("*.mp4"))[::165]
+    assert len(paths) >= 3
+    wanted = computes_in_bf16(CPU)
+    frozen, exact = FrozenPart(net, bf16=wanted, device=CPU), FrozenPart(net, device=CPU)
+    for path in paths:
+        frames_THWC = read_frames(path, UniformSampler(frames=frames), size_px=size_px).frames_THWC
+        engine = TorchEngine(net, device=CPU)
+        seen = []
+        handle = net.norm.register_forward_hook(lambda _norm, inputs, _output, seen=seen: seen.append(inputs[0]))
+        engine.score([frames_THWC])
+        handle.remove()
+        predicted_D = seen[0][0].mean(dim=0).double().numpy()
+        with np.errstate(over="raise"):
+            kept_D = frozen(frames_THWC[None]).astype(np.float16)[0].astype(np.float64).mean(axis=0)
+        exact_D = exact(frames_THWC[None])[0].astype(np.float64).mean(axis=0)
+        with torch.inference_mode():
+            plain_D = net.encode(torch.from_numpy(frames_THWC)[None])[0].mean(dim=0).double().numpy()
+        assert cosine(kept_D, predicted_D) > 0.99999
+        assert cosine(exact_D, plain_D) > 0.9999999
+        assert cosine(kept_D, plain_D) > 0.9999
+        assert cosine(predicted_D, plain_D) > 0.9999
+
+
+def cosine(first_D, second_D):
+    return first_D @ second_D / np.linalg.norm(first_D) / np.linalg.norm(second_D)
 
 
 def test_when_clips_are_encoded_once():

@@ -77,7 +77,7 @@ def plot_curves(
             ``validation_loss``, ``validation_accuracy`` and ``learning_rate``; numbers, or their text. A
             value that is absent, None or empty is left out. The epoch whose weights are kept is marked.
         path: ``.png`` or ``.svg`` file to write.
-        monitor: the validation figure that chose it, ``"loss"`` (lowest) or ``"accuracy"`` (highest).
+        monitor: the validation figure that chose it, ``"loss"`` (lowest) or ``"accuracy"`` (highest), or ``"last"``.
         panels: which of the three, side by side.
 
     Raises:
@@ -88,7 +88,9 @@ def plot_curves(
     if not metrics_rows:
         raise ValueError("no epochs to draw")
     epochs = _column(metrics_rows, "epoch")
-    chosen = _column(metrics_rows, f"validation_{monitor}") * (1 if monitor == "accuracy" else -1)
+    chosen = epochs
+    if monitor != "last":
+        chosen = _column(metrics_rows, f"validation_{monitor}") * (1 if monitor == "accuracy" else -1)
     kept = int(np.nanargmax(chosen)) if np.isfinite(chosen).any() else None
     with style():
         figure, all_axes = subplots(1, len(panels), size=(3.7 * len(panels), 3.2))

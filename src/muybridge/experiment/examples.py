@@ -142,9 +142,11 @@ def encoded(
             computed += examples.build(lambda done, total: progress.update(task, completed=done, total=total))
     variants = max(examples.variants for examples in kept.values())
     turns = f"; {variants} augmented variants of each training clip take turns" if variants > 1 else ""
+    entry = next((examples.describe_entry() for examples in kept.values() if len(examples)), "")
     say(
         console,
-        f"features: the frozen encoder saw {counted(computed, 'clip')} now, the others are kept from before{turns}",
+        f"features: the frozen encoder saw {counted(computed, 'clip')} now, the others are kept from before{turns}; "
+        f"{entry}",
     )
     return kept
 

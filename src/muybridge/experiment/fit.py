@@ -143,8 +143,9 @@ def fit_experiment(
 
 def best_epoch(rows: Sequence[dict[str, Any]], monitor: str) -> int:
     """The epoch whose model is kept, from 1: the first with the best validation figure, or the last without any."""
-    figures = [row[f"validation_{monitor}"] for row in rows]
-    if not rows or figures[0] is None:
+    found = [row.get(f"validation_{monitor}") for row in rows]
+    figures = [figure for figure in found if figure is not None]
+    if not figures:  # without validation clips, or where the last epoch is wanted
         return len(rows)
     return figures.index(max(figures) if monitor == "accuracy" else min(figures)) + 1
 

@@ -266,6 +266,7 @@ def new_net(recipe: Recipe, split: Split, *, device: torch.device, weights: str 
         raise UserError(
             f"size_px is {recipe.size_px}; {recipe.model.encoder} needs {net.encoder.minimum_size_px} or more"
         )
+    net.encoder.check_input(size_px=recipe.size_px, frame_count=recipe.sampler.most_frames)
     _check_positions(net, recipe)
     check_stages(net, recipe.training)
     encodes_once(net, recipe.cache)

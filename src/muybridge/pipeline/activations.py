@@ -3,7 +3,7 @@
 Notable: variant v of a training clip is exactly the batch item that the plain path would have made in epoch v, with
 its temporal jitter and augmentation; validation has one variant without either. An entry's name is a hash over all
 it depends on: the frames' own key, the random draw, and the network's frozen weights (``identity``). A damaged
-entry is computed anew, never used.
+entry is computed anew, never used. Threads keep all cores busy: on a CPU each reads and encodes clips of its own.
 
 Axes: B batch, T frames, S steps in time of the activations, D features, H, W, C.
 """
@@ -11,11 +11,15 @@ Axes: B batch, T frames, S steps in time of the activations, D features, H, W, C
 import hashlib
 import json
 import os
+from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch.utils.data import Dataset
 
 from muybridge.errors import UserError
@@ -31,13 +35,30 @@ _VARIANT = 2  # keeps this stream of random numbers apart from those of the load
 Encode = Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float32]]
 """From frames_BTHWC, uint8 RGB, to activations with the axes (B, S, ...)."""
 
+_Key = tuple[int, int]  # of an entry: the variant and the index of the clip
+
+
+@runtime_checkable
+class ThreadedEncode(Protocol):
+    """An ``Encode`` that several threads call at once, each with one clip.
+
+    Attributes:
+        workers: How many threads are to call it; 1: one, with several clips.
+    """
+
+    workers: int
+
+    def __call__(self, frames_BTHWC: npt.NDArray[np.uint8], /) -> npt.NDArray[np.float32]:
+        """Encode clips."""
+
 
 class ActivationDataset(Dataset[ActivationItem]):
     """The clips of a `ClipDataset` as activations.
 
     Args:
         clips: The clips as frames.
-        encode: The frozen part of the network.
+        encode: The frozen part of the network. A `ThreadedEncode` is called by its threads, one clip each; any other is
+            called with several clips, the next ones being read meanwhile.
         identity: Names what ``encode`` computes: equal for equal weights and settings.
         variants: How many variants of each training clip; epochs take them in turns, in an order drawn per clip.
     """
@@ -61,6 +82,14 @@ class ActivationDataset(Dataset[ActivationItem]):
     def paths(self) -> Collection[Path]:
         """The entries of all clips and variants."""
         return self._paths.values()
+
+    def describe_entry(self) -> str:
+        """How much is kept of a clip, in words; there must be a clip, and ``build`` must have been called."""
+        kept = self[0, 0].activations
+        each = f"{kept.nbytes / 1e3:.0f} kB a clip"
+        if kept.ndim == 2:
+            return f"{kept.shape[0]} tokens of {kept.shape[1]} numbers, {each}"
+        return f"maps of {' x '.join(map(str, kept.shape))} numbers, {each}"
 
     def build(self, on_progress: Callable[[int, int], None] = lambda done, total: None) -> int:
         """Compute what is not there yet.
@@ -114,17 +143,40 @@ class ActivationDataset(Dataset[ActivationItem]):
         file = read_cache_file(self._paths[variant, index])
         return ActivationItem(np.array(file.map()), file.values["frame_count"], self.labels[index])
 
-    def _computed(self, keys: Sequence[tuple[int, int]]) -> Iterator[list[tuple[int, int]]]:
+    def _computed(self, keys: Sequence[_Key]) -> Iterator[list[_Key]]:
         """Compute and write entries; yields the keys of each batch."""
-        for batch in _equally_long((key, self.clips[key]) for key in keys):
-            frames_BTHWC = np.stack([item.frames_THWC for _, item in batch])
-            with np.errstate(over="ignore"):
-                kept = self._encode(frames_BTHWC).astype(np.float16)
-            if not np.isfinite(kept).all():
-                raise UserError("the encoder's features exceed 16-bit floats; train with cache.features off")
-            for (key, item), activations in zip(batch, kept, strict=True):
-                write_cache_file(self._paths[key], activations, {"frame_count": len(item.frames_THWC)})
-            yield [key for key, _ in batch]
+        workers = self._encode.workers if isinstance(self._encode, ThreadedEncode) else 1
+        if workers == 1 or len(keys) < 2:
+            for batch in _equally_long(_read_ahead(self.clips, keys)):
+                self._write([key for key, _ in batch], np.stack([item.frames_THWC for _, item in batch]))
+                yield [key for key, _ in batch]
+            return
+        # The first by itself: whoever asks looks at its size, and may say that there is no room for the others.
+        self._compute_one(keys[0])
+        yield [keys[0]]
+        threads = torch.get_num_threads()
+        with ThreadPoolExecutor(
+            workers, initializer=torch.set_num_threads, initargs=(max(1, threads // workers),)
+        ) as pool:
+            try:
+                for future in as_completed([pool.submit(self._compute_one, key) for key in keys[1:]]):
+                    yield [future.result()]
+            finally:
+                pool.shutdown(wait=True, cancel_futures=True)
+                # Of all threads that start from now on; this one's number is what it was.
+                torch.set_num_threads(threads)
+
+    def _compute_one(self, key: _Key) -> _Key:
+        self._write([key], self.clips[key].frames_THWC[None])
+        return key
+
+    def _write(self, keys: Sequence[_Key], frames_BTHWC: npt.NDArray[np.uint8]) -> None:
+        with np.errstate(over="ignore"):
+            kept = self._encode(frames_BTHWC).astype(np.float16)
+        if not np.isfinite(kept).all():
+            raise UserError("the encoder's features exceed 16-bit floats; train with cache.features off")
+        for key, activations in zip(keys, kept, strict=True):
+            write_cache_file(self._paths[key], activations, {"frame_count": frames_BTHWC.shape[1]})
 
     collate = staticmethod(collate_activations)
 
@@ -134,11 +186,26 @@ def _key(identity: str, item: object) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:40]
 
 
-def _equally_long(
-    items: Iterator[tuple[tuple[int, int], Item]],
-) -> Iterator[list[tuple[tuple[int, int], Item]]]:
+def _read_ahead(clips: ClipDataset, keys: Sequence[_Key]) -> Iterator[tuple[_Key, Item]]:
+    """The clips as frames, in order; the next ones are read in a thread while the caller works on these."""
+    waiting: deque[tuple[_Key, Future[Item]]] = deque()
+    upcoming = iter(keys)
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            while True:
+                while len(waiting) < 2 * ENCODED_TOGETHER and (key := next(upcoming, None)) is not None:
+                    waiting.append((key, pool.submit(clips.__getitem__, key)))
+                if not waiting:
+                    return
+                key, future = waiting.popleft()
+                yield key, future.result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _equally_long(items: Iterator[tuple[_Key, Item]]) -> Iterator[list[tuple[_Key, Item]]]:
     """Batches of neighbours with the same number of frames, since activations are computed without padding."""
-    batch: list[tuple[tuple[int, int], Item]] = []
+    batch: list[tuple[_Key, Item]] = []
     for key, item in items:
         if batch and (len(batch) == ENCODED_TOGETHER or len(item.frames_THWC) != len(batch[0][1].frames_THWC)):
             yield batch

@@ -17,7 +17,8 @@ from muybridge.text import did_you_mean
 
 EncoderOutput = Literal["auto", "maps", "hidden", "maps+hidden", "logits"]
 PoolingName = Literal["max", "mean", "grid"]
-HeadName = Literal["bilstm", "lstm", "bert", "concat", "mean", "probe"]
+FeatureNormName = Literal["layer", "standard", "none"]
+HeadName = Literal["bilstm", "lstm", "bert", "attentive", "concat", "mean", "probe"]
 FusionName = Literal["none", "late"]
 ScalingName = Literal["imagenet", "unit"]
 
@@ -42,6 +43,9 @@ AUTO_TRAINABLE = {
 }
 """What "auto" trains of a pretrained encoder: the paper's choice, AlexNet's last two convolutions, else its last
 stage; nothing of an adapter's."""
+
+AUTO_TOKENS_PER_SIDE = 2
+"""Cells along each side of the picture that head attentive looks at, if not told otherwise."""
 
 PENALTIES = ("l1", "l2", "l1_bias", "l2_bias", "l1_activity", "l2_activity")
 
@@ -104,20 +108,32 @@ class ModelConfig:
     """From feature maps to one vector per step in time (a frame encoder's steps are frames): "max" (the paper) or
     "mean" over all positions, or "grid": 16 mixed channels at 4x4 positions, which keeps where things are."""
 
-    feature_norm: bool = True
-    """Layer norm on each step's vector before the temporal head (not in the paper)."""
+    feature_norm: FeatureNormName = "layer"
+    """What each step's vector goes through before the temporal head (not in the paper): "layer", a layer norm;
+    "standard", each feature of a frozen encoder standardised over the training clips; or "none"."""
 
     head: Annotated[HeadName, Parameter(alias="--head")] = "bilstm"
-    """Network over time: bilstm, lstm, bert, concat, mean or probe. From the steps of a clip to one vector: "bilstm",
-    "lstm" (forward only), "bert" (attention; Kalfaoglu et al.), "concat" (all steps side by side), "mean", the baseline
-    that ignores order, or "probe": the mean of a frozen encoder's features, standardised, and logistic regression to
-    convergence in place of epochs."""
+    """Network over time: bilstm, lstm, bert, attentive, concat, mean or probe. From the steps of a clip to one vector:
+    "bilstm", "lstm" (forward only), "bert" (attention; Kalfaoglu et al.), "attentive" (one learned query over all
+    places and times; V-JEPA 2), "concat" (all steps side by side), "mean", the baseline that ignores order, or "probe":
+    the mean of a frozen encoder's features, standardised, and logistic regression to convergence in place of epochs."""
 
     head_widths: tuple[int, ...] = (256,)
-    """Units of each BiLSTM or LSTM layer, per direction, first layer first."""
+    """Units of each BiLSTM or LSTM layer, per direction, first layer first; attentive: the width of its vector, one
+    number."""
 
     head_dropout: float = 0.0
-    """Dropout on the input of each BiLSTM or LSTM layer while training."""
+    """Dropout on the input of each BiLSTM or LSTM layer, or on the tokens of attentive, while training."""
+
+    token_grid: int = 0
+    """attentive only: cells along each side of the picture; the maps of a step are pooled in each cell, and every cell
+    is a token. 1: one token a step. 0: 2 where the encoder gives maps, else 1."""
+
+    attentive_heads: int = 8
+    """Attention heads of attentive; they must divide its width (head_widths)."""
+
+    attentive_feed_forward: int = 0
+    """Hidden units of the feed-forward part of attentive; 0: there is none."""
 
     head_positions: int = 64
     """bert and concat only: the longest clip they are made for, in steps (for a frame encoder, frames)."""
@@ -172,13 +188,14 @@ class ModelConfig:
         object.__setattr__(self, "encoder", joined(self.encoder))  # Python and JSON may give a list
         require_encoder(self.encoder)
         movinets = set(self.encoders) & set(get_args(MoViNetName))
-        if self.encoder_output == "auto":
-            object.__setattr__(self, "encoder_output", "maps+hidden" if movinets else "maps")
-        outputs = get_args(EncoderOutput) if movinets else ("maps", "logits")
+        outputs = get_args(EncoderOutput) if movinets else ("auto", "maps", "logits")
         _require_choice("encoder_output", self.encoder_output, outputs)
         if "small" in self.encoders or self.adapter:
             expected = f"maps for {self.encoder}"
-            _require(self.encoder_output == "maps", "encoder_output", self.encoder_output, expected)
+            _require(self.output == "maps", "encoder_output", self.encoder_output, expected)
+        if isinstance(self.feature_norm, bool):  # models saved when it was yes or no
+            object.__setattr__(self, "feature_norm", "layer" if self.feature_norm else "none")
+        _require_choice("feature_norm", self.feature_norm, get_args(FeatureNormName))
         _require_choice("pooling", self.pooling, get_args(PoolingName))
         _require_choice("head", self.head, get_args(HeadName))
         _require_choice("fusion", self.fusion, get_args(FusionName))
@@ -194,6 +211,7 @@ class ModelConfig:
             _require(0 <= getattr(self, field) < 1, field, getattr(self, field), "in [0, 1)")
         _require(0 < self.bert_keep <= 1, "bert_keep", self.bert_keep, "in (0, 1]")
         least = {"head_positions": 1, "bert_layers": 1, "bert_heads": 1, "bert_feed_forward": 1, "fusion_ratio": 2}
+        least |= {"token_grid": 0, "attentive_heads": 1, "attentive_feed_forward": 0}
         for field, minimum in least.items():
             value = getattr(self, field)
             _require(value >= minimum, field, value, f"{minimum} or more")
@@ -210,6 +228,13 @@ class ModelConfig:
             _require(self.layers_to_train == "none", "trainable", self.trainable, "none for head probe")
             _require(self.fusion == "none", "fusion", self.fusion, "none for head probe")
             _require(not self.dense_widths, "dense_widths", self.dense_widths, "empty for head probe")
+        if self.head == "attentive":
+            _require(len(self.head_widths) == 1, "head_widths", self.head_widths, "one number for head attentive")
+        self._check_tokens()
+        if self.feature_norm == "standard" and self.head != "probe":
+            # Features that change while the head is trained have no mean to be measured beforehand.
+            frozen = self.layers_to_train == "none" and self.pooling != "grid"
+            _require(frozen, "feature_norm", "standard", "layer or none unless model.trainable is none, without grid")
         if self.head in ("bilstm", "lstm"):
             _require(len(self.head_widths) > 0, "head_widths", self.head_widths, "one number per layer of the head")
         _require(bool(self.weights), "weights", self.weights, "pretrained, none or a path")
@@ -221,11 +246,36 @@ class ModelConfig:
         _require(self.pooling != "grid", "pooling", self.pooling, f"mean or max {several}")
         _require(self.scaling == "imagenet", "scaling", self.scaling, f"imagenet {several}: each has its own scaling")
         _require(self.weights in ("pretrained", "none"), "weights", self.weights, f"pretrained or none {several}")
+        _require(self.token_grid <= 1, "token_grid", self.token_grid, f"0 or 1 {several}")
+
+    def _check_tokens(self) -> None:
+        if self.token_grid <= 1:
+            return
+        _require(self.head == "attentive", "token_grid", self.token_grid, f"0 or 1 for head {self.head}")
+        gives = f"one vector a step comes of model.encoder_output {self.output}"
+        _require(self.output == "maps", "token_grid", self.token_grid, f"0 or 1: {gives}")
+        _require(self.pooling != "grid", "token_grid", self.token_grid, "0 or 1 for pooling grid, which has its own")
+        _require(self.fusion == "none", "token_grid", self.token_grid, "0 or 1 for fusion late")
 
     @property
     def encoders(self) -> tuple[str, ...]:
         """The name of each encoder; more than one where features are side by side."""
         return encoders_of(self.encoder)
+
+    @property
+    def output(self) -> EncoderOutput:
+        """``encoder_output`` with ``auto`` resolved."""
+        if self.encoder_output != "auto":
+            return self.encoder_output
+        return "maps+hidden" if set(self.encoders) & set(get_args(MoViNetName)) else "maps"
+
+    @property
+    def tokens_per_side(self) -> int:
+        """``token_grid`` with 0 resolved: 2 where there are maps to make several tokens a step of, else 1."""
+        if self.head != "attentive" or len(self.encoders) > 1:
+            return 1
+        has_cells = self.output == "maps" and self.pooling != "grid" and self.fusion == "none"
+        return self.token_grid or (AUTO_TOKENS_PER_SIDE if has_cells else 1)
 
     @property
     def adapter(self) -> str:

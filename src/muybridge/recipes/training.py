@@ -60,8 +60,8 @@ class TrainingConfig:
     gradient_clip: float = 1.0
     """Largest norm of the gradient; 0 is off."""
 
-    monitor: Literal["loss", "accuracy"] = "loss"
-    """Which validation figure chooses the best epoch and stops early."""
+    monitor: Literal["loss", "accuracy", "last"] = "loss"
+    """Which validation figure chooses the best epoch and stops early; last: none does, the last epoch is kept."""
 
     patience: int = 5
     """Stop after this many epochs without a better validation figure; 0 never stops early."""
@@ -123,6 +123,8 @@ class TrainingConfig:
                 raise UserError(f"training.{name} is {getattr(self, name)}; give {minimum} or more")
         if self.batch_size != "auto" and self.batch_size < 1:
             raise UserError(f"training.batch_size is {self.batch_size}; give 1 or more, or auto")
+        if self.monitor == "last" and self.patience:
+            raise UserError(f"training.patience is {self.patience}; give 0, since training.monitor last stops nothing")
         if not self.learning_rate > 0:
             raise UserError(f"training.learning_rate is {self.learning_rate}; give more than 0")
         if not 0 <= self.label_smoothing < 1:

@@ -12,7 +12,7 @@ from typing import Any
 
 from muybridge.recipes.encoder_names import encoders_of
 from muybridge.reporting.reported import ModelFacts, ReportedRun
-from muybridge.text import counted, number
+from muybridge.text import counted, number, percent
 
 NOT_RECORDED = "not recorded"
 
@@ -42,6 +42,8 @@ _HEADS = {
     "bert": "BERT",
     "concat": "all steps side by side",
     "mean": "mean over time",
+    "attentive": "one query over all places and times",
+    "probe": "mean over time and logistic regression",
 }
 _PROTOCOLS = {
     "grouped": "clips of the same source video are kept together",
@@ -74,6 +76,8 @@ def facts_of(run: ReportedRun) -> tuple[Fact, ...]:
         _division(run),
         _networks(run),
         *(() if run.ensemble else (_weights(run), _learned(run))),
+        *_final(run),
+        *_none_of_these(run),
         _time(run),
         Fact("Machine", *first_and_rest(machine(run.environment))),
         Fact("Versions", versions(run.environment)),
@@ -202,6 +206,13 @@ def _data(run: ReportedRun) -> Fact:
 
 def _division(run: ReportedRun) -> Fact:
     split = run.split
+    if run.folds:
+        right = ", ".join(f"{row['correct']} of {row['clips']}" for row in run.folds)
+        return Fact(
+            "Divided",
+            f"{counted(len(run.folds), 'fold')} by source: every clip was tested once, by a model that never saw its source",
+            (f"Right in each fold: {right}", f"Leak: {run.leak or 'unknown'}"),
+        )
     return Fact(
         "Divided",
         f"{len(split.train)} clips to learn from, {len(split.validation)} to choose by, {len(split.test)} to test",
@@ -244,8 +255,35 @@ def _learned(run: ReportedRun) -> Fact:
     return Fact("What learned", text, (known,))
 
 
+def _final(run: ReportedRun) -> tuple[Fact, ...]:
+    """What the model was fitted on, where it is not the one that decided, or that was measured."""
+    if not run.refitted:
+        return ()
+    clips = sum(len(getattr(run.split, part)) for part in run.refitted)
+    if "test" in run.refitted:
+        text = f"fitted again on all {clips} clips, once models that had not seen them were measured"
+    else:
+        text = f"fitted again on the {clips} clips outside the test part, then measured"
+    return (Fact("Final model", text),)
+
+
+def _none_of_these(run: ReportedRun) -> tuple[Fact, ...]:
+    """How clips of other actions are recognised as such."""
+    details = []
+    if run.unknown is not None:
+        details.append(
+            f"a clip of a known class looks more familiar than one of a class left out in {percent(run.unknown)}"
+        )
+    if run.threshold is None:
+        return (Fact("None of these", "never said", tuple(details)),) if details else ()
+    share = percent(run.threshold[1])
+    return (
+        Fact("None of these", f"said of clips as unlike all classes as {share} of the known clips are", tuple(details)),
+    )
+
+
 def _time(run: ReportedRun) -> Fact:
-    epochs = (counted(len(run.training.epochs), "epoch"),) if run.training else ()
+    epochs = (counted(len(run.training.epochs), "epoch"),) if run.training and run.training.epochs else ()
     return Fact("When", f"{began(run.environment)}; took {took(run)}", epochs)
 
 

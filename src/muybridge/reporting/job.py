@@ -22,6 +22,7 @@ from muybridge.inference.ensemble import Ensemble
 from muybridge.inference.loading import load
 from muybridge.inference.predictions import Predictions
 from muybridge.inference.recognizer import Recognizer
+from muybridge.inference.trained_model import Model
 from muybridge.recipes.store import read_values
 from muybridge.reporting.page import is_report, write_report
 from muybridge.reporting.reported import (
@@ -38,6 +39,8 @@ from muybridge.video.sampler import TimedSampler
 from muybridge.video.sampling import DenseSampler, EverySampler, UniformSampler
 
 _COMPARISON = Path("report.html")
+WITH_WIDTHS = ("bilstm", "lstm", "attentive")
+"""Heads that ``model.head_widths`` speaks of."""
 
 
 def report(runs: Sequence[str | Path], *, out: str | Path | None = None, console: Console = STDERR) -> Path:
@@ -107,7 +110,17 @@ def read_run(path: Path, *, name: str) -> ReportedRun:
         command=shlex.join(["muybridge", *command]),
         training=training,
         ensemble=ensemble,
+        refitted=model.refitted if isinstance(model, Recognizer) else (),
+        unknown=float(_mapping(folder.none_of_these)["auroc"]) if folder.none_of_these.is_file() else None,
+        threshold=_threshold(model),
+        folds=_rows(folder.fold_figures, "fold") if folder.fold_figures.is_file() else (),
+        learning_curve=_rows(folder.learning_curve, "clips_per_class") if folder.learning_curve.is_file() else (),
     )
+
+
+def _threshold(model: Model) -> tuple[float, float] | None:
+    rejection = model.rejection if isinstance(model, Recognizer) else None
+    return (rejection.threshold, rejection.false_alarms) if rejection else None
 
 
 def _training(folder: RunFolder) -> ReportedTraining:
@@ -115,13 +128,13 @@ def _training(folder: RunFolder) -> ReportedTraining:
     recipe, _ = read_values(str(folder.recipe))
     section = recipe.get("training")
     monitor = section.get("monitor") if isinstance(section, Mapping) else None
-    if monitor not in ("loss", "accuracy"):
+    if monitor not in ("loss", "accuracy", "last"):
         raise UserError(
-            f"{folder.recipe} is damaged: its training.monitor is neither loss nor accuracy; "
+            f"{folder.recipe} is damaged: its training.monitor is neither loss nor accuracy nor last; "
             "set it to the one it was trained with"
         )
     return ReportedTraining(
-        epochs=_epochs(folder.metrics),
+        epochs=() if folder.fold_figures.is_file() else _rows(folder.metrics, "epoch"),
         monitor=monitor,
         recipe=recipe,
         left_out=_mapping(folder.undecodable),
@@ -192,7 +205,7 @@ def _names(runs: Sequence[Path]) -> list[str]:
 
 def _facts(model: Recognizer) -> ModelFacts:
     config = model.net.config
-    widths = f" {'-'.join(map(str, config.head_widths))}" if config.head in ("bilstm", "lstm") else ""
+    widths = f" {'-'.join(map(str, config.head_widths))}" if config.head in WITH_WIDTHS else ""
     return ModelFacts(
         encoder=config.encoder,
         head=f"{config.head}{widths}",
@@ -235,8 +248,8 @@ def _measured(folder: Path, split: Split, leak: str | None) -> Measured | None:
     return Measured(predictions, evaluation)
 
 
-def _epochs(path: Path) -> list[dict[str, str]]:
-    """The rows of metrics.csv."""
+def _rows(path: Path, column: str) -> list[dict[str, str]]:
+    """The rows of a table of numbers that has this column."""
     try:
         with path.open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
@@ -245,10 +258,9 @@ def _epochs(path: Path) -> list[dict[str, str]]:
                 float(value or "nan")
     except (OSError, ValueError, TypeError) as error:
         raise UserError(f"{path} cannot be read ({error}); put back the file that the training wrote") from None
-    if not rows or "epoch" not in rows[0]:
+    if not rows or column not in rows[0]:
         raise UserError(
-            f"{path} is not a table of epochs: it has no rows, or no column epoch; "
-            "put back the file that the training wrote"
+            f"{path} is not the table that the training wrote: it has no rows, or no column {column}; put it back"
         )
     return rows
 

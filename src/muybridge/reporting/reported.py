@@ -52,8 +52,8 @@ class ReportedTraining:
     """How a model was trained.
 
     Attributes:
-        epochs: rows of metrics.csv (see `plot_curves`).
-        monitor: the validation figure that chose the weights, ``"loss"`` or ``"accuracy"``.
+        epochs: rows of metrics.csv (see `plot_curves`); none for cross-validation.
+        monitor: the validation figure that chose the weights, ``"loss"`` or ``"accuracy"``; or ``"last"``.
         recipe: the complete recipe, nested mappings allowed.
         left_out: training and validation clips that do not decode, with their reasons.
     """
@@ -123,6 +123,13 @@ class ReportedRun:
         command: the command line that makes this run again.
         training: how it was trained; None for an ensemble.
         ensemble: how it was put together; None for a training.
+        refitted: the parts of the split that its model was fitted on after another was measured; else empty.
+        unknown: how often a clip of a known class looks more familiar than one of a class left out (AUROC); None where
+            that was not tried.
+        threshold: the familiarity below which its model says "none of these", and the share of clips of its classes
+            that may fall below; None: it never says so.
+        folds: rows of folds.csv, for cross-validation.
+        learning_curve: rows of learning_curve.csv, if it was measured.
     """
 
     name: str
@@ -135,6 +142,11 @@ class ReportedRun:
     command: str
     training: ReportedTraining | None = None
     ensemble: ReportedEnsemble | None = None
+    refitted: tuple[str, ...] = ()
+    unknown: float | None = None
+    threshold: tuple[float, float] | None = None
+    folds: Sequence[Mapping[str, str]] = ()
+    learning_curve: Sequence[Mapping[str, str]] = ()
 
     @cached_property
     def clips(self) -> dict[str, Clip]:

@@ -14,7 +14,14 @@ from muybridge.dataset.catalog import Clip
 from muybridge.evaluation.comparison import Comparison, compare
 from muybridge.evaluation.evaluation import Evaluation
 from muybridge.evaluation.metrics import ClassMetrics
-from muybridge.evaluation.plots import PANELS, Panel, plot_curves, plot_per_class, plot_reliability
+from muybridge.evaluation.plots import (
+    PANELS,
+    Panel,
+    plot_curves,
+    plot_learning_curve,
+    plot_per_class,
+    plot_reliability,
+)
 from muybridge.inference.predictions import Predictions
 from muybridge.reporting.differences import flattened
 from muybridge.reporting.facts import Fact, facts_of
@@ -96,11 +103,15 @@ class EnsembleView:
 
 @dataclass(frozen=True)
 class RunView:
-    """One run as the page shows it: facts for its top; ``recipe`` and ``environment`` as names and values."""
+    """One run as the page shows it: facts for its top; ``recipe`` and ``environment`` as names and values.
+
+    ``learning_curve`` is None where it was not measured.
+    """
 
     run: ReportedRun
     facts: tuple[Fact, ...]
     curves: tuple[Picture, ...]
+    learning_curve: Picture | None
     results: ResultsView | None
     ensemble: EnsembleView | None
     recipe: tuple[tuple[str, str], ...]
@@ -119,7 +130,10 @@ def view_run(run: ReportedRun) -> RunView:
         run=run,
         facts=facts_of(run),
         # One picture each, so that a narrow screen can put them below each other.
-        curves=tuple(_curve(run.name, run.training, panel) for panel in PANELS) if run.training else (),
+        curves=tuple(_curve(run.name, run.training, panel) for panel in PANELS)
+        if run.training and run.training.epochs
+        else (),
+        learning_curve=_learning_curve(run) if run.learning_curve else None,
         results=None if run.measured is None else _results(run, run.measured),
         ensemble=None if run.ensemble is None or run.measured is None else _ensemble(run, run.ensemble, run.measured),
         recipe=tuple(flattened(run.training.recipe)) if run.training else (),
@@ -133,6 +147,13 @@ def _curve(name: str, training: ReportedTraining, panel: Panel) -> Picture:
         lambda file: plot_curves(training.epochs, file, monitor=training.monitor, panels=[panel]),
         f"{figure} of {name} over {counted(len(training.epochs), 'epoch')}",
         ("learning rate",) if panel == "rate" else (panel, "validation") if panel == "loss" else (),
+    )
+
+
+def _learning_curve(run: ReportedRun) -> Picture:
+    return _picture(
+        lambda file: plot_learning_curve(run.learning_curve, file, protocol=run.split.protocol),
+        f"Accuracy of {run.name} over the number of training clips a class; learning_curve.csv has the numbers",
     )
 
 

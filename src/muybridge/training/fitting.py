@@ -27,7 +27,7 @@ from muybridge.pipeline.device_augment import augments_on_device
 from muybridge.pipeline.loader import ClipDataset, make_loader
 from muybridge.recipes.training import TrainingConfig
 from muybridge.runs import RunFolder
-from muybridge.system import available_cores, keep_freed_memory
+from muybridge.system import available_cores, computes_in_bf16, keep_freed_memory
 from muybridge.training.callbacks import AtomicCheckpointIO, EpochCheckpoint, EpochLines, EpochTable, Row, SecondCtrlC
 from muybridge.training.module import RecognizerModule
 
@@ -45,7 +45,7 @@ def fit(
     logger: Logger | None = None,
     resume: bool = False,
 ) -> list[Row]:
-    """Fit a network and leave it with the weights of its best epoch.
+    """Fit a network and leave it with the weights of its best epoch, or of the last, as ``config.monitor`` says.
 
     Args:
         net: The network; changed in place.
@@ -84,8 +84,8 @@ def fit(
     )
     table = EpochTable(on_epoch)
     goal: dict[str, Any] = {
-        "monitor": f"validation_{config.monitor}",
-        "mode": "max" if config.monitor == "accuracy" else "min",
+        "monitor": "epoch" if config.monitor == "last" else f"validation_{config.monitor}",
+        "mode": "min" if config.monitor == "loss" else "max",
     }
     # The last comes last, so that it knows the best. Lightning's save_last would leave out epochs that are no better.
     callbacks: list[Any] = [
@@ -172,15 +172,14 @@ def uses_bf16(config: TrainingConfig, device: torch.device) -> bool:
     """Whether a training computes in bfloat16; ``auto`` is yes only on a GPU that does."""
     if config.precision != "auto":
         return config.precision == "bf16"
-    return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return device.type == "cuda" and computes_in_bf16(device)
 
 
 def encodes_in_bf16(config: TrainingConfig, device: torch.device) -> bool:
     """The same for a frozen encoder whose output is kept, in 16 bits anyway; ``auto`` is yes wherever hardware does."""
     if config.precision != "auto" or device.type != "cpu":
         return uses_bf16(config, device)
-    abilities = torch.cpu.get_capabilities()
-    return bool(abilities.get("avx512_bf16") or abilities.get("amx_tile"))
+    return computes_in_bf16(device)
 
 
 def quiet_lightning() -> None:

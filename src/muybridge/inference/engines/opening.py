@@ -8,8 +8,9 @@ from muybridge.inference.engines.engine import Engine, EngineName, Precision
 from muybridge.inference.engines.exports import Export
 from muybridge.inference.engines.onnx_engine import OnnxEngine
 from muybridge.inference.engines.openvino_engine import OpenVinoEngine
-from muybridge.inference.engines.torch_engine import Folded, TorchEngine, load_prepared
+from muybridge.inference.engines.torch_engine import TorchEngine, load_prepared
 from muybridge.models.network import build
+from muybridge.models.prepared import Folded
 from muybridge.recipes.model import ModelConfig
 
 MODEL_FILES: dict[EngineName, tuple[str, ...]] = {
@@ -40,7 +41,7 @@ def open_engine(
     if engine == "openvino":
         return OpenVinoEngine(path, precision)
     net = load_prepared(path, build(config, class_count, weights="none"), folded, precision)
-    return TorchEngine(net, device=torch.device("cpu"), name=f"torch-{precision}")
+    return TorchEngine(net, device=torch.device("cpu"), name=f"torch-{precision}", prepare=False)
 
 
 def load_export(folder: Path, *, config: ModelConfig, class_count: int) -> Engine:

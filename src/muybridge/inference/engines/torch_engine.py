@@ -1,56 +1,83 @@
-"""Torch: the trained network as it is, or prepared for inference.
+"""Torch: the trained network, prepared for inference when it is first needed, or as an export.
 
-A prepared network has its batch norms folded into the convolutions before them, and with bf16 its encoder computes in
-bfloat16. On disk it is a safetensors file and a list of what was folded: the code that computes is ours, so loading
-runs nothing from the file. (A ``torch.export`` archive would be a program in a file; and torch unrolls an LSTM while
-it writes one, which fixes the number of frames.)
+An export has its batch norms folded into the convolutions before them, and with bf16 its encoder computes in
+bfloat16, whichever it is. On disk it is a safetensors file and a list of what was folded: the code that computes is
+ours, so loading runs nothing from the file. (A ``torch.export`` archive would be a program in a file; and torch unrolls
+an LSTM while it writes one, which fixes the number of frames.)
 
 Axes: B clips, T frames, N images, C channels, H, W, K classes.
 """
 
 import copy
+import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from muybridge.errors import UserError
 from muybridge.inference.engines.engine import Engine, Frames, Logits, Precision
 from muybridge.models.network import RecognizerNet
+from muybridge.models.prepared import (
+    CONVOLUTIONS,
+    Folded,
+    compute_in_bf16,
+    fold_batch_norms,
+    prepared_copy,
+    replace_module,
+)
 from muybridge.pipeline.batches import Item, collate_frames
-
-CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
-BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
-
-Folded = tuple[tuple[str, str], ...]
-"""Names of convolutions with that of the batch norm folded into each."""
+from muybridge.system import computes_in_bf16
 
 
 class TorchEngine(Engine):
     """A network in torch, on any device; clips of different lengths are computed together.
 
+    What computes is a copy of the encoder, prepared for inference at the first clip. A wholly frozen encoder, whose
+    kept features a head was fitted on, computes as it did then: in bfloat16 where it may (see ``models.prepared``).
+
     Args:
-        net: The network.
+        net: The network; its encoder must not change after the first clip.
         device: Where it computes.
         name: What a user calls it.
+        precision: ``fp32`` for that in any case; None: as above.
+        prepare: False for a network that is prepared already.
     """
 
-    def __init__(self, net: RecognizerNet, *, device: torch.device, name: str = "torch") -> None:
+    def __init__(
+        self,
+        net: RecognizerNet,
+        *,
+        device: torch.device,
+        name: str = "torch",
+        precision: Literal["fp32"] | None = None,
+        prepare: bool = True,
+    ) -> None:
         self.net = net.to(device).eval()
         self.device = device
         self.name = name
+        self._bf16 = precision is None and net.pools_when_frozen and computes_in_bf16(device)
+        self._prepared = None if prepare else net
+        self._lock = threading.Lock()
 
     @torch.inference_mode()
     def score(self, clips: Sequence[Frames]) -> Logits:
         """Score clips; see ``Engine``."""
         batch = collate_frames([Item(frames_THWC, 0) for frames_THWC in clips])
-        logits_BK = self.net(batch.frames_BTHWC.to(self.device), batch.lengths_B.to(self.device))
+        frames_BTHWC = batch.frames_BTHWC.to(self.device)
+        logits_BK = self._ready(frames_BTHWC)(frames_BTHWC, batch.lengths_B.to(self.device))
         return np.asarray(logits_BK.float().cpu().numpy())
+
+    def _ready(self, example_BTHWC: Tensor) -> RecognizerNet:
+        with self._lock:
+            if self._prepared is None:
+                self._prepared = prepared_copy(self.net, example_BTHWC, bf16=self._bf16)
+            return self._prepared
 
 
 def prepare(net: RecognizerNet, example_BTHWC: Tensor, precision: Precision) -> tuple[RecognizerNet, Folded]:
@@ -65,11 +92,7 @@ def prepare(net: RecognizerNet, example_BTHWC: Tensor, precision: Precision) -> 
         The prepared network, on the CPU, and what was folded in it.
     """
     prepared = copy.deepcopy(net).cpu().eval()
-    folded = _batch_norms_after_convolutions(prepared, example_BTHWC)
-    for convolution, norm in folded:
-        fused = fuse_conv_bn_eval(prepared.get_submodule(convolution), prepared.get_submodule(norm))  # type: ignore[arg-type, type-var]
-        _replace(prepared, convolution, fused)
-        _replace(prepared, norm, nn.Identity())
+    folded = fold_batch_norms(prepared, example_BTHWC)
     _finish(prepared, precision)
     return prepared, folded
 
@@ -97,7 +120,7 @@ def load_prepared(path: Path, blank: RecognizerNet, folded: Folded, precision: P
             if not isinstance(layer, CONVOLUTIONS):
                 raise UserError(f"{path} is damaged: {convolution} is no convolution; export again")
             layer.bias = nn.Parameter(layer.weight.new_zeros(layer.weight.shape[0]))
-            _replace(blank, norm, nn.Identity())
+            replace_module(blank, norm, nn.Identity())
         _finish(blank, precision)
         blank.load_state_dict(load_file(path))
     except (SafetensorError, RuntimeError, AttributeError, OSError) as error:
@@ -107,41 +130,5 @@ def load_prepared(path: Path, blank: RecognizerNet, folded: Folded, precision: P
 
 def _finish(net: RecognizerNet, precision: Precision) -> None:
     if precision == "bf16":
-        # The encoder alone computes in bfloat16, between neighbours that do not.
-        net.encoder.bfloat16()
-        net.encoder.register_forward_pre_hook(lambda _encoder, inputs: (inputs[0].bfloat16(),))
-        net.encoder.register_forward_hook(lambda _encoder, _inputs, maps: maps.float())
+        compute_in_bf16(net.encoder)
     net.requires_grad_(False)
-
-
-@torch.inference_mode()
-def _batch_norms_after_convolutions(net: RecognizerNet, example_BTHWC: Tensor) -> Folded:
-    """Pairs of a convolution and the batch norm that takes its very output, both called once."""
-    outputs: dict[int, tuple[str, Tensor]] = {}
-    pairs: list[tuple[str, str]] = []
-    calls: dict[str, int] = {}
-    handles = []
-
-    def record(name: str, module: nn.Module) -> None:
-        def after(_module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-            calls[name] = calls.get(name, 0) + 1
-            if isinstance(module, CONVOLUTIONS):
-                outputs[id(output)] = name, output  # held, so that no other tensor takes its id
-            elif id(inputs[0]) in outputs:
-                pairs.append((outputs[id(inputs[0])][0], name))
-
-        handles.append(module.register_forward_hook(after))
-
-    for name, module in net.named_modules():
-        if isinstance(module, CONVOLUTIONS + BATCH_NORMS):
-            record(name, module)
-    # One frame shows as much as many, which might go through the encoder in several chunks.
-    net(example_BTHWC[:, :1])
-    for handle in handles:
-        handle.remove()
-    return tuple(pair for pair in pairs if all(calls[name] == 1 for name in pair))
-
-
-def _replace(net: nn.Module, name: str, module: nn.Module) -> None:
-    parent, _, child = name.rpartition(".")
-    setattr(net.get_submodule(parent), child, module)

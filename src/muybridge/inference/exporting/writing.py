@@ -11,10 +11,11 @@ import torch
 from muybridge.errors import UserError
 from muybridge.inference.engines.engine import Engine, EngineName, Frames, Precision
 from muybridge.inference.engines.opening import MODEL_FILES, open_engine
-from muybridge.inference.engines.torch_engine import Folded, prepare, save_prepared
+from muybridge.inference.engines.torch_engine import prepare, save_prepared
 from muybridge.inference.exporting.graph import METADATA_KEY, to_onnx
 from muybridge.inference.exporting.quantizing import CalibrationClips, quantize_onnx, quantize_openvino
 from muybridge.models.network import RecognizerNet
+from muybridge.models.prepared import Folded
 
 PRECISIONS: dict[EngineName, tuple[Precision, ...]] = {
     "torch": ("fp32", "bf16"),

@@ -54,7 +54,7 @@ def create_encoder(config: ModelConfig) -> FrameEncoder | VideoEncoder:
     if len(config.encoders) > 1:
         members = {name: create_encoder(member_config(config, name)) for name in config.encoders}
         return SideBySide(members, pooling="max" if config.pooling == "max" else "mean")
-    output, momentum = config.encoder_output, config.batch_norm_momentum
+    output, momentum = config.output, config.batch_norm_momentum
     if config.adapter:
         name = config.encoder.partition(":")[2]
         return TimmEncoder(name) if config.adapter == "timm" else create_transformers_encoder(name)
@@ -73,7 +73,7 @@ def create_encoder(config: ModelConfig) -> FrameEncoder | VideoEncoder:
 
 def member_config(config: ModelConfig, name: str) -> ModelConfig:
     """The configuration of one of several encoders side by side: a hidden layer only where it has one."""
-    output = config.encoder_output
+    output = config.output
     if "hidden" in output and name not in get_args(MoViNetName):
         output = "maps"
     return replace(config, encoder=name, encoder_output=output, trainable="none")

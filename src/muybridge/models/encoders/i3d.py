@@ -134,6 +134,7 @@ class I3D(VideoEncoder):
     scaling = PLUS_MINUS_ONE
     minimum_size_px = 32
     classifier_name = "logits"
+    true_in_bf16 = True
 
     def __init__(
         self,

@@ -106,7 +106,7 @@ def find_all(
             encoder,
             config.width,
             config.weights if choice is None else choice,
-            with_classifier=config.encoder_output == "logits",
+            with_classifier=config.output == "logits",
             download=download,
             weights_dir=weights_dir,
         )

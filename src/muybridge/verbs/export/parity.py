@@ -16,6 +16,7 @@ from muybridge.dataset.catalog import Clip
 from muybridge.errors import UserError, VideoError
 from muybridge.inference.engines.engine import Engine, Frames, Precision
 from muybridge.inference.engines.exports import Latency, Parity
+from muybridge.inference.engines.torch_engine import TorchEngine
 from muybridge.inference.recognizer import Recognizer
 from muybridge.inference.trained_model import read_ahead
 from muybridge.inference.views import AS_TRAINED
@@ -38,6 +39,8 @@ def compare_engines(
 ) -> Parity:
     """Compare an engine with the recognizer it was exported from, as both are used: view by view, combined.
 
+    The recognizer computes in float32 here, also where its answers come from bfloat16: that is another rounding.
+
     Args:
         recognizer: The model in torch.
         engine: What was exported from it.
@@ -50,6 +53,7 @@ def compare_engines(
     Raises:
         UserError: If no validation clip can be decoded.
     """
+    reference = TorchEngine(recognizer.net, device=recognizer.device, precision="fp32")
     differences: list[float] = []
     compared_training = changed = 0
     correct = {"torch": 0, "engine": 0}
@@ -59,7 +63,7 @@ def compare_engines(
         for number, read in enumerate(progress.track(reads, total=len(clips), description="comparing")):
             if isinstance(read, VideoError):
                 continue
-            expected_K = recognizer.combined(recognizer.engine.score(read))
+            expected_K = recognizer.combined(reference.score(read))
             found_K = recognizer.combined(engine.score(read))
             differences.append(float(np.abs(expected_K - found_K).max()))
             changed += int(expected_K.argmax() != found_K.argmax())

@@ -86,6 +86,8 @@ def sweep(
     space = parse_space(over, recipe)
     if recipe.data.folds:
         raise UserError("a sweep compares its trials on a validation part; leave out data.folds")
+    if recipe.training.monitor == "last":
+        raise UserError("a sweep compares validation figures; set training.monitor to loss or accuracy")
     divided = divide(clips, recipe.data)
     if not divided.split.validation:
         raise UserError("a sweep compares its trials on a validation part; set data.validation_share above 0")
