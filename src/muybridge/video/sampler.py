@@ -67,17 +67,14 @@ class Sampler(ABC):
             raise ValueError(f"frame_count must be at least 1, got {frame_count}")
         if count is not None and count < 1:
             raise UserError(f"views.times is {count}; give 1 or more")
-        if not self.by_time:
-            return self._views(frame_count, count)
-        if seconds_N is None or len(seconds_N) != frame_count:
-            raise ValueError(f"sampler.kind {self.kind} chooses by time: seconds_N must have {frame_count} times")
-        return self._views_by_time(ClipTimes(seconds_N), count)
+        return self._chosen(frame_count, count, seconds_N)
 
     @abstractmethod
     def _views(self, frame_count: int, count: int | None) -> list[Indices]: ...
 
-    def _views_by_time(self, times: ClipTimes, count: int | None) -> list[Indices]:
-        raise NotImplementedError(f"sampler.kind {self.kind} only counts")
+    def _chosen(self, frame_count: int, count: int | None, seconds_N: Seconds | None) -> list[Indices]:
+        """The views of a sampler that counts, whatever the times."""
+        return self._views(frame_count, count)
 
     def to_dict(self) -> dict[str, Any]:
         """Return ``kind`` and all fields, as plain values; `sampler_from_dict` turns them back."""
@@ -118,7 +115,12 @@ class TimedSampler(Sampler):
             del values["frames_per_second"]
         return values
 
-    def _views_by_time(self, times: ClipTimes, count: int | None) -> list[Indices]:
+    def _chosen(self, frame_count: int, count: int | None, seconds_N: Seconds | None) -> list[Indices]:
+        if not self.by_time:
+            return self._views(frame_count, count)
+        if seconds_N is None or len(seconds_N) != frame_count:
+            raise ValueError(f"sampler.kind {self.kind} chooses by time: seconds_N must have {frame_count} times")
+        times = ClipTimes(seconds_N)
         return [self._from(start, times) for start in self._start_seconds(times, count)]
 
     @abstractmethod
