@@ -16,7 +16,7 @@ test: $(VENV)/installed-test  ## run the tests
 	$(BIN)/python -m pytest
 
 test-extras: $(EXTRAS_VENV)/installed  ## run the tests of the adapters of timm and transformers, in an environment of their own
-	MUYBRIDGE_TEST_EXTRAS=1 $(EXTRAS_VENV)/bin/python -m pytest -m adapters tests/models tests/recipes tests/verbs
+	MUYBRIDGE_TEST_EXTRAS=1 $(EXTRAS_VENV)/bin/python -m pytest -m adapters tests/models tests/recipes
 
 test-docs: $(VENV)/installed-test  ## run the code blocks of README and docs
 	$(BIN)/python -m pytest -m blocks --dist load tests/test_pages.py

@@ -76,24 +76,25 @@ def settings_of(encoder: str) -> dict[str, Setting]:
             "views-3": replace(base, views=3),
         }
     base = Setting(encoder, uniform(frames=16), 172)
+    by_time = dense(frames=16, frames_per_second=5, policy="shorter")
     return {
         "base": base,
         "crop": replace(base, fit="crop"),
         "160": replace(base, size_px=160),
         "224": replace(base, size_px=224),
         "224-crop": replace(base, size_px=224, fit="crop"),
+        "256-crop": replace(base, size_px=256, fit="crop"),
         "8-frames": replace(base, sampler=uniform(frames=8)),
         "8-frames-crop": replace(base, sampler=uniform(frames=8), fit="crop"),
+        "8-frames-224-crop": replace(base, sampler=uniform(frames=8), size_px=224, fit="crop"),
         "32-frames": replace(base, sampler=uniform(frames=32)),
         "32-frames-crop": replace(base, sampler=uniform(frames=32), fit="crop"),
         "64-frames": replace(base, sampler=uniform(frames=64)),
-        "5-a-second": replace(base, sampler=dense(frames=16, frames_per_second=5, policy="shorter")),
-        "5-a-second-crop": replace(base, sampler=dense(frames=16, frames_per_second=5, policy="shorter"), fit="crop"),
+        "5-a-second": replace(base, sampler=by_time),
+        "5-a-second-crop": replace(base, sampler=by_time, fit="crop"),
+        "5-a-second-224-crop": replace(base, sampler=by_time, size_px=224, fit="crop"),
         "5-a-second-all": replace(base, sampler=EverySampler(frames_per_second=5)),
-        "10-a-second": replace(base, sampler=dense(frames=16, frames_per_second=10, policy="shorter")),
-        "12-a-second-crop": replace(
-            base, sampler=dense(frames=16, frames_per_second=12.5, policy="shorter"), fit="crop"
-        ),
+        "10-a-second": replace(base, sampler=replace(by_time, frames_per_second=10)),
         "stride-1": replace(base, sampler=dense(frames=16)),
         "stride-2": replace(base, sampler=dense(frames=16, stride=2)),
         "mirrored": replace(base, mirrored=True),

@@ -1,11 +1,21 @@
 """The benchmark of the heads, on features that only order tells apart."""
 
 import csv
+import importlib
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks import heads
+
+BENCHMARKS = Path(__file__).resolve().parents[3] / "benchmarks"
+
+
+@pytest.fixture
+def heads(monkeypatch):
+    """The benchmark, found as it is where it runs as a script."""
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    return importlib.import_module("heads")
 
 
 @pytest.fixture
@@ -31,7 +41,9 @@ def features(tmp_path):
     return path
 
 
-def test_heads_that_see_order_tell_mirrored_clips_apart_and_the_mean_does_not(features, tmp_path, monkeypatch, capsys):
+def test_heads_that_see_order_tell_mirrored_clips_apart_and_the_mean_does_not(
+    heads, features, tmp_path, monkeypatch, capsys
+):
     table = tmp_path / "rows.csv"
     monkeypatch.setattr(heads, "SETTINGS", (heads.Setting(1e-2, 0.0),))
     names = ["mean", "probe", "bilstm", "attentive-tokens"]
@@ -55,9 +67,10 @@ def test_heads_that_see_order_tell_mirrored_clips_apart_and_the_mean_does_not(fe
     assert rows["bilstm"]["input"] == "5 steps of 6"
 
 
-def test_eight_significant_bits_are_rounded_not_cut():
+def test_eight_significant_bits_are_rounded_not_cut(heads):
+    eight_bits = importlib.import_module("frozen_tokens").eight_bits
     numbers = np.array([1.0, 1 + 2**-7, 1 + 2**-8, 1 + 3 * 2**-8, 0.0, 5.99], np.float32)
-    kept = heads.eight_bits(numbers).astype(np.float32)
+    kept = eight_bits(numbers).astype(np.float32)
     np.testing.assert_allclose(kept, numbers, rtol=2**-8)
     assert kept[:2].tolist() == [1.0, 1 + 2**-7]
     assert kept[2] == 1.0  # half-way: to the even one
