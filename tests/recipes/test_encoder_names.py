@@ -64,7 +64,7 @@ def test_a_plus_joins_only_names_that_are_known():
         ({"encoder": BOTH, "scaling": "unit"}, "each has its own scaling"),
         ({"encoder": BOTH, "weights": "kinetics"}, "it must be pretrained or none"),
         ({"encoder": BOTH, "weights": "a.pth"}, "it must be pretrained or none"),
-        ({"encoder": "i3d+mc3_18", "encoder_output": "hidden"}, "choose from logits, maps"),
+        ({"encoder": "i3d+mc3_18", "encoder_output": "hidden"}, "choose from auto, logits, maps"),
     ],
 )
 def test_what_cannot_be_is_told_in_one_line(values, message):
@@ -77,6 +77,12 @@ def test_a_list_in_a_file_is_refused_with_the_files_name(tmp_path):
     (tmp_path / "mine.yaml").write_text("model: {encoder: [i3d, movinet_a9]}\n")
     with pytest.raises(UserError, match=r"mine\.yaml: model\.encoder is .*did you mean 'movinet_a"):
         load_recipe(str(tmp_path / "mine.yaml"))
+
+
+def test_best_is_two_encoders_that_learned_from_video():
+    recipe = load_recipe("best")
+    assert recipe.model.encoders == ("i3d", "movinet_a0")
+    assert (recipe.model.output, recipe.model.layers_to_train) == ("maps+hidden", "none")
 
 
 def test_nothing_of_several_is_trained():

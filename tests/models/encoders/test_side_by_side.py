@@ -83,7 +83,14 @@ def test_a_clip_larger_than_a_members_weights_is_shrunk_for_it_alone(net: Recogn
         member.register_forward_pre_hook(lambda _, inputs, name=name: sizes.update({name: tuple(inputs[0].shape[2:])}))
     with torch.no_grad():
         net.encode(_clip(17, 180))
-    assert sizes == {"i3d": (17, 180, 180), "movinet_a0_mobile": (16, 172, 172)}
+    assert sizes == {"i3d": (17, 180, 180), "movinet_a0_mobile": (16, 180, 180)}
+    alone = RecognizerNet(ModelConfig(encoder="mc3_18+small", weights="none", head="mean"), 3).eval()
+    alone.encoder.get_submodule("members.mc3_18").register_forward_pre_hook(
+        lambda _, inputs: sizes.update(mc3_18=tuple(inputs[0].shape[2:]))
+    )
+    with torch.no_grad():
+        alone.encode(_clip(4, 120))
+    assert sizes["mc3_18"] == (4, 112, 112)
 
 
 def test_an_image_network_sees_a_few_frames_one_by_one() -> None:

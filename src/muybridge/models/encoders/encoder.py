@@ -99,6 +99,11 @@ class Encoder(nn.Module, ABC):
         return (f"{self.classifier_name}.",) if self.output == "maps" else ()
 
     @property
+    def largest_size_px(self) -> int:
+        """Beside other encoders it sees pictures of at most so many pixels each way; larger ones are scaled down."""
+        return self.default_size_px
+
+    @property
     def mean(self) -> tuple[float, float, float]:
         """Mean per RGB channel (pixels between 0 and 1) that the published weights expect."""
         return self.scaling.mean

@@ -163,6 +163,11 @@ class MoViNet(VideoEncoder):
         initialise(self)
 
     @property
+    def largest_size_px(self) -> int:
+        """224 also where the weights were trained at 172: more is recognised so (docs/encoders.md)."""
+        return max(self.default_size_px, 224)
+
+    @property
     def unused_keys(self) -> tuple[str, ...]:
         """What the keys of the published classifier begin with that the output does not need."""
         return {"maps": ("classifier.",), "logits": ()}.get(self.output, ("classifier.3.",))

@@ -1,7 +1,7 @@
 """Several frozen encoders on the same clip, their features side by side.
 
-Each sees the clip as its published weights want it: in its own scaling, no larger than they were trained at, and with
-no more frames than ``most_frames``, evenly spread. Networks of consecutive frames (I3D) and of few frames over a
+Each sees the clip as its published weights want it: in its own scaling, no larger than ``largest_size_px``, and with no
+more frames than ``most_frames``, evenly spread. Networks of consecutive frames (I3D) and of few frames over a
 longer time (MoViNet) so share one reading of a clip: of 32 frames in a row I3D sees all, MoViNet every second.
 Positions are pooled here, since the members' maps differ in size, and time is averaged to the fewest steps of any.
 
@@ -81,7 +81,7 @@ class SideBySide(VideoEncoder):
     def _pooled(self, member: FrameEncoder | VideoEncoder, clip_BCTHW: Tensor) -> Tensor:
         """The features of one member, (B, R, D)."""
         seen_BCTHW = evenly_spread(clip_BCTHW, member.most_frames)
-        seen_BCTHW = no_larger(seen_BCTHW, member.default_size_px)
+        seen_BCTHW = no_larger(seen_BCTHW, member.largest_size_px)
         mean_C, std_C = (seen_BCTHW.new_tensor(values)[:, None, None, None] for values in (member.mean, member.std))
         scaled_BCTHW = (seen_BCTHW - mean_C) / std_C
         if isinstance(member, VideoEncoder):
