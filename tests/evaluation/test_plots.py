@@ -38,6 +38,11 @@ def test_curves_mark_the_first_best_epoch(tmp_path: Path) -> None:
     assert {"Loss", "Accuracy, %", "training", "validation"} <= set(texts(tmp_path / "curves.svg"))
 
 
+def test_curves_mark_the_last_epoch_where_that_is_kept(tmp_path: Path) -> None:
+    plot_curves(rows(8), tmp_path / "curves.svg", monitor="last")
+    assert "kept: epoch 7, 50.0 %" in texts(tmp_path / "curves.svg")
+
+
 def test_curves_take_rows_as_a_csv_reader_gives_them(tmp_path: Path) -> None:
     as_text = [{key: str(value) for key, value in row.items()} for row in rows(4)]
     plot_curves(rows(4), tmp_path / "numbers.svg")

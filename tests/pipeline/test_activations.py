@@ -64,6 +64,17 @@ def test_each_variant_is_what_the_plain_path_gives_in_one_epoch(make_frames):
                 assert one.frame_count == len(frames[0, index].frames_THWC)
 
 
+def test_what_is_kept_of_a_clip_is_said_in_words(make_frames):
+    frames = make_frames(augment=None)
+    count = len(frames[0, 0].frames_THWC)
+    vectors = ActivationDataset(frames, brightness, identity="x", variants=1)
+    assert vectors.describe_entry() == f"{count} tokens of 3 numbers, 0 kB a clip"
+    maps = ActivationDataset(
+        frames, lambda frames_BTHWC: frames_BTHWC.astype(np.float32).transpose(0, 1, 4, 2, 3), identity="y", variants=1
+    )
+    assert maps.describe_entry() == f"maps of {count} x 3 x 16 x 16 numbers, {count * 3 * 256 * 2 / 1e3:.0f} kB a clip"
+
+
 def test_the_order_of_variants_differs_between_clips_and_turns(make_frames):
     data = ActivationDataset(make_frames(), brightness, identity="x", variants=3)
     data.build()

@@ -84,7 +84,7 @@ class ActivationDataset(Dataset[ActivationItem]):
         return self._paths.values()
 
     def describe_entry(self) -> str:
-        """How much is kept of a clip, in words; there must be a clip, and ``build`` must have been called."""
+        """How much is kept of the first clip, in words; others may have more or fewer steps."""
         kept = self[0, 0].activations
         each = f"{kept.nbytes / 1e3:.0f} kB a clip"
         if kept.ndim == 2:
