@@ -66,8 +66,9 @@ def index_avi(path: Path, container: InputContainer, stream: VideoStream) -> Pac
     chunks = _chunks(data)
     if chunks is None:
         return None
-    own = np.char.startswith(chunks["name"], f"{stream.index:02}".encode())
-    if not np.isin(chunks["name"][own], (f"{stream.index:02}dc".encode(), f"{stream.index:02}db".encode())).all():
+    own = chunks["name"].astype("S2") == f"{stream.index:02}".encode()  # cut to the number of the stream
+    names = chunks["name"][own]
+    if not np.all((names == f"{stream.index:02}dc".encode()) | (names == f"{stream.index:02}db".encode())):
         return None
     own_chunks = chunks[own]
     starts, sizes = own_chunks["offset"].astype(np.int64) + _HEADER_BYTES, own_chunks["size"].astype(np.int64)
