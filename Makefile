@@ -2,17 +2,21 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+EXTRAS_VENV ?= .venv-extras
 # Modules are compiled, and kept so, when they are first imported: compiling all of torch and its friends would take longer than the demo's training.
 export PYTHONDONTWRITEBYTECODE =
 PIP := $(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt
 
-.PHONY: demo test test-docs lint docs install wheel-test clean
+.PHONY: demo test test-extras test-docs lint docs install wheel-test clean
 
 demo: install  ## render clips, train, evaluate and predict
 	$(BIN)/muybridge demo
 
 test: $(VENV)/installed-test  ## run the tests
 	$(BIN)/python -m pytest
+
+test-extras: $(EXTRAS_VENV)/installed  ## run the tests of the adapters of timm and transformers, in an environment of their own
+	MUYBRIDGE_TEST_EXTRAS=1 $(EXTRAS_VENV)/bin/python -m pytest -m adapters tests/models tests/recipes
 
 test-docs: $(VENV)/installed-test  ## run the code blocks of README and docs
 	$(BIN)/python -m pytest -m blocks --dist load tests/test_pages.py
@@ -43,5 +47,13 @@ $(VENV)/installed-%: $(VENV)/installed
 	$(PIP) --editable '.[$*]'
 	touch $@
 
+# torchvision, which timm needs, fits one torch alone; here that may be another one than in constraints.txt.
+$(EXTRAS_VENV)/installed: pyproject.toml constraints.txt constraints-extras.txt
+	test -x $(EXTRAS_VENV)/bin/python || $(PYTHON) -m venv $(EXTRAS_VENV)
+	grep -v '^torch==' constraints.txt | cat - constraints-extras.txt > $(EXTRAS_VENV)/constraints.txt
+	$(EXTRAS_VENV)/bin/python -m pip install --quiet --no-compile --constraint $(EXTRAS_VENV)/constraints.txt \
+		--editable '.[timm,transformers]' hypothesis pytest pytest-timeout pytest-xdist
+	touch $@
+
 clean:  ## remove the environment and what the tools leave
-	rm -rf $(VENV) build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(EXTRAS_VENV) build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -66,11 +66,11 @@ def frames_curve() -> list[Training]:
 
 
 EXPERIMENTS: tuple[Training | Ensemble, ...] = (
-    Training("light", "`light`: MobileNet + BiLSTM, 5 frames of 128 px", ("--recipe", "light")),
+    Training("mobilenet-light", "MobileNet + BiLSTM, 5 frames of 128 px", ("--recipe", "mobilenet-light")),
     Training("default", "`default`: MobileNet + BiLSTM, 8 frames of 192 px", ()),
-    Training("i3d-mean", "I3D frozen, mean over time", ("--recipe", "best", "--model.head", "mean")),
-    Training("i3d-bilstm", "I3D frozen + BiLSTM", ("--recipe", "best", "--model.head", "bilstm")),
-    Training("i3d-bert", "`best`: I3D frozen + BERT", ("--recipe", "best")),
+    Training("i3d-mean", "I3D frozen, mean over time", ("--recipe", "i3d-bert", "--model.head", "mean")),
+    Training("i3d-bilstm", "I3D frozen + BiLSTM", ("--recipe", "i3d-bert", "--model.head", "bilstm")),
+    Training("i3d-bert", "`i3d-bert`: I3D frozen + BERT", ("--recipe", "i3d-bert")),
     Ensemble("ensemble-families", "I3D-BERT, I3D-BiLSTM and MobileNet-BiLSTM", ("i3d-bert", "i3d-bilstm", "default")),
     Ensemble("ensemble-two", "I3D-BERT and MobileNet-BiLSTM", ("i3d-bert", "default")),
     Ensemble("ensemble-same", "I3D-BERT and I3D-BiLSTM", ("i3d-bert", "i3d-bilstm")),

@@ -89,7 +89,7 @@ def measure(encoder: str, options: argparse.Namespace, *, peak: float) -> None:
 def model(encoder: str) -> ModelConfig:
     return ModelConfig(
         encoder=encoder,  # type: ignore[arg-type]
-        weights="none", trainable="all", head_widths=(256, 128), dense_widths=(1024,), feature_norm=False,
+        weights="none", trainable="all", head_widths=(256, 128), dense_widths=(1024,), feature_norm="none",
     )  # fmt: skip
 
 

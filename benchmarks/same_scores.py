@@ -20,7 +20,7 @@ from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = "1"  # sums are added in the same order
 
-RECIPES = ("default", "mobilenet-bilstm", "best", "light", "report-alexnet", "report-densenet")
+RECIPES = ("default", "mobilenet-bilstm", "i3d-bert", "mobilenet-light", "report-alexnet", "report-densenet")
 RECIPES += ("report-mobilenet", "report-mobilenet-small")
 CLASSES, GROUPS, SCORED = 2, 6, 3
 

@@ -86,9 +86,9 @@ def headline() -> str:
     """The README's table."""
     rows = {
         "`default` on ten UCF101 classes": ("ucf-grouped/test", "ucf-random/test"),
-        "`best`: frozen I3D and BERT": ("i3d-bert/test",),
+        "`i3d-bert`: frozen I3D and BERT": ("i3d-bert/test",),
         "`movinet-probe`: frozen MoViNet-A0, logistic regression": ("movinet-probe/test",),
-        "`light`: 5 frames of 128 px": ("light/test",),
+        "`mobilenet-light`: 5 frames of 128 px": ("mobilenet-light/test",),
         "`report-mobilenet-small`, the paper's model": ("small-10/grouped/test", "small-10/random/test"),
         "`demo`: 8 drawn actions": ("demo/grouped/epyc",),
     }
@@ -161,7 +161,7 @@ def i3d_cross_validation() -> str:
 
 def trade_off() -> str:
     """Accuracy of each recipe on the test part."""
-    ids = (f"{run}/test" for run in ("light", "default", "modern", "i3d-bert", "ensemble-two"))
+    ids = (f"{run}/test" for run in ("mobilenet-light", "default", "modern", "i3d-bert", "ensemble-two"))
     return markdown(("run", "what", *TOP1), [[f"`{row['run']}`", row["what"], *top1(row)] for row in accuracy(*ids)])
 
 
@@ -181,7 +181,7 @@ def cost() -> str:
 
 def trade_off_validation() -> str:
     """The validation part of the same runs."""
-    return _validation(f"{run}/validation" for run in ("light", "default", "modern", "i3d-bert", "default-bf16"))
+    return _validation(f"{run}/validation" for run in ("mobilenet-light", "default", "modern", "i3d-bert", "default-bf16"))
 
 
 def bf16() -> str:
@@ -288,6 +288,33 @@ def sweep_l2() -> str:
     )
 
 
+def geometry(data: str, encoder: str) -> Callable[[], str]:
+    """How clips are best shown to an encoder."""
+    return lambda: markdown(
+        (
+            *("fit", "px", "frames", "which", "views", "averaged", "top-1", "right", "clips", "95 %, by source"),
+            *("gain, points", "95 %, paired by source", "cross-entropy", "read, ms", "encode, ms"),
+        ),
+        [
+            [
+                *(row["fit"], row["size_px"], row["frames"], _which(row), row["views"], row["averaged"]),
+                *(percent(row), row["correct"], row["clips"], span(row, "group_low", "group_high")),
+                *(row["gain_points"], span(row, "gain_low", "gain_high"), row["cross_entropy"]),
+                *(row["read_ms"], row["encode_ms"]),
+            ]
+            for row in read("geometry.csv", data=data, encoder=encoder)
+        ],
+    )
+
+
+def _which(row: Row) -> str:
+    """The frames that a sampler takes, in words."""
+    if row["sampler"] == "uniform":
+        return "over the clip"
+    step = row["step"]
+    return f"{step.removesuffix('/s')} a second" if step.endswith("/s") else f"middle, step {step}"
+
+
 def heads(experiment: str) -> Callable[[], str]:
     """Accuracy of temporal heads."""
     return lambda: markdown(
@@ -315,6 +342,28 @@ def heads_seeds() -> str:
     rows = read("heads.csv", experiment="heads-three-seeds")
     titles = ("head", "seed 0, %", "seed 1, %", "seed 2, %")
     return markdown(titles, [[row["head"], *row["percent_by_seed"].split()] for row in rows])
+
+
+def heads_frozen(*sets: str) -> Callable[[], str]:
+    """Heads on the same frozen features, by folds."""
+
+    def table() -> str:
+        rows = [row for name in sets for row in read("heads-frozen.csv", set=name)]
+        with_pairs = any(row["pair_named"] for row in rows)
+        titles = ("features", "head", "reads", "its parameters", *TOP1, "each seed, %")
+        return markdown(
+            (*titles, "right one of a pair") if with_pairs else titles,
+            [
+                [
+                    *(row["set"], f"`{row['head']}`", row["input"], f"{int(row['parameters']):,}"),
+                    *(*top1(row), row["percent_by_seed"]),
+                    *([percent(row, "pair_correct", "pair_named")] if with_pairs else []),
+                ]
+                for row in rows
+            ],
+        )
+
+    return table
 
 
 def heads_choice() -> str:
@@ -484,12 +533,17 @@ TABLES: dict[str, Callable[[], str]] = {
     "reproduction-grouped": reproduction("grouped"),
     "reproduction-validation": reproduction_validation,
     "sweep-l2": sweep_l2,
+    "geometry-movinet-jhmdb": geometry("jhmdb-21", "movinet_a0"),
+    "geometry-movinet-ucf": geometry("ucf101-10", "movinet_a0"),
+    "geometry-i3d-jhmdb": geometry("jhmdb-21", "i3d"),
     "heads-seed-0": heads("heads-seed-0"),
     "heads-seed-0-pairs": heads_pairs("heads-seed-0"),
     "heads-three-seeds": heads("heads-three-seeds"),
     "heads-three-seeds-pairs": heads_pairs("heads-three-seeds"),
     "heads-seeds": heads_seeds,
     "heads-choice": heads_choice,
+    "heads-frozen": heads_frozen("ucf101-10", "jhmdb-21"),
+    "heads-frozen-demo": heads_frozen("demo", "demo-frames"),
     "heads-real": heads("heads-real"),
     "heads-real-validation": heads_real_validation,
     "choosing-default": choosing_default,
@@ -567,7 +621,7 @@ def draw_cost(path: Path) -> None:
     """Accuracy with its interval over the time from file to answer."""
     figure, axes = _new_figure()
     prices = {row["run"]: float(row["file_to_answer_ms"]) for row in read("cost.csv")}
-    for run in ("light", "default", "modern", "i3d-bert", "ensemble-two"):
+    for run in ("mobilenet-light", "default", "modern", "i3d-bert", "ensemble-two"):
         (row,) = accuracy(f"{run}/test")
         colour, marker = ("#D55E00", "s") if run.startswith("ensemble") else ("#0072B2", "o")
         value, below, above = _bar(row)

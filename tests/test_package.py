@@ -34,8 +34,8 @@ def floor_of(requirement: Requirement) -> str:
     return floors[0]
 
 
-def pins() -> dict[str, Version]:
-    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+def pins(file_name: str = "constraints.txt") -> dict[str, Version]:
+    lines = (ROOT / file_name).read_text(encoding="utf-8").splitlines()
     parsed = [Requirement(line) for line in lines if line and not line.startswith("#")]
     return {
         canonicalize_name(requirement.name): Version(next(iter(requirement.specifier)).version)
@@ -53,17 +53,26 @@ def test_the_table_of_floors_is_that_of_pyproject():
     assert table() == {requirement.name: floor_of(requirement) for requirement in for_users()}
 
 
-@pytest.mark.parametrize("line", sorted({str(r) for r in for_users() if r.name not in ("timm", "transformers")}))
+def pins_for(extra: str) -> dict[str, Version]:
+    """The versions that an extra was run with."""
+    return pins() | pins("constraints-extras.txt") if extra in ("timm", "transformers") else pins()
+
+
+@pytest.mark.parametrize("line", sorted({str(requirement) for requirement in for_users()}))
 def test_constraints_pin_what_pyproject_allows(line):
     requirement = Requirement(line)
-    assert requirement.specifier.contains(pins()[canonicalize_name(requirement.name)])
+    assert requirement.specifier.contains(pins_for(requirement.name)[canonicalize_name(requirement.name)])
+
+
+def test_the_environment_of_the_adapters_has_the_other_pins_but_for_torch():
+    assert pins().keys() & pins("constraints-extras.txt").keys() == {"torch"}
 
 
 def test_extras_have_the_floors_that_were_run():
-    for name in EXTRAS.keys() - {"timm", "transformers"}:
-        for requirement in requirements(EXTRAS[name]):
+    for name, lines in EXTRAS.items():
+        for requirement in requirements(lines):
             if not requirement.name.startswith("types-"):
-                assert floor_of(requirement) == str(pins()[canonicalize_name(requirement.name)]), requirement
+                assert floor_of(requirement) == str(pins_for(name)[canonicalize_name(requirement.name)]), requirement
 
 
 def test_the_core_leaves_out_what_only_extras_need():

@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from muybridge.verbs.sweep.job import sweep as sweep
     from muybridge.verbs.sweep.results import SweepResult as SweepResult
     from muybridge.verbs.train.default_recipe import available_recipe as available_recipe
+    from muybridge.verbs.train.job import recipe_of as recipe_of
     from muybridge.verbs.train.job import resume as resume
     from muybridge.verbs.train.job import train as train
     from muybridge.verbs.train.profile import profile as profile
@@ -79,6 +80,7 @@ _FOR_THE_COMMAND_LINE = {
     "describe_recipe",
     "describe_recipes",
     "read_values",
+    "recipe_of",
     "recipe_config",
 }
 """What is no part of the public door."""

@@ -30,14 +30,29 @@ def _recipe_values(app: App, commands: tuple[str, ...], arguments: ArgumentColle
     """Let the recipe named by --recipe, or chosen for a training that names none, fill in what no flag says."""
     given = {argument.name: argument.tokens[0].value for argument in arguments if argument.tokens}
     name = given.get("--recipe", "")
+    if not name and "--from" in given:
+        from muybridge import api
+
+        name = str(api.recipe_of(given["--from"]))
     # Whoever names an encoder or its weights has left nothing to choose; and without clips nothing is downloaded.
-    chosen = given.keys() & {"--recipe", "--resume", "--model.encoder", "--model.weights"}
+    chosen = given.keys() & {"--recipe", "--from", "--resume", "--model.encoder", "--model.weights"}
     if commands == ("train",) and not chosen and "--clips" in given and Path(given["--clips"]).exists():
         from muybridge import api
 
         recipe_config(*api.available_recipe(_say), command=commands)(app, commands, arguments)
     elif name:
         recipe_config(*read_values(name), command=commands)(app, commands, arguments)
+
+
+def _default_values() -> dict[str, Any]:
+    """What a training that names no recipe takes, by the names of the options."""
+    values, _ = read_values("default")
+    del values["name"]  # --name is the run's
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        inner = value if isinstance(value, dict) else {"": value}
+        found |= {f"--{key}.{name}".removesuffix(".").replace("_", "-"): each for name, each in inner.items()}
+    return found
 
 
 app = App(
@@ -111,6 +126,8 @@ def train(
     run: Path | None = None,
     name: str | None = None,
     resume: Path | None = None,
+    from_run: Annotated[Path | None, Parameter("--from")] = None,
+    learning_curve: Annotated[bool, Parameter(negative="")] = False,
     profile: Annotated[bool, Parameter(negative="")] = False,
     device: str = "auto",
     device_count: int = 1,
@@ -120,7 +137,7 @@ def train(
 ) -> None:
     """Train on a folder of clips, measure on clips held out, and write a report.
 
-        muybridge train my_clips --epochs 10
+        muybridge train my_clips --folds 5
 
     Args:
         clips: A folder with a sub-folder per class, an HMDB-51 or UCF101 folder, or a CSV: path, label and optional
@@ -130,6 +147,9 @@ def train(
         run: The folder to make for the run; default: runs/RECIPE-ENCODER-HEAD-1, -2, ....
         name: Name of the run's folder, in runs/; instead of --run.
         resume: Continue this run where it was interrupted; of the other options only --device goes with it.
+        from_run: Train on the clips of this run and CLIPS together, with the run's recipe if none is named; what is
+            kept of its clips is not computed again.
+        learning_curve: Measure how accuracy grows with the number of clips a class, too (head probe only).
         profile: Train for 30 steps only, print where a step's time goes, and make no run.
         device: Where torch computes: auto (a CUDA GPU if there is one), cpu, cuda, cuda:1 or mps.
         device_count: Devices to train on; only 1 so far.
@@ -140,11 +160,13 @@ def train(
     from muybridge import api
 
     if profile:
-        _profile(clips, experiment, unused=run or name or resume, device=device, as_json=as_json)
+        unused = run or name or resume or from_run or learning_curve or None
+        _profile(clips, experiment, unused=unused, device=device, as_json=as_json)
         return
     if (clips is None) == (resume is None):
         raise UserError("train takes either CLIPS or --resume RUN; for example: muybridge train my_clips")
-    if resume is not None and (recipe or run is not None or name is not None or experiment != Recipe()):
+    given = recipe or run or name or from_run or learning_curve
+    if resume is not None and (given or experiment != Recipe()):
         raise UserError(f"--resume {resume} continues with the run's own recipe; leave the other options out")
     try:
         if resume is not None:
@@ -152,7 +174,15 @@ def train(
         else:
             assert clips is not None
             result = api.train(
-                clips, experiment, run=run, name=name, device=device, device_count=device_count, logger=logger
+                clips,
+                experiment,
+                run=run,
+                name=name,
+                device=device,
+                from_run=from_run,
+                learning_curve=learning_curve,
+                device_count=device_count,
+                logger=logger,
             )
     except Interrupted as interrupted:
         _say(f"\nstopped. {interrupted.kept}".rstrip())
@@ -329,14 +359,14 @@ def get(
     workers: int = -1,
     as_json: Annotated[Json, Parameter("--json")] = False,
 ) -> None:
-    """Fetch HMDB-51 or UCF101, unpack it, put the official lists in place, check and count it.
+    """Fetch HMDB-51, UCF101 or J-HMDB, unpack it, put the official lists in place, check and count it.
 
     An interrupted download continues when the same command is run again; what is there is not fetched again.
 
         muybridge get hmdb51 data/hmdb51
 
     Args:
-        dataset: hmdb51, ucf101, or a JSON file that describes a source.
+        dataset: hmdb51, ucf101, jhmdb, or a JSON file that describes a source.
         folder: Where to put it.
         given: Archives that you have: a file, or a folder that holds them. They are only read.
         mirror: Address of a folder that holds the archives, to try first.
@@ -577,7 +607,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if verb:
             error_lines.require_verb(app, verb)
         if asked or not words:
-            _print(help_screen.text(app, verb, everything=help_screen.HELP_ALL in asked))
+            defaults = _default_values() if verb == "train" else {}
+            _print(help_screen.text(app, verb, everything=help_screen.HELP_ALL in asked, defaults=defaults))
             return
         if verb:
             error_lines.require_options(app, verb, options)

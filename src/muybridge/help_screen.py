@@ -9,7 +9,7 @@ import inspect
 import re
 import shutil
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -25,11 +25,12 @@ SECTIONS = ("Data", "Frames", "Augmentation", "Model", "Training", "Cache")
 """The groups of a recipe's options, in the order in which a clip meets them."""
 
 _RECIPE_SCREEN = (
-    *("--data.protocol", "--data.test-groups", "--data.folds", "--sampler.frames", "--size-px"),
+    *("--data.protocol", "--data.folds", "--data.test-groups", "--sampler.frames", "--size-px"),
     *("--model.encoder", "--model.head", "--training.epochs", "--training.batch-size", "--training.learning-rate"),
 )
+_RUN_SCREEN = ("--device", "--name", "--resume", "--from", "--learning-curve")
 SCREENS = {
-    "train": ("--clips", "--recipe", *_RECIPE_SCREEN, "--device", "--name", "--run", "--resume", "--json"),
+    "train": ("--clips", "--recipe", *_RECIPE_SCREEN, *_RUN_SCREEN, "--json"),
     "sweep": (
         "--recipe",
         "--clips",
@@ -50,9 +51,18 @@ _MAIN = "Parameters"
 """The group of a verb's own options."""
 
 
-def text(app: App, verb: str, *, everything: bool) -> str:
-    """What ``--help`` or, with ``everything``, ``--help-all`` prints; with no verb, what verbs there are."""
-    return _screen(app, verb, short=SCREENS.get(verb, ()), everything=everything) if verb else _overview(app)
+def text(app: App, verb: str, *, everything: bool, defaults: Mapping[str, Any] | None = None) -> str:
+    """What ``--help`` or, with ``everything``, ``--help-all`` prints; with no verb, what verbs there are.
+
+    Args:
+        app: The command line.
+        verb: A verb's name, or nothing.
+        everything: Show all options.
+        defaults: What options are by default where the verb's signature does not say it, by their first names.
+    """
+    if not verb:
+        return _overview(app)
+    return _screen(app, verb, short=SCREENS.get(verb, ()), everything=everything, defaults=defaults or {})
 
 
 def verbs(app: App) -> list[str]:
@@ -70,7 +80,7 @@ def _overview(app: App) -> str:
     return "\n".join(lines)
 
 
-def _screen(app: App, verb: str, *, short: Sequence[str], everything: bool) -> str:
+def _screen(app: App, verb: str, *, short: Sequence[str], everything: bool, defaults: Mapping[str, Any]) -> str:
     """The help of one verb.
 
     Args:
@@ -78,6 +88,7 @@ def _screen(app: App, verb: str, *, short: Sequence[str], everything: bool) -> s
         verb: Its name.
         short: The options of the short screen in their order, by their first names; empty: all that the verb has.
         everything: Show all options, by section and with their whole text.
+        defaults: As in `text`.
     """
     arguments = [argument for argument in app[verb].assemble_argument_collection(parse_docstring=True) if argument.show]
     described = [paragraph for paragraph in _paragraphs(app, verb) if not paragraph.startswith(" ")]
@@ -86,11 +97,11 @@ def _screen(app: App, verb: str, *, short: Sequence[str], everything: bool) -> s
         lines += [*_wrapped(paragraph), ""]
     lines += ["Example:", f"  {example(app, verb)}", ""]
     if everything:
-        lines += _by_section(arguments)
+        lines += _by_section(arguments, defaults)
         return "\n".join(lines[:-1])
     by_name = {argument.name: argument for argument in arguments}
     for argument in [by_name[name] for name in short if name in by_name] if short else arguments:
-        lines += _row(label(argument), _description(argument, long=False))
+        lines += _row(label(argument), _description(argument, defaults, long=False))
     if len(short) and len(arguments) > len(short):
         lines += ["", f"All {len(arguments)} options, by section: muybridge {verb} {HELP_ALL}"]
     return "\n".join(lines)
@@ -107,7 +118,7 @@ def flags_of(argument: Argument) -> list[str]:
     return sorted(names, key=len)
 
 
-def _by_section(arguments: Sequence[Argument]) -> Iterator[str]:
+def _by_section(arguments: Sequence[Argument], defaults: Mapping[str, Any]) -> Iterator[str]:
     groups: dict[str, list[Argument]] = {name: [] for name in (_MAIN, *SECTIONS)}
     for argument in arguments:
         groups.setdefault(_group(argument), []).append(argument)
@@ -115,7 +126,7 @@ def _by_section(arguments: Sequence[Argument]) -> Iterator[str]:
         if members:
             yield "Options:" if name == _MAIN else f"{name}:"
             for argument in members:
-                yield from _row(label(argument, long=True), _description(argument, long=True))
+                yield from _row(label(argument, long=True), _description(argument, defaults, long=True))
             yield ""
 
 
@@ -169,14 +180,14 @@ def _many(hint: Any) -> bool:
     return get_origin(hint) in (tuple, list)
 
 
-def _description(argument: Argument, *, long: bool) -> str:
+def _description(argument: Argument, defaults: Mapping[str, Any], *, long: bool) -> str:
     text = " ".join(str(argument.parameter.help or "").split())
     if not long and argument.keys:
         text = re.split(r"(?<=\w)\. ", text, maxsplit=1)[0].rstrip(".") + "."
     choices = argument.get_choices() or ()
     if not all(re.search(rf"\b{re.escape(choice)}\b", text) for choice in choices):
         text = f"{text} One of {', '.join(choices)}."
-    default = argument.field_info.default
+    default = defaults.get(argument.name, argument.field_info.default)
     if argument.required or default in (None, "", ()) or default is False:
         return text
     if default is True:

@@ -66,6 +66,45 @@ class RunFolder:
         return self.path / "model"
 
     @property
+    def before_refit(self) -> Path:
+        """The model that learned from the training part alone, where ``model`` was then fitted on more clips."""
+        return self.path / "before_refit"
+
+    @property
+    def deciding_model(self) -> Path:
+        """The model that saw no validation and no test clip: what is decided with these is decided with it."""
+        return self.before_refit if self.before_refit.is_dir() else self.model
+
+    def fold(self, number: int) -> "RunFolder":
+        """What cross-validation keeps of one fold, from 1: its split, model and predictions."""
+        return RunFolder(self.path / "folds" / str(number))
+
+    @property
+    def fit(self) -> Path:
+        """Of a fold: what its fit left besides the model, as a final fit takes it up."""
+        return self.path / "fit.json"
+
+    @property
+    def fold_figures(self) -> Path:
+        """One row per fold; only where there are folds."""
+        return self.path / "folds.csv"
+
+    @property
+    def predictions(self) -> Path:
+        """What was said of each test clip."""
+        return self.path / "predictions.csv"
+
+    @property
+    def none_of_these(self) -> Path:
+        """How well clips of unknown classes are told from those of known ones."""
+        return self.path / "none_of_these.json"
+
+    @property
+    def learning_curve(self) -> Path:
+        """Accuracy over training clips a class, as rows; the picture of the same name lies next to it."""
+        return self.path / "learning_curve.csv"
+
+    @property
     def ensemble(self) -> Path:
         """An ensemble's members, rule and numbers; a training has none."""
         return self.path / "ensemble.json"

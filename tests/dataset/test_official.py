@@ -35,6 +35,18 @@ def test_hmdb51_lists_are_found_where_people_put_them(tmp_path: Path, place: str
         read_official(1, root=root)
 
 
+def test_lists_that_disagree_are_told(tmp_path: Path) -> None:
+    """J-HMDB's clips are HMDB-51's, under the same names, with lists of their own."""
+    for name, mark in (("hmdb51", 1), ("splits", 1)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "wave_test_split1.txt").write_text(f"a_wave_f_cm_np1_fr_med_0.avi {mark}\n")
+    assert read_official(1, root=tmp_path) == {"a_wave_f_cm_np1_fr_med_0": "train"}
+    (tmp_path / "hmdb51" / "wave_test_split1.txt").write_text("a_wave_f_cm_np1_fr_med_0.avi 2\n")
+    with pytest.raises(UserError, match=r"disagree about a_wave.*splits and in .*hmdb51; name .*data\.lists"):
+        read_official(1, root=tmp_path)
+    assert read_official(1, root=tmp_path, lists=tmp_path / "hmdb51") == {"a_wave_f_cm_np1_fr_med_0": "test"}
+
+
 def test_ucf101_lists(tmp_path: Path) -> None:
     (tmp_path / "trainlist01.txt").write_text("Biking/v_Biking_g08_c01.avi 11\r\n")
     (tmp_path / "testlist01.txt").write_text("Biking/v_Biking_g01_c01.avi\r\n\r\n")

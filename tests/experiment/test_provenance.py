@@ -1,5 +1,6 @@
 """What a run writes down about itself."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from muybridge.errors import UserError
 from muybridge.experiment.provenance import session
 from muybridge.files import content_hash, read_json, write_json
-from muybridge.models.weights.origin import weights_origin
+from muybridge.models.weights.origin import weights_origins, weights_record
 from muybridge.recipes.model import ModelConfig
 
 
@@ -38,17 +39,16 @@ def test_each_session_is_recorded_however_it_ends(tmp_path: Path) -> None:
 def test_weights_are_recorded_by_name_and_checksum(tmp_path: Path) -> None:
     own = tmp_path / "mine.pth"
     own.write_bytes(b"weights")
-    origin = weights_origin(ModelConfig(weights=str(own)))
-    assert origin is not None
+    [origin] = weights_origins(ModelConfig(weights=str(own)))
     assert (origin.file, origin.sha256, origin.trained_on) == ("mine.pth", content_hash(own), None)
-    assert weights_origin(ModelConfig(weights="none")) is None
+    assert weights_record(ModelConfig(weights=str(own))) == dataclasses.asdict(origin)
+    assert weights_record(ModelConfig(weights="none")) is None
     with pytest.raises(UserError, match="no such file"):
-        weights_origin(ModelConfig(weights=str(tmp_path / "gone.pth")))
+        weights_origins(ModelConfig(weights=str(tmp_path / "gone.pth")))
 
 
 def test_published_weights_are_recorded_with_their_data(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MUYBRIDGE_WEIGHTS", str(shared / "weights"))
-    origin = weights_origin(ModelConfig())
-    assert origin is not None
+    [origin] = weights_origins(ModelConfig())
     assert origin.trained_on == "ImageNet"
     assert origin.file == "mobilenetv1_100_timm.safetensors"

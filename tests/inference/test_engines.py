@@ -21,10 +21,14 @@ CPU = torch.device("cpu")
 ENGINES = ("torch", "onnx", "openvino")
 CONFIGS = {
     "mobilenet": ModelConfig(width=0.25, weights="none", head_widths=(8, 6), dense_widths=(16,)),
-    "max": ModelConfig(width=0.25, weights="none", head_widths=(8,), pooling="max", feature_norm=False),
+    "max": ModelConfig(width=0.25, weights="none", head_widths=(8,), pooling="max", feature_norm="none"),
     "densenet": ModelConfig(encoder="densenet", weights="none", head="mean"),
     "lstm": ModelConfig(encoder="small", weights="none", head="lstm", head_widths=(8,)),
+    "attentive": ModelConfig(
+        encoder="small", weights="none", trainable="none", head="attentive", head_widths=(8,), feature_norm="standard"
+    ),
     "grid": ModelConfig(encoder="small", weights="none", head_widths=(8,), pooling="grid", scaling="unit"),
+    "side by side": ModelConfig(encoder="small+mobilenet", weights="none", head="mean"),
 }
 
 
@@ -86,13 +90,14 @@ def test_any_number_of_clips_and_frames_scores_as_in_torch(tmp_path, engine, nam
 
 
 @pytest.mark.parametrize("engine", ["onnx", "openvino"])
-def test_a_video_encoder_takes_any_number_of_frames(tmp_path, monkeypatch, engine):
+@pytest.mark.parametrize("encoder", ["i3d", "i3d+small"])
+def test_a_video_encoder_takes_any_number_of_frames(tmp_path, monkeypatch, engine, encoder):
     require(engine)
     # I3D's padding depends on the number of frames. All its strides in time, but few of its blocks and channels.
     few = dict.fromkeys(("Mixed_3b", "Mixed_4b", "Mixed_5b"), (4, 4, 4, 4, 4, 4))
     monkeypatch.setattr(i3d, "MIXED", few)
     torch.manual_seed(0)
-    net = build(ModelConfig(encoder="i3d", weights="none", head="mean"), 3).eval()
+    net = build(ModelConfig(encoder=encoder, weights="none", head="mean"), 3).eval()
     exported, _ = write(tmp_path, net, engine)
     plain = TorchEngine(net, device=CPU)
     for frames in (4, 1, 3, 7, 9, 12, 16):

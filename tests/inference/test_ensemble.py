@@ -19,7 +19,8 @@ from muybridge.inference.views import Views
 from muybridge.models.network import build
 from muybridge.recipes.model import ModelConfig
 from muybridge.video.decoding import iterate_frames
-from muybridge.video.sampling import EverySampler, Sampler, UniformSampler
+from muybridge.video.sampler import Sampler
+from muybridge.video.sampling import EverySampler, UniformSampler
 
 
 def member(

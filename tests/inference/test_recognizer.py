@@ -1,7 +1,10 @@
+import json
+
 import numpy as np
 import pytest
 import torch
 from tests.helpers.clips import write_clip
+from tests.video.conftest import write_video
 
 from muybridge.dataset.catalog import Clip
 from muybridge.errors import UserError, VideoError
@@ -11,7 +14,7 @@ from muybridge.inference.views import Views
 from muybridge.models.network import build
 from muybridge.recipes.model import ModelConfig
 from muybridge.video.decoding import iterate_frames, read_sampled
-from muybridge.video.sampling import EverySampler, SlidingSampler, UniformSampler
+from muybridge.video.sampling import DenseSampler, EverySampler, SlidingSampler, UniformSampler
 
 SAMPLERS = [
     UniformSampler(frames=4),
@@ -53,6 +56,56 @@ def test_a_saved_recognizer_says_the_same(video, tmp_path, sampler):
     loaded = Recognizer.load(tmp_path / "model", device="cpu")
     assert loaded.sampler == sampler
     assert loaded.predict(video).ranking == recognizer.predict(video).ranking
+
+
+def test_a_model_keeps_how_pictures_become_squares(tmp_path):
+    write_video(tmp_path / "wide.mp4", frames=12, width_px=96, height_px=48)
+    cropping, squashing = make(fit="crop"), make()
+    cropping.save(tmp_path / "model")
+    loaded = Recognizer.load(tmp_path / "model", device="cpu")
+    assert (loaded.fit, cropping.reading, squashing.fit) == ("crop", loaded.reading, "squash")
+    assert squashing.reading != loaded.reading
+    sampled = read_sampled(tmp_path / "wide.mp4", loaded.sampler, size_px=32, fit="crop")
+    with torch.inference_mode():
+        expected = loaded.net(torch.from_numpy(sampled.frames_THWC[sampled.views[0]][None])).softmax(1)[0].numpy()
+    for video in (tmp_path / "wide.mp4", decoded(tmp_path / "wide.mp4")):
+        scores = dict(loaded.predict(video).ranking)
+        np.testing.assert_allclose([scores[name] for name in "abc"], expected, atol=1e-6)
+        assert scores != dict(squashing.predict(video).ranking)
+    # Views are cut out of a larger square of the same kind.
+    [left, middle, right] = loaded.read(Clip(tmp_path / "wide.mp4", "a", "g"), views=Views(crops=3))
+    larger = read_sampled(tmp_path / "wide.mp4", loaded.sampler, size_px=37, fit="crop")
+    frames_THWC = larger.frames_THWC[larger.views[0]]
+    for view, start in ((left, 0), (middle, 2), (right, 5)):
+        np.testing.assert_array_equal(view, frames_THWC[:, 2:34, start : start + 32])
+
+
+def test_a_model_saved_before_there_was_a_choice_squashes_and_counts(video, tmp_path):
+    recognizer = make(DenseSampler(frames=4))
+    recognizer.save(tmp_path / "model")
+    path = tmp_path / "model" / "model.json"
+    saved = json.loads(path.read_text())
+    del saved["preprocessing"]["fit"]
+    assert "frames_per_second" not in saved["preprocessing"]["sampler"]
+    path.write_text(json.dumps(saved))
+    loaded = Recognizer.load(tmp_path / "model", device="cpu")
+    assert loaded.fit == "squash"
+    assert loaded.predict(video).ranking == recognizer.predict(video).ranking
+    path.write_text(json.dumps(saved | {"preprocessing": saved["preprocessing"] | {"fit": "fill"}}))
+    with pytest.raises(UserError, match="fit is 'fill'; choose from crop, squash"):
+        Recognizer.load(tmp_path / "model", device="cpu")
+
+
+def test_a_model_by_time_sees_the_same_at_another_rate(video, tmp_path):
+    make(DenseSampler(frames=4, frames_per_second=10)).save(tmp_path / "model")
+    recognizer = Recognizer.load(tmp_path / "model", device="cpu")
+    expected = recognizer.predict(video).ranking
+    frames_THWC = decoded(video)
+    assert recognizer.predict(frames_THWC, frames_per_second=25).ranking == expected
+    assert recognizer.predict(frames_THWC.repeat(2, axis=0), frames_per_second=50).ranking == expected
+    assert recognizer.predict(frames_THWC, frames_per_second=50).ranking != expected
+    with pytest.raises(UserError, match=r"video: the sampler takes frames by time .*set frames_per_second"):
+        recognizer.predict(frames_THWC)
 
 
 @pytest.mark.parametrize("combine", ["mean", "vote"])

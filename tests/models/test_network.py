@@ -17,13 +17,15 @@ def _clip(*shape: int) -> torch.Tensor:
     return torch.randint(0, 256, shape, dtype=torch.uint8)
 
 
-def _small(config: ModelConfig) -> ModelConfig:
-    return dataclasses.replace(config, head_widths=(8, 4), dense_widths=(16,))
+def _small(config: ModelConfig, head: str) -> ModelConfig:
+    return dataclasses.replace(
+        config, head_widths=(8,) if head == "attentive" else (8, 4), dense_widths=(16,), head=head
+    )
 
 
-@pytest.mark.parametrize("head", ["bilstm", "mean", "bert"])
+@pytest.mark.parametrize("head", ["bilstm", "mean", "bert", "attentive"])
 def test_a_short_clip_scores_the_same_alone_and_in_a_batch(encoder_config: ModelConfig, head: str) -> None:
-    net = RecognizerNet(dataclasses.replace(_small(encoder_config), head=head), class_count=5).eval()
+    net = RecognizerNet(_small(encoder_config, head), class_count=5).eval()
     clip_BTHWC = _clip(3, 4, 64, 64, 3)
     lengths_B = torch.tensor([2, 4, 3])
     with torch.no_grad():

@@ -11,15 +11,24 @@ from muybridge.pipeline.cache_folder import FRAMES_SUFFIX
 from muybridge.pipeline.frame_cache import FrameCache, read_entry
 from muybridge.recipes.cache import CacheConfig
 from muybridge.video.decoding import read_sampled
-from muybridge.video.sampling import EverySampler, Sampler, UniformSampler
+from muybridge.video.fit_names import Fit
+from muybridge.video.sampler import Sampler
+from muybridge.video.sampling import DenseSampler, EverySampler, SlidingSampler, UniformSampler
 
 SAMPLER = UniformSampler(frames=5)
 
 
 def make_cache(
-    folder: Path, *, sampler: Sampler = SAMPLER, views: int = 3, size_px: int = 32, **config: object
+    folder: Path,
+    *,
+    sampler: Sampler = SAMPLER,
+    views: int = 3,
+    size_px: int = 32,
+    fit: Fit = "squash",
+    **config: object,
 ) -> FrameCache:
-    return FrameCache(CacheConfig(folder=str(folder), **config), sampler=sampler, views=views, size_px=size_px)
+    config = CacheConfig(folder=str(folder), **config)
+    return FrameCache(config, sampler=sampler, views=views, size_px=size_px, fit=fit)
 
 
 def entries(folder: Path) -> list[Path]:
@@ -38,6 +47,47 @@ def test_cached_frames_are_the_decoded_frames(tmp_path, make_clip):
         np.testing.assert_array_equal(cache.read(clip, cached), truth.frames_THWC[decoded])
 
 
+@pytest.mark.parametrize(
+    ("sampler", "options"),
+    [
+        (SAMPLER, {"fit": "crop"}),
+        (DenseSampler(frames=4, frames_per_second=10), {}),
+        (SlidingSampler(frames=4, frames_per_second=5, hop=2), {"fit": "crop", "views": None}),
+    ],
+    ids=["crop", "by time", "windows by time, cropped"],
+)
+def test_frames_by_time_and_crops_are_cached_too(tmp_path, make_clip, sampler, options):
+    clip = make_clip("a.avi", frames=40)
+    cache = make_cache(tmp_path / "cache", sampler=sampler, **options)
+    assert cache.build([clip], workers=1).built == 1
+    truth = read_sampled(
+        clip.path, sampler, views=options.get("views", 3), size_px=32, fit=options.get("fit", "squash")
+    )
+    for cached, decoded in zip(cache.entry(clip).views, truth.views, strict=True):
+        np.testing.assert_array_equal(cache.read(clip, cached), truth.frames_THWC[decoded])
+
+
+@pytest.mark.parametrize(
+    ("options", "key"),
+    [
+        ({}, "7eab31a700b1e459595ce2d9ade1ca806d96f3d9"),
+        (
+            {"sampler": DenseSampler(frames=4, stride=2), "views": 1, "size_px": 40},
+            "d37a1e5fbfc2d10be6fc61a6387796578bb4fbb7",
+        ),
+        ({"sampler": SlidingSampler(frames=4), "format": "jpeg"}, "52c5eab5d346895aa2eaaa30ba08a4d39786f2ea"),
+    ],
+    ids=["uniform", "dense", "sliding"],
+)
+def test_entries_keep_the_names_that_they_had_before_frames_by_time_and_crops(tmp_path, options, key):
+    path = tmp_path / "a.avi"
+    path.write_bytes(b"some clip")
+    clip = Clip(path, "a", "g", root=tmp_path)
+    cache = make_cache(tmp_path / "cache", **options)
+    cache.build([clip], workers=1)
+    assert cache.key(clip) == key
+
+
 def test_second_build_decodes_nothing_even_for_a_copy_elsewhere(tmp_path, make_clip):
     clip = make_clip("a.avi")
     make_cache(tmp_path / "cache").build([clip], workers=1)
@@ -46,7 +96,7 @@ def test_second_build_decodes_nothing_even_for_a_copy_elsewhere(tmp_path, make_c
     assert (result.built, result.reused) == (0, 1)
 
 
-@pytest.mark.parametrize("change", ["content", "sampler", "size", "views", "format", "range"])
+@pytest.mark.parametrize("change", ["content", "sampler", "size", "views", "format", "range", "fit", "rate"])
 def test_any_change_makes_a_new_entry(tmp_path, make_clip, change):
     clip = make_clip("a.avi", seed=1)
     folder = tmp_path / "cache"
@@ -60,6 +110,12 @@ def test_any_change_makes_a_new_entry(tmp_path, make_clip, change):
         cache = make_cache(folder, size_px=40)
     elif change == "views":
         cache = make_cache(folder, views=1)
+    elif change == "fit":
+        cache = make_cache(folder, fit="crop")
+    elif change == "rate":
+        make_cache(folder, sampler=DenseSampler(frames=5)).build([clip], workers=1)
+        entries(folder)[0].unlink()
+        cache = make_cache(folder, sampler=DenseSampler(frames=5, frames_per_second=5))
     elif change == "format":
         cache = make_cache(folder, format="jpeg")
     else:

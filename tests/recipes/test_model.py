@@ -5,7 +5,8 @@ from typing import get_args
 import pytest
 
 from muybridge.errors import UserError
-from muybridge.recipes.model import EncoderName, ModelConfig, last_layer_count
+from muybridge.recipes.encoder_names import EncoderName
+from muybridge.recipes.model import ModelConfig, last_layer_count
 
 
 @pytest.mark.parametrize(
@@ -31,6 +32,16 @@ from muybridge.recipes.model import EncoderName, ModelConfig, last_layer_count
         ({"bert_keep": 0.0}, r"in \(0, 1\]"),
         ({"fusion": "later"}, "did you mean 'late'"),
         ({"fusion_ratio": 1}, "2 or more"),
+        ({"token_grid": 2}, "0 or 1 for head bilstm"),
+        ({"head": "attentive", "token_grid": -1}, "0 or more"),
+        ({"head": "attentive", "token_grid": 2, "pooling": "grid"}, "0 or 1 for pooling grid"),
+        ({"head": "attentive", "token_grid": 2, "encoder_output": "logits"}, "one vector a step"),
+        ({"head": "attentive", "token_grid": 2, "fusion": "late"}, "0 or 1 for fusion late"),
+        ({"head": "attentive", "head_widths": (64, 32)}, "one number for head attentive"),
+        ({"head": "attentive", "attentive_heads": 0}, "1 or more"),
+        ({"feature_norm": "batch"}, "choose from layer, none, standard"),
+        ({"feature_norm": "standard"}, "unless model.trainable is none"),
+        ({"feature_norm": "standard", "trainable": "none", "pooling": "grid"}, "without grid"),
         ({"weights": ""}, "pretrained, none or a path"),
     ],
 )
@@ -38,6 +49,11 @@ def test_bad_values_are_told_with_the_field_and_the_choices(values: dict, told: 
     with pytest.raises(UserError, match=told) as error:
         ModelConfig(**values)
     assert any(f"model.{field}" in str(error.value) for field in values)
+
+
+def test_models_saved_when_the_norm_was_yes_or_no_still_load() -> None:
+    assert ModelConfig(feature_norm=True) == ModelConfig(feature_norm="layer")  # type: ignore[arg-type]
+    assert ModelConfig(feature_norm=False) == ModelConfig(feature_norm="none")  # type: ignore[arg-type]
 
 
 def test_lists_of_a_recipe_become_tuples() -> None:

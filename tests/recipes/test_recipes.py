@@ -26,7 +26,7 @@ def test_the_reports_settings():
     for recipe in (main, small):
         assert recipe.data.protocol == "random"
         assert recipe.model.scaling == "unit"
-        assert recipe.model.feature_norm is False
+        assert recipe.model.feature_norm == "none"
         assert recipe.training.patience == 30
         augment = recipe.augment
         assert (augment.zoom, augment.flip, augment.rotation_degrees, augment.shift) == (0.1, True, 20, 0.2)
@@ -181,6 +181,11 @@ def test_samplers_of_recipes(config, sampler):
 def test_a_sampler_that_makes_no_sense_is_refused_when_it_is_made(values, message):
     with pytest.raises(UserError, match=message):
         SamplerConfig(**values)
+
+
+def test_a_fit_that_is_none_is_refused():
+    with pytest.raises(UserError, match="fit is 'crp'; did you mean 'crop'"):
+        Recipe(fit="crp")
 
 
 def test_options_and_samplers_have_the_same_fields():

@@ -97,3 +97,11 @@ def test_the_replacement_is_the_same_experiment(name):
         assert f"{key} {written}" in RECIPES[name] or f"{key}: {written}" in RECIPES[name]
     was = parse_recipe({"name": "modern", **values}, source="before")
     assert load_recipe("modern", flags=shlex.split(flags)) == dataclasses.replace(was, name="modern")
+
+
+@pytest.mark.parametrize(("before", "now"), [(True, "layer"), (False, "none")])
+def test_values_of_before_are_read_as_what_they_are_called_now(before, now, tmp_path, capsys):
+    path = tmp_path / "recipe.yaml"
+    path.write_text(yaml.safe_dump({"model": {"feature_norm": before}}))
+    assert load_recipe(str(path)).model.feature_norm == now
+    assert capsys.readouterr().err == ""

@@ -46,6 +46,17 @@ def test_a_run_answers_what_a_stranger_asks() -> None:
     assert facts["Command"] == "muybridge train 'my clips' --epochs 2; typed in /home/someone"
 
 
+def test_the_weights_of_several_encoders_are_all_named() -> None:
+    second = {"file": "a0", "sha256": "def456", "trained_on": None, "source": None}
+    run = run_in(ENVIRONMENT | {"weights": [ENVIRONMENT["weights"], second]})
+    [model] = run.models
+    facts = answers(replace(run, models=(replace(model, encoder="i3d+movinet_a0_mobile"),)))
+    assert facts["Network"].startswith("I3D and MoViNet-A0 mobile, then BiLSTM 256; sees")
+    assert facts["First weights"] == (
+        "net.pth, trained on ImageNet; a0; sha256 abc123; published at https://x.org/net.pth; sha256 def456"
+    )
+
+
 @pytest.mark.parametrize("environment", [{}, dict.fromkeys(ENVIRONMENT), dict.fromkeys(ENVIRONMENT, "odd")])
 def test_what_an_old_or_odd_run_does_not_say_is_not_recorded(environment: dict[str, object]) -> None:
     facts = answers(run_in(environment))

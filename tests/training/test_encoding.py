@@ -33,8 +33,12 @@ CONFIGS = [
     ModelConfig(encoder="alexnet", weights="none", trainable="none", encoder_output="logits"),
     ModelConfig(encoder="i3d", weights="none", trainable="none"),
     ModelConfig(encoder="i3d", weights="none", trainable="last-22"),
+    ModelConfig(width=0.25, weights="none", trainable="none", head="attentive", token_grid=3),
+    ModelConfig(width=0.25, weights="none", trainable="last-15", head="attentive"),
+    ModelConfig(encoder="i3d", weights="none", trainable="none", head="attentive"),
+    ModelConfig(encoder="i3d", weights="none", trainable="last-22", head="attentive"),
 ]
-IDS = [f"{c.encoder}-{c.trainable}-{c.pooling}-{c.encoder_output}" for c in CONFIGS]
+IDS = [f"{c.encoder}-{c.trainable}-{c.pooling}-{c.encoder_output}-{c.head}" for c in CONFIGS]
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=IDS)
@@ -73,11 +77,12 @@ def test_the_identity_tells_weights_and_settings_apart():
         FrozenPart(net, device=CPU).identity,
         FrozenPart(RecognizerNet(config, class_count=3), device=CPU).identity,
     }
-    for change in ({"pooling": "max"}, {"scaling": "unit"}, {"trainable": "last-15"}):
+    tokens = {"head": "attentive", "token_grid": 2}
+    for change in ({"pooling": "max"}, {"scaling": "unit"}, {"trainable": "last-15"}, tokens):
         other = RecognizerNet(dataclasses.replace(config, **change), class_count=3)
         other.encoder.load_state_dict(net.encoder.state_dict())
         identities.add(FrozenPart(other, device=CPU).identity)
-    assert len(identities) == 5
+    assert len(identities) == 6
 
 
 def test_bf16_has_its_own_identity_where_it_is_used():

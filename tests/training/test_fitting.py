@@ -9,7 +9,11 @@ from tests.helpers.experiments import fit_run
 from muybridge import api
 from muybridge.dataset.split import Split
 from muybridge.errors import Interrupted, UserError
+from muybridge.experiment.fit import frame_cache
 from muybridge.experiment.prepare import divide, new_net
+from muybridge.models.heads.standardise import SMALLEST_DEVIATION
+from muybridge.pipeline.loader import ClipDataset
+from muybridge.runs import RunFolder
 
 FLAGS = ["--epochs", "3", "--training.learning-rate", "1e-4"]
 
@@ -44,6 +48,18 @@ def test_an_interrupted_run_that_was_moved_resumes_and_keeps_its_best_epoch(earl
     assert (copy / model).read_bytes() == (early_best / model).read_bytes()
 
 
+def test_last_keeps_the_last_epoch_also_when_it_is_no_better(early_best, clips, tmp_path):
+    recipe = tiny_recipe(*FLAGS, "--training.monitor", "last", "--training.patience", "0")
+    run = tmp_path / "run"
+    result = api.train(clips, recipe, run=run)
+    losses = [row["validation_loss"] for row in result.rows]
+    assert losses.index(min(losses)) == 0
+    assert epoch_of(run / "checkpoints" / "best.ckpt") == 3
+    last = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+    assert all(torch.equal(last[f"net.{name}"], value) for name, value in weights_of(run).items())
+    assert any(not torch.equal(weights_of(early_best)[name], value) for name, value in weights_of(run).items())
+
+
 EVERYTHING = [
     *("--training.accumulate", "2", "--batch-size", "4", "--epochs", "3", "--model.dropout", "0.5"),
     *("--training.label-smoothing", "0.2", "--training.class-weights", "--augment.crop-scale", "0.5"),
@@ -51,13 +67,14 @@ EVERYTHING = [
 STAGES = ["--training.layer-decay", "0.8", "--training.unfreeze-every", "0.02"]
 FROZEN = ["--model.trainable", "none"]
 """The encoder's output is kept."""
+STANDARD = [*FROZEN, "--model.feature-norm", "standard", "--model.head", "attentive"]
 
 
 def weights_of(run):
     return api.load(run).net.state_dict()
 
 
-@pytest.mark.parametrize("flags", [STAGES, FROZEN], ids=["all learns", "frozen encoder"])
+@pytest.mark.parametrize("flags", [STAGES, FROZEN, STANDARD], ids=["all learns", "frozen encoder", "tokens"])
 def test_with_every_option_an_interrupted_training_resumes_to_the_same_bits(clips, tmp_path, flags):
     recipe = tiny_recipe(*EVERYTHING, *flags)
     whole = api.train(clips, recipe, run=tmp_path / "whole").run
@@ -74,6 +91,29 @@ def test_with_every_option_an_interrupted_training_resumes_to_the_same_bits(clip
     api.resume(run)
     for name in ("model/model.safetensors", "predictions.csv"):
         assert (run / name).read_bytes() == (whole / name).read_bytes()
+
+
+def test_features_are_standardised_by_the_training_clips_before_the_first_step(clips, tmp_path, capsys):
+    norms, said = {}, {}
+    for kept in ("on", "off"):
+        recipe = tiny_recipe(*STANDARD, "--epochs", "1", "--cache.features", kept, "--cache.variants", "1")
+        run = api.train(clips, recipe, run=tmp_path / kept).run
+        norms[kept] = api.load(run).net.norm
+        said[kept] = " ".join(capsys.readouterr().err.split())
+    assert "16 tokens of 256 numbers, 8 kB a clip" in said["on"]  # 4 frames, 2x2 places, two bytes each
+    assert "tokens" not in said["off"]
+    split = Split.load(RunFolder(run).split)
+    cache = frame_cache(recipe)
+    cache.build(split.clips_of("train"), workers=1)
+    data = ClipDataset(cache, split.clips_of("train"), classes=split.classes, augment=recipe.augment, seed=0)
+    net = api.load(run).net
+    with torch.no_grad():
+        clips_LD = [net.encode(torch.from_numpy(data[0, index].frames_THWC)[None])[0] for index in range(len(data))]
+    steps_ND = torch.cat(clips_LD).double()
+    deviation_D = steps_ND.std(dim=0, correction=0).clamp(min=SMALLEST_DEVIATION)
+    torch.testing.assert_close(norms["off"].feature_mean_D, steps_ND.mean(dim=0).float())
+    torch.testing.assert_close(norms["off"].feature_std_D, deviation_D.float())
+    torch.testing.assert_close(norms["on"].feature_mean_D, norms["off"].feature_mean_D, rtol=0.02, atol=0.02)
 
 
 @pytest.mark.parametrize("penalty", ["0", "0.01"])

@@ -7,7 +7,8 @@ import torch
 from muybridge.errors import UserError
 from muybridge.models.encoders.encoder_factory import create_encoder
 from muybridge.models.network import RecognizerNet
-from muybridge.recipes.model import EncoderName, ModelConfig
+from muybridge.recipes.encoder_names import EncoderName
+from muybridge.recipes.model import ModelConfig
 from muybridge.recipes.training import TrainingConfig
 from muybridge.training.module import RecognizerModule, make_optimizer
 from muybridge.training.rates import check_stages, held_epochs, stage_depths

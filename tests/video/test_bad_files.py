@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from muybridge.errors import VideoError
-from muybridge.video.decoding import decode_fully, iterate_frames, read_indices, read_sampled
+from muybridge.video.decoding import iterate_frames, read_indices, read_sampled
+from muybridge.video.full_decoding import decode_fully
 from muybridge.video.probing import probe
 from muybridge.video.sampling import UniformSampler
 

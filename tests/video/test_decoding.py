@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from muybridge.errors import VideoError
 from muybridge.video import decoding
 from muybridge.video.container import open_video
-from muybridge.video.decoding import decode_fully, iterate_frames, read_indices, read_sampled
+from muybridge.video.decoding import iterate_frames, read_indices, read_sampled
+from muybridge.video.full_decoding import decode_fully
 from muybridge.video.index.index_reading import frames_by_index
 from muybridge.video.index.packets import index_packets
 from muybridge.video.probing import probe

@@ -11,15 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from muybridge.errors import UserError
-from muybridge.video.sampling import (
-    ClipTooShortError,
-    DenseSampler,
-    EverySampler,
-    Sampler,
-    SlidingSampler,
-    UniformSampler,
-    sampler_from_dict,
-)
+from muybridge.video.sampler import ClipTooShortError, Sampler
+from muybridge.video.sampling import DenseSampler, EverySampler, SlidingSampler, UniformSampler, sampler_from_dict
 
 POLICIES = ("repeat_last", "wrap", "error", "shorter")
 frame_counts = st.integers(1, 400)

@@ -19,7 +19,7 @@ from muybridge.dataset.split import Leak
 from muybridge.errors import UserError
 from muybridge.files import write_json, write_rows
 from muybridge.text import printable
-from muybridge.video.decoding import DecodeResult
+from muybridge.video.full_decoding import DecodeResult
 
 Status = Literal["ok", "damaged", "bad"]
 

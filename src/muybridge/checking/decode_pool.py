@@ -15,7 +15,7 @@ from pathlib import Path
 
 from muybridge.errors import VideoError
 from muybridge.system import available_cores
-from muybridge.video.decoding import DecodeResult, decode_fully
+from muybridge.video.full_decoding import DecodeResult, decode_fully
 
 Progress = Callable[[int, int], None]
 """Called with the number of files done and the number of all files."""

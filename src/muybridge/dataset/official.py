@@ -1,9 +1,10 @@
-"""The official splits of HMDB-51 and UCF101, read from the lists their authors publish.
+"""The official splits of HMDB-51, J-HMDB and UCF101, read from the lists their authors publish.
 
 HMDB-51 has a file per class and split, `<class>_test_split<N>.txt`, whose lines end in 1 (train), 2 (test) or
-0 (unused); UCF101 has `trainlist0<N>.txt` and `testlist0<N>.txt`. Clips are matched by file name without
-suffix, which names source, class and number in both data sets and is unique in each, so that a re-encoded
-`.mp4` is found under the `.avi` of the list and renamed class folders do no harm.
+0 (unused), and J-HMDB its own lists of the same names for its part of the same clips; UCF101 has
+`trainlist0<N>.txt` and `testlist0<N>.txt`. Clips are matched by file name without suffix, which names source,
+class and number in all of them and is unique in each, so that a re-encoded `.mp4` is found under the `.avi` of
+the list and renamed class folders do no harm.
 """
 
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from muybridge.errors import UserError
+from muybridge.text import printable
 
 ListedPart = Literal["train", "test"] | None
 """The part that a list assigns a clip to; None for one it marks as unused."""
@@ -35,20 +37,28 @@ def read_official(number: int, *, root: Path, lists: Path | None = None) -> dict
         The part, `train`, `test` or None for unused, of every listed clip by file name without suffix.
 
     Raises:
-        UserError: If there are no lists, or a line is not as it should be.
+        UserError: If there are no lists, a line is not as it should be, or two folders of lists disagree, as those of
+            HMDB-51 and J-HMDB do.
     """
     if lists is not None and not lists.is_dir():
         raise UserError(f"the folder of official lists, {lists}, does not exist; name another with data.lists")
-    parts: dict[str, ListedPart] = {}
     for place in (root, root.parent) if lists is None else (lists,):
+        parts: dict[str, ListedPart] = {}
+        first_folder: dict[str, Path] = {}
         for folder in (place, *(place / name for name in _USUAL_FOLDERS)):
-            parts.update(_read_hmdb51(folder, number))
-            parts.update(_read_ucf101(folder, number))
+            for stem, part in (*_read_hmdb51(folder, number), *_read_ucf101(folder, number)):
+                if parts.setdefault(stem, part) != part:
+                    raise UserError(
+                        f"two lists of split {number} disagree about {printable(stem)}: those in {first_folder[stem]} "
+                        f"and in {folder}; name the right folder with data.lists"
+                    )
+                first_folder.setdefault(stem, folder)
         if parts:
             return parts
     raise UserError(
-        f"no official lists for split {number} in {lists or root}; put HMDB-51's *_test_split{number}.txt or "
-        f"UCF101's trainlist{number:02}.txt and testlist{number:02}.txt into {lists or root / 'splits'}"
+        f"no official lists for split {number} in {lists or root}; put HMDB-51's *_test_split{number}.txt, J-HMDB's "
+        f"of the same names, or UCF101's trainlist{number:02}.txt and testlist{number:02}.txt into "
+        f"{lists or root / 'splits'}"
     )
 
 

@@ -86,7 +86,7 @@ def make_split(
     else:
         parts, notes = _official(catalog, number=int(protocol.removeprefix("official-")), lists=lists)
     if not parts["validation"]:
-        _cut_validation(catalog, parts, seed=seed, share=validation_share)
+        cut_validation(catalog, parts, seed=seed, share=validation_share)
     notes += _notes_on_classes(catalog, parts, validation_expected=validation_share > 0)
     return Split(
         protocol=protocol,
@@ -184,7 +184,7 @@ def _random(catalog: Catalog, *, seed: int) -> tuple[_Parts, list[str]]:
     return parts, [note]
 
 
-def _cut_validation(catalog: Catalog, parts: _Parts, *, seed: int, share: float) -> None:
+def cut_validation(catalog: Catalog, parts: _Parts, *, seed: int, share: float) -> None:
     """Move a share of train, whole sources, to validation."""
     in_train = (tuple(clip for clip in unit if clip.id in parts["train"]) for unit in linked_clips(catalog))
     units = cut_units((unit for unit in in_train if unit), share=share, spare=1, seed=seed)

@@ -11,6 +11,7 @@ Legend: N clips, G source groups, R bootstrap resamples.
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,7 +90,7 @@ def wilson(correct: int, total: int, level: float = 0.95) -> Interval:
 
 
 def bootstrap_by_group(
-    correct_N: NDArray[np.bool_],
+    correct_N: NDArray[np.bool_] | NDArray[np.float64],
     groups_N: Sequence[Hashable],
     *,
     resamples: int = 10_000,
@@ -102,7 +103,7 @@ def bootstrap_by_group(
     divides the correct clips by all clips (a ratio, since groups differ in size).
 
     Args:
-        correct_N: whether each clip was classified correctly.
+        correct_N: whether each clip was classified correctly; or of each clip the share of models that were right.
         groups_N: the source group of each clip; equal names mean the same source.
         resamples: number of bootstrap resamples.
         seed: of the resampling; the same input and seed return the same interval.
@@ -123,7 +124,8 @@ def bootstrap_by_group(
     """
     _check_level(level)
     _, group_N = _distinct(groups_N)
-    correct_G, clips_G = _counts(np.asarray(correct_N, dtype=bool), group_N)
+    clips_G = np.bincount(group_N)
+    correct_G = np.bincount(group_N, weights=np.asarray(correct_N, dtype=np.float64))
     if (reason := _too_uniform(correct_G, clips_G)) is not None:
         return GroupInterval(None, len(clips_G), reason)
     rng = np.random.default_rng(seed)
@@ -236,7 +238,7 @@ def _counts(correct_N: NDArray[np.bool_], group_N: NDArray[np.int64]) -> tuple[N
     return correct_G.astype(np.int64), clips_G.astype(np.int64)
 
 
-def _too_uniform(correct_G: NDArray[np.int64], clips_G: NDArray[np.int64], *, figure: str = "accuracy") -> str | None:
+def _too_uniform(correct_G: NDArray[Any], clips_G: NDArray[np.int64], *, figure: str = "accuracy") -> str | None:
     """Why resampling these groups says nothing, or None if it does."""
     if len(clips_G) < 2:
         return f"{len(clips_G)} source group{'' if len(clips_G) == 1 else 's'}, at least 2 are needed"
@@ -246,7 +248,7 @@ def _too_uniform(correct_G: NDArray[np.int64], clips_G: NDArray[np.int64], *, fi
 
 
 def _resampled_shares(
-    correct_G: NDArray[np.int64], clips_G: NDArray[np.int64], resamples: int, rng: np.random.Generator
+    correct_G: NDArray[Any], clips_G: NDArray[np.int64], resamples: int, rng: np.random.Generator
 ) -> NDArray[np.float64]:
     """The accuracy of each resample of whole groups, length R."""
     groups = len(clips_G)

@@ -77,7 +77,7 @@ def plot_curves(
             ``validation_loss``, ``validation_accuracy`` and ``learning_rate``; numbers, or their text. A
             value that is absent, None or empty is left out. The epoch whose weights are kept is marked.
         path: ``.png`` or ``.svg`` file to write.
-        monitor: the validation figure that chose it, ``"loss"`` (lowest) or ``"accuracy"`` (highest).
+        monitor: the validation figure that chose it, ``"loss"`` (lowest) or ``"accuracy"`` (highest), or ``"last"``.
         panels: which of the three, side by side.
 
     Raises:
@@ -88,7 +88,9 @@ def plot_curves(
     if not metrics_rows:
         raise ValueError("no epochs to draw")
     epochs = _column(metrics_rows, "epoch")
-    chosen = _column(metrics_rows, f"validation_{monitor}") * (1 if monitor == "accuracy" else -1)
+    chosen = epochs
+    if monitor != "last":
+        chosen = _column(metrics_rows, f"validation_{monitor}") * (1 if monitor == "accuracy" else -1)
     kept = int(np.nanargmax(chosen)) if np.isfinite(chosen).any() else None
     with style():
         figure, all_axes = subplots(1, len(panels), size=(3.7 * len(panels), 3.2))
@@ -229,6 +231,40 @@ def plot_reliability(calibration: Calibration, path: Path) -> None:
         bottom.set_ylabel("clips")
         bottom.set_xlabel("score of the predicted class, %")
         bottom.set_xlim(0, 100)
+        save(figure, path)
+
+
+def plot_learning_curve(rows: Sequence[Mapping[str, Any]], path: Path, *, protocol: str) -> None:
+    """Draw accuracy over training clips a class, with the interval by source group and the draws' spread.
+
+    Args:
+        rows: rows of learning_curve.csv, with the keys ``clips_per_class``, ``accuracy``, ``low``, ``high``, ``worst``
+            and ``best``: shares, None where there is no interval.
+        path: ``.png`` or ``.svg`` file to write.
+        protocol: how the clips were divided.
+    """
+    from matplotlib.ticker import NullLocator
+
+    sizes = _column(rows, "clips_per_class")
+    accuracy, low, high, worst, best = (
+        100 * _column(rows, name) for name in ("accuracy", "low", "high", "worst", "best")
+    )
+    with style():
+        figure, (axes,) = subplots(1, 1, size=(5.6, 3.6))
+        axes.fill_between(sizes, low, high, color=BLUE, alpha=0.15, linewidth=0, label="95 %, by source group")
+        axes.vlines(sizes, worst, best, color=GREY, linewidth=1.2, label="worst and best draw")
+        axes.plot(sizes, accuracy, "o-", color=BLUE, markersize=4, label="mean of the draws")
+        for size, value in zip(sizes, accuracy, strict=True):
+            axes.annotate(
+                f"{value:.1f}", (size, value), xytext=(4, -11), textcoords="offset points", color="#444444", fontsize=8
+            )
+        axes.set_xscale("log")
+        axes.set_xticks(sizes, [f"{size:g}" for size in sizes])
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.set_xlabel("training clips a class")
+        axes.set_title(f"Accuracy, %, protocol {protocol}")
+        axes.set_ylim(max(0.0, float(np.nanmin([*low, *worst])) - 6), 101)
+        axes.legend(loc="lower right")
         save(figure, path)
 
 

@@ -1,25 +1,35 @@
-"""A whole training: fit, measure on the clips that were held out, write the page.
+"""A whole training: fit, measure on the clips that were held out, fit the final model, write the page.
 
-Notable: the saved model is measured by the path that ``predict`` uses, from the files and not from the cache.
+Notable: the saved model is measured by the path that ``predict`` uses, from the files and not from the cache; but for
+folds, whose models are measured on what is kept of each clip.
 """
 
+import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from muybridge import notebook
+from muybridge.console import say
 from muybridge.errors import Interrupted
 from muybridge.evaluation.evaluation import Evaluation
+from muybridge.evaluation.plots import plot_curves
+from muybridge.experiment.cross_validate import cross_validate
 from muybridge.experiment.fit import fit_experiment, keep_best
+from muybridge.experiment.learning_curve import measure_curve
 from muybridge.experiment.measure import measure_test_part
 from muybridge.experiment.prepare import Experiment
 from muybridge.experiment.provenance import session
+from muybridge.experiment.refit import parts_to_refit, refit, wants_refit
+from muybridge.files import building_folder, write_json
 from muybridge.reporting.job import report
 from muybridge.runs import RunFolder
+from muybridge.training.leaving_classes_out import UnknownFigures
 
 
 @dataclass(frozen=True)
@@ -29,17 +39,29 @@ class TrainResult:
     Attributes:
         run: The run directory.
         evaluation: Accuracy on the test part, or None when the split has no test clips.
-        rows: One row of figures per epoch.
+        rows: One row of figures per epoch; none for cross-validation, whose folds.csv has a row per fold.
+        unknown: How well clips of unknown classes are told from those of known ones; None where it was not tried.
+        refitted: How many clips the final model was fitted on after another was measured; 0: the model is the one
+            that was measured.
+        curve: The rows of the learning curve, if it was asked for.
     """
 
     run: Path
     evaluation: Evaluation | None
     rows: list[dict[str, Any]]
+    unknown: UnknownFigures | None = None
+    refitted: int = 0
+    curve: list[dict[str, Any]] | None = None
 
     def __str__(self) -> str:
-        if self.evaluation is None:
-            return f"run: {self.run}"
-        return "\n".join([*self.evaluation.details(), f"report: {RunFolder(self.run).report}"])
+        lines = [*self.evaluation.details()] if self.evaluation else [f"run: {self.run}"]
+        if self.unknown is not None:
+            lines.append(str(self.unknown))
+        if self.refitted:
+            lines.append(REFITTED.format(clips=self.refitted))
+        if self.evaluation is not None:
+            lines.append(f"report: {RunFolder(self.run).report}")
+        return "\n".join(lines)
 
     def _repr_html_(self) -> str:
         """The result in a notebook."""
@@ -54,11 +76,23 @@ class TrainResult:
             "report": str(RunFolder(self.run).report),
             "epochs": len(self.rows),
             "test": self.evaluation.to_dict() if self.evaluation else None,
+            "none_of_these": self.unknown.to_dict() if self.unknown else None,
+            "refitted_on": self.refitted,
+            "learning_curve": self.curve,
         }
 
 
-def complete(experiment: Experiment, *, console: Console) -> TrainResult:
-    """Fit a prepared experiment, measure its model on the test part and write the page.
+REFITTED = "the model was then fitted again on all {clips} clips; the accuracy is that of models that had not seen them"
+"""What every result says where the model is not the one that was measured."""
+
+
+def complete(experiment: Experiment, *, curve: bool = False, console: Console) -> TrainResult:
+    """Fit a prepared experiment, measure its model on the test part, fit the final model and write the page.
+
+    Args:
+        experiment: What to train.
+        curve: Whether to measure a learning curve, too.
+        console: Where progress is printed.
 
     Raises:
         UserError: If its clips cannot be read.
@@ -66,18 +100,59 @@ def complete(experiment: Experiment, *, console: Console) -> TrainResult:
             second Ctrl-C everything stays as it is.
     """
     folder = experiment.folder
-    fitted = None
+    trained: list[bool] = []
     try:
         with resumable(folder):
             with session(folder.environment):
-                fitted = fit_experiment(experiment, console=console)
-                evaluation = measure_test_part(folder, experiment.split, fitted.recognizer, console=console)
+                result = (_by_folds if experiment.folds else _by_parts)(experiment, trained, console=console)
+                if result.unknown is not None:
+                    write_json(folder.none_of_these, result.unknown.to_dict())
+                if curve:
+                    result = replace(result, curve=measure_curve(experiment, console=console))
             report([folder.path], console=console)
     except Interrupted as interrupted:
         if interrupted.at_once:
             raise
-        raise _usable(experiment, trained=fitted is not None) from None
-    return TrainResult(folder.path, evaluation, fitted.rows)
+        raise _usable(experiment, trained=bool(trained)) from None
+    return result
+
+
+def _by_parts(experiment: Experiment, trained: list[bool], *, console: Console) -> TrainResult:
+    """One model, measured on the test part."""
+    folder, split = experiment.folder, experiment.split
+    fitted = fit_experiment(experiment, tries_unknown=True, console=console)
+    trained.append(True)
+    plot_curves(fitted.rows, folder.curves, monitor=experiment.recipe.training.monitor)
+    shutil.rmtree(folder.before_refit, ignore_errors=True)  # of an earlier session
+    seen = "test" in parts_to_refit(experiment)
+    if not seen and wants_refit(experiment, fitted.outcome):
+        model = refit(experiment, fitted.outcome, tries_unknown=False, console=console).recognizer
+        evaluation = measure_test_part(folder, split, model, console=console)
+        return TrainResult(folder.path, evaluation, fitted.rows, fitted.unknown)
+    started = time.perf_counter()
+    evaluation = measure_test_part(folder, split, fitted.recognizer, console=console)
+    clips = 0
+    if seen and wants_refit(experiment, fitted.outcome, measuring_seconds=time.perf_counter() - started):
+        refit(experiment, fitted.outcome, tries_unknown=False, console=console)
+        clips = len(split.clips)
+    return TrainResult(folder.path, evaluation, fitted.rows, fitted.unknown, refitted=clips)
+
+
+def _by_folds(experiment: Experiment, trained: list[bool], *, console: Console) -> TrainResult:
+    """A model for each fold, and a final one on all clips."""
+    folder = experiment.folder
+    evaluation, outcome = cross_validate(experiment, console=console)
+    if wants_refit(experiment, outcome):
+        final = refit(experiment, outcome, tries_unknown=True, console=console)
+        trained.append(True)
+        return TrainResult(folder.path, evaluation, [], final.unknown, refitted=len(experiment.split.clips))
+    say(
+        console, "the model is that of fold 1, which learned from the other folds; training.refit fits one on all clips"
+    )
+    shutil.rmtree(folder.model, ignore_errors=True)
+    with building_folder(folder.model) as copy:
+        shutil.copytree(folder.fold(1).model, copy, dirs_exist_ok=True)
+    return TrainResult(folder.path, evaluation, [])
 
 
 def _usable(experiment: Experiment, *, trained: bool) -> Interrupted:

@@ -1,50 +1,93 @@
-"""From a prepared experiment to a trained model: decode once, encode once where nothing learns, fit, save."""
+"""From a prepared experiment to a trained model: decode once, encode once if nothing learns, fit, calibrate, save."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from rich.console import Console
 
-from muybridge.console import progress_on, say
-from muybridge.dataset.catalog import Clip
-from muybridge.dataset.split import FITTED_PARTS, Part
-from muybridge.errors import UserError
-from muybridge.evaluation.plots import plot_curves
+from muybridge.console import say
+from muybridge.dataset.split import Part
+from muybridge.experiment.examples import Kept, encoded, fitted_clips, frame_cache
 from muybridge.experiment.prepare import Experiment
-from muybridge.files import read_json, write_json, write_rows
+from muybridge.files import write_rows
 from muybridge.inference.recognizer import Recognizer
-from muybridge.models.network import RecognizerNet
-from muybridge.pipeline.activations import ActivationDataset
-from muybridge.pipeline.cache_records import record_entries
-from muybridge.pipeline.frame_cache import FrameCache
-from muybridge.pipeline.loader import ClipDataset
-from muybridge.recipes.recipe import Recipe
-from muybridge.system import available_cores
-from muybridge.text import counted, percent
-from muybridge.training.encoding import FrozenPart, encodes_once
-from muybridge.training.fitting import encodes_in_bf16, finished_epochs, fit, load_weights
+from muybridge.inference.rejection import Rejection
+from muybridge.models.heads.probe import ProbeHead
+from muybridge.text import percent
+from muybridge.training.calibrating import Calibration, calibrate
+from muybridge.training.encoding import encodes_once
+from muybridge.training.fitting import finished_epochs, fit, load_weights
+from muybridge.training.leaving_classes_out import UnknownFigures, leave_classes_out
 from muybridge.training.loggers import logging_to
-from muybridge.training.probe_fitting import fit_probe
+from muybridge.training.probe_fitting import ProbeFit, clip_means, fit_probe
 
 StopEarly = Callable[[list[dict[str, Any]]], bool]
 
 
 @dataclass(frozen=True)
+class FitOutcome:
+    """What a fit found besides weights.
+
+    Attributes:
+        epoch: The epoch whose weights were kept, from 1.
+        temperature: What the scores are divided by.
+        rejection: When a clip shows none of the classes; None: never.
+        seconds: What fitting took, once the clips were decoded and encoded.
+    """
+
+    epoch: int
+    temperature: float
+    rejection: Rejection | None
+    seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {**vars(self), "rejection": self.rejection.to_dict() if self.rejection else None}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "FitOutcome":
+        """What ``to_dict`` returned."""
+        rejection = values["rejection"]
+        return cls(**{**values, "rejection": Rejection.from_dict(rejection) if rejection else None})
+
+
+@dataclass(frozen=True)
 class Fitted:
-    """What fitting left: the model of the best epoch, and one row of figures per epoch."""
+    """What fitting left.
+
+    Attributes:
+        recognizer: The model of the best epoch.
+        rows: One row of figures per epoch.
+        outcome: What a final fit on more clips takes up.
+        unknown: How well clips of unknown classes are told from those of known ones, if that was asked for.
+    """
 
     recognizer: Recognizer
     rows: list[dict[str, Any]]
+    outcome: FitOutcome
+    unknown: UnknownFigures | None = None
 
 
-def fit_experiment(experiment: Experiment, *, stop_early: StopEarly | None = None, console: Console) -> Fitted:
+def fit_experiment(
+    experiment: Experiment,
+    *,
+    stop_early: StopEarly | None = None,
+    like: FitOutcome | None = None,
+    refitted: Sequence[Part] = (),
+    tries_unknown: bool = False,
+    console: Console,
+) -> Fitted:
     """Train, and save the model of the best epoch in the run directory.
 
     Args:
         experiment: What to train.
         stop_early: Asked after every epoch, with all rows of figures; True ends the training there.
+        like: An earlier fit whose number of epochs and calibration are taken; default: both are found on the
+            validation clips. A probe finds its own on folds of its training clips.
+        refitted: What the saved model says of itself: see `Recognizer`.
+        tries_unknown: Whether a probe is tried on classes left out, too.
         console: Where progress is printed.
 
     Raises:
@@ -53,17 +96,21 @@ def fit_experiment(experiment: Experiment, *, stop_early: StopEarly | None = Non
     """
     folder, recipe, net = experiment.folder, experiment.recipe, experiment.net
     cache = frame_cache(recipe)
-    datasets = _decoded(experiment, cache, console=console)
+    datasets = fitted_clips(experiment, cache, console=console)
 
     def after_epoch(rows: list[dict[str, Any]]) -> bool:
         write_rows(folder.metrics, rows)
-        return stop_early is not None and stop_early(rows)
+        return (like is not None and len(rows) >= like.epoch) or (stop_early is not None and stop_early(rows))
 
     if encodes_once(net, recipe.cache) and experiment.resumes and folder.last_checkpoint.exists():
         load_weights(net, folder.last_checkpoint)  # the frozen part is needed now, before the rest is taken up
     examples = encoded(datasets, net, recipe, variants=recipe.cache.variants, device=experiment.device, console=console)
+    started = time.perf_counter()
+    unknown = None
     if recipe.model.head == "probe":
-        rows = _fit_probe(experiment, datasets["train"], examples, console=console)
+        groups = [clip.group for clip, _ in datasets["train"].examples]
+        probe = _fit_probe(experiment, groups, examples, console=console)
+        rows, calibration = probe.rows, probe.calibration
         after_epoch(rows)
     else:
         with logging_to(experiment.logger, folder, recipe.to_dict()) as logger:
@@ -79,10 +126,28 @@ def fit_experiment(experiment: Experiment, *, stop_early: StopEarly | None = Non
                 logger=logger,
                 resume=experiment.resumes,
             )
-    plot_curves(rows, folder.curves, monitor=recipe.training.monitor)
-    recognizer = _recognizer(experiment)
+        if like is None:
+            calibration = calibrate(net, examples["validation"], recipe.training, device=experiment.device)
+        else:
+            calibration = Calibration(like.temperature, like.rejection)
+            calibration.apply(net)
+    seconds = time.perf_counter() - started
+    if recipe.model.head == "probe" and tries_unknown:
+        unknown = _try_unknown(experiment, groups, examples, penalty=probe.penalty)
+    recognizer = _recognizer(experiment, rejection=calibration.rejection, refitted=refitted)
     recognizer.save(folder.model)
-    return Fitted(recognizer, rows)
+    epoch = best_epoch(rows, recipe.training.monitor)
+    outcome = FitOutcome(epoch, calibration.temperature, calibration.rejection, round(seconds, 3))
+    return Fitted(recognizer, rows, outcome, unknown)
+
+
+def best_epoch(rows: Sequence[dict[str, Any]], monitor: str) -> int:
+    """The epoch whose model is kept, from 1: the first with the best validation figure, or the last without any."""
+    found = [row.get(f"validation_{monitor}") for row in rows]
+    figures = [figure for figure in found if figure is not None]
+    if not figures:  # without validation clips, or where the last epoch is wanted
+        return len(rows)
+    return figures.index(max(figures) if monitor == "accuracy" else min(figures)) + 1
 
 
 def keep_best(experiment: Experiment) -> str | None:
@@ -101,7 +166,13 @@ def keep_best(experiment: Experiment) -> str | None:
     return unfinished
 
 
-def _recognizer(experiment: Experiment, *, unfinished: str = "") -> Recognizer:
+def _recognizer(
+    experiment: Experiment,
+    *,
+    rejection: Rejection | None = None,
+    unfinished: str = "",
+    refitted: Sequence[Part] = (),
+) -> Recognizer:
     """The network of an experiment with all that it needs to read a video."""
     recipe = experiment.recipe
     return Recognizer(
@@ -109,133 +180,49 @@ def _recognizer(experiment: Experiment, *, unfinished: str = "") -> Recognizer:
         classes=experiment.split.classes,
         sampler=recipe.sampler.build(),
         size_px=recipe.size_px,
+        fit=recipe.fit,
         windows=recipe.sampler.windows,
         combine=recipe.sampler.combine,
         no_flip_classes=recipe.augment.no_flip_classes,
         unfinished=unfinished,
+        rejection=rejection,
+        refitted=refitted,
         device=experiment.device,
     )
 
 
 def _fit_probe(
-    experiment: Experiment,
-    clips: ClipDataset,
-    examples: Mapping[Part, ClipDataset | ActivationDataset],
-    *,
-    console: Console,
-) -> list[dict[str, Any]]:
+    experiment: Experiment, groups: Sequence[str], examples: Mapping[Part, Kept], *, console: Console
+) -> ProbeFit:
     """Fit a probe on encoded clips, and say what chose its penalty."""
     probe = fit_probe(
         experiment.net,
         train=examples["train"],
         validation=examples["validation"],
-        groups=[clip.group for clip, _ in clips.examples],
-        seed=experiment.recipe.training.seed,
+        groups=groups,
+        config=experiment.recipe.training,
     )
     if probe.fold_accuracy is None:
         how = "no class has two source groups to choose it by"
     else:
         how = f"chosen by folds over source groups, {percent(probe.fold_accuracy)} of the training clips right"
-    say(console, f"probe: penalty {probe.penalty:.0e}, {how}; temperature {probe.temperature:.2f}")
-    return probe.rows
+    say(console, f"probe: penalty {probe.penalty:.0e}, {how}; temperature {probe.calibration.temperature:.2f}")
+    return probe
 
 
-def frame_cache(recipe: Recipe) -> FrameCache:
-    """The cache of the frames that a recipe's training sees."""
-    return FrameCache(
-        recipe.cache, sampler=recipe.sampler.build(), views=recipe.sampler.training_views, size_px=recipe.size_px
+def _try_unknown(
+    experiment: Experiment, groups: Sequence[str], examples: Mapping[Part, Kept], *, penalty: float
+) -> UnknownFigures | None:
+    """Leave classes out of a probe's training clips."""
+    head = experiment.net.head
+    assert isinstance(head, ProbeHead)
+    means_ND, labels_N = clip_means(experiment.net, examples["train"])
+    return leave_classes_out(
+        head,
+        means_ND,
+        labels_N,
+        groups,
+        classes=experiment.split.classes,
+        penalty=penalty,
+        seed=experiment.recipe.training.seed,
     )
-
-
-def _decoded(experiment: Experiment, cache: FrameCache, *, console: Console) -> dict[Part, ClipDataset]:
-    """The training and validation clips that decode; the others are named and written down."""
-    folder, recipe, split = experiment.folder, experiment.recipe, experiment.split
-    fitted = {part: split.clips_of(part) for part in FITTED_PARTS}
-    failed = decode_once(cache, [clip for clips in fitted.values() for clip in clips], console=console)
-    if experiment.resumes and folder.undecodable.exists():
-        _check_unchanged(read_json(folder.undecodable), failed)
-    write_json(folder.undecodable, failed)
-    datasets: dict[Part, ClipDataset] = {
-        part: ClipDataset(
-            cache,
-            [clip for clip in clips if clip.id not in failed],
-            classes=split.classes,
-            augment=recipe.augment if part == "train" else None,
-            seed=recipe.training.seed,
-        )
-        for part, clips in fitted.items()
-    }
-    _check_enough(datasets["train"], datasets["validation"], split.classes)
-    return datasets
-
-
-def decode_once(cache: FrameCache, clips: Sequence[Clip], *, console: Console) -> dict[str, str]:
-    """Fill the cache; returns clip id to reason for the clips that do not decode, and prints them."""
-    with progress_on(console) as progress:
-        task = progress.add_task("decoding once", total=len(clips))
-        try:
-            result = cache.build(
-                clips,
-                workers=available_cores(),
-                on_progress=lambda done, total: progress.update(task, completed=done),
-            )
-        finally:  # what is kept of an interrupted training has its record, too
-            if clips and cache.paths:
-                record_entries(cache.folder, clips[0].root, cache.paths)
-    say(console, f"frames: {result.built} clips decoded, {result.reused} already in {cache.folder}")
-    for clip, reason in result.failed.items():
-        say(console, f"left out: {clip}: {reason}")
-    return result.failed
-
-
-def encoded(
-    datasets: Mapping[Part, ClipDataset],
-    net: RecognizerNet,
-    recipe: Recipe,
-    *,
-    variants: int,
-    device: torch.device,
-    console: Console,
-) -> Mapping[Part, ClipDataset | ActivationDataset]:
-    """The clips as what the frozen part of the network makes of them, computed now where it is not kept yet.
-
-    Where nothing is frozen, or nothing is to be kept, the clips stay frames.
-    """
-    if not encodes_once(net, recipe.cache):
-        return datasets
-    frozen = FrozenPart(net, bf16=encodes_in_bf16(recipe.training, device), device=device)
-    kept = {
-        part: ActivationDataset(clips, frozen, identity=frozen.identity, variants=variants)
-        for part, clips in datasets.items()
-    }
-    with progress_on(console) as progress:
-        task = progress.add_task("encoding once", total=None)
-        computed = 0
-        for part in kept.values():
-            record_entries(part.clips.cache.folder, part.clips.examples[0][0].root, part.paths)
-            computed += part.build(lambda done, total: progress.update(task, completed=done, total=total))
-    train = kept["train"]
-    say(
-        console,
-        f"features: the frozen encoder saw {counted(computed, 'clip')} now, the others are kept from before; "
-        f"{train.variants} augmented variants of each training clip take turns",
-    )
-    return kept
-
-
-def _check_unchanged(before: dict[str, str], now: dict[str, str]) -> None:
-    """A resumed training must see the clips that it began with."""
-    lost = sorted(now.keys() - before.keys())
-    if lost:
-        raise UserError(
-            f"{len(lost)} clips that this run began with cannot be read now, for example {lost[0]}: {now[lost[0]]}; "
-            "put them back to resume"
-        )
-
-
-def _check_enough(train: ClipDataset, validation: ClipDataset, classes: Sequence[str]) -> None:
-    empty = [name for number, name in enumerate(classes) if number not in train.labels]
-    if empty:
-        raise UserError(f"no training clip of {', '.join(empty)} decodes; run muybridge check to see why")
-    if not len(validation):
-        raise UserError("no validation clip decodes; run muybridge check to see why")

@@ -18,8 +18,7 @@ from muybridge.runs import RunFolder
 
 
 def measure(
-    model: Model,
-    clips: Sequence[Clip],
+    models: Sequence[tuple[Model, Sequence[Clip]]],
     *,
     protocol: str,
     leak: str | None,
@@ -31,8 +30,8 @@ def measure(
     """Measure a model on labelled clips, from their files, and write what was found.
 
     Args:
-        model: The model.
-        clips: The clips; those that do not decode count as wrong and are named.
+        models: The model with its clips; or the models of folds, of the same classes, each with its own clips. Clips
+            that do not decode count as wrong and are named.
         protocol: How they were chosen, as every accuracy says.
         leak: How many of them share a source with what the model was fitted on, in words; None where unknown.
         notes: What a reader should know, one line each.
@@ -40,7 +39,8 @@ def measure(
         out: Folder for predictions.csv, per_class.csv, confusion_matrix.png and evaluation.json.
         console: Where progress is printed.
     """
-    predictions = predict_labelled(model, clips, views=views, console=console)
+    found = [predict_labelled(model, clips, views=views, console=console) for model, clips in models]
+    predictions = together(found)
     evaluation = evaluate_predictions(predictions, protocol=protocol, leak=leak, notes=notes)
     write_evaluation(out, predictions, evaluation)
     return evaluation
@@ -52,8 +52,7 @@ def measure_test_part(folder: RunFolder, split: Split, model: Model, *, console:
         say(console, "note: no test clips, so no accuracy is claimed")
         return None
     return measure(
-        model,
-        split.clips_of("test"),
+        [(model, split.clips_of("test"))],
         protocol=split.protocol,
         leak=read_json(folder.leak),
         notes=split.notes,
@@ -70,3 +69,11 @@ def predict_labelled(
     with progress_on(console) as progress:
         done = tuple(progress.track(found, total=len(clips), description="measuring"))
     return Predictions(model.classes, done)
+
+
+def together(parts: Sequence[Predictions]) -> Predictions:
+    """The predictions of several models for clips of their own as one, in the order of the clips' ids."""
+    if len(parts) == 1:
+        return parts[0]
+    clips = sorted((clip for part in parts for clip in part.clips), key=lambda clip: clip.clip_id)
+    return Predictions(parts[0].classes, tuple(clips))

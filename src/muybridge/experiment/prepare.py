@@ -3,6 +3,7 @@
 Notable: nothing is written before everything that can be refused is checked.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,7 +11,8 @@ import torch
 from rich.console import Console
 
 from muybridge.console import say
-from muybridge.dataset.catalog import Catalog
+from muybridge.dataset.catalog import Catalog, Clip
+from muybridge.dataset.folds import cross_validation
 from muybridge.dataset.layouts import read_catalog
 from muybridge.dataset.protocols import make_split
 from muybridge.dataset.split import Split
@@ -19,11 +21,14 @@ from muybridge.experiment.provenance import describe_environment, describe_netwo
 from muybridge.files import write_json
 from muybridge.models.heads.head import require_positions
 from muybridge.models.network import RecognizerNet, build
+from muybridge.models.weights.origin import weights_origins
 from muybridge.pipeline.device_augment import augments_on_device
 from muybridge.recipes.data import DataConfig
+from muybridge.recipes.model import ModelConfig
 from muybridge.recipes.recipe import Recipe
 from muybridge.recipes.store import load_recipe, save_recipe
 from muybridge.runs import RunFolder, name_of
+from muybridge.text import counted
 from muybridge.training.batch_size import largest_batch
 from muybridge.training.encoding import encodes_once
 from muybridge.training.loggers import LoggerName
@@ -57,18 +62,23 @@ class DividedClips:
         split: Which are in which part.
         leak: How many test clips share a source with train, in words.
         notes: What a user should know about them, one line each.
+        folds: For cross-validation, the split of each fold; ``split`` then has every clip in its test part.
     """
 
     path: Path
     split: Split
     leak: str
     notes: tuple[str, ...]
+    folds: tuple[Split, ...] = ()
 
     def announce(self, console: Console) -> None:
         """Print the notes, the sizes of the parts and the leak."""
         for line in self.notes:
             say(console, f"note: {line}")
         split = self.split
+        if self.folds:
+            say(console, f"{split.protocol}: each of {counted(len(split.test), 'clip')} is tested once; {self.leak}")
+            return
         say(
             console,
             f"split {split.protocol}: {len(split.train)} clips to train, {len(split.validation)} to validate, "
@@ -76,26 +86,39 @@ class DividedClips:
         )
 
 
-def divide(clips: str | Path, data: DataConfig) -> DividedClips:
+def divide(clips: str | Path, data: DataConfig, *, validates: bool = True, others: Sequence[Clip] = ()) -> DividedClips:
     """Read clips and divide them for a training.
+
+    Args:
+        clips: Where they lie.
+        data: Which of them, and how they are divided.
+        validates: Whether validation clips are needed.
+        others: Clips that join them, from elsewhere.
 
     Raises:
         UserError: If the options make no sense for these clips, or leave nothing to validate on.
     """
     catalog = read_clips(clips, data)
-    split = make_split(
-        catalog,
-        protocol=data.protocol,
-        seed=data.split_seed,
-        test_share=data.test_share,
-        validation_share=data.validation_share,
-        test_groups=data.test_groups,
-        lists=Path(data.lists) if data.lists else None,
-    )
-    if not split.validation:
+    if others:
+        catalog = joined(catalog, others)
+    folds: tuple[Split, ...] = ()
+    if data.folds:
+        share = data.validation_share if validates else 0.0
+        split, folds = cross_validation(catalog, count=data.folds, seed=data.split_seed, validation_share=share)
+    else:
+        split = make_split(
+            catalog,
+            protocol=data.protocol,
+            seed=data.split_seed,
+            test_share=data.test_share,
+            validation_share=data.validation_share,
+            test_groups=data.test_groups,
+            lists=Path(data.lists) if data.lists else None,
+        )
+    if validates and data.validation_share and not all(part.validation for part in folds or (split,)):
         raise UserError(
-            "no validation clips are left to choose the best epoch by; give more clips or source groups, "
-            "or set data.validation_share"
+            "no validation clips are left to choose the best epoch by; give more clips or source groups, or set "
+            "data.validation_share; 0 takes the last epoch"
         )
     twins = catalog.duplicates
     notes = [f"byte-identical: {' = '.join(path.name for path in paths)}" for paths in twins[:LISTED_TWINS]]
@@ -104,9 +127,25 @@ def divide(clips: str | Path, data: DataConfig) -> DividedClips:
     return DividedClips(
         path=Path(clips).absolute(),
         split=split,
-        leak=str(split.leak(catalog)),
+        leak=_leak_of_folds(folds, catalog) if folds else str(split.leak(catalog)),
         notes=(*catalog.notes, *notes, *split.notes),
+        folds=folds,
     )
+
+
+def joined(catalog: Catalog, others: Sequence[Clip]) -> Catalog:
+    """A catalog with clips from elsewhere; one that is in both is taken once, with the label that it has now."""
+    here = {(clip.path.resolve(), clip.start_seconds, clip.end_seconds) for clip in catalog.clips}
+    new = [clip for clip in others if (clip.path.resolve(), clip.start_seconds, clip.end_seconds) not in here]
+    clips = (*catalog.clips, *(replace(clip, root=catalog.root) for clip in new))
+    return replace(catalog, clips=clips, notes=(*catalog.notes, f"{counted(len(new), 'clip')} of the run joined"))
+
+
+def _leak_of_folds(folds: Sequence[Split], catalog: Catalog) -> str:
+    """How many clips share a source with those that the model that tested them was fitted on."""
+    leaks = [fold.leak(catalog) for fold in folds]
+    shared, clips = sum(leak.test_shared for leak in leaks), sum(leak.test_clips for leak in leaks)
+    return f"{shared} of {clips} test clips share a source with what the model that tested them learned from"
 
 
 @dataclass(frozen=True)
@@ -121,6 +160,7 @@ class Experiment:
         device: Where it is trained.
         logger: Who gets the figures of every epoch besides metrics.csv; csv: nobody.
         resumes: Whether it goes on from a checkpoint, where there is one.
+        folds: For cross-validation, the split of each fold.
     """
 
     folder: RunFolder
@@ -130,6 +170,12 @@ class Experiment:
     device: torch.device
     logger: LoggerName = "csv"
     resumes: bool = False
+    folds: tuple[Split, ...] = ()
+
+    def over(self, split: Split, folder: RunFolder) -> "Experiment":
+        """The same training from the start, with other clips and in a folder inside this one's."""
+        net = new_net(self.recipe, split, device=self.device)
+        return replace(self, folder=folder, split=split, net=net, logger="csv", folds=())
 
 
 def prepare(
@@ -158,10 +204,12 @@ def prepare(
     folder = RunFolder.create(run, name=name_of(recipe.name, recipe.model.encoder, recipe.model.head))
     save_recipe(folder.recipe, recipe)
     divided.split.save(folder.split)
+    for number, fold in enumerate(divided.folds, 1):
+        fold.save(folder.fold(number).split)
     environment = describe_environment(clips=divided.path, device=device) | describe_network(net)
     write_json(folder.environment, environment)
     write_json(folder.leak, divided.leak)
-    return Experiment(folder, recipe, divided.split, net, device, logger)
+    return Experiment(folder, recipe, divided.split, net, device, logger, folds=divided.folds)
 
 
 def reopen(run: Path, *, device: torch.device, logger: LoggerName = "csv") -> Experiment:
@@ -174,7 +222,8 @@ def reopen(run: Path, *, device: torch.device, logger: LoggerName = "csv") -> Ex
     recipe, split = load_recipe(str(folder.recipe)), Split.load(folder.split)
     # The checkpoint replaces every weight, so the pretrained ones are needed only where there is none yet.
     net = new_net(recipe, split, device=device, weights="none" if folder.last_checkpoint.exists() else None)
-    return Experiment(folder, recipe, split, net, device, logger, resumes=True)
+    folds = tuple(Split.load(folder.fold(number + 1).split) for number in range(recipe.data.folds))
+    return Experiment(folder, recipe, split, net, device, logger, resumes=True, folds=folds)
 
 
 def checked(split: Split, recipe: Recipe, *, device: torch.device, console: Console) -> tuple[Recipe, RecognizerNet]:
@@ -183,7 +232,7 @@ def checked(split: Split, recipe: Recipe, *, device: torch.device, console: Cons
     Raises:
         UserError: For options that make no sense for these clips.
     """
-    recipe = replace(recipe, training=recipe.training.resolved(len(split.train)))
+    recipe = replace(recipe, training=recipe.training.resolved(len(split.train) or len(split.test)))
     # The network first: without its weights nothing should be written, and no frame decoded.
     net = new_net(recipe, split, device=device)
     if net.config.encoder != recipe.model.encoder:
@@ -192,7 +241,17 @@ def checked(split: Split, recipe: Recipe, *, device: torch.device, console: Cons
             f"encoder: {net.config.encoder} in place of {recipe.model.encoder}, whose weights are not available",
         )
         recipe = replace(recipe, model=net.config)
-    return resolve_batch_size(recipe, net, len(split.train), device=device, console=console), net
+    say(console, f"network: {_in_words(net.config)}")
+    clip_count = len(split.train) or len(split.test)
+    return resolve_batch_size(recipe, net, clip_count, device=device, console=console), net
+
+
+def _in_words(model: ModelConfig) -> str:
+    """A network in one line: its encoder, what that was trained on, how much of it learns, and the head."""
+    known = dict.fromkeys(origin.trained_on or origin.file for origin in weights_origins(model))
+    trained = f", trained on {' and '.join(known)}" if known else ", untrained"
+    learns = {"none": ", frozen", "all": ""}.get(model.layers_to_train, f", {model.layers_to_train} layers learn")
+    return f"{model.encoder}{trained}{learns}; head {model.head}"
 
 
 def new_net(recipe: Recipe, split: Split, *, device: torch.device, weights: str | None = None) -> RecognizerNet:
@@ -207,6 +266,7 @@ def new_net(recipe: Recipe, split: Split, *, device: torch.device, weights: str 
         raise UserError(
             f"size_px is {recipe.size_px}; {recipe.model.encoder} needs {net.encoder.minimum_size_px} or more"
         )
+    net.encoder.check_input(size_px=recipe.size_px, frame_count=recipe.sampler.most_frames)
     _check_positions(net, recipe)
     check_stages(net, recipe.training)
     encodes_once(net, recipe.cache)

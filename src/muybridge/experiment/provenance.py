@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ import torch
 
 from muybridge.files import read_json, write_json
 from muybridge.models.network import RecognizerNet
-from muybridge.models.weights.origin import weights_origin
+from muybridge.models.weights.origin import weights_record
 from muybridge.system import processor_name, total_memory
 
 _PACKAGES = ("muybridge", "torch", "lightning", "torchmetrics", "av", "opencv-python-headless", "numpy")
@@ -48,19 +47,18 @@ def describe_environment(*, clips: Path, device: torch.device) -> dict[str, Any]
 
 
 def describe_network(net: RecognizerNet) -> dict[str, Any]:
-    """The numbers that a network has and learns, and the file of its first weights, for environment.json.
+    """The numbers that a network has and learns, and the files of its first weights, for environment.json.
 
     Args:
         net: A network ready to be trained.
     """
-    origin = weights_origin(net.config)
     return {
         "network": {
             "parameters": sum(parameter.numel() for parameter in net.parameters()),
             "learnable": sum(parameter.numel() for parameter in net.parameters() if parameter.requires_grad),
             "layers_to_train": net.config.layers_to_train,
         },
-        "weights": None if origin is None else asdict(origin),
+        "weights": weights_record(net.config),
     }
 
 

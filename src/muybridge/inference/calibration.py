@@ -5,7 +5,8 @@ power 1/T and scaling them to add up to 1. So the temperature is fitted and appl
 all that a model returns, whatever it averaged to get them. It leaves the order of the classes as it is: T above 1
 makes scores more cautious, below 1 bolder.
 
-Source: Guo, Pleiss, Sun and Weinberger, "On calibration of modern neural networks", ICML 2017, section 4.2.
+Source: Guo, Pleiss, Sun and Weinberger, "On calibration of modern neural networks", ICML 2017, section 4.2; Platt,
+"Probabilistic outputs for support vector machines", 1999, section 2.2, for the smoothing.
 
 Legend: N clips, K classes.
 """
@@ -46,12 +47,20 @@ def fit_temperature(predictions: Predictions) -> float | None:
     return most_likely_temperature(log(predictions.probabilities_NK[decoded_N]), predictions.labels_N[decoded_N])
 
 
-def most_likely_temperature(logits_NK: NDArray[np.float64], labels_N: NDArray[np.int64]) -> float:
+def most_likely_temperature(
+    logits_NK: NDArray[np.float64], labels_N: NDArray[np.int64], *, smoothing: float = 0.0
+) -> float:
     """The temperature of logits at which the true classes are most likely, between `COLDEST` and `HOTTEST`.
 
     The likelihood is concave in 1/T, so its slope has one sign change, which is found by halving.
+
+    Args:
+        logits_NK: The logits.
+        labels_N: The true classes.
+        smoothing: The share of each clip's truth that is spread over all classes. Above 0 there is an optimum even
+            where every clip is right; Platt (1999) takes 1 / (N + 2), what N clips cannot rule out.
     """
-    true_N = logits_NK[np.arange(len(logits_NK)), labels_N]
+    true_N = (1 - smoothing) * logits_NK[np.arange(len(logits_NK)), labels_N] + smoothing * logits_NK.mean(axis=1)
 
     def too_bold(temperature: float) -> bool:
         """Whether the likelihood falls with 1/T: the mean logit at T exceeds that of the true class."""

@@ -21,7 +21,7 @@ from muybridge.inference.combining import Combination
 from muybridge.inference.engines.engine import Frames
 from muybridge.inference.predictions import ClipPrediction
 from muybridge.inference.recognizer import Recognizer
-from muybridge.inference.trained_model import Model, Scores, Source, clip_prediction, read_ahead
+from muybridge.inference.trained_model import Answer, Model, Scores, Source, clip_prediction, read_ahead
 from muybridge.inference.views import AS_TRAINED, Views
 from muybridge.models.saving import METADATA_FILE, read_description
 from muybridge.text import only_in_each
@@ -117,11 +117,11 @@ class Ensemble(Model):
         for clip, answers in zip(clips, found, strict=True):
             yield tuple(clip_prediction(clip, answer) for answer in answers)
 
-    def _score(self, clips: Sequence[Source], *, views: Views, workers: int | None) -> Iterator[Scores | VideoError]:
+    def _score(self, clips: Sequence[Source], *, views: Views, workers: int | None) -> Iterator[Answer | VideoError]:
         for answers in self._score_members(clips, views=views, workers=workers):
             failures = [answer for answer in answers if isinstance(answer, VideoError)]
             decoded = [answer for answer in answers if not isinstance(answer, VideoError)]
-            yield failures[0] if failures else self.combination(np.stack(decoded))
+            yield failures[0] if failures else Answer(self.combination(np.stack(decoded)))
 
     def _score_members(
         self, clips: Sequence[Source], *, views: Views, workers: int | None

@@ -17,14 +17,17 @@ from muybridge.errors import VideoError
 from muybridge.inference.engines.engine import Engine, Frames, Logits
 from muybridge.inference.engines.torch_engine import TorchEngine
 from muybridge.inference.probabilities import softmax, vote
-from muybridge.inference.trained_model import ArrayClip, Model, Scores, Source, read_ahead
+from muybridge.inference.rejection import Rejection
+from muybridge.inference.trained_model import Answer, ArrayClip, Model, Scores, Source, read_ahead
 from muybridge.inference.views import Views
 from muybridge.models.network import RecognizerNet
 from muybridge.models.saving import load_recognizer, save_recognizer
 from muybridge.pipeline.augmentation import is_sided
 from muybridge.system import keep_freed_memory, resolve_device
 from muybridge.video.decoding import read_sampled
-from muybridge.video.sampling import Sampler, sampler_from_dict
+from muybridge.video.fit_names import Fit, check_fit
+from muybridge.video.sampler import Sampler
+from muybridge.video.sampling import sampler_from_dict
 
 BATCH_CLIPS, BATCH_PIXELS = 8, 2**19
 """Small clips are computed together, up to 8 of 5 frames of 112 px: alone each is too little work for several cores.
@@ -45,10 +48,13 @@ class Recognizer(Model):
         classes: Names of its K classes.
         sampler: Which frames of a clip it sees.
         size_px: Side of the square frames.
+        fit: How a picture becomes one.
         windows: ``"all"`` if a prediction combines all windows of a clip (a `SlidingSampler`'s), else ``"one"``.
         combine: How the scores of several windows or views become one.
         no_flip_classes: Classes whose clips must not be mirrored, besides those with left or right in their name.
         unfinished: Of which epochs it is the best, if its training was interrupted.
+        rejection: When a clip shows none of the classes; None: it always names one.
+        refitted: The parts of its run's split that it was fitted on after another model was measured; else empty.
         device: Where it computes: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``; see ``system.resolve_device``.
     """
 
@@ -59,10 +65,13 @@ class Recognizer(Model):
         classes: Sequence[str],
         sampler: Sampler,
         size_px: int,
+        fit: Fit = "squash",
         windows: Windows = "one",
         combine: Combine = "mean",
         no_flip_classes: Sequence[str] = (),
         unfinished: str = "",
+        rejection: Rejection | None = None,
+        refitted: Sequence[str] = (),
         device: str | torch.device = "auto",
     ) -> None:
         keep_freed_memory()
@@ -73,9 +82,12 @@ class Recognizer(Model):
         self.classes = tuple(classes)
         self.sampler = sampler
         self.size_px = size_px
+        self.fit: Fit = fit
         self.windows = windows
         self.combine = combine
         self.unfinished = unfinished
+        self.rejection = rejection
+        self.refitted = tuple(refitted)
         self.sided_classes = tuple(name for name in self.classes if is_sided(name) or name in no_flip_classes)
 
     @classmethod
@@ -89,16 +101,20 @@ class Recognizer(Model):
             folder = folder / "model"
         net, metadata = load_recognizer(folder)
         preprocessing = metadata.preprocessing
+        check_fit(preprocessing.get("fit", "squash"))
         return cls(
             net,
             classes=metadata.classes,
             sampler=sampler_from_dict(preprocessing["sampler"]),
             size_px=preprocessing["size_px"],
-            # Models saved before these existed use one window, and say nothing of sides.
+            # Models saved before these existed squash pictures, use one window, and say nothing of sides.
+            fit=preprocessing.get("fit", "squash"),
             windows=preprocessing.get("windows", "one"),
             combine=preprocessing.get("combine", "mean"),
             no_flip_classes=preprocessing.get("sided_classes", ()),
             unfinished=metadata.unfinished,
+            rejection=Rejection.from_dict(metadata.rejection) if metadata.rejection else None,
+            refitted=metadata.refitted,
             device=device,
         )
 
@@ -110,9 +126,11 @@ class Recognizer(Model):
             classes=self.classes,
             preprocessing=self.preprocessing,
             unfinished=self.unfinished,
+            rejection=self.rejection.to_dict() if self.rejection else None,
+            refitted=self.refitted,
         )
 
-    def _score(self, clips: Sequence[Source], *, views: Views, workers: int | None) -> Iterator[Scores | VideoError]:
+    def _score(self, clips: Sequence[Source], *, views: Views, workers: int | None) -> Iterator[Answer | VideoError]:
         self._check(views)
         reads = read_ahead(clips, lambda clip: self.read(clip, views=views), workers=workers, ahead=BATCH_CLIPS)
         for batch in _batches(reads):
@@ -124,23 +142,28 @@ class Recognizer(Model):
                     continue
                 assert logits_NK is not None
                 logits_VK, logits_NK = logits_NK[: len(read)], logits_NK[len(read) :]
-                yield self.combined(logits_VK)
+                yield self.answer(logits_VK)
 
     @property
     def reading(self) -> Hashable:
         """Equal for recognizers that see the same frames of a clip, so that one ``read`` serves them all."""
-        return self.sampler, self.size_px, self.windows
+        return self.sampler, self.size_px, self.fit, self.windows
 
     def read(self, clip: Source, *, views: Views) -> list[Frames] | VideoError:
         """The frames of each view of a clip, or why it could not be decoded; safe to call in threads."""
         count = 1 if views.times is None and self.windows == "one" else views.times
-        size_px = views.read_size_px(self.size_px)
-        within: dict[str, Any] = {"start_seconds": clip.start_seconds, "end_seconds": clip.end_seconds}
+        asked: dict[str, Any] = {
+            "views": count,
+            "size_px": views.read_size_px(self.size_px),
+            "fit": self.fit,
+            "start_seconds": clip.start_seconds,
+            "end_seconds": clip.end_seconds,
+        }
         try:
             if isinstance(clip, ArrayClip):
-                taken = clip.frames.views(self.sampler, views=count, size_px=size_px, **within)
+                taken = clip.frames.views(self.sampler, **asked)
             else:
-                sampled = read_sampled(clip.path, self.sampler, views=count, size_px=size_px, **within)
+                sampled = read_sampled(clip.path, self.sampler, **asked)
                 taken = [sampled.frames_THWC[positions] for positions in sampled.views]
         except VideoError as error:
             return error
@@ -156,6 +179,7 @@ class Recognizer(Model):
         return {
             "sampler": self.sampler.to_dict(),
             "size_px": self.size_px,
+            "fit": self.fit,
             "windows": self.windows,
             "combine": self.combine,
             "sided_classes": list(self.sided_classes),
@@ -169,6 +193,11 @@ class Recognizer(Model):
         """Scores of views, a few at a time, so that many views take no more memory than one."""
         parts = (views[start : start + _VIEWS_AT_ONCE] for start in range(0, len(views), _VIEWS_AT_ONCE))
         return np.concatenate([self.engine.score(part) for part in parts])
+
+    def answer(self, logits_VK: Logits) -> Answer:
+        """What is said of one clip, from the scores of its views."""
+        rejected = self.rejection is not None and self.rejection.rejects(logits_VK.astype(np.float64))
+        return Answer(self.combined(logits_VK), rejected)
 
     def combined(self, logits_VK: Logits) -> Scores:
         """Class probabilities of one clip from the scores of its views, whatever computed them."""

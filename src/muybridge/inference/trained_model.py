@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar, overload
+from typing import Any, NamedTuple, TypeVar, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -22,12 +22,21 @@ from muybridge import notebook
 from muybridge.dataset.catalog import Clip
 from muybridge.errors import UserError, VideoError
 from muybridge.inference.predictions import ClipPrediction
+from muybridge.inference.rejection import NONE_OF_THESE
 from muybridge.inference.views import AS_TRAINED, Views
 from muybridge.system import available_cores
 from muybridge.video.in_memory import FrameArray
 
 Scores = npt.NDArray[np.float64]
 """The probabilities of the K classes."""
+
+
+class Answer(NamedTuple):
+    """What a model says of one clip: the probabilities of its classes, and whether the clip shows none of them."""
+
+    probabilities: Scores
+    none_of_these: bool = False
+
 
 Video = str | Path | npt.NDArray[Any] | torch.Tensor
 """What ``predict`` takes: a file, or frames (T, H, W, 3), uint8 RGB."""
@@ -47,15 +56,18 @@ class Prediction:
         path: The video file; None for frames.
         ranking: (class name, probability) from most to least probable, all K classes; empty on an error.
         error: Why the video could not be decoded, or None.
+        none_of_these: Whether it shows none of the classes, as far as the model can tell; the ranking then says which
+            come nearest.
     """
 
     path: Path | None
     ranking: tuple[tuple[str, float], ...]
     error: str | None = None
+    none_of_these: bool = False
 
     @property
     def label(self) -> str:
-        """The most probable class.
+        """The most probable class, whether or not the video shows one of them.
 
         Raises:
             UserError: The video could not be decoded.
@@ -82,7 +94,10 @@ class Prediction:
         return "frames" if self.path is None else str(self.path)
 
     def __str__(self) -> str:
-        return f"{self._name}: {self.error}" if self.error else f"{self.label}, {self.score:.2f}"
+        if self.error:
+            return f"{self._name}: {self.error}"
+        nearest = f"{self.label}, {self.score:.2f}"
+        return f"{NONE_OF_THESE} (nearest: {nearest})" if self.none_of_these else nearest
 
     def _repr_html_(self) -> str:
         """The answer in a notebook: the class, and bars of the most probable ones."""
@@ -92,12 +107,18 @@ class Prediction:
 
     def describe(self, top: int) -> str:
         """One line: the file and its ``top`` most probable classes."""
-        return f"{self._name}  " + "  ".join(f"{label}, {score:.2f}" for label, score in self.ranking[:top])
+        actions = "  ".join(f"{label}, {score:.2f}" for label, score in self.ranking[:top])
+        return f"{self._name}  {f'{NONE_OF_THESE}; nearest: ' if self.none_of_these else ''}{actions}"
 
     def to_dict(self, top: int) -> dict[str, Any]:
         """Plain values for JSON."""
         actions = [{"label": label, "score": round(score, 6)} for label, score in self.ranking[:top]]
-        return {"path": None if self.path is None else str(self.path), "actions": actions, "error": self.error}
+        return {
+            "path": None if self.path is None else str(self.path),
+            "actions": actions,
+            "none_of_these": self.none_of_these,
+            "error": self.error,
+        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,8 +150,8 @@ class Model(ABC):
         """Save all that prediction needs; ``muybridge.load`` reads it back."""
 
     @abstractmethod
-    def _score(self, clips: Sequence[Source], *, views: Views, workers: int | None) -> Iterator[Scores | VideoError]:
-        """The probabilities of each clip, in order, or why it could not be decoded."""
+    def _score(self, clips: Sequence[Source], *, views: Views, workers: int | None) -> Iterator[Answer | VideoError]:
+        """What is said of each clip, in order, or why it could not be decoded."""
 
     @overload
     def predict(  # type: ignore[overload-overlap] # a str is a sequence of str, too; the first takes it
@@ -168,7 +189,8 @@ class Model(ABC):
         Args:
             video: A file; or its frames as a NumPy array or a torch tensor (T, H, W, 3), uint8 RGB, of any size: the
                 model's own sampler chooses among them, as among those of a file. Or a list of such.
-            frames_per_second: The rate of arrays and tensors; only a time range needs to know it.
+            frames_per_second: The rate of arrays and tensors; only a time range, and a model that takes frames by time,
+                need to know it.
             start_seconds: Only frames at or after this time since the first frame.
             end_seconds: Only frames before this time.
             views: Which views of the video to combine; default: one, or all windows, as in training.
@@ -197,10 +219,10 @@ class Model(ABC):
         if isinstance(video, Sequence) and not isinstance(video, str):
             sources = [source(one, f"video[{number}]") for number, one in enumerate(video)]
             return list(self._predictions(sources, views=views, workers=None))
-        [scores] = self._score([only := source(video, "video")], views=views, workers=1)
-        if isinstance(scores, VideoError):
-            raise scores
-        return self._rank(only, scores)
+        [answer] = self._score([only := source(video, "video")], views=views, workers=1)
+        if isinstance(answer, VideoError):
+            raise answer
+        return self._rank(only, answer)
 
     def predict_files(
         self, paths: Sequence[Path], *, views: Views = AS_TRAINED, workers: int | None = None
@@ -215,19 +237,19 @@ class Model(ABC):
         return self._predictions([_whole_file(path) for path in paths], views=views, workers=workers)
 
     def _predictions(self, sources: Sequence[Source], *, views: Views, workers: int | None) -> Iterator[Prediction]:
-        for source, scores in zip(sources, self._score(sources, views=views, workers=workers), strict=True):
-            if isinstance(scores, VideoError):
-                yield Prediction(_path(source), (), scores.reason)
+        for source, answer in zip(sources, self._score(sources, views=views, workers=workers), strict=True):
+            if isinstance(answer, VideoError):
+                yield Prediction(_path(source), (), answer.reason)
             else:
-                yield self._rank(source, scores)
+                yield self._rank(source, answer)
 
     def predict_clips(
         self, clips: Sequence[Clip], *, views: Views = AS_TRAINED, workers: int | None = None
     ) -> Iterator[ClipPrediction]:
         """Recognise labelled clips, in order, for evaluation; arguments as in ``predict_files``."""
         found = self._score(clips, views=views, workers=workers)
-        for clip, scores in zip(clips, found, strict=True):
-            yield clip_prediction(clip, scores)
+        for clip, answer in zip(clips, found, strict=True):
+            yield clip_prediction(clip, answer.probabilities if isinstance(answer, Answer) else answer)
 
     def _check(self, views: Views) -> None:
         if views.flip and self.sided_classes:
@@ -236,9 +258,10 @@ class Model(ABC):
                 f"{self.sided_classes[0]}; leave it out"
             )
 
-    def _rank(self, source: Source, probabilities_K: Scores) -> Prediction:
-        order = np.argsort(-probabilities_K, kind="stable")
-        return Prediction(_path(source), tuple((self.classes[k], float(probabilities_K[k])) for k in order))
+    def _rank(self, source: Source, answer: Answer) -> Prediction:
+        scores_K = answer.probabilities
+        ranking = tuple((self.classes[k], float(scores_K[k])) for k in np.argsort(-scores_K, kind="stable"))
+        return Prediction(_path(source), ranking, none_of_these=answer.none_of_these)
 
 
 def clip_prediction(clip: Clip, scores: Scores | VideoError) -> ClipPrediction:

@@ -12,6 +12,7 @@ W width, C channels, D features, K classes.
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -33,12 +34,15 @@ from muybridge.models.encoders.encoder_factory import create_encoder
 from muybridge.models.encoders.freezing import freeze_batch_norms, frozen_stage_count, set_trainable
 from muybridge.models.encoders.movinet import StreamingMoViNet
 from muybridge.models.encoders.scaling import UNIT
+from muybridge.models.encoders.side_by_side import SideBySide
 from muybridge.models.encoders.streams import StreamState
+from muybridge.models.heads.classifier import create_classifier, create_norm
 from muybridge.models.heads.head import TemporalHead, partial_lengths, step_mask
 from muybridge.models.heads.head_factory import create_head
-from muybridge.models.heads.pooling import GlobalPool, GridPool
-from muybridge.models.weights.finding import encoder_of, resolve
+from muybridge.models.heads.pooling import create_pooling
+from muybridge.models.weights.finding import encoder_of, find_all
 from muybridge.models.weights.state_dicts import load_pretrained
+from muybridge.recipes.encoder_names import JOIN
 from muybridge.recipes.model import ModelConfig
 
 
@@ -65,12 +69,10 @@ class RecognizerNet(nn.Module):
         self.config = config
         self.encoder = create_encoder(config)
         map_count = self.encoder.feature_count
-        self.pool = GridPool(map_count) if config.pooling == "grid" else GlobalPool(config.pooling, map_count)
-        self.norm = (
-            nn.LayerNorm(self.pool.feature_count) if config.feature_norm and config.head != "probe" else nn.Identity()
-        )
+        self.pool = create_pooling(config, map_count)
+        self.norm = create_norm(config, self.pool.feature_count)
         self.head: TemporalHead = create_head(config, self.encoder, self.pool.feature_count)
-        self.classifier = _create_classifier(config, self.head.feature_count, class_count)
+        self.classifier = create_classifier(config, self.head.feature_count, class_count)
         scaling = UNIT if config.scaling == "unit" else self.encoder.scaling
         self.register_buffer("pixel_mean", torch.tensor(scaling.mean))
         self.register_buffer("pixel_std", torch.tensor(scaling.std))
@@ -95,16 +97,19 @@ class RecognizerNet(nn.Module):
         return self.classify(self.encode(clip_BTHWC, lengths_B), self.step_lengths(lengths_B))
 
     def step_lengths(self, lengths_B: Tensor | None) -> Tensor | None:
-        """Steps in time of the features of clips with so many frames."""
+        """Steps of the features of clips with so many frames: steps in time, each as often as it has tokens."""
         encoder = self.encoder
-        if lengths_B is None or isinstance(encoder, FrameEncoder):
-            return lengths_B
-        return torch.tensor([encoder.step_count(max(int(n), encoder.minimum_frames)) for n in lengths_B])
+        if lengths_B is None:
+            return None
+        if isinstance(encoder, FrameEncoder):
+            return lengths_B * self.pool.places
+        steps = [encoder.step_count(max(int(n), encoder.minimum_frames)) for n in lengths_B]
+        return torch.tensor(steps) * self.pool.places
 
     def encode(self, clip_BTHWC: Tensor, lengths_B: Tensor | None = None) -> Tensor:
         """Encode and pool every step in time: features_BSD, zero where a clip has no frame."""
         if isinstance(self.encoder, FrameEncoder):
-            return _by_step(self._encode_frames, clip_BTHWC, lengths_B)
+            return _in_one_row(_by_step(self._encode_frames, clip_BTHWC, lengths_B))
         return _by_length(
             self._encode_by_stages if self.checkpointing and self.training else self._encode_whole,
             self._long_enough(clip_BTHWC),
@@ -134,7 +139,7 @@ class RecognizerNet(nn.Module):
 
         Returns:
             Activations with the axes (B, S, ...): features_BSD if the whole encoder is frozen (and the pooling has
-            nothing to learn), else maps_BSDHW; S is the steps in time that they have.
+            nothing to learn), else maps_BSDHW. S is the steps in time of maps; features have one for each token.
         """
 
         def run(frames: Tensor) -> Tensor:
@@ -142,9 +147,9 @@ class RecognizerNet(nn.Module):
             return self._pool(maps) if self.pools_when_frozen else _time_first(maps)
 
         if isinstance(self.encoder, FrameEncoder):
-            if clip_BTHWC.is_cuda:
-                return _by_step(run, clip_BTHWC, None)
-            return _by_step(lambda frames_NHWC: in_chunks(run, frames_NHWC, pixels=CHUNK_PIXELS), clip_BTHWC, None)
+            chunked = run if clip_BTHWC.is_cuda else partial(in_chunks, run, pixels=CHUNK_PIXELS)
+            encoded_BS = _by_step(chunked, clip_BTHWC, None)
+            return _in_one_row(encoded_BS) if self.pools_when_frozen else encoded_BS
         clip_BTHWC = self._long_enough(clip_BTHWC)
         if clip_BTHWC.is_cuda:
             return run(clip_BTHWC)
@@ -162,7 +167,8 @@ class RecognizerNet(nn.Module):
             return activations
         stages = self.encoder.stages()[self.frozen_stages :]
         if isinstance(self.encoder, FrameEncoder):
-            return _by_step(lambda maps_NDHW: self._pool(_apply(stages, maps_NDHW)), activations, lengths_B)
+            pooled = _by_step(lambda maps_NDHW: self._pool(_apply(stages, maps_NDHW)), activations, lengths_B)
+            return _in_one_row(pooled)
         return _by_length(
             lambda maps_BSDHW: self._pool(_apply(stages, maps_BSDHW.transpose(1, 2))), activations, lengths_B
         )
@@ -210,13 +216,13 @@ class RecognizerNet(nn.Module):
         return scaled.movedim(-1, 1)
 
     def _pool(self, maps: Tensor) -> Tensor:
-        """maps_NDHW to features_ND, or maps_BDSHW to features_BSD."""
+        """maps_NDHW to features_ND (tokens_NPD, if steps have several), or maps_BDSHW to features_BSD."""
         if maps.ndim == 4:
-            pooled_ND: Tensor = self.pool(maps)
-            return pooled_ND
+            pooled_N: Tensor = self.pool(maps)
+            return pooled_N
         maps_BSDHW = _time_first(maps)
-        pooled_ND = self.pool(maps_BSDHW.flatten(0, 1))
-        return pooled_ND.reshape(*maps_BSDHW.shape[:2], -1)
+        pooled_N = self.pool(maps_BSDHW.flatten(0, 1))
+        return _in_one_row(pooled_N.reshape(*maps_BSDHW.shape[:2], *pooled_N.shape[1:]))
 
     def _long_enough(self, clip_BTHWC: Tensor) -> Tensor:
         """Repeat the last frame of clips that are shorter than a video encoder needs."""
@@ -236,6 +242,11 @@ def _apply(stages: Sequence[nn.Module], maps: Tensor) -> Tensor:
 def _time_first(maps: Tensor) -> Tensor:
     """maps_BDSHW to maps_BSDHW; maps_NDHW of single frames stay."""
     return maps.transpose(1, 2) if maps.ndim == 5 else maps
+
+
+def _in_one_row(pooled_BS: Tensor) -> Tensor:
+    """Of each clip all tokens of its first step, then of the next: (B, S, P, D) to features_BSD; others stay."""
+    return pooled_BS.flatten(1, 2) if pooled_BS.ndim == 4 else pooled_BS
 
 
 def _by_step(run: Callable[[Tensor], Tensor], batch_BS: Tensor, lengths_B: Tensor | None) -> Tensor:
@@ -268,10 +279,9 @@ def _by_length(run: Callable[[Tensor], Tensor], batch_BS: Tensor, lengths_B: Ten
 def build(
     config: ModelConfig, class_count: int, *, weights: str | None = None, weights_dir: Path | None = None
 ) -> RecognizerNet:
-    """Create a recognizer and load the pretrained weights that ``config`` asks for into its encoder.
+    """Create a recognizer and load the pretrained weights that ``config`` asks for into its encoder or encoders.
 
-    Where the file found is that of a substitute for the encoder asked for, ``config`` of the recognizer
-    names that one.
+    Where a file found is that of a substitute for the encoder asked for, ``config`` of the recognizer names that one.
 
     Args:
         config: What to build.
@@ -290,34 +300,13 @@ def build(
         if choice == "pretrained":
             net.encoder.load_published()
         return net
-    path = resolve(
-        config.encoder,
-        config.width,
-        choice,
-        with_classifier=config.encoder_output == "logits",
-        weights_dir=weights_dir,
-    )
-    if path is None:
+    paths = find_all(config, choice, weights_dir=weights_dir)
+    if not paths:
         return net
-    encoder = encoder_of(path, config.encoder)
-    if encoder != config.encoder:
-        net = RecognizerNet(replace(config, encoder=encoder), class_count)
-    load_pretrained(net.encoder, path)
+    found = replace(config, encoder=JOIN.join(encoder_of(path, name) for name, path in paths.items()))
+    if found.encoder != config.encoder:
+        net = RecognizerNet(found, class_count)
+    members = net.encoder.encoders() if isinstance(net.encoder, SideBySide) else {found.encoder: net.encoder}
+    for member, path in zip(members.values(), paths.values(), strict=True):
+        load_pretrained(member, path)
     return net
-
-
-def _create_classifier(config: ModelConfig, feature_count: int, class_count: int) -> nn.Sequential:
-    """Stack dense ReLU layers, each followed by dropout, and the class scores; first weights as in Keras."""
-    layers: list[nn.Module] = []
-    for width in config.dense_widths:
-        dense = nn.Linear(feature_count, width)
-        nn.init.kaiming_normal_(dense.weight, nonlinearity="relu")
-        nn.init.zeros_(dense.bias)
-        layers += [dense, nn.ReLU(inplace=True), nn.Dropout(config.dropout)]
-        feature_count = width
-    if not config.dense_widths:
-        layers.append(nn.Dropout(config.dropout))
-    scores = nn.Linear(feature_count, class_count)
-    nn.init.xavier_uniform_(scores.weight)
-    nn.init.zeros_(scores.bias)
-    return nn.Sequential(*layers, scores)

@@ -36,6 +36,10 @@ class SavedModel:
     preprocessing: Mapping[str, Any]
     # Of which epochs it is the best, if its training was interrupted; else empty.
     unfinished: str = ""
+    # When a clip shows none of the classes; the caller's, too. None: never.
+    rejection: Mapping[str, Any] | None = None
+    # The parts of its run's split that it was fitted on after another model was measured.
+    refitted: tuple[str, ...] = ()
 
 
 def save_recognizer(
@@ -45,6 +49,8 @@ def save_recognizer(
     classes: Sequence[str],
     preprocessing: Mapping[str, Any],
     unfinished: str = "",
+    rejection: Mapping[str, Any] | None = None,
+    refitted: Sequence[str] = (),
 ) -> None:
     """Save a recognizer.
 
@@ -54,6 +60,8 @@ def save_recognizer(
         classes: Names of its K classes, in the order of its scores.
         preprocessing: Whatever is needed to make its input from a file; must be JSON.
         unfinished: What there is to say of a model whose training was interrupted.
+        rejection: When a clip shows none of the classes, as plain values; None: never.
+        refitted: The parts of its run's split that it was fitted on after another model was measured.
     """
     if len(classes) != net.class_count:
         raise ValueError(f"{len(classes)} class names for {net.class_count} scores")
@@ -71,6 +79,10 @@ def save_recognizer(
         }
         if unfinished:
             content["unfinished"] = unfinished
+        if rejection is not None:
+            content["none_of_these"] = dict(rejection)
+        if refitted:
+            content["refitted"] = list(refitted)
         metadata.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
@@ -109,6 +121,8 @@ def _read_metadata(path: Path) -> tuple[SavedModel, str]:
             classes=tuple(content["classes"]),
             preprocessing=content["preprocessing"],
             unfinished=str(content.get("unfinished", "")),
+            rejection=content.get("none_of_these"),
+            refitted=tuple(content.get("refitted", ())),
         )
         return saved, content["weights_sha256"]
     except (KeyError, TypeError) as error:

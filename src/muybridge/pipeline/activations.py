@@ -83,6 +83,14 @@ class ActivationDataset(Dataset[ActivationItem]):
         """The entries of all clips and variants."""
         return self._paths.values()
 
+    def describe_entry(self) -> str:
+        """How much is kept of a clip, in words; there must be a clip, and ``build`` must have been called."""
+        kept = self[0, 0].activations
+        each = f"{kept.nbytes / 1e3:.0f} kB a clip"
+        if kept.ndim == 2:
+            return f"{kept.shape[0]} tokens of {kept.shape[1]} numbers, {each}"
+        return f"maps of {' x '.join(map(str, kept.shape))} numbers, {each}"
+
     def build(self, on_progress: Callable[[int, int], None] = lambda done, total: None) -> int:
         """Compute what is not there yet.
 

@@ -13,6 +13,7 @@ Axes: T frames, H height, W width, C channels (RGB).
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -32,15 +33,17 @@ from muybridge.pipeline.cache_file import CacheFile, DamagedEntryError, read_cac
 from muybridge.pipeline.cache_folder import FRAMES_SUFFIX, default_cache_folder, entry_path, make_room
 from muybridge.recipes.cache import CacheConfig
 from muybridge.video.decoding import read_sampled
+from muybridge.video.fit_names import Fit
 from muybridge.video.picture import to_jpeg
-from muybridge.video.sampling import Sampler
+from muybridge.video.sampler import Sampler
 
 VERSION = 2
 JPEG_QUALITY = 90
 # Measured on H.264 and MPEG-4 clips at 112-224 px: JPEG at quality 90 takes about a twelfth of raw RGB.
 JPEG_SHRINK = 12
-# A clip of UCF101 has 187 frames on average (Soomro et al., 2012), one of HMDB-51 fewer.
+# A clip of UCF101 has 187 frames on average, 25 a second (Soomro et al., 2012), one of HMDB-51 fewer.
 TYPICAL_FRAME_COUNT = 190
+TYPICAL_RATE = 25
 
 
 @dataclass(frozen=True)
@@ -83,15 +86,19 @@ class FrameCache:
         sampler: Which frames of a clip.
         views: How many views of the sampler to keep; None: all windows of a `SlidingSampler`.
         size_px: Side of the square frames.
+        fit: How a picture becomes one.
     """
 
-    def __init__(self, config: CacheConfig, *, sampler: Sampler, views: int | None, size_px: int) -> None:
+    def __init__(
+        self, config: CacheConfig, *, sampler: Sampler, views: int | None, size_px: int, fit: Fit = "squash"
+    ) -> None:
         self.folder = Path(config.folder) if config.folder else default_cache_folder()
         self.format = config.format
         self.budget_bytes = int(config.budget_gb * 1e9)
         self.sampler = sampler
         self.views = views
         self.size_px = size_px
+        self.fit: Fit = fit
         self._paths: dict[str, Path] = {}
         self._entries: dict[str, Entry] = {}
 
@@ -196,7 +203,7 @@ class FrameCache:
             content = content_hash(clip.path)
         except OSError as error:
             return None, f"cannot be read: {error.strerror}"
-        parts = {
+        parts: dict[str, object] = {
             "version": VERSION,
             "content": content,
             "range_seconds": [clip.start_seconds, clip.end_seconds],
@@ -205,6 +212,8 @@ class FrameCache:
             "size_px": self.size_px,
             "format": self.format,
         }
+        if self.fit != "squash":  # what was cached before there was a choice keeps its name
+            parts["fit"] = self.fit
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:40], ""
 
     def _decode(self, clip: Clip) -> None:
@@ -213,6 +222,7 @@ class FrameCache:
             self.sampler,
             views=self.views,
             size_px=self.size_px,
+            fit=self.fit,
             start_seconds=clip.start_seconds,
             end_seconds=clip.end_seconds,
         )
@@ -237,7 +247,9 @@ class FrameCache:
     def _frames_each(self) -> int:
         """About how many frames of a clip are stored; the lengths of clips are not known before decoding."""
         if self.views is None:
-            return TYPICAL_FRAME_COUNT // getattr(self.sampler, "stride", 1)
+            rate = getattr(self.sampler, "frames_per_second", 0)
+            step = TYPICAL_RATE / rate if rate else getattr(self.sampler, "stride", 1)
+            return math.ceil(TYPICAL_FRAME_COUNT / step)
         length = getattr(self.sampler, "frames", None) or 64
         return int(length) * self.views
 

@@ -41,6 +41,12 @@ class AugmentConfig:
     no_flip_classes: tuple[str, ...] = ()
     """Classes never mirrored, because left and right matter. Names with the word left or right are added."""
 
+    @property
+    def is_off(self) -> bool:
+        """Whether clips stay as they are."""
+        changes = self.zoom, self.flip, self.rotation_degrees, self.shift, self.brightness
+        return not any(changes) and self.crop_scale == 1
+
     def __post_init__(self) -> None:
         """Check the ranges.
 

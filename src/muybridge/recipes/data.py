@@ -6,6 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from muybridge.dataset.protocol_names import Protocol
+from muybridge.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -27,14 +28,31 @@ class DataConfig:
     """Source groups to test on, for example g08 g09. grouped only: exactly these are the test part (g08 means g08 of
     every class). Empty: drawn by split_seed."""
 
+    folds: Annotated[int, Parameter(alias="--folds")] = 0
+    """Cross-validation by source group, in place of one test part: so many models, each tested on the clips whose
+    sources it never saw, so that every clip is tested once. Frozen encoders see each clip once for all. 0: off."""
+
     test_share: float = 0.2
     """grouped only: share of the clips in the test part."""
 
     validation_share: float = 0.2
-    """Share of the other clips that chooses the best epoch (random: always the paper's 33 %)."""
+    """Share of the other clips that chooses the best epoch (random: always the paper's 33 %). 0: none; the last epoch
+    is taken. A probe needs none."""
 
     lists: Annotated[str, Parameter(alias="--lists")] = ""
     """Folder of the official lists. Empty: looked for next to the clips."""
 
     split_seed: int = 0
     """Seed of the division."""
+
+    def __post_init__(self) -> None:
+        """Check the folds.
+
+        Raises:
+            UserError: For a number of folds that makes no sense, or folds next to another division.
+        """
+        if self.folds < 0 or self.folds == 1:
+            raise UserError(f"data.folds is {self.folds}; give 2 or more, or 0 for a single test part")
+        if self.folds and (self.protocol not in ("auto", "grouped") or self.test_groups):
+            other = "data.test_groups" if self.test_groups else f"data.protocol {self.protocol}"
+            raise UserError(f"data.folds {self.folds} divides by source group, and so does not go with {other}")

@@ -9,7 +9,7 @@ from muybridge.errors import UserError
 from muybridge.video.sampler_values import Policy, SamplerKind, UniformRule, check_sampler_values
 
 if TYPE_CHECKING:
-    from muybridge.video.sampling import Sampler
+    from muybridge.video.sampler import Sampler
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,10 @@ class SamplerConfig:
     rule: UniformRule = "even"
     """uniform only. even: centres of equal segments; paper: the exact rule of the paper's generator, one view."""
 
+    frames_per_second: float = 0.0
+    """dense, sliding and every: frames by time, so many a second whatever rate the clip has; a frame is the one shown
+    at its time. In place of every and stride. 0: frames are counted as they are."""
+
     every: int = 6
     """every only: keep each n-th frame."""
 
@@ -32,7 +36,7 @@ class SamplerConfig:
     """dense and sliding: step between the frames of a window."""
 
     hop: int = 8
-    """sliding only: step between windows, in frames."""
+    """sliding only: step between windows, in frames; with frames_per_second in steps of a window."""
 
     policy: Policy = "repeat_last"
     """When a clip has too few frames: repeat its last, start again, use fewer (the rest is masked), or stop."""
@@ -80,7 +84,17 @@ class SamplerConfig:
         if self.kind == "uniform":
             return UniformSampler(frames=self.frames, rule=self.rule, policy=self.policy)
         if self.kind == "every":
-            return EverySampler(every=self.every, frames=self.frames, policy=self.policy)
+            return EverySampler(
+                every=self.every, frames=self.frames, frames_per_second=self.frames_per_second, policy=self.policy
+            )
         if self.kind == "dense":
-            return DenseSampler(frames=self.frames, stride=self.stride, policy=self.policy)
-        return SlidingSampler(frames=self.frames, stride=self.stride, hop=self.hop, policy=self.policy)
+            return DenseSampler(
+                frames=self.frames, frames_per_second=self.frames_per_second, stride=self.stride, policy=self.policy
+            )
+        return SlidingSampler(
+            frames=self.frames,
+            frames_per_second=self.frames_per_second,
+            stride=self.stride,
+            hop=self.hop,
+            policy=self.policy,
+        )

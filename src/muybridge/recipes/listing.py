@@ -11,11 +11,12 @@ from importlib import resources
 from typing import Any
 
 from muybridge.recipes.commented import commented_yaml
+from muybridge.recipes.encoder_names import joined
 from muybridge.recipes.model import ModelConfig
 from muybridge.recipes.recipe import Recipe
 from muybridge.recipes.store import load_recipe, read_values, recipe_names
 
-_FIRST = ("default", "best", "light")
+_FIRST = ("default", "best", "light", "mobilenet-bilstm")
 """Those that most people want; the others follow by name."""
 
 
@@ -82,8 +83,10 @@ class RecipeInfo:
         if self.measured:
             first = self.measured[0]
             low, high = (100 * end for end in first.interval)
-            result = f"{100 * first.accuracy:.1f} % ({low:.0f}-{high:.0f}) of {first.clips}, {first.protocol}"
-        return f"{self.name:24}{result:32}{self.gflops:6.1f}  {self.encoder}+{self.head}"
+            result = f"{100 * first.accuracy:.1f} % ({low:.0f}-{high:.0f}), {first.clips} {first.protocol}"
+        # Of another library's network, its family: "vjepa2" of "transformers:facebook/vjepa2-vitl-fpc64-256".
+        encoder = self.encoder.rpartition("/")[2].partition("-")[0] if ":" in self.encoder else self.encoder
+        return f"{self.name:23}{result:30}{self.gflops:6.1f} {encoder}+{self.head}"
 
     def to_dict(self) -> dict[str, Any]:
         """The same as plain values."""
@@ -91,7 +94,7 @@ class RecipeInfo:
         return {**asdict(self), "measured": measured}
 
 
-HEADING = f"{'recipe':24}{'accuracy (95 %) of clips':32}GFLOPs  network"
+HEADING = f"{'recipe':23}{'accuracy (95 %), clips':30}GFLOPs network"
 """Over the lines that `RecipeInfo` prints as."""
 
 
@@ -153,7 +156,7 @@ def _info(name: str) -> RecipeInfo:
     )
     return RecipeInfo(
         name=name,
-        encoder=model.get("encoder", ModelConfig.encoder),
+        encoder=str(joined(model.get("encoder", ModelConfig.encoder))),
         head=model.get("head", ModelConfig.head),
         gflops=known["gflops"],
         million_parameters=known["million_parameters"],

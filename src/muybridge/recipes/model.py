@@ -7,34 +7,20 @@ Free of torch, because the command line reads it for its help.
 
 import re
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Annotated, Literal, get_args
 
 from cyclopts import Parameter
 
 from muybridge.errors import UserError
+from muybridge.recipes.encoder_names import MoViNetName, adapter_of, encoders_of, joined, require_encoder
 from muybridge.text import did_you_mean
 
-FrameEncoderName = Literal["mobilenet", "densenet", "alexnet", "efficientnet_lite0", "small"]
-MoViNetName = Literal[
-    "movinet_a0",
-    "movinet_a1",
-    "movinet_a2",
-    "movinet_a0_base",
-    "movinet_a1_base",
-    "movinet_a2_base",
-    "movinet_a0_mobile",
-]
-VideoEncoderName = Literal["i3d", "r3d_18", "mc3_18", "r2plus1d_18", "r2plus1d_34", "slowfast_r50", MoViNetName]
-EncoderName = Literal[FrameEncoderName, VideoEncoderName]
-EncoderOutput = Literal["maps", "hidden", "maps+hidden", "logits"]
+EncoderOutput = Literal["auto", "maps", "hidden", "maps+hidden", "logits"]
 PoolingName = Literal["max", "mean", "grid"]
-HeadName = Literal["bilstm", "lstm", "bert", "concat", "mean", "probe"]
+FeatureNormName = Literal["layer", "standard", "none"]
+HeadName = Literal["bilstm", "lstm", "bert", "attentive", "concat", "mean", "probe"]
 FusionName = Literal["none", "late"]
 ScalingName = Literal["imagenet", "unit"]
-
-ADAPTERS = ("timm", "transformers")
-"""Libraries whose encoders are named ``LIBRARY:NAME``."""
 
 AUTO_TRAINABLE = {
     "mobilenet": "last-15",
@@ -58,31 +44,16 @@ AUTO_TRAINABLE = {
 """What "auto" trains of a pretrained encoder: the paper's choice, AlexNet's last two convolutions, else its last
 stage; nothing of an adapter's."""
 
+AUTO_TOKENS_PER_SIDE = 2
+"""Cells along each side of the picture that head attentive looks at, if not told otherwise."""
+
 PENALTIES = ("l1", "l2", "l1_bias", "l2_bias", "l1_activity", "l2_activity")
-
-
-def _adapter(encoder: str) -> str:
-    library, _, name = encoder.partition(":")
-    return library if name and library in ADAPTERS else ""
-
-
-def _require_encoder(encoder: str) -> None:
-    if not _adapter(encoder) and encoder not in (own := get_args(EncoderName)):
-        raise UserError(f"model.encoder is {encoder!r}{_encoder_hint(encoder, own)}")
-
-
-def _encoder_hint(encoder: str, own: tuple[str, ...]) -> str:
-    """The end of a message about an unknown encoder: a slip of the pen, or perhaps the name of one of timm's."""
-    if close := get_close_matches(encoder, own, n=1, cutoff=0.75):
-        return f"; did you mean {close[0]!r}?"
-    name = encoder.rpartition(":")[2] or "NAME"
-    return f"; for one of timm's say timm:{name}; muybridge's own are {', '.join(own)}"
 
 
 def _known_encoder(_: object, encoder: str) -> None:
     """Refuse an unknown name while options are read, where the message can say which file it is in."""
     try:
-        _require_encoder(encoder)
+        require_encoder(encoder)
     except UserError as error:
         hint = str(error).partition("; ")[2]
         raise ValueError(hint[:1].upper() + hint[1:]) from None
@@ -101,7 +72,8 @@ class ModelConfig:
     "densenet" (DenseNet121), "alexnet", "efficientnet_lite0", and "small", four convolutions for training from nothing,
     with weights "none". Video encoders: "i3d", "r3d_18", "mc3_18", "r2plus1d_18", "r2plus1d_34", "slowfast_r50",
     "movinet_a0", "_a1" and "_a2" (each also with "_base": not causal; "movinet_a0_mobile": without squeeze-excitation).
-    Others: "timm:NAME", or "transformers:NAME" by name or local folder."""
+    Others: "timm:NAME", or "transformers:NAME" by name or local folder. Several of ours, frozen, give their features
+    side by side: i3d+movinet_a0, in YAML and Python also a list."""
 
     width: float = 1.0
     """Multiplier of every layer's channels, MobileNet only; pretrained weights exist for 0.25, 0.5, 0.75, 1."""
@@ -109,7 +81,7 @@ class ModelConfig:
     encoder_output: EncoderOutput = "maps"
     """What the encoder returns: "maps", its last feature maps, or "logits", the scores it was trained for
     (1000 of ImageNet, 400 or 600 of Kinetics). MoViNets also "hidden", the layer before the scores, and
-    "maps+hidden", both side by side."""
+    "maps+hidden", both side by side. "auto": "maps+hidden" of MoViNets, "maps" of others."""
 
     trainable: str = "auto"
     """Which encoder layers learn: "all", "none", or "last-N", counted as Keras counts (the paper: last-15);
@@ -136,20 +108,32 @@ class ModelConfig:
     """From feature maps to one vector per step in time (a frame encoder's steps are frames): "max" (the paper) or
     "mean" over all positions, or "grid": 16 mixed channels at 4x4 positions, which keeps where things are."""
 
-    feature_norm: bool = True
-    """Layer norm on each step's vector before the temporal head (not in the paper)."""
+    feature_norm: FeatureNormName = "layer"
+    """What each step's vector goes through before the temporal head (not in the paper): "layer", a layer norm;
+    "standard", each feature of a frozen encoder standardised over the training clips; or "none"."""
 
     head: Annotated[HeadName, Parameter(alias="--head")] = "bilstm"
-    """Network over time: bilstm, lstm, bert, concat, mean or probe. From the steps of a clip to one vector: "bilstm",
-    "lstm" (forward only), "bert" (attention; Kalfaoglu et al.), "concat" (all steps side by side), "mean", the baseline
-    that ignores order, or "probe": the mean of a frozen encoder's features, standardised, and logistic regression to
-    convergence in place of epochs."""
+    """Network over time: bilstm, lstm, bert, attentive, concat, mean or probe. From the steps of a clip to one vector:
+    "bilstm", "lstm" (forward only), "bert" (attention; Kalfaoglu et al.), "attentive" (one learned query over all
+    places and times; V-JEPA 2), "concat" (all steps side by side), "mean", the baseline that ignores order, or "probe":
+    the mean of a frozen encoder's features, standardised, and logistic regression to convergence in place of epochs."""
 
     head_widths: tuple[int, ...] = (256,)
-    """Units of each BiLSTM or LSTM layer, per direction, first layer first."""
+    """Units of each BiLSTM or LSTM layer, per direction, first layer first; attentive: the width of its vector, one
+    number."""
 
     head_dropout: float = 0.0
-    """Dropout on the input of each BiLSTM or LSTM layer while training."""
+    """Dropout on the input of each BiLSTM or LSTM layer, or on the tokens of attentive, while training."""
+
+    token_grid: int = 0
+    """attentive only: cells along each side of the picture; the maps of a step are pooled in each cell, and every cell
+    is a token. 1: one token a step. 0: 2 where the encoder gives maps, else 1."""
+
+    attentive_heads: int = 8
+    """Attention heads of attentive; they must divide its width (head_widths)."""
+
+    attentive_feed_forward: int = 0
+    """Hidden units of the feed-forward part of attentive; 0: there is none."""
 
     head_positions: int = 64
     """bert and concat only: the longest clip they are made for, in steps (for a frame encoder, frames)."""
@@ -201,17 +185,24 @@ class ModelConfig:
     """Penalty on the squared outputs of the dense layers, a mean over the clips of a batch."""
 
     def __post_init__(self) -> None:
-        _require_encoder(self.encoder)
-        outputs = get_args(EncoderOutput) if self.encoder in get_args(MoViNetName) else ("maps", "logits")
+        object.__setattr__(self, "encoder", joined(self.encoder))  # Python and JSON may give a list
+        require_encoder(self.encoder)
+        movinets = set(self.encoders) & set(get_args(MoViNetName))
+        outputs = get_args(EncoderOutput) if movinets else ("auto", "maps", "logits")
         _require_choice("encoder_output", self.encoder_output, outputs)
-        if self.encoder == "small" or self.adapter:
+        if "small" in self.encoders or self.adapter:
             expected = f"maps for {self.encoder}"
-            _require(self.encoder_output == "maps", "encoder_output", self.encoder_output, expected)
+            _require(self.output == "maps", "encoder_output", self.encoder_output, expected)
+        if isinstance(self.feature_norm, bool):  # models saved when it was yes or no
+            object.__setattr__(self, "feature_norm", "layer" if self.feature_norm else "none")
+        _require_choice("feature_norm", self.feature_norm, get_args(FeatureNormName))
         _require_choice("pooling", self.pooling, get_args(PoolingName))
         _require_choice("head", self.head, get_args(HeadName))
         _require_choice("fusion", self.fusion, get_args(FusionName))
         _require_choice("scaling", self.scaling, get_args(ScalingName))
         last_layer_count(self.layers_to_train)
+        if len(self.encoders) > 1:
+            self._check_side_by_side()
         _require(0 < self.width <= 4, "width", self.width, "a number above 0 and at most 4")
         if self.encoder != "mobilenet":
             _require(self.width == 1, "width", self.width, f"1 for {self.encoder}: only mobilenet has widths")
@@ -220,6 +211,7 @@ class ModelConfig:
             _require(0 <= getattr(self, field) < 1, field, getattr(self, field), "in [0, 1)")
         _require(0 < self.bert_keep <= 1, "bert_keep", self.bert_keep, "in (0, 1]")
         least = {"head_positions": 1, "bert_layers": 1, "bert_heads": 1, "bert_feed_forward": 1, "fusion_ratio": 2}
+        least |= {"token_grid": 0, "attentive_heads": 1, "attentive_feed_forward": 0}
         for field, minimum in least.items():
             value = getattr(self, field)
             _require(value >= minimum, field, value, f"{minimum} or more")
@@ -236,14 +228,59 @@ class ModelConfig:
             _require(self.layers_to_train == "none", "trainable", self.trainable, "none for head probe")
             _require(self.fusion == "none", "fusion", self.fusion, "none for head probe")
             _require(not self.dense_widths, "dense_widths", self.dense_widths, "empty for head probe")
+        if self.head == "attentive":
+            _require(len(self.head_widths) == 1, "head_widths", self.head_widths, "one number for head attentive")
+        self._check_tokens()
+        if self.feature_norm == "standard" and self.head != "probe":
+            # Features that change while the head is trained have no mean to be measured beforehand.
+            frozen = self.layers_to_train == "none" and self.pooling != "grid"
+            _require(frozen, "feature_norm", "standard", "layer or none unless model.trainable is none, without grid")
         if self.head in ("bilstm", "lstm"):
             _require(len(self.head_widths) > 0, "head_widths", self.head_widths, "one number per layer of the head")
         _require(bool(self.weights), "weights", self.weights, "pretrained, none or a path")
 
+    def _check_side_by_side(self) -> None:
+        """Refuse what encoders side by side have no use for."""
+        several = f"for {self.encoder}, whose features are side by side"
+        _require(self.layers_to_train == "none", "trainable", self.trainable, f"none or auto {several}")
+        _require(self.pooling != "grid", "pooling", self.pooling, f"mean or max {several}")
+        _require(self.scaling == "imagenet", "scaling", self.scaling, f"imagenet {several}: each has its own scaling")
+        _require(self.weights in ("pretrained", "none"), "weights", self.weights, f"pretrained or none {several}")
+        _require(self.token_grid <= 1, "token_grid", self.token_grid, f"0 or 1 {several}")
+
+    def _check_tokens(self) -> None:
+        if self.token_grid <= 1:
+            return
+        _require(self.head == "attentive", "token_grid", self.token_grid, f"0 or 1 for head {self.head}")
+        gives = f"one vector a step comes of model.encoder_output {self.output}"
+        _require(self.output == "maps", "token_grid", self.token_grid, f"0 or 1: {gives}")
+        _require(self.pooling != "grid", "token_grid", self.token_grid, "0 or 1 for pooling grid, which has its own")
+        _require(self.fusion == "none", "token_grid", self.token_grid, "0 or 1 for fusion late")
+
+    @property
+    def encoders(self) -> tuple[str, ...]:
+        """The name of each encoder; more than one where features are side by side."""
+        return encoders_of(self.encoder)
+
+    @property
+    def output(self) -> EncoderOutput:
+        """``encoder_output`` with ``auto`` resolved."""
+        if self.encoder_output != "auto":
+            return self.encoder_output
+        return "maps+hidden" if set(self.encoders) & set(get_args(MoViNetName)) else "maps"
+
+    @property
+    def tokens_per_side(self) -> int:
+        """``token_grid`` with 0 resolved: 2 where there are maps to make several tokens a step of, else 1."""
+        if self.head != "attentive" or len(self.encoders) > 1:
+            return 1
+        has_cells = self.output == "maps" and self.pooling != "grid" and self.fusion == "none"
+        return self.token_grid or (AUTO_TOKENS_PER_SIDE if has_cells else 1)
+
     @property
     def adapter(self) -> str:
         """The library that the encoder is from, or "" for one of ours."""
-        return _adapter(self.encoder)
+        return adapter_of(self.encoder)
 
     @property
     def pretrained(self) -> bool:
@@ -255,7 +292,7 @@ class ModelConfig:
         """``trainable`` with ``auto`` resolved."""
         if self.trainable != "auto":
             return self.trainable
-        if self.head == "probe":
+        if self.head == "probe" or len(self.encoders) > 1:
             return "none"
         if not self.pretrained:
             return "all"

@@ -19,6 +19,7 @@ from muybridge.recipes.model import HeadName
 from muybridge.recipes.recipe import Recipe
 from muybridge.recipes.store import parse_recipe, read_values
 from muybridge.text import closest, did_you_mean
+from muybridge.video.fit_names import Fit
 
 USUAL_NAMES = {"lr": "learning_rate", "size": "size_px", "backbone": "encoder"}
 """What others call an option, where spelling alone does not lead to our name."""
@@ -29,13 +30,14 @@ class Options(TypedDict, total=False):
 
     recipe_name: str
     size_px: int
+    fit: Fit
     protocol: Protocol
     classes: Sequence[str]
     class_count: int
     test_groups: Sequence[str]
     lists: str | Path
     frames: int
-    encoder: str
+    encoder: str | Sequence[str]
     weights: str | Path
     head: HeadName
     epochs: int

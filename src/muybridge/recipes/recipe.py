@@ -16,17 +16,22 @@ from muybridge.recipes.data import DataConfig
 from muybridge.recipes.frames import SamplerConfig
 from muybridge.recipes.model import ModelConfig
 from muybridge.recipes.training import TrainingConfig
+from muybridge.video.fit_names import Fit, check_fit
 
 
 @dataclass(frozen=True)
 class Recipe:
     """A named, complete experiment."""
 
-    name: Annotated[str, Parameter(name="--recipe-name")] = "default"
+    name: Annotated[str, Parameter(name="--recipe-name")] = "custom"
     """Name of the experiment; the names of its runs begin with it."""
 
     size_px: Annotated[int, Parameter(group="Frames")] = 192
     """Side of the square frames that the network sees, in pixels."""
+
+    fit: Annotated[Fit, Parameter(group="Frames")] = "squash"
+    """How a picture becomes such a square. squash: the whole picture, whatever its aspect; crop: its aspect is kept,
+    and the square in its middle taken, as high or as wide as its short side."""
 
     data: Annotated[DataConfig, Parameter(group="Data")] = field(default_factory=DataConfig)
     sampler: Annotated[SamplerConfig, Parameter(group="Frames")] = field(default_factory=SamplerConfig)
@@ -35,9 +40,19 @@ class Recipe:
     training: Annotated[TrainingConfig, Parameter(group="Training")] = field(default_factory=TrainingConfig)
     cache: Annotated[CacheConfig, Parameter(group="Cache")] = field(default_factory=CacheConfig)
 
+    def __post_init__(self) -> None:
+        """Check what no section checks.
+
+        Raises:
+            UserError: For a fit that is none.
+        """
+        check_fit(self.fit)
+
     def to_dict(self) -> dict[str, Any]:
         """The recipe as nested plain values, complete and re-runnable."""
         values: dict[str, Any] = _plain(dataclasses.asdict(self))
+        if len(self.model.encoders) > 1:
+            values["model"]["encoder"] = list(self.model.encoders)
         return values
 
 

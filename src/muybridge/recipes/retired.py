@@ -15,10 +15,14 @@ OPTIONS: dict[str, tuple[str, Any]] = {
 }
 """Keys that are gone: what each was, and the value that switched it off."""
 
+VALUES: dict[str, dict[Any, Any]] = {"model.feature_norm": {True: "layer", False: "none"}}
+"""Keys that had other values: what each old value is now."""
+
 COMPANIONS = {"augment.randaugment_magnitude"}
 """Keys that are gone and said nothing where the others were off."""
 
 RECIPES = {
+    "movinet-probe": "recipe default",
     "modern-alexnet": "recipe modern with model.encoder alexnet",
     "modern-densenet": "recipe modern with model.encoder densenet",
     "modern-mobilenet": "recipe modern with model.trainable all",
@@ -32,7 +36,7 @@ RECIPES = {
 
 
 def without_retired(values: Mapping[str, Any], source: str) -> dict[str, Any]:
-    """The values of a recipe without keys that are gone and were off; a note names them.
+    """The values of a recipe without keys that are gone and were off; a note names them. Old values are translated.
 
     Args:
         values: Nested plain values, as read from YAML.
@@ -58,6 +62,8 @@ def without_retired(values: Mapping[str, Any], source: str) -> dict[str, Any]:
                 )
             if key in OPTIONS or key in COMPANIONS:
                 gone.append(key)
+            elif key in VALUES and isinstance(value, bool):
+                kept[section][name] = VALUES[key][value]
             else:
                 kept[section][name] = value
     if gone:

@@ -10,6 +10,7 @@ import cyclopts
 from cyclopts import App, CycloptsError, Parameter
 
 from muybridge.errors import UserError
+from muybridge.recipes.encoder_names import joined
 from muybridge.recipes.recipe import Recipe
 from muybridge.recipes.retired import RECIPES, without_retired
 from muybridge.text import did_you_mean
@@ -105,6 +106,12 @@ def recipe_config(values: Mapping[str, Any], source: str, *, command: Sequence[s
     """
     values = without_retired(values, source)
     _check_keys(values, Recipe(), source)
+    if "encoder" in (model := values.get("model", {})):
+        try:
+            # The parser would take a list for several values of one flag.
+            values = {**values, "model": {**model, "encoder": joined(model["encoder"])}}
+        except UserError as error:
+            raise UserError(f"{source}: {error}") from None
     # A flag --name is the run's name; the recipe's own has another flag.
     flagged = {"recipe-name" if key == "name" else key: value for key, value in values.items()}
     for word in reversed(command):

@@ -60,8 +60,8 @@ class TrainingConfig:
     gradient_clip: float = 1.0
     """Largest norm of the gradient; 0 is off."""
 
-    monitor: Literal["loss", "accuracy"] = "loss"
-    """Which validation figure chooses the best epoch and stops early."""
+    monitor: Literal["loss", "accuracy", "last"] = "loss"
+    """Which validation figure chooses the best epoch and stops early; last: none does, the last epoch is kept."""
 
     patience: int = 5
     """Stop after this many epochs without a better validation figure; 0 never stops early."""
@@ -73,6 +73,18 @@ class TrainingConfig:
     checkpointing: bool = False
     """Keep only what passes between the encoder's stages, and compute the rest again for the backward pass: about a
     third more time, and memory for longer clips, larger frames or more clips per step. The results are the same."""
+
+    calibrate: bool = True
+    """Divide the class scores by a temperature, fitted on validation clips (head probe: on folds of the training
+    clips), so that a score says how often such an answer is right."""
+
+    false_alarms: float = 0.05
+    """Share of clips of the classes that may be called none of these: it sets how unlike all classes a clip must be.
+    Chosen on the same clips as the temperature. 0 is off."""
+
+    refit: Annotated[bool | None, Parameter(alias="--refit")] = None
+    """Fit the final model on all clips once the accuracy is measured, test clips too, but never those of an official
+    or given test part. Unset: where clips are encoded once and it costs less than a minute."""
 
     seed: Annotated[int, Parameter(alias="--seed")] = 0
     """Seed of initial weights, order, augmentation and dropout."""
@@ -111,9 +123,13 @@ class TrainingConfig:
                 raise UserError(f"training.{name} is {getattr(self, name)}; give {minimum} or more")
         if self.batch_size != "auto" and self.batch_size < 1:
             raise UserError(f"training.batch_size is {self.batch_size}; give 1 or more, or auto")
+        if self.monitor == "last" and self.patience:
+            raise UserError(f"training.patience is {self.patience}; give 0, since training.monitor last stops nothing")
         if not self.learning_rate > 0:
             raise UserError(f"training.learning_rate is {self.learning_rate}; give more than 0")
         if not 0 <= self.label_smoothing < 1:
             raise UserError(f"training.label_smoothing is {self.label_smoothing}; give a share from 0 to below 1")
+        if not 0 <= self.false_alarms < 1:
+            raise UserError(f"training.false_alarms is {self.false_alarms}; give a share from 0 to below 1")
         if not 0 < self.layer_decay <= 1:
             raise UserError(f"training.layer_decay is {self.layer_decay}; give a factor above 0 and at most 1")

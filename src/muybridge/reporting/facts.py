@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import PurePath
 from typing import Any
 
+from muybridge.recipes.encoder_names import encoders_of
 from muybridge.reporting.reported import ModelFacts, ReportedRun
 from muybridge.text import counted, number
 
@@ -26,6 +27,14 @@ _ENCODERS = {
     "r2plus1d_18": "R(2+1)D-18",
     "r2plus1d_34": "R(2+1)D-34",
     "slowfast_r50": "SlowFast R50",
+    "efficientnet_lite0": "EfficientNet-Lite0",
+    "movinet_a0": "MoViNet-A0",
+    "movinet_a1": "MoViNet-A1",
+    "movinet_a2": "MoViNet-A2",
+    "movinet_a0_base": "MoViNet-A0 base",
+    "movinet_a1_base": "MoViNet-A1 base",
+    "movinet_a2_base": "MoViNet-A2 base",
+    "movinet_a0_mobile": "MoViNet-A0 mobile",
 }
 _HEADS = {
     "bilstm": "BiLSTM",
@@ -83,7 +92,8 @@ def network_name(model: ModelFacts) -> str:
     """A network in words, such as ``I3D, then BiLSTM 256``."""
     head, _, widths = model.head.partition(" ")
     name = f"{_HEADS.get(head, head)} {widths}".strip()
-    return f"{_ENCODERS.get(model.encoder, model.encoder)}, then {name}"
+    encoders = [_ENCODERS.get(encoder, encoder) for encoder in encoders_of(model.encoder)]
+    return f"{' and '.join(encoders)}, then {name}"
 
 
 def weights_name(run: ReportedRun) -> str:
@@ -95,11 +105,11 @@ def weights_name(run: ReportedRun) -> str:
     choice = run.models[0].weights
     if choice == "none":
         return "none: it learned from nothing"
-    origin = run.environment.get("weights")
-    if not isinstance(origin, Mapping) or not origin.get("file"):
+    origins = [origin for origin in _origins(run) if origin.get("file")]
+    if not origins:
         return f"{choice} (file {NOT_RECORDED})"
-    trained_on = origin.get("trained_on")
-    return f"{origin['file']}{f', trained on {trained_on}' if trained_on else ''}"
+    trained = [f", trained on {origin['trained_on']}" if origin.get("trained_on") else "" for origin in origins]
+    return "; ".join(f"{origin['file']}{text}" for origin, text in zip(origins, trained, strict=True))
 
 
 def machine(environment: Mapping[str, Any]) -> tuple[str, ...]:
@@ -207,12 +217,18 @@ def _networks(run: ReportedRun) -> Fact:
 
 
 def _weights(run: ReportedRun) -> Fact:
-    origin = run.environment.get("weights")
-    known = origin if isinstance(origin, Mapping) else {}
-    details = [f"sha256 {known['sha256']}"] if known.get("sha256") else []
-    if known.get("source"):
-        details.append(f"published at {known['source']}")
+    details = []
+    for origin in _origins(run):
+        details += [f"sha256 {origin['sha256']}"] if origin.get("sha256") else []
+        details += [f"published at {origin['source']}"] if origin.get("source") else []
     return Fact("First weights", weights_name(run), tuple(details))
+
+
+def _origins(run: ReportedRun) -> list[Mapping[str, Any]]:
+    """What was recorded of the first weights, of each encoder; a run with one has no list."""
+    recorded = run.environment.get("weights")
+    several = recorded if isinstance(recorded, list) else [recorded]
+    return [origin for origin in several if isinstance(origin, Mapping)]
 
 
 def _learned(run: ReportedRun) -> Fact:

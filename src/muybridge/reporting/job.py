@@ -34,9 +34,12 @@ from muybridge.reporting.reported import (
 )
 from muybridge.runs import RunFolder
 from muybridge.text import printable
-from muybridge.video.sampling import DenseSampler, EverySampler, Sampler, UniformSampler
+from muybridge.video.sampler import TimedSampler
+from muybridge.video.sampling import DenseSampler, EverySampler, UniformSampler
 
 _COMPARISON = Path("report.html")
+WITH_WIDTHS = ("bilstm", "lstm", "attentive")
+"""Heads that ``model.head_widths`` speaks of."""
 
 
 def report(runs: Sequence[str | Path], *, out: str | Path | None = None, console: Console = STDERR) -> Path:
@@ -114,9 +117,9 @@ def _training(folder: RunFolder) -> ReportedTraining:
     recipe, _ = read_values(str(folder.recipe))
     section = recipe.get("training")
     monitor = section.get("monitor") if isinstance(section, Mapping) else None
-    if monitor not in ("loss", "accuracy"):
+    if monitor not in ("loss", "accuracy", "last"):
         raise UserError(
-            f"{folder.recipe} is damaged: its training.monitor is neither loss nor accuracy; "
+            f"{folder.recipe} is damaged: its training.monitor is neither loss nor accuracy nor last; "
             "set it to the one it was trained with"
         )
     return ReportedTraining(
@@ -191,25 +194,32 @@ def _names(runs: Sequence[Path]) -> list[str]:
 
 def _facts(model: Recognizer) -> ModelFacts:
     config = model.net.config
-    widths = f" {'-'.join(map(str, config.head_widths))}" if config.head in ("bilstm", "lstm") else ""
+    widths = f" {'-'.join(map(str, config.head_widths))}" if config.head in WITH_WIDTHS else ""
     return ModelFacts(
         encoder=config.encoder,
         head=f"{config.head}{widths}",
         weights=config.weights,
         layers_to_train=config.layers_to_train,
-        frames=_frames(model.sampler),
+        frames=_frames(model),
         size_px=model.size_px,
         parameters=sum(parameter.numel() for parameter in model.net.parameters()),
     )
 
 
-def _frames(sampler: Sampler) -> str:
-    """How many frames a sampler takes, in a few words."""
+def _frames(model: Recognizer) -> str:
+    """How many frames a model takes, and how, in a few words: "8 uniform", "16 dense (5 a second, cropped)"."""
+    sampler, notes = model.sampler, []
+    if isinstance(sampler, TimedSampler) and sampler.by_time:
+        notes.append(f"{sampler.frames_per_second:g} a second")
+    if model.fit == "crop":
+        notes.append("cropped")
     if isinstance(sampler, EverySampler):
         most = f", at most {sampler.frames}" if sampler.frames else ""
-        return f"1 in {sampler.every}{most}"
-    assert isinstance(sampler, UniformSampler | DenseSampler)
-    return f"{sampler.frames} {sampler.kind}"
+        frames = f"{'every' if sampler.by_time else f'1 in {sampler.every}'}{most}"
+    else:
+        assert isinstance(sampler, UniformSampler | DenseSampler)
+        frames = f"{sampler.frames} {sampler.kind}"
+    return f"{frames} ({', '.join(notes)})" if notes else frames
 
 
 def _measured(folder: Path, split: Split, leak: str | None) -> Measured | None:

@@ -53,7 +53,7 @@ class ReportedTraining:
 
     Attributes:
         epochs: rows of metrics.csv (see `plot_curves`).
-        monitor: the validation figure that chose the weights, ``"loss"`` or ``"accuracy"``.
+        monitor: the validation figure that chose the weights, ``"loss"`` or ``"accuracy"``; or ``"last"``.
         recipe: the complete recipe, nested mappings allowed.
         left_out: training and validation clips that do not decode, with their reasons.
     """

@@ -90,7 +90,8 @@ class EpochTable(Callback):
         self.rows.append(
             {
                 "epoch": trainer.current_epoch + 1,
-                **{name: float(figures[name]) for name in names},
+                # Without validation clips there are no figures of theirs.
+                **{name: float(figures[name]) if name in figures else None for name in names},
                 "learning_rate": max(group["lr"] for group in trainer.optimizers[0].param_groups),
                 "seconds": round(time.perf_counter() - self._started, 3),
             }
@@ -142,13 +143,16 @@ class EpochLines(Callback):
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Print the epoch's line."""
         figures = trainer.callback_metrics
+        shown = [
+            f"{part} loss {figures[f'{part}_loss']:.3f} accuracy {100 * figures[f'{part}_accuracy']:5.1f} %"
+            for part in ("train", "validation")
+            if f"{part}_loss" in figures
+        ]
         remaining = (cast(int, trainer.max_epochs) - trainer.current_epoch - 1) * self._clips
         say(
             self._console,
             f"epoch {trainer.current_epoch + 1:>3}/{trainer.max_epochs}"
-            f"  train loss {figures['train_loss']:.3f} accuracy {100 * figures['train_accuracy']:5.1f} %"
-            f"  validation loss {figures['validation_loss']:.3f} accuracy {100 * figures['validation_accuracy']:5.1f} %"
-            f"  {self._rate():.1f} clips/s  at most {duration(remaining / self._rate())} left",
+            f"  {'  '.join(shown)}  {self._rate():.1f} clips/s  at most {duration(remaining / self._rate())} left",
         )
 
     def teardown(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:

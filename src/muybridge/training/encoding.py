@@ -93,7 +93,9 @@ def _identity(net: RecognizerNet, *, bf16: bool) -> str:
     """A hash over the frozen stages' weights and all settings that bear on what they compute."""
     digest = hashlib.sha256()
     config = dataclasses.asdict(net.config)
-    settings = {name: config[name] for name in ("encoder", "width", "encoder_output", "pooling")}
+    settings = {name: config[name] for name in ("encoder", "width", "pooling")} | {"encoder_output": net.config.output}
+    if net.pool.places > 1:
+        settings["tokens_per_side"] = net.config.tokens_per_side
     digest.update(json.dumps([_WAY, settings, net.frozen_stages, net.pools_when_frozen, bf16], sort_keys=True).encode())
     stages = net.encoder.stages()[: net.frozen_stages]
     tensors = [tensor for stage in stages for tensor in stage.state_dict().values()]

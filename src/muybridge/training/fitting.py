@@ -45,13 +45,13 @@ def fit(
     logger: Logger | None = None,
     resume: bool = False,
 ) -> list[Row]:
-    """Fit a network and leave it with the weights of its best epoch.
+    """Fit a network and leave it with the weights of its best epoch, or of the last, as ``config.monitor`` says.
 
     Args:
         net: The network; changed in place.
         config: Options of training.
         train: Training clips.
-        validation: Validation clips; they choose the best epoch.
+        validation: Validation clips; they choose the best epoch. Without any the last one is taken.
         run: Where checkpoints go.
         device: Where it computes.
         console: Where progress is printed.
@@ -84,18 +84,18 @@ def fit(
     )
     table = EpochTable(on_epoch)
     goal: dict[str, Any] = {
-        "monitor": f"validation_{config.monitor}",
-        "mode": "max" if config.monitor == "accuracy" else "min",
+        "monitor": "epoch" if config.monitor == "last" else f"validation_{config.monitor}",
+        "mode": "min" if config.monitor == "loss" else "max",
     }
     # The last comes last, so that it knows the best. Lightning's save_last would leave out epochs that are no better.
     callbacks: list[Any] = [
         SecondCtrlC(),  # before others take their time
         table,
         EpochLines(console, clips_per_epoch=len(train)),
-        EpochCheckpoint(run.best_checkpoint, **goal),
+        *([EpochCheckpoint(run.best_checkpoint, **goal)] if len(validation) else []),
         EpochCheckpoint(run.last_checkpoint),
     ]
-    if config.patience:
+    if config.patience and len(validation):
         callbacks.append(EarlyStopping(patience=config.patience, check_on_train_epoch_end=True, **goal))
     trainer = L.Trainer(
         max_epochs=config.epochs,
@@ -106,7 +106,9 @@ def fit(
     )
     start = run.last_checkpoint if resume and run.last_checkpoint.exists() else None
     try:
-        trainer.fit(module, train_loader, validation_loader, ckpt_path=start, weights_only=True)
+        trainer.fit(
+            module, train_loader, validation_loader if len(validation) else None, ckpt_path=start, weights_only=True
+        )
     except SystemExit:
         # Lightning answers Ctrl-C by leaving the process; the caller still has things to say and to save.
         raise Interrupted(run.path) from None
@@ -116,7 +118,7 @@ def fit(
         if start is None or "state_dict" not in str(error):
             raise
         raise UserError(f"{start} does not fit this recipe's network; train a new run") from error
-    load_weights(net, run.best_checkpoint)
+    load_weights(net, run.best_checkpoint if len(validation) else run.last_checkpoint)
     return table.rows
 
 

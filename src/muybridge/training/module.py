@@ -7,7 +7,7 @@ Axes: B batch, K classes.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -16,12 +16,16 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from muybridge.models.heads.standardise import Standardise
 from muybridge.models.network import RecognizerNet
-from muybridge.pipeline.batches import ActivationBatch, Batch
+from muybridge.pipeline.batches import ActivationBatch, Batch, Examples
 from muybridge.pipeline.device_augment import augment_batch
+from muybridge.pipeline.loader import make_loader
 from muybridge.recipes.training import TrainingConfig
 from muybridge.training.penalty import dense_penalty
 from muybridge.training.rates import held_epochs, stage_depths
+from muybridge.training.schedule import rate_factor
+from muybridge.training.scoring import features_of
 
 
 class RecognizerModule(L.LightningModule):
@@ -51,6 +55,22 @@ class RecognizerModule(L.LightningModule):
         weights_K = counts_K.sum() / (len(counts_K) * counts_K.clamp(min=1)) if config.class_weights else None
         self.register_buffer("class_weights_K", weights_K, persistent=False)
 
+    def on_train_start(self) -> None:
+        """Before the first step, measure the features that are to be standardised; a resumed training has them."""
+        if self.current_epoch or not isinstance(self.net.norm, Standardise):
+            return
+        data = self.trainer.train_dataloader.dataset  # type: ignore[union-attr]
+        self.net.eval()
+        with torch.no_grad():
+            self.net.norm.measure(features_of(self.net, batch) for batch in self._on_device(data))
+        self.net.train()
+
+    def _on_device(self, data: Examples) -> Iterator[Batch | ActivationBatch]:
+        """The clips as the first epoch sees them, in their own order, on the module's device."""
+        loader = make_loader(data, batch_size=self.config.clips_per_batch, shuffle=False, seed=0, workers=0)
+        for batch in loader:
+            yield self.on_after_batch_transfer(self.transfer_batch_to_device(batch, self.device, 0), 0)
+
     def on_train_batch_start(self, batch: Batch | ActivationBatch, batch_idx: int) -> None:
         """Make dropout a function of (seed, batch)."""
         done = self.current_epoch * self.batches_per_epoch + batch_idx
@@ -65,7 +85,7 @@ class RecognizerModule(L.LightningModule):
 
     def training_step(self, batch: Batch | ActivationBatch, batch_idx: int) -> torch.Tensor:
         """Loss of one batch; logs loss and accuracy averaged over the epoch's clips."""
-        logits_BK, hidden = self.net.classify_openly(*self._features(batch))
+        logits_BK, hidden = self.net.classify_openly(*features_of(self.net, batch))
         weights_K: torch.Tensor | None = self.class_weights_K  # type: ignore[assignment]
         loss = functional.cross_entropy(
             logits_BK, batch.labels_B, weight=weights_K, label_smoothing=self.config.label_smoothing
@@ -87,17 +107,9 @@ class RecognizerModule(L.LightningModule):
 
     def validation_step(self, batch: Batch | ActivationBatch, batch_idx: int) -> None:
         """Log validation loss (plain cross entropy) and accuracy."""
-        logits_BK = self.net.classify(*self._features(batch))
+        logits_BK = self.net.classify(*features_of(self.net, batch))
         loss = functional.cross_entropy(logits_BK, batch.labels_B)
         self._log("validation", loss, logits_BK, batch.labels_B)
-
-    def _features(self, batch: Batch | ActivationBatch) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """features_BSD and the steps of each clip, from frames or from what the frozen part made of them."""
-        if isinstance(batch, ActivationBatch):
-            features_BSD = self.net.encode_upper(batch.activations.float(), batch.steps_B)
-        else:
-            features_BSD = self.net.encode(batch.frames_BTHWC, batch.lengths_B)
-        return features_BSD, self.net.step_lengths(batch.lengths_B)
 
     def _log(self, part: str, loss: torch.Tensor, logits_BK: torch.Tensor, labels_B: torch.Tensor) -> None:
         accuracy = (logits_BK.argmax(dim=1) == labels_B).float().mean()
@@ -130,28 +142,6 @@ class RecognizerModule(L.LightningModule):
         ]
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factors)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
-
-def rate_factor(step: int, *, total: int, warmup: int, kind: str, held: int = 0) -> float:
-    """Share of the highest rate at a step: nothing while held, linear warm-up, then cosine to zero (or constant).
-
-    Training the head first, then all, keeps pretrained features from being bent towards a random head
-    (Kumar et al., Fine-Tuning can Distort Pretrained Features, 2022).
-
-    Args:
-        step: Optimiser steps done.
-        total: Steps of the whole training.
-        warmup: Steps of warm-up.
-        kind: ``"cosine"`` or ``"constant"``.
-        held: First steps at rate zero; warm-up follows.
-    """
-    if step < held:
-        return 0.0
-    rise = min(1.0, (step - held + 1) / (warmup + 1))
-    if kind == "constant":
-        return rise
-    progress = min(1.0, max(0, step - warmup) / max(1, total - warmup))
-    return rise * 0.5 * (1 + math.cos(math.pi * progress))
 
 
 def make_optimizer(net: RecognizerNet, config: TrainingConfig) -> torch.optim.Optimizer:

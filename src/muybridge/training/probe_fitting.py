@@ -18,19 +18,20 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from muybridge.dataset.folds import group_folds
-from muybridge.inference.calibration import most_likely_temperature
 from muybridge.models.heads.probe import ProbeHead
 from muybridge.models.network import RecognizerNet
 from muybridge.pipeline.batches import ActivationBatch, Examples
 from muybridge.pipeline.loader import make_loader
+from muybridge.recipes.training import TrainingConfig
+from muybridge.training.calibrating import Calibration, smoothed_temperature
 
 # lambda / 2 of the squared weights is added to the mean loss of a clip. From next to nothing to all but constant.
-PENALTIES = tuple(float(value) for value in np.logspace(-7, -1, 13))
+PENALTIES = tuple(float(value) for value in np.logspace(-8, -1, 15))
 WITHOUT_FOLDS = 1e-4
-"""The penalty where no class has two source groups to choose it by; the middle of the range."""
+"""The penalty where no class has two source groups to choose it by."""
 FOLDS = 5
 _MOST_ITERATIONS = 1000
-_TOLERANCE = 1e-9
+_TOLERANCE = 1e-7
 
 
 @dataclass(frozen=True)
@@ -39,34 +40,29 @@ class ProbeFit:
 
     Attributes:
         penalty: The chosen penalty.
-        temperature: What the scores are divided by, so that they are as sure as the folds' answers were right.
+        calibration: How the scores are to be read, from the folds' answers.
         fold_accuracy: Share of the training clips that the folds' models, which had not seen their source, got right;
             None without folds.
         rows: One row of figures, as an epoch has.
     """
 
     penalty: float
-    temperature: float
+    calibration: Calibration
     fold_accuracy: float | None
     rows: list[dict[str, Any]]
 
 
 def fit_probe(
-    net: RecognizerNet,
-    *,
-    train: Examples,
-    validation: Examples,
-    groups: Sequence[str],
-    seed: int,
+    net: RecognizerNet, *, train: Examples, validation: Examples, groups: Sequence[str], config: TrainingConfig
 ) -> ProbeFit:
     """Fit the head's standardisation and the classifier of a recognizer with a probe.
 
     Args:
         net: The recognizer; changed in place. Its encoder stays as it is.
         train: The training clips.
-        validation: The validation clips; only measured.
+        validation: The validation clips, if any; only measured.
         groups: The source group of each training clip.
-        seed: Seed of the folds.
+        config: The seed of the folds, and how the scores are calibrated.
     """
     started = time.perf_counter()
     net.cpu()
@@ -75,26 +71,31 @@ def fit_probe(
     means_ND, labels_N = clip_means(net, train)
     head.standardise(means_ND)
     inputs_ND = head.normal(means_ND)
-    choice = choose_penalty(inputs_ND, labels_N, groups, class_count=net.class_count, seed=seed)
+    choice = choose_penalty(inputs_ND, labels_N, groups, class_count=net.class_count, seed=config.seed)
+    calibration = Calibration.of_held_out(choice.logits_CK, choice.labels_C, config)
     weights_KD, bias_K = solve(inputs_ND, labels_N, choice.penalty, class_count=net.class_count)
     with torch.no_grad():
-        classifier.weight.copy_(weights_KD / choice.temperature)
-        classifier.bias.copy_(bias_K / choice.temperature)
+        classifier.weight.copy_(weights_KD)
+        classifier.bias.copy_(bias_K)
+    calibration.apply(net)
     figures = {"train": (means_ND, labels_N), "validation": clip_means(net, validation)}
     row: dict[str, Any] = {"epoch": 1}
     for part, (part_means_ND, part_labels_N) in figures.items():
         logits_NK = functional.linear(head.normal(part_means_ND), classifier.weight.double(), classifier.bias.double())
-        row[f"{part}_loss"] = functional.cross_entropy(logits_NK, part_labels_N).item()
-        row[f"{part}_accuracy"] = (logits_NK.argmax(dim=1) == part_labels_N).double().mean().item()
+        some = len(part_labels_N) > 0
+        row[f"{part}_loss"] = functional.cross_entropy(logits_NK, part_labels_N).item() if some else None
+        right_N = (logits_NK.argmax(dim=1) == part_labels_N).double()
+        row[f"{part}_accuracy"] = right_N.mean().item() if some else None
     row |= {"learning_rate": 0.0, "seconds": round(time.perf_counter() - started, 3)}
-    return ProbeFit(choice.penalty, choice.temperature, choice.accuracy, [row])
+    return ProbeFit(choice.penalty, calibration, choice.accuracy, [row])
 
 
 def clip_means(net: RecognizerNet, examples: Examples) -> tuple[Tensor, Tensor]:
     """The mean features of each clip, float64 (N, D), and its class number."""
     head = net.head
     assert isinstance(head, ProbeHead)
-    means, labels = [], []
+    means = [torch.empty(0, head.feature_count, dtype=torch.float64)]
+    labels = [torch.empty(0, dtype=torch.int64)]
     with torch.inference_mode():
         for batch in make_loader(examples, batch_size=32, shuffle=False, seed=0, workers=0, pin_memory=False):
             assert isinstance(batch, ActivationBatch)
@@ -103,19 +104,31 @@ def clip_means(net: RecognizerNet, examples: Examples) -> tuple[Tensor, Tensor]:
     return torch.cat(means).clone(), torch.cat(labels)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PenaltyChoice:
-    """A penalty, the temperature that suits it, and the accuracy over the folds (None without folds)."""
+    """A penalty, and what the folds' models said of the clips that they had not seen.
+
+    Attributes:
+        penalty: The penalty.
+        logits_CK: The folds' logits at this penalty of the C clips that some fold could recognise; none without folds.
+        labels_C: Their class numbers.
+    """
 
     penalty: float
-    temperature: float = 1.0
-    accuracy: float | None = None
+    logits_CK: Tensor
+    labels_C: Tensor
+
+    @property
+    def accuracy(self) -> float | None:
+        """Share of these clips that were right; None without folds."""
+        right_C = (self.logits_CK.argmax(dim=1) == self.labels_C).double()
+        return right_C.mean().item() if len(right_C) else None
 
 
 def choose_penalty(
     inputs_ND: Tensor, labels_N: Tensor, groups: Sequence[str], *, class_count: int, seed: int
 ) -> PenaltyChoice:
-    """Choose the penalty under which clips of unseen source groups are most likely.
+    """Choose the penalty under which clips of unseen source groups are most likely, at the temperature that suits it.
 
     Args:
         inputs_ND: What the classifier sees, float64.
@@ -125,15 +138,15 @@ def choose_penalty(
         seed: Seed of the folds.
 
     Returns:
-        The penalty, with the temperature at which the folds' answers are most likely. Clips of a class with one
-        source group cannot be recognised by a model that has not seen it, and are left out of the count.
+        The penalty with the folds' answers. Clips of a class with one source group cannot be recognised by a model
+        that has not seen it, and are left out of the count.
     """
     folds_N = np.array(group_folds([str(k) for k in labels_N.tolist()], groups, count=FOLDS, seed=seed))
     labels = labels_N.numpy()
     spread = {k: len({folds_N[i] for i in np.flatnonzero(labels == k)}) for k in set(labels.tolist())}
     counted_N = torch.tensor([spread[k] > 1 for k in labels.tolist()])
     if not bool(counted_N.any()):
-        return PenaltyChoice(WITHOUT_FOLDS)
+        return PenaltyChoice(WITHOUT_FOLDS, torch.empty(0, class_count, dtype=torch.float64), labels_N[:0])
     logits_PNK = torch.zeros(len(PENALTIES), len(labels_N), class_count, dtype=torch.float64)
     for fold in sorted(set(folds_N.tolist())):
         inside = torch.from_numpy(folds_N != fold)
@@ -141,13 +154,13 @@ def choose_penalty(
         for place, (weights_KD, bias_K) in enumerate(solutions):
             logits_PNK[place, ~inside] = functional.linear(inputs_ND[~inside], weights_KD, bias_K)
     labels_C = labels_N[counted_N]
-    choices = []
-    for penalty, logits_NK in zip(PENALTIES, logits_PNK[:, counted_N], strict=True):
-        temperature = most_likely_temperature(logits_NK.numpy(), labels_C.numpy())
-        loss = functional.cross_entropy(logits_NK / temperature, labels_C).item()
-        accuracy = (logits_NK.argmax(dim=1) == labels_C).double().mean().item()
-        choices.append((loss, PenaltyChoice(penalty, temperature, accuracy)))
-    return min(choices, key=lambda choice: choice[0])[1]
+
+    def loss(logits_CK: Tensor) -> float:
+        return functional.cross_entropy(logits_CK / smoothed_temperature(logits_CK, labels_C), labels_C).item()
+
+    counted = [logits_NK[counted_N] for logits_NK in logits_PNK]
+    place = min(range(len(PENALTIES)), key=lambda number: loss(counted[number]))
+    return PenaltyChoice(PENALTIES[place], counted[place], labels_C)
 
 
 def solve(inputs_ND: Tensor, labels_N: Tensor, penalty: float, *, class_count: int) -> tuple[Tensor, Tensor]:

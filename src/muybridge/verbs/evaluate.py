@@ -1,7 +1,8 @@
 """Measuring a trained model, on its own test part or on other labelled clips."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -15,12 +16,16 @@ from muybridge.errors import UserError
 from muybridge.evaluation.evaluation import Evaluation
 from muybridge.experiment.measure import measure
 from muybridge.experiment.prepare import read_clips
+from muybridge.experiment.refit import parts_seen
 from muybridge.files import read_json
 from muybridge.inference.loading import load
 from muybridge.inference.recognizer import Recognizer
+from muybridge.inference.trained_model import Model
 from muybridge.inference.views import AS_TRAINED, Views
 from muybridge.recipes.data import DataConfig
+from muybridge.recipes.store import load_recipe
 from muybridge.runs import RunFolder
+from muybridge.text import counted
 
 
 def evaluate(
@@ -35,6 +40,9 @@ def evaluate(
     console: Console = STDERR,
 ) -> Evaluation:
     """Measure a model on its own test part, or on other labelled clips.
+
+    Where a run's final model has learned from the test part, too, that part is measured with the models before it; and
+    clips that the final model has learned from are left out of any others.
 
     Args:
         run: A run directory (or, with ``clips``, a model folder).
@@ -56,29 +64,22 @@ def evaluate(
     """
     run = Path(run)
     used: list[str] = []
-    model = load(run, device=device, engine=engine, announce=used.append)
-    notes = [f"the model is {model.unfinished}"] if isinstance(model, Recognizer) and model.unfinished else []
+    opened = partial(load, device=device, engine=engine, announce=used.append)
     if clips is None:
-        folder = RunFolder.existing(run)
-        split = Split.load(folder.split)
-        chosen, protocol, leak = split.clips_of("test"), split.protocol, read_json(folder.leak)
-        if not chosen:
-            raise UserError(f"{run} has no test clips; name other clips to evaluate on")
-        missing = [clip for clip in chosen if not clip.path.exists()]
-        if len(missing) == len(chosen):
-            raise UserError(f"the clips of {run} are gone (for example {missing[0].path}); name their new folder")
+        models, protocol, leak, notes = _own_clips(RunFolder.existing(run), opened)
     else:
-        chosen, protocol, leak, remarks = _other_clips(run, Path(clips), model.classes, data or DataConfig())
-        notes += remarks
+        models, protocol, leak, notes = _other_clips(run, opened(run), Path(clips), data or DataConfig())
+    first = models[0][0]
+    if isinstance(first, Recognizer) and first.unfinished:
+        notes.append(f"the model is {first.unfinished}")
     if views != AS_TRAINED:
         notes.append(f"scores of each clip combined over {views.describe()}")
     if engine != "torch":
-        notes += used
+        notes += dict.fromkeys(used)
     name = (Path(clips).resolve().stem if clips else "test") + views.suffix()
     name += f"-{engine}" if engine != "torch" else ""
     return measure(
-        model,
-        chosen,
+        models,
         protocol=protocol,
         leak=leak,
         notes=notes,
@@ -88,21 +89,74 @@ def evaluate(
     )
 
 
-def _other_clips(
-    run: Path, clips: Path, classes: Sequence[str], data: DataConfig
-) -> tuple[tuple[Clip, ...], str, str | None, list[str]]:
-    """Clips of another data set that a model can be measured on, with what there is to say about them."""
+_Measurable = tuple[list[tuple[Model, Sequence[Clip]]], str, str | None, list[str]]
+"""Models with their clips, the protocol, the leak in words, and what there is to say."""
+
+
+def _own_clips(folder: RunFolder, opened: Callable[[Path], Model]) -> _Measurable:
+    """The run's own test clips, each with a model that was not fitted on it."""
+    split = Split.load(folder.split)
+    if not split.test:
+        raise UserError(f"{folder.path} has no test clips; name other clips to evaluate on")
+    test = split.clips_of("test")
+    missing = [clip for clip in test if not clip.path.exists()]
+    if len(missing) == len(test):
+        raise UserError(f"the clips of {folder.path} are gone (for example {missing[0].path}); name their new folder")
+    leak, notes = read_json(folder.leak), []
+    if folder.fold_figures.is_file():
+        folds = [folder.fold(number) for number in range(1, load_recipe(str(folder.recipe)).data.folds + 1)]
+        models: list[tuple[Model, Sequence[Clip]]] = [
+            (opened(fold.model), Split.load(fold.split).clips_of("test")) for fold in folds
+        ]
+        return models, split.protocol, leak, ["measured with the models of the folds, not with the final one"]
+    seen = "test" in parts_seen(folder.model)
+    if seen:
+        notes.append("measured with the model that had not seen these clips, not with the final one")
+    return [(opened(folder.before_refit if seen else folder.path), test)], split.protocol, leak, notes
+
+
+def _other_clips(run: Path, model: Model, clips: Path, data: DataConfig) -> _Measurable:
+    """Clips of another data set that a model can be measured on."""
     catalog = read_clips(clips, data)
     notes = list(catalog.notes)
     chosen, protocol = _part(catalog, data)
-    unknown = Counter(clip.label for clip in chosen if clip.label not in classes)
+    unknown = Counter(clip.label for clip in chosen if clip.label not in model.classes)
     if unknown:
         listed = ", ".join(f"{label} ({count})" for label, count in sorted(unknown.items()))
         notes.append(f"left out, the model does not know these classes: {listed}")
-    known = tuple(clip for clip in chosen if clip.label in classes)
+    known = tuple(clip for clip in chosen if clip.label in model.classes)
     if not known:
-        raise UserError(f"no clip of {clips} ({protocol}) has a class that the model knows ({', '.join(classes)})")
-    return known, protocol, _leak_to_run(run, known), notes
+        raise UserError(
+            f"no clip of {clips} ({protocol}) has a class that the model knows ({', '.join(model.classes)})"
+        )
+    folder = RunFolder(run)
+    if not folder.split.is_file():  # a model without its run
+        return [(model, known)], protocol, None, notes
+    split = Split.load(folder.split)
+    refitted = parts_seen(folder.model)
+    fitted = [clip for part in refitted or FITTED_PARTS for clip in split.clips_of(part)]
+    identical = _identical(fitted, known)
+    if refitted and any(clip.path in identical for clip in known):
+        new = tuple(clip for clip in known if clip.path not in identical)
+        if not new:
+            raise UserError(
+                f"the model of {run} was fitted on all {len(known)} clips of {clips} ({protocol}), so its accuracy on "
+                f"them is no test; muybridge evaluate {run} measures models that had not seen them"
+            )
+        notes.append(f"left out, the model was fitted on them: {counted(len(known) - len(new), 'clip')}")
+        known = new
+    groups = {clip.group for clip in fitted}
+    shared = sum(clip.group in groups or clip.path in identical for clip in known)
+    leak = f"{shared} of {len(known)} clips share a source with the run's training clips"
+    return [(model, known)], protocol, leak, notes
+
+
+def _identical(fitted: Sequence[Clip], clips: Sequence[Clip]) -> set[Path]:
+    """The files whose very bytes a model was fitted on."""
+    fitted_files = {clip.path for clip in fitted}
+    files = {clip.path for clip in (*fitted, *clips) if clip.path.is_file()}
+    twins = {path for twins in find_duplicates(files) if fitted_files & set(twins) for path in twins}
+    return twins | fitted_files
 
 
 def _part(catalog: Catalog, data: DataConfig) -> tuple[tuple[Clip, ...], str]:
@@ -124,18 +178,3 @@ def _part(catalog: Catalog, data: DataConfig) -> tuple[tuple[Clip, ...], str]:
         f"data.protocol {data.protocol} divides clips at random; to measure on other clips give none (all of them), "
         "given, official-1, -2 or -3, or data.test_groups"
     )
-
-
-def _leak_to_run(run: Path, clips: Sequence[Clip]) -> str | None:
-    """How many clips share a source with those the run was fitted on; None for a model without its run."""
-    folder = RunFolder(run)
-    if not folder.split.is_file():
-        return None
-    split = Split.load(folder.split)
-    fitted = [clip for part in FITTED_PARTS for clip in split.clips_of(part)]
-    groups = {clip.group for clip in fitted}
-    files = [clip.path for clip in (*fitted, *clips) if clip.path.is_file()]
-    fitted_files = {clip.path for clip in fitted}
-    identical = {path for twins in find_duplicates(set(files)) if fitted_files & set(twins) for path in twins}
-    shared = sum(clip.group in groups or clip.path in identical | fitted_files for clip in clips)
-    return f"{shared} of {len(clips)} clips share a source with the run's training clips"

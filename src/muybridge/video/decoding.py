@@ -11,7 +11,7 @@ pixels:
 
 On damaged files the frames up to the first packet that the decoder refuses are kept, and their count is the
 count. By index, damage can stay unseen in a stretch that was jumped over (see `packets`);
-``strategy="sequential"`` and `decode_fully` see all of it.
+``strategy="sequential"`` and `full_decoding` see all of it.
 
 Times are seconds since the first frame of the file, whatever its timestamps start with.
 
@@ -30,16 +30,21 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from muybridge.errors import VideoError
+from muybridge.video.clip_times import Seconds
 from muybridge.video.container import open_video
+from muybridge.video.fit_names import Fit
 from muybridge.video.index.avi_index import index_avi
 from muybridge.video.index.index_reading import frames_by_index, jump_cost_frames
 from muybridge.video.index.packets import PacketOrderError, PacketReader, index_packets
-from muybridge.video.picture import Image, ImageMaker, displayed_size
-from muybridge.video.probing import declared_frames, nominal_rate, nothing_decodes
-from muybridge.video.reading import OrderedReader, TimeRange, frames_in_order
-from muybridge.video.sampling import ClipTooShortError, Indices, Sampler
+from muybridge.video.picture import Image, ImageMaker
+from muybridge.video.probing import declared_frames
+from muybridge.video.reading import TimeRange, frames_in_order
+from muybridge.video.sampler import ClipTooShortError, Indices, Sampler
 
 Strategy = Literal["auto", "seek", "sequential"]
+
+Choose = Callable[[Seconds], list[Indices]]
+"""From the times of the frames that there are to the indices of each view."""
 
 # Decoded frames are held up to this size while a file's count is not yet known; beyond, it is decoded twice.
 _HOLD_BYTES = 128 * 2**20
@@ -70,36 +75,12 @@ class SampledFrames:
     declared_frames: int | None  # what the header says about the whole file
 
 
-@dataclass(frozen=True, kw_only=True)
-class DecodeResult:
-    """What decoding a whole file showed, in addition to what its header declares."""
-
-    path: Path
-    frame_count: int
-    declared_frames: int | None
-    duration_seconds: float  # from the first frame to one frame after the last, by their timestamps
-    frames_per_second: float | None  # nominal
-    width_px: int  # of the first frame, as displayed
-    height_px: int
-    codec: str
-    damaged_frames: int  # frames that the decoder returned and marked as damaged
-    stopped_by: str | None  # FFmpeg's reason, if it refused to decode to the end
-
-    @property
-    def problem(self) -> str | None:
-        """What is wrong with the picture data, in words; None if nothing is."""
-        if self.stopped_by is not None:
-            return f"decoding stopped after {self.frame_count} frames: {self.stopped_by}"
-        if self.damaged_frames:
-            return f"{self.damaged_frames} of {self.frame_count} frames are damaged"
-        return None
-
-
 def read_indices(
     path: str | Path,
     indices: Sequence[int] | Indices,
     *,
     size_px: int | None = None,
+    fit: Fit = "squash",
     start_seconds: float | None = None,
     end_seconds: float | None = None,
     strategy: Strategy = "auto",
@@ -111,7 +92,8 @@ def read_indices(
         indices: frame indices from 0 on, in any order, repeats allowed. Within a time range they count from
             its first frame: of frames at 0.0, 0.1, 0.2 ... s, index 1 with ``start_seconds=0.2`` is the one
             at 0.3 s.
-        size_px: side of the square that each picture is squashed to; None keeps the native size.
+        size_px: side of the square that each picture becomes; None keeps the native size.
+        fit: how it becomes one, see `picture.to_square`.
         start_seconds: only frames at or after this time since the first frame of the file.
         end_seconds: only frames before this time.
         strategy: ``"auto"`` jumps where the spacing of the file's restart points makes that pay; ``"seek"``
@@ -134,15 +116,18 @@ def read_indices(
     if wanted[0] < 0:
         raise VideoError(path, f"no frame {wanted[0]}", "indices count from 0")
 
-    def choose(frame_count: int) -> list[Indices]:
-        if wanted[-1] >= frame_count:
+    def choose(seconds_N: Seconds) -> list[Indices]:
+        if wanted[-1] >= len(seconds_N):
             raise PacketOrderError  # before telling the user, count by decoding
         return [wanted]
 
     found = None
     if strategy != "sequential":
-        found = _read_by_index(path, choose, size_px, time_range, strategy, else_in_order=False)
-    frames_THWC = _read_in_order(path, wanted, size_px, time_range) if found is None else found.frames_THWC
+        found = _read_by_index(path, choose, ImageMaker(size_px, fit), time_range, strategy, else_in_order=False)
+    if found is None:
+        frames_THWC = _read_in_order(path, wanted, ImageMaker(size_px, fit), time_range)
+    else:
+        frames_THWC = found.frames_THWC
     return frames_THWC[np.searchsorted(wanted, asked)]
 
 
@@ -152,17 +137,19 @@ def read_sampled(
     *,
     views: int | None = 1,
     size_px: int | None = None,
+    fit: Fit = "squash",
     start_seconds: float | None = None,
     end_seconds: float | None = None,
     strategy: Strategy = "auto",
 ) -> SampledFrames:
-    """Read the frames that a sampler chooses from the true number of frames; each is decoded once.
+    """Read the frames that a sampler chooses from the true number of frames and their times; each is decoded once.
 
     Args:
         path: a video file.
         sampler: which frames of a view.
         views: how many views; None means the sampler's own number (all windows of a `SlidingSampler`).
-        size_px: side of the square that each picture is squashed to; None keeps the native size.
+        size_px: side of the square that each picture becomes; None keeps the native size.
+        fit: how it becomes one, see `picture.to_square`.
         start_seconds: only frames at or after this time since the first frame of the file.
         end_seconds: only frames before this time.
         strategy: see `read_indices`.
@@ -174,22 +161,26 @@ def read_sampled(
     path = Path(path)
     time_range = TimeRange.checked(path, start_seconds, end_seconds)
 
-    def choose(frame_count: int) -> list[Indices]:
+    def choose(seconds_N: Seconds) -> list[Indices]:
         try:
-            return sampler.views(frame_count, count=views)
+            return sampler.views(len(seconds_N), count=views, seconds_N=seconds_N)
         except ClipTooShortError as error:
             raise VideoError(path, str(error), "it is too short for these settings") from error
 
     found = None
     if strategy != "sequential":
-        found = _read_by_index(path, choose, size_px, time_range, strategy, else_in_order=True)
-    return _sample_in_order(path, choose, size_px, time_range) if found is None else found
+        found = _read_by_index(path, choose, ImageMaker(size_px, fit), time_range, strategy, else_in_order=True)
+    if found is None:
+        with open_video(path) as (container, stream):
+            found = _count_and_sample(path, container, stream, None, choose, ImageMaker(size_px, fit), time_range)
+    return found
 
 
 def iterate_frames(
     path: str | Path,
     *,
     size_px: int | None = None,
+    fit: Fit = "squash",
     start_seconds: float | None = None,
     end_seconds: float | None = None,
 ) -> Iterator[Frame]:
@@ -197,7 +188,8 @@ def iterate_frames(
 
     Args:
         path: a video file.
-        size_px: side of the square that each picture is squashed to; None keeps the native size.
+        size_px: side of the square that each picture becomes; None keeps the native size.
+        fit: how it becomes one, see `picture.to_square`.
         start_seconds: only frames at or after this time since the first frame of the file.
         end_seconds: only frames before this time.
 
@@ -206,48 +198,15 @@ def iterate_frames(
     """
     path = Path(path)
     time_range = TimeRange.checked(path, start_seconds, end_seconds)
-    images = ImageMaker(size_px)
+    images = ImageMaker(size_px, fit)
     with open_video(path) as (container, stream):
         for index, seconds, frame in frames_in_order(path, container, stream, time_range):
             yield Frame(index=index, timestamp_seconds=seconds, image_HWC=images.image(frame))
 
 
-def decode_fully(path: str | Path) -> DecodeResult:
-    """Decode every frame of a file and return what was found.
-
-    Raises:
-        VideoError: the file is no readable video, or no frame of it decodes.
-    """
-    path = Path(path)
-    with open_video(path) as (container, stream):
-        reader = OrderedReader(container, stream)
-        frame_count, last_seconds, size_px = 0, 0.0, (0, 0)
-        for seconds, frame in reader:
-            if frame_count == 0:
-                size_px = displayed_size(frame)
-            frame_count += 1
-            last_seconds = seconds
-        if frame_count == 0:
-            raise nothing_decodes(path, reader.stopped_by or "it holds no picture")
-        rate = nominal_rate(stream)
-        return DecodeResult(
-            path=path,
-            frame_count=frame_count,
-            declared_frames=declared_frames(stream),
-            duration_seconds=last_seconds + float(reader.clock.frame_seconds),
-            frames_per_second=None if rate is None else float(rate),
-            width_px=size_px[0],
-            height_px=size_px[1],
-            codec=stream.codec_context.name,
-            damaged_frames=reader.damaged_frames,
-            stopped_by=reader.stopped_by,
-        )
-
-
-def _read_in_order(path: Path, wanted: Indices, size_px: int | None, time_range: TimeRange) -> npt.NDArray[np.uint8]:
+def _read_in_order(path: Path, wanted: Indices, maker: ImageMaker, time_range: TimeRange) -> npt.NDArray[np.uint8]:
     """Decode from the start up to the last of the rising indices ``wanted``."""
     images: list[Image] = []
-    maker = ImageMaker(size_px)
     with open_video(path) as (container, stream):
         for index, _, frame in frames_in_order(path, container, stream, time_range):
             if index == wanted[len(images)]:
@@ -257,46 +216,38 @@ def _read_in_order(path: Path, wanted: Indices, size_px: int | None, time_range:
     raise VideoError(path, f"no frame {wanted[-1]}", f"{index + 1} frames decode, indices count from 0")
 
 
-def _sample_in_order(
-    path: Path, choose: Callable[[int], list[Indices]], size_px: int | None, time_range: TimeRange
-) -> SampledFrames:
-    """Decode the whole range to count its frames, then take the chosen ones."""
-    with open_video(path) as (container, stream):
-        return _count_and_sample(path, container, stream, None, choose, size_px, time_range)
-
-
 def _count_and_sample(
     path: Path,
     container: InputContainer,
     stream: VideoStream,
     packets: "Iterable[av.Packet[VideoStream]] | None",
-    choose: Callable[[int], list[Indices]],
-    size_px: int | None,
+    choose: Choose,
+    maker: ImageMaker,
     time_range: TimeRange,
 ) -> SampledFrames:
-    """`_sample_in_order` in an open file: the chosen frames are taken from memory if all fit."""
-    seconds: list[float] = []
+    """Decode the whole range to count its frames; the chosen ones are then taken from memory if all fit."""
+    times: list[float] = []
     held: list[av.VideoFrame] | None = []
     for _, time, frame in frames_in_order(path, container, stream, time_range, packets):
-        seconds.append(time)
+        times.append(time)
         if held is not None:
             held.append(frame)
             if len(held) * frame.width * frame.height * 3 > _HOLD_BYTES:
                 held = None
-    views = choose(len(seconds))
+    seconds_N = np.array(times)
+    views = choose(seconds_N)
     wanted = np.unique(np.concatenate(views))
     if held is None:
-        frames_THWC = _read_in_order(path, wanted, size_px, time_range)
+        frames_THWC = _read_in_order(path, wanted, maker, time_range)
     else:
-        maker = ImageMaker(size_px)
         frames_THWC = _stack(path, [maker.image(held[i]) for i in wanted])
-    return _sampled(frames_THWC, wanted, views, np.array(seconds), declared_frames(stream))
+    return _sampled(frames_THWC, wanted, views, seconds_N, declared_frames(stream))
 
 
 def _read_by_index(
     path: Path,
-    choose: Callable[[int], list[Indices]],
-    size_px: int | None,
+    choose: Choose,
+    maker: ImageMaker,
     time_range: TimeRange,
     strategy: Literal["auto", "seek"],
     *,
@@ -312,16 +263,15 @@ def _read_by_index(
         if index is None:
             if not (else_in_order and reader.keeps_all):
                 return None
-            return _count_and_sample(path, container, stream, reader.from_first(), choose, size_px, time_range)
+            return _count_and_sample(path, container, stream, reader.from_first(), choose, maker, time_range)
         all_seconds = index.seconds(stream)
         first = int(np.searchsorted(all_seconds, time_range.start_seconds))
         last = int(np.searchsorted(all_seconds, time_range.end_seconds))
         if first == last:
             raise time_range.nothing_inside(path, float(all_seconds[-1]))
         least_jump = jump_cost_frames(index) if strategy == "auto" else 1
-        maker = ImageMaker(size_px)
         try:
-            views = choose(last - first)
+            views = choose(all_seconds[first:last])
             wanted = np.unique(np.concatenate(views))
             frames = frames_by_index(container, stream, index, (wanted + first).tolist(), least_jump=least_jump)
             images = [maker.image(frame) for frame in frames]

@@ -25,7 +25,8 @@ import numpy.typing as npt
 from muybridge.errors import UserError
 from muybridge.text import did_you_mean
 from muybridge.video.decoding import SampledFrames, Strategy, read_sampled
-from muybridge.video.sampling import Indices, Sampler
+from muybridge.video.fit_names import Fit, check_fit
+from muybridge.video.sampler import Indices, Sampler
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -53,6 +54,7 @@ def read_frames(
     sampler: Sampler,
     *,
     size_px: int | None = None,
+    fit: Fit = "squash",
     start_seconds: float | None = None,
     end_seconds: float | None = None,
     strategy: Strategy = "auto",
@@ -61,12 +63,15 @@ def read_frames(
 
     ``UniformSampler(frames=4)`` takes frames 1, 4, 7 and 10 of a video of 12; ``EverySampler(every=6)`` takes 0 and 6;
     ``DenseSampler(frames=4)`` takes 4, 5, 6 and 7; ``SlidingSampler(frames=4)`` has three windows, of which this reads
-    the middle one, 4 to 7, and ``read_views`` all.
+    the middle one, 4 to 7, and ``read_views`` all. ``DenseSampler(frames=4, frames_per_second=5)`` takes what is shown
+    at four moments a fifth of a second apart, whatever rate the file has.
 
     Args:
         video: A video file.
         sampler: Which frames.
-        size_px: Side of the square that each picture is squashed to; default: the size it has.
+        size_px: Side of the square that each picture becomes; default: the size it has.
+        fit: How it becomes one. ``"squash"``: the whole picture, whatever its aspect; ``"crop"``: the square in its
+            middle, as high or as wide as its short side.
         start_seconds: Only frames at or after this time since the first frame of the file.
         end_seconds: Only frames before this time.
         strategy: ``"auto"`` jumps where that is faster, ``"seek"`` wherever the file allows it, ``"sequential"``
@@ -82,6 +87,7 @@ def read_frames(
         sampler,
         count=1,
         size_px=size_px,
+        fit=fit,
         start_seconds=start_seconds,
         end_seconds=end_seconds,
         strategy=strategy,
@@ -95,6 +101,7 @@ def read_views(
     *,
     count: int | None = None,
     size_px: int | None = None,
+    fit: Fit = "squash",
     start_seconds: float | None = None,
     end_seconds: float | None = None,
     strategy: Strategy = "auto",
@@ -106,6 +113,7 @@ def read_views(
         sampler: Which frames of a view.
         count: How many views; default: all windows of a `SlidingSampler`, one view of another sampler.
         size_px: As in ``read_frames``.
+        fit: As in ``read_frames``.
         start_seconds: As in ``read_frames``.
         end_seconds: As in ``read_frames``.
         strategy: As in ``read_frames``.
@@ -118,6 +126,7 @@ def read_views(
         raise UserError(f"the sampler is {sampler!r}; give one such as UniformSampler(frames=8)")
     if size_px is not None and (not isinstance(size_px, int) or size_px < 1):
         raise UserError(f"size_px is {size_px!r}; give a whole number of pixels from 1 on")
+    check_fit(fit)
     if strategy not in get_args(Strategy):
         raise UserError(f"strategy is {strategy!r}{did_you_mean(str(strategy), get_args(Strategy))}")
     sampled = read_sampled(
@@ -125,6 +134,7 @@ def read_views(
         sampler,
         views=count,
         size_px=size_px,
+        fit=fit,
         start_seconds=start_seconds,
         end_seconds=end_seconds,
         strategy=strategy,

@@ -1,6 +1,6 @@
 """Video that is already decoded: an array of frames in place of a file.
 
-Frames are chosen by the same samplers and squashed by the same function as those of a file, so an array that holds
+Frames are chosen by the same samplers and made squares by the same function as those of a file, so an array that holds
 all frames of a file at their full size is the same video.
 
 Legend: T frames, H height, W width, C channels (RGB).
@@ -15,9 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from muybridge.errors import UserError, VideoError
-from muybridge.video.picture import squashed
+from muybridge.video.fit_names import Fit
+from muybridge.video.picture import to_square
 from muybridge.video.reading import TimeRange
-from muybridge.video.sampling import ClipTooShortError, Sampler
+from muybridge.video.sampler import ClipTooShortError, Sampler
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +54,7 @@ class FrameArray:
         *,
         views: int | None = 1,
         size_px: int | None = None,
+        fit: Fit = "squash",
         start_seconds: float | None = None,
         end_seconds: float | None = None,
     ) -> list[npt.NDArray[np.uint8]]:
@@ -60,17 +62,23 @@ class FrameArray:
 
         Raises:
             VideoError: There is no frame in the time range, or too few for a sampler whose policy is ``"error"``.
-            UserError: A time range is asked for, but the rate of the frames is unknown.
+            UserError: A time range or a sampler by time is asked for, but the rate of the frames is unknown.
         """
+        if sampler.by_time and self.frames_per_second is None:
+            raise UserError(
+                f"{self.name}: the sampler takes frames by time (sampler.frames_per_second) and needs to know the rate "
+                "of these; set frames_per_second"
+            )
         frames_THWC = self._between(start_seconds, end_seconds)
         try:
-            chosen = sampler.views(len(frames_THWC), count=views)
+            seconds_N = np.arange(len(frames_THWC)) / (self.frames_per_second or 1)
+            chosen = sampler.views(len(frames_THWC), count=views, seconds_N=seconds_N)
         except ClipTooShortError as error:
             raise VideoError(self.name, str(error), "it is too short for these settings") from error
         distinct = np.unique(np.concatenate(chosen))
         taken = frames_THWC[distinct]
         if size_px is not None:
-            taken = np.stack([squashed(np.ascontiguousarray(frame), size_px) for frame in taken])
+            taken = np.stack([to_square(np.ascontiguousarray(frame), size_px, fit) for frame in taken])
         return [taken[np.searchsorted(distinct, view)] for view in chosen]
 
     def _between(self, start_seconds: float | None, end_seconds: float | None) -> npt.NDArray[np.uint8]:

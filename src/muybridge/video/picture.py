@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from av.video.reformatter import VideoReformatter
 
+from muybridge.video.fit_names import Fit
+
 Image = npt.NDArray[np.uint8]
 
 
@@ -34,12 +36,13 @@ class ImageMaker:
     """Makes images of the frames of one file; the tables for converting its colours are set up once.
 
     Args:
-        size_px: side of the square the picture is squashed to, whatever its aspect (as the paper does); None
-            keeps the native size. Shrinking averages over areas, enlarging interpolates linearly.
+        size_px: side of the square that the picture becomes; None keeps the native size.
+        fit: how it becomes one, see `to_square`.
     """
 
-    def __init__(self, size_px: int | None) -> None:
+    def __init__(self, size_px: int | None, fit: Fit = "squash") -> None:
         self._size_px = size_px
+        self._fit: Fit = fit
         self._converter = VideoReformatter()
 
     def image(self, frame: av.VideoFrame) -> Image:
@@ -47,11 +50,21 @@ class ImageMaker:
         # One thread: for small pictures, waking the others costs more than the conversion.
         rgb = self._converter.reformat(frame, format="rgb24", threads=1)
         image = cast(Image, np.ascontiguousarray(np.rot90(rgb.to_ndarray(), quarter_turns(frame))))
-        return image if self._size_px is None else squashed(image, self._size_px)
+        return image if self._size_px is None else to_square(image, self._size_px, self._fit)
 
 
-def squashed(image_HWC: Image, size_px: int) -> Image:
-    """Squash an image to a square of ``size_px``, whatever its aspect: how the frames of files and of arrays are."""
+def to_square(image_HWC: Image, size_px: int, fit: Fit = "squash") -> Image:
+    """Make an image a square of ``size_px``: how the frames of files and of arrays are.
+
+    ``"squash"`` takes the whole picture, whatever its aspect (as the paper does); ``"crop"`` keeps its aspect and
+    takes the square in its middle, as high or as wide as its short side. Shrinking averages over areas, enlarging
+    interpolates linearly.
+    """
+    if fit == "crop":
+        height, width = image_HWC.shape[:2]
+        side = min(height, width)
+        top, left = (height - side) // 2, (width - side) // 2
+        image_HWC = np.ascontiguousarray(image_HWC[top : top + side, left : left + side])
     shrinks = image_HWC.shape[0] * image_HWC.shape[1] >= size_px * size_px
     interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     return cast(Image, cv2.resize(image_HWC, (size_px, size_px), interpolation=interpolation))

@@ -2,7 +2,7 @@
 
 The first frame is decoded, because the rotation of a phone's video belongs to its frames, and because a
 header can promise a size, or a video at all, that no frame keeps. The frame count and the duration are only
-what the header declares: `decoding.decode_fully` counts.
+what the header declares: `full_decoding.decode_fully` counts.
 """
 
 from dataclasses import dataclass

@@ -3,6 +3,7 @@
 Free of numpy: the command line reads it for its help, and checks options before anything heavy is imported.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
@@ -21,7 +22,8 @@ def check_sampler_values(values: Mapping[str, Any]) -> None:
     """Check a sampler's fields; one that is missing, or None, is not checked.
 
     Args:
-        values: ``kind`` and any of ``policy``, ``rule``, ``frames``, ``every``, ``stride`` and ``hop``.
+        values: ``kind`` and any of ``policy``, ``rule``, ``frames``, ``frames_per_second``, ``every``, ``stride`` and
+            ``hop``.
 
     Raises:
         UserError: For a value that makes no sense; the message names the field as ``sampler.FIELD``.
@@ -39,6 +41,26 @@ def check_sampler_values(values: Mapping[str, Any]) -> None:
         value = given.get(name, minimum)
         if not isinstance(value, int) or isinstance(value, bool) or value < minimum:
             raise UserError(f"sampler.{name} is {value!r}; give a whole number of {minimum} or more")
+    _check_rate(given)
+
+
+def _check_rate(given: Mapping[str, Any]) -> None:
+    """Check ``frames_per_second``, alone and with what it takes the place of."""
+    rate = given.get("frames_per_second", 0.0)
+    if not isinstance(rate, int | float) or isinstance(rate, bool) or not 0 <= rate < math.inf:
+        raise UserError(
+            f"sampler.frames_per_second is {rate!r}; give a number above 0 such as 5, or 0 to count frames as they are"
+        )
+    if rate and given["kind"] == "uniform":
+        raise UserError(
+            f"sampler.frames_per_second is {rate:g}, and sampler.kind uniform spreads its frames over the whole clip "
+            "whatever its length; choose sampler.kind dense, sliding or every"
+        )
+    if rate and given.get("stride", 1) != 1:
+        raise UserError(
+            f"sampler.stride is {given['stride']}, and sampler.frames_per_second {rate:g} sets the step between frames "
+            "as well; leave one of them out"
+        )
 
 
 def renamed_sampler_values(values: Mapping[str, Any]) -> dict[str, Any]:

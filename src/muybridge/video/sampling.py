@@ -1,99 +1,27 @@
 """Which frames of a clip: the samplers.
 
-A sampler knows only how many frames there are, so it can be tested, stored with a model as JSON and
-compared without touching a video. Each returns *views*: one view is the frame indices that one pass of a
+A sampler knows only how many frames there are, or their times, so it can be tested, stored with a model as JSON
+and compared without touching a video. Each returns *views*: one view is the frame indices that one pass of a
 network sees, in the order of time. Training takes one view, testing may average the scores of several.
 
-A clip can be too short for what a sampler wants. What happens then is its ``policy``, never an accident:
-
-- ``"repeat_last"``: the last frame that was taken is repeated up to the full length;
-- ``"wrap"``: the frames that were taken start again from the first (then, and only then, a view jumps back);
-- ``"shorter"``: the view has fewer frames; later it is padded and masked;
-- ``"error"``: `ClipTooShortError`.
+Frames are counted, or asked for by time: with ``frames_per_second`` a step is that part of a second, whatever rate
+the camera wrote. Where the rate of a clip is a whole multiple of it, that is the same as counting.
 """
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import Any, ClassVar
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
 from muybridge.errors import UserError
 from muybridge.text import did_you_mean
-from muybridge.video.sampler_values import (
-    Policy,
-    SamplerKind,
-    UniformRule,
-    check_sampler_values,
-    renamed_sampler_values,
-)
+from muybridge.video.clip_times import TOLERANCE_SECONDS, ClipTimes
+from muybridge.video.sampler import Indices, Sampler, TimedSampler
+from muybridge.video.sampler_values import Policy, SamplerKind, UniformRule, renamed_sampler_values
 
-Indices = npt.NDArray[np.int64]
-
-
-class ClipTooShortError(UserError):
-    """A clip has fewer frames than a sampler with ``policy="error"`` wants."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sampler(ABC):
-    """What all samplers share: views of a clip as frame indices, and a form that JSON can hold."""
-
-    kind: ClassVar[SamplerKind]
-    policy: Policy = "repeat_last"
-
-    def __post_init__(self) -> None:
-        """Check the values.
-
-        Raises:
-            UserError: For a value that makes no sense.
-        """
-        check_sampler_values(self.to_dict())
-
-    def views(self, frame_count: int, *, count: int | None = None) -> list[Indices]:
-        """Choose the frames of one or more views.
-
-        Args:
-            frame_count: how many frames the clip has, at least 1.
-            count: how many views, at least 1; None means one view (`SlidingSampler`: all windows).
-
-        Returns:
-            A list of views: int64 indices in ``range(frame_count)``, rising with time unless
-            ``policy="wrap"`` filled a short clip.
-
-        Raises:
-            ClipTooShortError: the clip is too short and the policy is ``"error"``.
-            UserError: this sampler cannot make ``count`` views.
-        """
-        if frame_count < 1:
-            raise ValueError(f"frame_count must be at least 1, got {frame_count}")
-        if count is not None and count < 1:
-            raise UserError(f"views.times is {count}; give 1 or more")
-        return self._views(frame_count, count)
-
-    @abstractmethod
-    def _views(self, frame_count: int, count: int | None) -> list[Indices]: ...
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return ``kind`` and all fields, as plain values; `sampler_from_dict` turns them back."""
-        return {"kind": self.kind, **asdict(self)}
-
-    def _fill(self, taken: Iterable[int], frames: int, frame_count: int) -> Indices:
-        """Bring the indices ``taken`` from a clip of ``frame_count`` frames to ``frames`` by policy."""
-        indices = np.fromiter(taken, dtype=np.int64)
-        missing = frames - len(indices)
-        if missing <= 0 or self.policy == "shorter":
-            return indices
-        if self.policy == "error":
-            raise ClipTooShortError(
-                f"the clip has {frame_count} frames, which makes {len(indices)} of the {frames} that sampler.kind "
-                f"{self.kind} wants; choose another sampler.policy than error, or fewer sampler.frames"
-            )
-        if self.policy == "wrap":
-            return np.resize(indices, frames)
-        return np.pad(indices, (0, missing), mode="edge")
+_Start = TypeVar("_Start", int, float)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,7 +77,7 @@ class UniformSampler(Sampler):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EverySampler(Sampler):
+class EverySampler(TimedSampler):
     """Each n-th frame from the first on (Ullah et al. take each 6th), at most ``frames`` of them.
 
         >>> EverySampler(every=6).views(20)
@@ -165,6 +93,11 @@ class EverySampler(Sampler):
 
         >>> EverySampler(every=6, frames=5, policy="repeat_last").views(20)
         [array([ 0,  6, 12, 18, 18])]
+
+    With ``frames_per_second`` a step is that part of a second, and ``every`` says nothing:
+
+        >>> EverySampler(frames_per_second=5).views(20, seconds_N=np.arange(20) / 25)
+        [array([ 0,  5, 10, 15])]
     """
 
     kind: ClassVar[SamplerKind] = "every"
@@ -181,9 +114,13 @@ class EverySampler(Sampler):
             for start in starts
         ]
 
+    def _start_seconds(self, times: ClipTimes, count: int | None) -> list[float]:
+        step = min(1 / self.frames_per_second, times.length_seconds)
+        return [view * step / (count or 1) for view in range(count or 1)]
+
 
 @dataclass(frozen=True, kw_only=True)
-class DenseSampler(Sampler):
+class DenseSampler(TimedSampler):
     """Consecutive frames, or each ``stride``-th, from one stretch of the clip: the middle, or spread views.
 
     With ``span = (frames - 1) * stride + 1``, a stretch can start at any of the ``N - span + 1`` frames;
@@ -196,6 +133,12 @@ class DenseSampler(Sampler):
 
     A clip is too short if it has fewer than ``span`` frames: then every ``stride``-th frame from the first
     on is taken, and `policy` says what follows.
+
+    With ``frames_per_second`` a stretch is so many frames a second, whatever the clip has, and a clip is too short
+    if it ends before the last of them.
+
+        >>> DenseSampler(frames=4, frames_per_second=5).views(20, seconds_N=np.arange(20) / 25)
+        [array([ 2,  7, 12, 17])]
     """
 
     kind: ClassVar[SamplerKind] = "dense"
@@ -214,6 +157,10 @@ class DenseSampler(Sampler):
     def _stretch(self, start: int, frame_count: int) -> Indices:
         return self._fill(range(start, min(start + self.span, frame_count), self.stride), self.frames, frame_count)
 
+    def _start_seconds(self, times: ClipTimes, count: int | None) -> list[float]:
+        latest = max(0.0, times.length_seconds - (self.frames - 1) / self.frames_per_second)
+        return [(2 * view + 1) * latest / (2 * (count or 1)) for view in range(count or 1)]
+
 
 @dataclass(frozen=True, kw_only=True)
 class SlidingSampler(DenseSampler):
@@ -231,6 +178,8 @@ class SlidingSampler(DenseSampler):
         [array([3, 4, 5, 6]), array([ 8,  9, 10, 11])]
 
     ``frames=6, stride=6, hop=36`` makes the chunks of Ullah et al.: six frames from 36 each.
+
+    With ``frames_per_second``, ``hop`` counts the steps of a window: 8 at 5 a second are 1.6 seconds.
     """
 
     kind: ClassVar[SamplerKind] = "sliding"
@@ -239,9 +188,20 @@ class SlidingSampler(DenseSampler):
     def _views(self, frame_count: int, count: int | None) -> list[Indices]:
         last_start = max(0, frame_count - self.span)
         starts = [*range(0, last_start, self.hop or self.span), last_start]
-        if count is not None:
-            starts = [starts[(2 * view + 1) * len(starts) // (2 * count)] for view in range(count)]
-        return [self._stretch(start, frame_count) for start in starts]
+        return [self._stretch(start, frame_count) for start in _spread(starts, count)]
+
+    def _start_seconds(self, times: ClipTimes, count: int | None) -> list[float]:
+        last_start = max(0.0, float(times.seconds_N[-1]) - (self.frames - 1) / self.frames_per_second)
+        hop = (self.hop or self.frames) / self.frames_per_second
+        before = math.ceil((last_start - TOLERANCE_SECONDS) / hop)
+        return _spread([*(hop * window for window in range(before)), last_start], count)
+
+
+def _spread(starts: Sequence[_Start], count: int | None) -> list[_Start]:
+    """So many of the starts, evenly; None is all."""
+    if count is None:
+        return list(starts)
+    return [starts[(2 * view + 1) * len(starts) // (2 * count)] for view in range(count)]
 
 
 SAMPLERS: dict[str, type[Sampler]] = {

@@ -12,7 +12,8 @@ from muybridge.models.encoders.encoder_factory import create_encoder
 from muybridge.models.encoders.freezing import set_trainable
 from muybridge.models.encoders.mobilenet import MobileNetV1
 from muybridge.models.network import RecognizerNet
-from muybridge.recipes.model import EncoderName, ModelConfig
+from muybridge.recipes.encoder_names import EncoderName
+from muybridge.recipes.model import ModelConfig
 
 
 def _disturb_batch_norms(net: nn.Module) -> None:

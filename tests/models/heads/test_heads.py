@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from muybridge.errors import UserError
+from muybridge.models.heads.attentive import AttentiveHead
 from muybridge.models.heads.bert import BertHead
 from muybridge.models.heads.fusion import LateFusion
 from muybridge.models.heads.head import ConcatHead, MeanHead
@@ -27,6 +28,8 @@ HEADS = [
     pytest.param(
         lambda: LateFusion(BiLSTMHead(4, (5,)), MeanHead(2), alpha=3, slow_feature_count=4), id="two-pathways"
     ),
+    pytest.param(lambda: AttentiveHead(6, width=4, heads=2), id="attentive"),
+    pytest.param(lambda: AttentiveHead(6, width=8, heads=4, feed_forward=5, dropout=0.5), id="attentive-feed-forward"),
     pytest.param(lambda: BiLSTMHead(6, (5,)), id="bilstm-1"),
     pytest.param(lambda: BiLSTMHead(6, (5, 3)), id="bilstm-2"),
     pytest.param(lambda: BiLSTMHead(6, (4, 3, 2), dropout=0.5), id="bilstm-3"),
@@ -190,7 +193,7 @@ def test_an_encoder_with_two_pathways_gives_late_fusion_its_own_ratio() -> None:
         create_head(config, _Pathways(), 256)
 
 
-@pytest.mark.parametrize("head", ["bilstm", "lstm", "bert", "concat", "mean"])
+@pytest.mark.parametrize("head", ["bilstm", "lstm", "bert", "attentive", "concat", "mean"])
 def test_any_head_can_be_fused(head) -> None:
     made = create_head(ModelConfig(head=head, fusion="late", head_positions=10), torch.nn.Identity(), 16)
     assert isinstance(made, LateFusion)

@@ -4,8 +4,10 @@ from urllib.parse import urlparse
 
 import pytest
 
+from muybridge.dataset.layouts import read_catalog
 from muybridge.errors import UserError
-from muybridge.verbs.get.datasets import HMDB51, SOURCES, UCF101, find_source
+from muybridge.verbs.get.datasets import HMDB51, JHMDB, SOURCES, UCF101, find_source
+from muybridge.verbs.get.unpacking import listed_clips
 
 
 @pytest.mark.parametrize("source", SOURCES.values(), ids=str)
@@ -36,7 +38,19 @@ def test_a_source_in_a_file(tmp_path):
     path = tmp_path / "own.json"
     path.write_text(json.dumps(dataclasses.asdict(UCF101)))
     assert find_source(str(path)) == UCF101
+    path.write_text(json.dumps(dataclasses.asdict(JHMDB)))  # sizes that nobody published are null
+    assert find_source(str(path)) == JHMDB
     assert find_source("HMDB51") is HMDB51
+    assert find_source("JHMDB") is JHMDB
+
+
+def test_the_clips_that_are_here_are_in_the_classes_of_jhmdb(shared):
+    """J-HMDB is not here whole; what is here of it fits the table, and its names are those of HMDB-51's lists."""
+    catalog = read_catalog(shared / "data" / "jhmdb-21")
+    assert len(catalog.classes) == JHMDB.class_count
+    assert len(catalog.clips) < JHMDB.clip_count
+    listed = listed_clips(shared / "splits" / "hmdb51", JHMDB.layout)
+    assert all(listed[clip.path.stem] == clip.label for clip in catalog.clips)
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ from muybridge.dataset.layouts import read_catalog
 from muybridge.dataset.protocols import make_split
 from muybridge.errors import UserError
 from muybridge.verbs.get.archives import choose_rar_program
-from muybridge.verbs.get.datasets import HMDB51, Archive
+from muybridge.verbs.get.datasets import HMDB51, JHMDB, Archive
 from muybridge.verbs.get.downloading import Retries
 from muybridge.verbs.get.job import get
 from muybridge.verbs.get.unpacking import listed_clips
@@ -120,6 +120,42 @@ def test_hmdb51_from_the_command_line(server, clip, tmp_path, capsys, compressed
     assert code == 0
     assert json.loads(out)["splits"] == [{"train": 2, "test": 3}, {"train": 3, "test": 2}, {"train": 1, "test": 2}]
     assert len(server.requests) == asked  # nothing to do, nothing asked
+
+
+def test_jhmdb_from_the_command_line(server, clip, tmp_path, capsys):
+    """Its archives were made on a Mac, and hold one folder each; nobody published the sizes of its lists 2 and 3."""
+    wanted = contents(HMDB51_CLIPS, clip)
+    rubbish = {"__MACOSX/ReCompress_Videos/wave/._a_wave_f_nm_np1_fr_med_26.avi": b"\0\5\x16\7"}
+    data = zip_bytes({f"ReCompress_Videos/{path}": video for path, video in wanted.items()} | rubbish)
+    texts = {f"splits/{name.partition('/')[2]}": text.encode() for name, text in hmdb51_lists().items()}
+    lists = zip_bytes(texts | {"__MACOSX/splits/._wave_test_split1.txt": b"\0\5\x16\7\0\2\0\0Mac OS X"})
+    server.files |= {"JHMDB_video.zip": Served(data), "splits.zip": Served(lists)}
+    described = dataclasses.replace(
+        JHMDB,
+        clips=(archive("JHMDB_video.zip", data, server.url, checksum=md5(data)),),
+        lists=(archive("splits.zip", lists, server.url, checksum=md5(lists)),),
+        class_count=2,
+        clip_count=5,
+        split_sizes=((2, 3), None, None),
+    )
+    (tmp_path / "own.json").write_text(json.dumps(dataclasses.asdict(described)))
+    code, out, err = run("get", tmp_path / "own.json", tmp_path / "data", "--no-check", capsys=capsys)
+    assert code == 0, err
+    assert found(tmp_path / "data") == wanted
+    assert "official split 1: 2 train, 3 test" in out
+    assert "official split 3: 1 train, 2 test" in out
+    assert "all counts are as published; of the official splits 2 and 3 none are published" in out
+    assert not list((tmp_path / "data" / "splits").glob("._*"))
+    split = make_split(read_catalog(tmp_path / "data"), protocol="official-1", validation_share=0)
+    assert (len(split.train), len(split.test)) == (2, 3)
+    asked = len(server.requests)
+    assert run("get", tmp_path / "own.json", tmp_path / "data", "--no-check", capsys=capsys)[0] == 0
+    assert len(server.requests) == asked
+    # A list that is gone is fetched again, also where its size is not published.
+    for path in (tmp_path / "data" / "splits").glob("*_test_split3.txt"):
+        path.unlink()
+    assert run("get", tmp_path / "own.json", tmp_path / "data", "--no-check", capsys=capsys)[0] == 0
+    assert list((tmp_path / "data" / "splits").glob("*_test_split3.txt"))
 
 
 def test_ucf101_in_one_heap_from_the_command_line(server, clip, tmp_path, capsys):

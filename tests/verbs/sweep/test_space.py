@@ -85,6 +85,12 @@ def test_bad_values_are_named_in_one_line(over, expected):
     assert "\n" not in str(caught.value)
 
 
+def test_a_recipe_that_keeps_the_last_epoch_has_no_figure_to_compare():
+    base = dataclasses.replace(Recipe(), training=dataclasses.replace(Recipe().training, monitor="last", patience=0))
+    with pytest.raises(UserError, match=r"training.monitor last .* say loss or accuracy"):
+        parse_space(["model.dropout=0.1,0.2"], base)
+
+
 def test_the_reports_sweep_over_l2():
     space = parse_space(["model.l2=1e-4,1e-3,1e-2"], load_recipe("report-mobilenet"))
     fitting, left_out = space.combinations()

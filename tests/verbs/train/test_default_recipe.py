@@ -20,7 +20,7 @@ def nothing_to_download(monkeypatch, tmp_path):
     ("available", "recipe"),
     [
         (("mobilenet", "i3d", "alexnet"), "default"),
-        (("i3d", "alexnet"), "best"),
+        (("i3d", "alexnet"), "i3d-bert"),
         (("alexnet",), "modern"),
     ],
 )
@@ -37,7 +37,7 @@ def test_the_first_recipe_whose_weights_are_available(
     values, name = available_recipe(notes.append)
     assert name == recipe
     encoder = parse_recipe(values, source=name).model.encoder
-    assert encoder == {"default": "mobilenet", "best": "i3d", "modern": "alexnet"}[recipe]
+    assert encoder == {"default": "mobilenet", "i3d-bert": "i3d", "modern": "alexnet"}[recipe]
     assert len(notes) == (recipe != "default")
     assert all(f"recipe {recipe}" in note and str(folder) in note and "cannot download" in note for note in notes)
 

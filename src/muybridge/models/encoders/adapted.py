@@ -15,6 +15,9 @@ from torch import Tensor, nn
 from muybridge.errors import UserError
 from muybridge.models.encoders.encoder import EncoderLayer, OwnParameters, Stage
 
+UNUSED = ("pooler", "predictor")
+"""Parts of models whose result is not looked at; as the last layers they would be the first to learn, for nothing."""
+
 
 def import_extra(library: str) -> ModuleType:
     """Import the library of an extra.
@@ -32,14 +35,35 @@ def import_extra(library: str) -> ModuleType:
         ) from error
 
 
+def one_line(error: Exception) -> str:
+    """What an exception of another library says, on one line of at most 300 characters."""
+    text = " ".join(str(error).split())
+    return f"{text[:297]}..." if len(text) > 300 else text or type(error).__name__
+
+
+def require_patches(label: str, patch_px: int, height: int, width: int) -> None:
+    """Refuse frames that patches do not fill.
+
+    Raises:
+        UserError: Height or width is no multiple of ``patch_px``.
+    """
+    if height % patch_px or width % patch_px:
+        below = max(1, min(height, width) // patch_px) * patch_px
+        raise UserError(
+            f"{label} sees patches of {patch_px} px, and frames of {width}x{height} px are not made of whole ones; "
+            f"say size_px {below} or {below + patch_px}"
+        )
+
+
 class Adapted(nn.Module):
     """A mixin for encoders: the layers and the only stage of ``model``, a network of another library."""
 
     model: nn.Module
 
     def layers(self) -> list[EncoderLayer]:
-        """List the blocks, and what is next to them, from input to output."""
-        return _split("", self.model, inside=False)
+        """List the blocks, and what is next to them, from input to output; first of all what maps do not need."""
+        layers = _split("", self.model, inside=False)
+        return sorted(layers, key=lambda layer: layer.name.partition(".")[0] not in UNUSED)
 
     def map_stages(self) -> list[nn.Module]:
         """The whole model."""

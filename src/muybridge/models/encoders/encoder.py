@@ -76,6 +76,7 @@ class Encoder(nn.Module, ABC):
         scaling: How the published weights expect their pixels.
         default_size_px: Height and width those weights were trained at.
         minimum_size_px: Smaller frames leave no maps.
+        most_frames: Beside other encoders it sees at most so many frames of a clip, evenly spread; None: all of them.
         classifier_name: What the keys of the published classifier begin with.
         true_in_bf16: Whether its features stay the same in bfloat16: averaged over a clip, on real clips, with
             published weights and batch norms folded, a cosine of at least 0.9999 with those of float32.
@@ -86,6 +87,7 @@ class Encoder(nn.Module, ABC):
     scaling: Scaling
     default_size_px: int = 224
     minimum_size_px: int
+    most_frames: ClassVar[int | None] = None
     classifier_name: ClassVar[str] = "classifier"
     true_in_bf16: ClassVar[bool] = False
     output: EncoderOutput
@@ -117,6 +119,18 @@ class Encoder(nn.Module, ABC):
     def stages(self) -> list[nn.Module]:
         """List the parts that, applied one after the other to scaled input, return what ``forward`` returns."""
 
+    def check_input(self, *, size_px: int, frame_count: int | None) -> None:
+        """Refuse what a recipe would send, before a frame is decoded.
+
+        Args:
+            size_px: Height and width of the frames.
+            frame_count: Frames of a clip; None where each clip has its own number.
+
+        Raises:
+            UserError: The encoder cannot take such clips, or was made for other ones.
+        """
+        self._require_size(size_px, size_px)
+
     def _require_size(self, height: int, width: int) -> None:
         if min(height, width) < self.minimum_size_px:
             raise UserError(
@@ -127,6 +141,8 @@ class Encoder(nn.Module, ABC):
 
 class FrameEncoder(Encoder):
     """An image network without its last step, applied to every frame alike."""
+
+    most_frames = 8  # frames next to each other are nearly the same picture
 
     def __init__(self, *, output: EncoderOutput, map_count: int) -> None:
         """Create the base of an encoder.

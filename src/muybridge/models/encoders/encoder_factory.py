@@ -1,4 +1,7 @@
-"""The encoder that a configuration names, with random weights."""
+"""The encoder that a configuration names, or the encoders side by side, with random weights."""
+
+from dataclasses import replace
+from typing import get_args
 
 from muybridge.models.encoders.alexnet import AlexNet
 from muybridge.models.encoders.densenet import DenseNet121
@@ -18,9 +21,11 @@ from muybridge.models.encoders.movinet import (
     MoViNetA2,
     MoViNetA2Base,
 )
+from muybridge.models.encoders.side_by_side import SideBySide
 from muybridge.models.encoders.slowfast import SlowFastR50
 from muybridge.models.encoders.small import SmallCNN
 from muybridge.models.encoders.video_resnet import MC3_18, R3D_18, R2Plus1D_18, R2Plus1D_34, VideoResNet
+from muybridge.recipes.encoder_names import MoViNetName
 from muybridge.recipes.model import ModelConfig
 
 VIDEO_ENCODERS: dict[str, type[I3D | VideoResNet | SlowFastR50 | MoViNet]] = {
@@ -46,7 +51,10 @@ def create_encoder(config: ModelConfig) -> FrameEncoder | VideoEncoder:
     Raises:
         UserError: The library that it is from is not installed, or does not know it.
     """
-    output, momentum = config.encoder_output, config.batch_norm_momentum
+    if len(config.encoders) > 1:
+        members = {name: create_encoder(member_config(config, name)) for name in config.encoders}
+        return SideBySide(members, pooling="max" if config.pooling == "max" else "mean")
+    output, momentum = config.output, config.batch_norm_momentum
     if config.adapter:
         name = config.encoder.partition(":")[2]
         return TimmEncoder(name) if config.adapter == "timm" else create_transformers_encoder(name)
@@ -61,3 +69,11 @@ def create_encoder(config: ModelConfig) -> FrameEncoder | VideoEncoder:
     if config.encoder == "small":
         return SmallCNN(batch_norm_momentum=momentum)
     return AlexNet(output=output)
+
+
+def member_config(config: ModelConfig, name: str) -> ModelConfig:
+    """The configuration of one of several encoders side by side: a hidden layer only where it has one."""
+    output = config.output
+    if "hidden" in output and name not in get_args(MoViNetName):
+        output = "maps"
+    return replace(config, encoder=name, encoder_output=output, trainable="none")

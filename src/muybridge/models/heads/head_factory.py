@@ -3,6 +3,7 @@
 from torch import nn
 
 from muybridge.errors import UserError
+from muybridge.models.heads.attentive import AttentiveHead
 from muybridge.models.heads.bert import BertHead
 from muybridge.models.heads.fusion import LateFusion, TwoPathways
 from muybridge.models.heads.head import ConcatHead, MeanHead, TemporalHead
@@ -61,6 +62,15 @@ def _one_head(config: ModelConfig, feature_count: int, positions: int) -> Tempor
             feed_forward=config.bert_feed_forward,
             dropout=config.bert_dropout,
             keep=config.bert_keep,
+        )
+    if config.head == "attentive":
+        return AttentiveHead(
+            feature_count,
+            config.tokens_per_side**2,
+            width=config.head_widths[0],
+            heads=config.attentive_heads,
+            feed_forward=config.attentive_feed_forward,
+            dropout=config.head_dropout,
         )
     kind = LSTMHead if config.head == "lstm" else BiLSTMHead
     return kind(feature_count, config.head_widths, config.head_dropout)

@@ -14,6 +14,7 @@ from typing import Any
 from muybridge.errors import UserError
 from muybridge.files import content_hash, git_blob_hash
 from muybridge.models.weights.published import DATA_SETS, PRETRAINED, Pretrained
+from muybridge.recipes.model import ModelConfig
 from muybridge.text import did_you_mean
 
 WEIGHTS_VARIABLE = "MUYBRIDGE_WEIGHTS"
@@ -80,6 +81,38 @@ def resolve(
             f"or train without pretrained weights: model.weights none"
         )
     return _download(published[0], cache_dir)
+
+
+def find_all(
+    config: ModelConfig, choice: str | None = None, *, download: bool = True, weights_dir: Path | None = None
+) -> dict[str, Path]:
+    """Find the file of each encoder of a network, as ``resolve`` does.
+
+    Args:
+        config: The network; its encoder is not an adapter's.
+        choice: In place of ``config.weights``.
+        download: Whether files may be fetched from their publishers.
+        weights_dir: Folder searched first.
+
+    Returns:
+        Encoder to file, in the order of the configuration; empty without pretrained weights.
+
+    Raises:
+        UserError: One cannot be had.
+    """
+    found: dict[str, Path] = {}
+    for encoder in config.encoders:
+        path = resolve(
+            encoder,
+            config.width,
+            config.weights if choice is None else choice,
+            with_classifier=config.output == "logits",
+            download=download,
+            weights_dir=weights_dir,
+        )
+        if path is not None:
+            found[encoder] = path
+    return found
 
 
 def encoder_of(path: Path, encoder: str) -> str:

@@ -1,9 +1,11 @@
 """Where an encoder's first weights come from, in words for a run's record."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
 
 from muybridge.files import content_hash
-from muybridge.models.weights.finding import resolve
+from muybridge.models.weights.finding import find_all
 from muybridge.models.weights.published import DATA_SETS, PRETRAINED
 from muybridge.recipes.model import ModelConfig
 
@@ -27,26 +29,35 @@ class WeightsOrigin:
     licence: str | None = None
 
 
-def weights_origin(config: ModelConfig) -> WeightsOrigin | None:
-    """The origin of the weights that a network built from ``config`` started from; None without such weights.
+def weights_origins(config: ModelConfig) -> tuple[WeightsOrigin, ...]:
+    """The origin of the weights that each encoder of a network started from; empty without such weights.
 
     Nothing is downloaded: the network was built before.
 
+    Args:
+        config: The network.
+
     Raises:
-        UserError: If the file is not there any more.
+        UserError: If a file is not there any more.
     """
     if not config.pretrained:
-        return None
+        return ()
     if config.adapter:
-        return WeightsOrigin(config.encoder)
-    path = resolve(
-        config.encoder,
-        config.width,
-        config.weights,
-        with_classifier=config.encoder_output == "logits",
-        download=False,
-    )
-    assert path is not None  # only "none" has no file
+        return (WeightsOrigin(config.encoder),)
+    return tuple(_origin(path) for path in find_all(config, download=False).values())
+
+
+def weights_record(config: ModelConfig) -> dict[str, Any] | list[dict[str, Any]] | None:
+    """The same for environment.json: of one encoder the names and values, of several a list of them.
+
+    Raises:
+        UserError: If a file is not there any more.
+    """
+    records = [asdict(origin) for origin in weights_origins(config)]
+    return records if len(records) > 1 else next(iter(records), None)
+
+
+def _origin(path: Path) -> WeightsOrigin:
     digest = content_hash(path)
     # By name and, where one is published, by checksum: a user's own file may have the same name.
     published = [entry for entry in PRETRAINED if entry.file_name == path.name and digest.startswith(entry.sha256)]

@@ -60,11 +60,17 @@ def read_members(runs: Sequence[Path], *, device: torch.device) -> tuple[Member,
         run = RunFolder.trained(path)
         if not run.model.is_dir():
             raise UserError(f"{path} has no model yet; finish it with: muybridge train --resume {path}")
+        if run.fold_figures.is_file():
+            raise UserError(
+                f"{path} was measured by folds, and an ensemble decides on a validation part; train without data.folds"
+            )
         taken = {member.name for member in members}
         stem = printable(path.resolve().name)
         name = next(n for n in (stem, *(f"{stem}-{k}" for k in range(2, len(runs) + 1))) if n not in taken)
-        recognizer = Recognizer.load(run.model, device=device)
-        members.append(Member(name, path, Split.load(run.split), recognizer, content_hash(run.model / WEIGHTS_FILE)))
+        # What was fitted again on all clips has seen the clips that decide and measure.
+        model = run.deciding_model
+        recognizer = Recognizer.load(model, device=device)
+        members.append(Member(name, path, Split.load(run.split), recognizer, content_hash(model / WEIGHTS_FILE)))
     return tuple(members)
 
 

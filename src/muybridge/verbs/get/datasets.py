@@ -59,7 +59,8 @@ class DatasetSource:
         lists: Archives that hold its official split lists; any one of them will do.
         class_count: Number of classes.
         clip_count: Number of clips.
-        split_sizes: Number of train and test clips of each official split, from split 1 on.
+        split_sizes: Number of train and test clips of each official split, from split 1 on; None where nobody
+            published it.
         terms: Licence and citation, in one line.
     """
 
@@ -70,7 +71,7 @@ class DatasetSource:
     lists: tuple[Archive, ...]
     class_count: int
     clip_count: int
-    split_sizes: tuple[tuple[int, int], ...]
+    split_sizes: tuple[tuple[int, int] | None, ...]
     terms: str = ""
 
 
@@ -158,7 +159,38 @@ UCF101 = DatasetSource(
     terms="footage from the web, collected for research; cite Soomro et al., UCF101, CRCV-TR-12-01, 2012",
 )
 
-SOURCES: Mapping[str, DatasetSource] = {source.name: source for source in (HMDB51, UCF101)}
+# Sizes and md5: a log of a download and a script that checks it, both public and found without the other; the
+# files themselves were not fetched for this. The videos' archive holds ReCompress_Videos/<class>/<name>.avi.
+_JHMDB_HOST = "https://files.is.tue.mpg.de/jhmdb/"
+
+JHMDB = DatasetSource(
+    name="jhmdb",
+    title="J-HMDB",
+    layout="hmdb51",  # its clips have the names that they have in HMDB-51, and its lists are written in the same way
+    clips=(
+        Archive(
+            "JHMDB_video.zip",
+            (_JHMDB_HOST + "JHMDB_video.zip",),
+            size_bytes=185_602_053,
+            checksum="md5:0aca5af988892c8c2afe652a30544b8c",
+        ),
+    ),
+    lists=(
+        Archive(
+            "splits.zip",
+            (_JHMDB_HOST + "splits.zip",),
+            size_bytes=43_785,
+            checksum="md5:15b9f2f7a99d63c07f3be0c9ecde43b5",
+        ),
+    ),
+    class_count=21,
+    clip_count=928,
+    # Split 1: the copy kiyoonkim/jhmdb-gulprgb at Hugging Face. Of the others only the lists themselves tell.
+    split_sizes=((660, 268), None, None),
+    terms="clips of HMDB-51, for research; cite Jhuang et al., Towards Understanding Action Recognition, ICCV 2013",
+)
+
+SOURCES: Mapping[str, DatasetSource] = {source.name: source for source in (HMDB51, UCF101, JHMDB)}
 
 
 def find_source(name: str) -> DatasetSource:
@@ -182,7 +214,7 @@ def _read_source(path: Path) -> DatasetSource:
             source,
             clips=tuple(_archive(entry) for entry in value["clips"]),
             lists=tuple(_archive(entry) for entry in value["lists"]),
-            split_sizes=tuple((int(train), int(test)) for train, test in value["split_sizes"]),
+            split_sizes=tuple(None if sizes is None else _pair(*sizes) for sizes in value["split_sizes"]),
         )
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         keys = ", ".join(field.name for field in dataclasses.fields(DatasetSource))
@@ -190,6 +222,10 @@ def _read_source(path: Path) -> DatasetSource:
     if source.layout not in ("hmdb51", "ucf101"):
         raise UserError(f"{path}: layout is {source.layout!r}; choose hmdb51 or ucf101")
     return source
+
+
+def _pair(train: int, test: int) -> tuple[int, int]:
+    return int(train), int(test)
 
 
 def _archive(entry: dict[str, Any]) -> Archive:

@@ -59,6 +59,8 @@ class GetResult:
         source = self.source
         pairs = [("classes", self.class_count, source.class_count), ("clips", self.clip_count, source.clip_count)]
         for number, (found, published) in enumerate(zip(self.split_sizes, source.split_sizes, strict=True), start=1):
+            if published is None:
+                continue
             pairs.append((f"train clips of split {number}", found[0], published[0]))
             pairs.append((f"test clips of split {number}", found[1], published[1]))
         return tuple(
@@ -77,7 +79,9 @@ class GetResult:
             lines.append(f"checked: {bad} do not decode, {damaged} decode in part; see {self.folder / 'check.json'}")
         lines += [f"WARNING: {difference}" for difference in self.differences]
         if not self.differences:
-            lines.append("all counts are as published")
+            unknown = [str(number) for number, sizes in enumerate(self.source.split_sizes, start=1) if sizes is None]
+            splits = f"; of the official splits {' and '.join(unknown)} none are published" if unknown else ""
+            lines.append(f"all counts are as published{splits}")
         if self.source.terms:
             lines.append(f"terms: {self.source.terms}")
         return "\n".join(lines)
@@ -132,7 +136,7 @@ def get(
     """Fetch a public data set, unpack it, put the official lists in place, check and count it.
 
     Args:
-        name: `hmdb51`, `ucf101`, or a JSON file that describes a source.
+        name: `hmdb51`, `ucf101`, `jhmdb`, or a JSON file that describes a source.
         folder: Where to put it. What is there already is not fetched or unpacked again.
         source: The source itself, instead of looking the name up.
         given: A file or a folder of archives that the user has; they are only read.
@@ -195,7 +199,7 @@ def _check_names(given: Path | None, source: DatasetSource) -> None:
 def _fetch_and_unpack(shelf: Shelf, source: DatasetSource, root: Path, console: Console) -> int:
     """Do what is left to do; returns the number of clips put in place."""
     with _progress(console) as progress:
-        if _split_sizes(root, source, present=None) != source.split_sizes:
+        if not _has_lists(root, source):
             lists = shelf.obtain(source.lists, console=console, progress=progress)
             unpack_lists(lists.path, root, layout=source.layout)
         listed = listed_clips(root / SPLITS_FOLDER, source.layout)
@@ -233,6 +237,15 @@ def _count(catalog: Catalog, root: Path, source: DatasetSource, report: CheckRep
         missing=tuple(printable(f"{label}/{stem}") for stem, label in sorted(missing.items())),
         notes=catalog.notes,
         check=report,
+    )
+
+
+def _has_lists(root: Path, source: DatasetSource) -> bool:
+    """Whether the official lists are there, with as many clips as are published."""
+    listed = _split_sizes(root, source, present=None)
+    return all(
+        sum(sizes) > 0 if published is None else sizes == published
+        for sizes, published in zip(listed, source.split_sizes, strict=True)
     )
 
 

@@ -76,7 +76,8 @@ def unpack_lists(archive: Path, root: Path, *, layout: Layout) -> None:
     """
     with _working_folder(root) as working, open_archive(archive) as opened:
         patterns = _LIST_PATTERNS[layout]
-        lists = {m.path.name: m for m in opened.members if any(m.path.match(pattern) for pattern in patterns)}
+        members = (member for member in opened.members if not _is_rubbish(member))
+        lists = {m.path.name: m for m in members if any(m.path.match(pattern) for pattern in patterns)}
         if not lists:
             raise UserError(
                 f"{archive} holds no split lists of {layout} ({', '.join(patterns)}); "
@@ -123,7 +124,7 @@ class Unpacking:
             archives = []
             for member in opened.members:
                 stem, suffix = member.path.stem, member.path.suffix.lower()
-                if any(part.startswith((".", "__MACOSX")) for part in member.path.parts):
+                if _is_rubbish(member):
                     continue
                 if suffix in (".rar", ".zip") and within is None:
                     archives.append(member)
@@ -154,6 +155,11 @@ class Unpacking:
                     opened.extract(member, target, on_bytes=lambda count: None)
                     self._unpack(target, working, within=opened.name)
                     target.unlink()
+
+
+def _is_rubbish(member: Member) -> bool:
+    """Whether it is a hidden file, or one that a Mac puts into archives next to each of theirs."""
+    return any(part.startswith((".", "__MACOSX")) for part in member.path.parts)
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from rich.console import Console
 from muybridge.console import STDERR, say
 from muybridge.dataset.split import Split
 from muybridge.errors import Interrupted, UserError
+from muybridge.evaluation.plots import plot_curves
 from muybridge.experiment.complete import resumable
 from muybridge.experiment.fit import fit_experiment
 from muybridge.experiment.prepare import DividedClips, divide, prepare, reopen
@@ -83,7 +84,13 @@ def sweep(
     computing = resolve_device(device)
     recipe = recipe_with(recipe, options, verb="sweep")
     space = parse_space(over, recipe)
+    if recipe.data.folds:
+        raise UserError("a sweep compares its trials on a validation part; leave out data.folds")
+    if recipe.training.monitor == "last":
+        raise UserError("a sweep compares validation figures; set training.monitor to loss or accuracy")
     divided = divide(clips, recipe.data)
+    if not divided.split.validation:
+        raise UserError("a sweep compares its trials on a validation part; set data.validation_share above 0")
     split = divided.split
     # Resolved here, so that every trial's recipe states its number of epochs.
     space = replace(space, base=replace(recipe, training=recipe.training.resolved(len(split.train))))
@@ -211,6 +218,7 @@ def _run_next(
             experiment = prepare(divided, chosen, run=run.path, device=device, console=console)
         with resumable(run):
             rows = fit_experiment(experiment, stop_early=falls_behind, console=console).rows
+            plot_curves(rows, run.curves, monitor=monitor)
     except UserError as error:
         if not study.records:
             raise

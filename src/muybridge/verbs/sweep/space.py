@@ -131,6 +131,8 @@ def parse_space(over: Sequence[str], base: Recipe) -> Space:
     Raises:
         UserError: For an unknown key, a bad value, or an option that cannot be compared on one split.
     """
+    if base.training.monitor == "last":
+        raise UserError("training.monitor last has no figure to compare trials by; say loss or accuracy")
     if not over:
         raise UserError(f"nothing to vary; give {SOURCE}, for example model.dropout=0.3,0.5")
     written: dict[str, str] = {}

@@ -5,11 +5,15 @@ from pathlib import Path
 from typing import Any
 
 from muybridge.errors import UserError
-from muybridge.models.weights.finding import resolve
+from muybridge.models.weights.finding import find_all
 from muybridge.recipes.store import parse_recipe, read_values
 
 FIRST = "default"
-OTHERS: dict[str, dict[str, Any]] = {"best": {}, "modern": {"encoder": "alexnet"}}
+OTHERS: dict[str, dict[str, Any]] = {
+    "best": {"encoder": "i3d"},
+    "mobilenet-bilstm": {},
+    "modern": {"encoder": "alexnet"},
+}
 """Taken in this order, with these options of the model, where the weights of the first one are missing; theirs are
 never downloaded unasked."""
 
@@ -52,4 +56,4 @@ def _weights(values: dict[str, Any]) -> Path | None:
 
 def _find(values: dict[str, Any], *, download: bool) -> Path | None:
     model = parse_recipe(values, source="recipe").model
-    return resolve(model.encoder, model.width, model.weights, download=download)
+    return next(iter(find_all(model, download=download).values()), None)

@@ -8,13 +8,18 @@ from typing import Any, Unpack
 from rich.console import Console
 
 from muybridge.console import STDERR, say
+from muybridge.dataset.catalog import Clip
+from muybridge.dataset.split import Split
+from muybridge.errors import UserError
 from muybridge.experiment.complete import TrainResult, complete
+from muybridge.experiment.learning_curve import check_curve
 from muybridge.experiment.prepare import divide, prepare, reopen
 from muybridge.recipes.options import Options, option_values, recipe_with
 from muybridge.recipes.recipe import Recipe
 from muybridge.recipes.store import parse_recipe
-from muybridge.runs import chosen_folder
+from muybridge.runs import RunFolder, chosen_folder
 from muybridge.system import check_device_count, resolve_device
+from muybridge.text import counted
 from muybridge.training.loggers import LoggerName, check_logger
 from muybridge.verbs.train.default_recipe import FIRST, available_recipe
 
@@ -26,6 +31,8 @@ def train(
     run: str | Path | None = None,
     name: str | None = None,
     device: str = "auto",
+    from_run: str | Path | None = None,
+    learning_curve: bool = False,
     device_count: int = 1,
     logger: LoggerName = "csv",
     console: Console = STDERR,
@@ -40,6 +47,9 @@ def train(
         run: The run directory to make; default: ``runs/<recipe>-<encoder>-<head>-<n>``.
         name: Name of the run directory, in ``runs/``; instead of ``run``.
         device: Where it computes: ``auto``, a GPU if there is one; ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
+        from_run: A run to go on from with more clips or classes: its clips are used besides the new ones, and its
+            recipe if none is named. What is kept of its clips in the cache is not computed again.
+        learning_curve: Whether to measure how accuracy grows with the number of clips a class; head ``probe`` only.
         device_count: Devices to train on; only 1 so far.
         logger: Who gets the figures of every epoch besides metrics.csv: ``tensorboard``, ``wandb`` or ``mlflow``.
         console: Where progress is printed.
@@ -57,11 +67,43 @@ def train(
     chosen_device = resolve_device(device)
     check_logger(logger)
     folder = chosen_folder(run, name)
+    others: tuple[Clip, ...] = ()
+    if from_run is not None:
+        others = _clips_of(RunFolder.trained(Path(from_run)))
+        if recipe is None:
+            recipe = recipe_of(from_run)
     recipe = _recipe(clips, recipe, options, console)
-    divided = divide(clips, recipe.data)
+    if learning_curve:
+        check_curve(recipe)
+    divided = divide(clips, recipe.data, validates=recipe.model.head != "probe", others=others)
     divided.announce(console)
     experiment = prepare(divided, recipe, run=folder, device=chosen_device, logger=logger, console=console)
-    return complete(experiment, console=console)
+    return complete(experiment, curve=learning_curve, console=console)
+
+
+def recipe_of(run: str | Path) -> Path:
+    """The file of a run's recipe.
+
+    Raises:
+        UserError: If there is no run.
+    """
+    return RunFolder.trained(Path(run)).recipe
+
+
+def _clips_of(run: RunFolder) -> tuple[Clip, ...]:
+    """The clips of a run.
+
+    Raises:
+        UserError: If one of their files is gone.
+    """
+    clips = Split.load(run.split).clips
+    gone = [clip for clip in clips if not clip.path.is_file()]
+    if gone:
+        raise UserError(
+            f"{counted(len(gone), 'clip')} of {run.path} cannot be found, for example {gone[0].path}; put them back, "
+            "or train on all clips without the run"
+        )
+    return clips
 
 
 def _recipe(

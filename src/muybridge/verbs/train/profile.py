@@ -6,7 +6,7 @@ the step. On a GPU each reading waits for the device: shares are right, and a st
 
 import statistics
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -17,7 +17,7 @@ from rich.console import Console
 
 from muybridge.console import STDERR
 from muybridge.errors import UserError
-from muybridge.experiment.fit import decode_once, encoded, frame_cache
+from muybridge.experiment.examples import decode_once, encoded, frame_cache
 from muybridge.experiment.prepare import checked, divide
 from muybridge.models.network import RecognizerNet
 from muybridge.pipeline.activations import ActivationDataset
@@ -131,7 +131,7 @@ def profile(
     """
     computing = resolve_device(device)
     recipe = recipe_with(recipe, options, verb="profile")
-    divided = divide(clips, recipe.data)
+    divided = divide(clips, replace(recipe.data, folds=0), validates=recipe.model.head != "probe")
     divided.announce(console)
     recipe, net = checked(divided.split, recipe, device=computing, console=console)
     config, cache = recipe.training, frame_cache(recipe)

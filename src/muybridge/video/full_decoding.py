@@ -1,0 +1,66 @@
+"""Decoding a whole file once: what it really holds, beside what its header declares."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from muybridge.video.container import open_video
+from muybridge.video.picture import displayed_size
+from muybridge.video.probing import declared_frames, nominal_rate, nothing_decodes
+from muybridge.video.reading import OrderedReader
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecodeResult:
+    """What decoding a whole file showed, in addition to what its header declares."""
+
+    path: Path
+    frame_count: int
+    declared_frames: int | None
+    duration_seconds: float  # from the first frame to one frame after the last, by their timestamps
+    frames_per_second: float | None  # nominal
+    width_px: int  # of the first frame, as displayed
+    height_px: int
+    codec: str
+    damaged_frames: int  # frames that the decoder returned and marked as damaged
+    stopped_by: str | None  # FFmpeg's reason, if it refused to decode to the end
+
+    @property
+    def problem(self) -> str | None:
+        """What is wrong with the picture data, in words; None if nothing is."""
+        if self.stopped_by is not None:
+            return f"decoding stopped after {self.frame_count} frames: {self.stopped_by}"
+        if self.damaged_frames:
+            return f"{self.damaged_frames} of {self.frame_count} frames are damaged"
+        return None
+
+
+def decode_fully(path: str | Path) -> DecodeResult:
+    """Decode every frame of a file and return what was found.
+
+    Raises:
+        VideoError: the file is no readable video, or no frame of it decodes.
+    """
+    path = Path(path)
+    with open_video(path) as (container, stream):
+        reader = OrderedReader(container, stream)
+        frame_count, last_seconds, size_px = 0, 0.0, (0, 0)
+        for seconds, frame in reader:
+            if frame_count == 0:
+                size_px = displayed_size(frame)
+            frame_count += 1
+            last_seconds = seconds
+        if frame_count == 0:
+            raise nothing_decodes(path, reader.stopped_by or "it holds no picture")
+        rate = nominal_rate(stream)
+        return DecodeResult(
+            path=path,
+            frame_count=frame_count,
+            declared_frames=declared_frames(stream),
+            duration_seconds=last_seconds + float(reader.clock.frame_seconds),
+            frames_per_second=None if rate is None else float(rate),
+            width_px=size_px[0],
+            height_px=size_px[1],
+            codec=stream.codec_context.name,
+            damaged_frames=reader.damaged_frames,
+            stopped_by=reader.stopped_by,
+        )
