@@ -23,12 +23,14 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from unittest import mock
 
 import av
 import cv2
 import numpy as np
 
 from muybridge.sequences import spread
+from muybridge.video import decoding
 from muybridge.video.container import open_video
 from muybridge.video.decoding import read_sampled
 from muybridge.video.sampling import UniformSampler
@@ -36,6 +38,7 @@ from muybridge.video.sampling import UniformSampler
 FRAMES = (5, 16, 32)
 KINDS = {"AVI, MPEG-4": "*.avi", "MP4, H.264": "*.mp4"}
 OURS = "muybridge"
+WITHOUT_INDEX = "muybridge, without the index of AVI files"
 
 Way = Callable[[Path, UniformSampler, list[int], int | None], float]
 
@@ -60,7 +63,7 @@ def main() -> None:
         "torchcodec": options.torchcodec_python,
         "decord": options.decord_python,
     }
-    ways: dict[str, Way] = {OURS: time_ours}
+    ways: dict[str, Way] = {OURS: time_ours, WITHOUT_INDEX: time_without_index}
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
     print(f"{OURS}: PyAV {av.__version__}, OpenCV {cv2.__version__}")
     for method, interpreter in interpreters.items():
@@ -125,6 +128,12 @@ def time_ours(path: Path, sampler: UniformSampler, indices: list[int], size_px: 
     began = time.process_time()
     read_sampled(path, sampler, size_px=size_px)
     return time.process_time() - began
+
+
+def time_without_index(path: Path, sampler: UniformSampler, indices: list[int], size_px: int | None) -> float:
+    """Ours as it was before it read the index that an AVI file has."""
+    with mock.patch.object(decoding, "index_avi", return_value=None):
+        return time_ours(path, sampler, indices, size_px)
 
 
 def compare(seconds: list[float], ours: list[float]) -> tuple[str, str]:

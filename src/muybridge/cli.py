@@ -308,6 +308,7 @@ def export(
     *,
     to: Literal["onnx", "openvino", "torch"],
     precision: Literal["fp32", "bf16", "int8"] = "fp32",
+    streaming: Annotated[bool, Parameter(negative="")] = False,
     force: Annotated[bool, Parameter(negative="")] = False,
     out: Path | None = None,
     clips: int = 128,
@@ -327,6 +328,8 @@ def export(
             inference.
         precision: What it computes in: fp32, bf16 (torch, openvino), or int8 (onnx, openvino), calibrated on training
             clips.
+        streaming: Write next to it stream.onnx or stream.xml, one step of a model that sees past frames only (MoViNet
+            with head probe or mean): a frame and the state in, the scores so far and the new state out.
         force: Keep it in spite of a failed check; then only --engine with its full name uses it.
         out: Folder to make; default: exports/ENGINE-PRECISION in the run, where predict looks.
         clips: At most this many training clips are compared, and for int8 observed; all validation clips are.
@@ -335,7 +338,9 @@ def export(
     """
     from muybridge import api
 
-    result = api.export(run, to=to, precision=precision, force=force, out=out, clips=clips, data=data)
+    result = api.export(
+        run, to=to, precision=precision, streaming=streaming, force=force, out=out, clips=clips, data=data
+    )
     _show(result, as_json=as_json)
     if not as_json and out is None:
         _next(["predict", run, "VIDEO", "--engine", f"{to}-{precision}"])

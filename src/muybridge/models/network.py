@@ -32,8 +32,10 @@ from muybridge.models.encoders.adapted import Adapted
 from muybridge.models.encoders.encoder import FrameEncoder, VideoEncoder
 from muybridge.models.encoders.encoder_factory import create_encoder
 from muybridge.models.encoders.freezing import freeze_batch_norms, frozen_stage_count, set_trainable
+from muybridge.models.encoders.movinet import StreamingMoViNet
 from muybridge.models.encoders.scaling import UNIT
 from muybridge.models.encoders.side_by_side import SideBySide
+from muybridge.models.encoders.streams import StreamState
 from muybridge.models.heads.classifier import create_classifier, create_norm
 from muybridge.models.heads.head import TemporalHead, partial_lengths, step_mask
 from muybridge.models.heads.head_factory import create_head
@@ -113,6 +115,24 @@ class RecognizerNet(nn.Module):
             self._long_enough(clip_BTHWC),
             lengths_B,
         )
+
+    def encode_stream(self, frames_BTHWC: Tensor, state: StreamState | None) -> tuple[Tensor, StreamState]:
+        """Encode the next frames of videos: features_BSD, and the state after them.
+
+        Args:
+            frames_BTHWC: As in ``forward``.
+            state: What the call before returned; None at the first frame of the videos.
+
+        Raises:
+            UserError: The encoder sees frames to come.
+        """
+        if not isinstance(self.encoder, StreamingMoViNet):
+            raise UserError(
+                f"model.encoder {self.config.encoder} cannot go frame by frame; train one that sees past frames only, "
+                "such as movinet_a0"
+            )
+        maps, after = self.encoder.stream(self._scale(frames_BTHWC), state)
+        return self._pool(maps), after
 
     def encode_lower(self, clip_BTHWC: Tensor) -> Tensor:
         """Run the frozen stages alone, on clips of T frames each.

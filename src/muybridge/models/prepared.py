@@ -35,14 +35,14 @@ def prepared_copy(net: RecognizerNet, example_BTHWC: Tensor, *, bf16: bool) -> R
         bf16: Compute in bfloat16 in those encoders whose features stay what they are (``Encoder.true_in_bf16``); those
             of other libraries where autocast deems it safe.
     """
-    prepared = copy.copy(net)
-    prepared._modules = dict(net._modules)
+    own = None if isinstance(net.encoder, Adapted) else net.encoder
+    prepared = copy.deepcopy(net, {id(child): child for child in net.children() if child is not own})
     prepared.training = False
     if isinstance(net.encoder, Adapted):
         if bf16:
             prepared.encoder = _under_autocast(net.encoder)  # type: ignore[assignment]
         return prepared
-    prepared.encoder = copy.deepcopy(net.encoder).eval().requires_grad_(False)
+    prepared.encoder.eval().requires_grad_(False)
     fold_batch_norms(prepared, example_BTHWC)
     for module in prepared.encoder.modules():
         if isinstance(module, nn.Conv2d):

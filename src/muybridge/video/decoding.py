@@ -33,6 +33,7 @@ from muybridge.errors import VideoError
 from muybridge.video.clip_times import Seconds
 from muybridge.video.container import open_video
 from muybridge.video.fit_names import Fit
+from muybridge.video.index.avi_index import index_avi
 from muybridge.video.index.index_reading import frames_by_index, jump_cost_frames
 from muybridge.video.index.packets import PacketOrderError, PacketReader, index_packets
 from muybridge.video.picture import Image, ImageMaker
@@ -258,7 +259,7 @@ def _read_by_index(
     """
     with open_video(path) as (container, stream):
         reader = PacketReader(container, stream)
-        index = index_packets(container, stream, reader)
+        index = index_avi(path, container, stream) or index_packets(container, stream, reader)
         if index is None:
             if not (else_in_order and reader.keeps_all):
                 return None

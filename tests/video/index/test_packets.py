@@ -221,7 +221,7 @@ def test_packets_too_big_to_keep_are_read_again(write_video, tmp_path, monkeypat
     path = write_video(tmp_path / "clip.mp4", frames=40, options=options)
     sampler = UniformSampler(frames=5)
     in_order = read_sampled(path, sampler, strategy="sequential")
-    monkeypatch.setattr(packets, "_KEEP_BYTES", 2000)
+    monkeypatch.setattr(packets, "KEEP_BYTES", 2000)
     with open_video(path) as (container, stream):
         index = index_packets(container, stream)
         assert index is not None and index.packets is None

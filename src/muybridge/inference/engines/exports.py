@@ -58,6 +58,27 @@ class Parity:
 
 
 @dataclass(frozen=True)
+class StreamCheck:
+    """How the graph of one step compares with the model in torch on whole clips.
+
+    Attributes:
+        clips: Validation clips, each sent frame by frame.
+        maximum_difference: Of the score of any class at the last frame, as a share of the clip's largest score.
+        milliseconds: Median of a frame.
+    """
+
+    clips: int
+    maximum_difference: float
+    milliseconds: float
+
+    def __str__(self) -> str:
+        return (
+            f"frame by frame on {self.clips} validation clips: scores differ from those of whole clips by at most "
+            f"{self.maximum_difference:.2g} of the largest; {self.milliseconds:.1f} ms a frame"
+        )
+
+
+@dataclass(frozen=True)
 class Latency:
     """Times of one clip at a time, in turns with torch in one process, without decoding.
 
@@ -105,6 +126,7 @@ class Export:
         latency: The times.
         versions: Of the packages that made it.
         files: SHA-256 of each file next to this one.
+        stream: The check of the graph of one step, where there is one.
     """
 
     engine: EngineName
@@ -118,6 +140,7 @@ class Export:
     latency: Latency
     versions: dict[str, str]
     files: dict[str, str]
+    stream: StreamCheck | None = None
 
     @property
     def name(self) -> str:
@@ -144,6 +167,8 @@ class Export:
             content["folded"] = tuple((convolution, norm) for convolution, norm in content["folded"])
             content["parity"] = Parity(**content["parity"])
             content["latency"] = Latency(**content["latency"])
+            stream = content.get("stream")  # exports made before there were any say nothing
+            content["stream"] = None if stream is None else StreamCheck(**stream)
             export = cls(**content)
             if export.engine not in get_args(EngineName) or export.precision not in get_args(Precision):
                 raise ValueError(f"unknown kind {export.name}")

@@ -27,23 +27,7 @@ class OpenVinoEngine(FixedLengthEngine):
     """
 
     def __init__(self, path: Path, precision: Precision, *, threads: int | None = None) -> None:
-        try:
-            import openvino
-        except ImportError as error:
-            raise UserError(f"OpenVINO is not installed: pip install 'muybridge[openvino]' ({error})") from error
-        core = openvino.Core()
-        if precision == "bf16" and not has_bf16():
-            raise UserError("this processor does not compute in bfloat16; use openvino-fp32 or openvino-int8")
-        # Its own choice of precision would be bfloat16 wherever there is any, whatever the model was checked with.
-        properties = {
-            "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
-            "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_NUM_THREADS": threads or torch.get_num_threads(),
-        }
-        try:
-            self.compiled: Any = core.compile_model(path, "CPU", properties)
-        except RuntimeError as error:
-            raise UserError(f"{path} is damaged, or this OpenVINO cannot run it ({error}); export again") from error
+        self.compiled = compile_model(path, precision, threads=threads)
         self.name = f"openvino-{precision}"
         # A request serves one call at a time.
         self.request = self.compiled.create_infer_request()
@@ -53,6 +37,27 @@ class OpenVinoEngine(FixedLengthEngine):
         """Score clips that all have T frames: logits_BK."""
         with self.lock:
             return np.array(self.request.infer([frames_BTHWC], share_inputs=True)[0])
+
+
+def compile_model(path: Path, precision: Precision, *, threads: int | None) -> Any:
+    """Compile a model for this processor; arguments and errors as those of `OpenVinoEngine`."""
+    try:
+        import openvino
+    except ImportError as error:
+        raise UserError(f"OpenVINO is not installed: pip install 'muybridge[openvino]' ({error})") from error
+    core = openvino.Core()
+    if precision == "bf16" and not has_bf16():
+        raise UserError("this processor does not compute in bfloat16; use openvino-fp32 or openvino-int8")
+    # Its own choice of precision would be bfloat16 wherever there is any, whatever the model was checked with.
+    properties = {
+        "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_NUM_THREADS": threads or torch.get_num_threads(),
+    }
+    try:
+        return core.compile_model(path, "CPU", properties)
+    except RuntimeError as error:
+        raise UserError(f"{path} is damaged, or this OpenVINO cannot run it ({error}); export again") from error
 
 
 def has_bf16() -> bool:

@@ -38,6 +38,42 @@ def to_onnx(net: RecognizerNet, *, frame_count: int, size_px: int, metadata: Map
     Raises:
         UserError: If a package is missing, or the network has a part that ONNX cannot express.
     """
+    exportable = copy.deepcopy(net).cpu().eval().requires_grad_(False)
+    _replace_lstms(exportable)
+    shape = (2, _example_frames(net, frame_count), size_px, size_px, 3)
+    example_BTHWC = torch.zeros(shape, dtype=torch.uint8)
+    return written_graph(
+        exportable,
+        (example_BTHWC,),
+        dynamic_shapes={"clip_BTHWC": {0: "batch", 1: "frames"}},
+        inputs=[INPUT],
+        outputs=[OUTPUT],
+        metadata=metadata,
+    )
+
+
+def written_graph(
+    module: nn.Module,
+    example: tuple[Tensor, ...],
+    *,
+    inputs: list[str],
+    outputs: list[str],
+    metadata: Mapping[str, Any],
+    dynamic_shapes: dict[str, Any] | None = None,
+) -> Any:
+    """Trace a module and write it as an ``onnx.ModelProto``.
+
+    Args:
+        module: What to write, in evaluation mode.
+        example: Its arguments.
+        inputs: Their names in the graph.
+        outputs: Names of the results.
+        metadata: What goes into the file, as JSON, under the key ``muybridge``.
+        dynamic_shapes: As ``torch.export`` wants them; None: all shapes are those of the example.
+
+    Raises:
+        UserError: If a package is missing, or the module has a part that ONNX cannot express.
+    """
     try:
         import onnx
         import onnxscript  # noqa: F401 - torch's exporter works with it
@@ -45,19 +81,15 @@ def to_onnx(net: RecognizerNet, *, frame_count: int, size_px: int, metadata: Map
         raise UserError(f"exporting needs onnx and onnxscript: pip install 'muybridge[export]' ({error})") from error
     if not hasattr(torch.onnx, "ops"):
         raise UserError(f"exporting needs torch 2.8 or newer, not {torch.__version__}: pip install --upgrade torch")
-    exportable = copy.deepcopy(net).cpu().eval().requires_grad_(False)
-    _replace_lstms(exportable)
-    shape = (2, _example_frames(net, frame_count), size_px, size_px, 3)
-    example_BTHWC = torch.zeros(shape, dtype=torch.uint8)
     try:
         with _quiet():
             program = torch.onnx.export(
-                exportable,
-                (example_BTHWC,),
+                module,
+                example,
                 dynamo=True,
-                dynamic_shapes={"clip_BTHWC": {0: "batch", 1: "frames"}},
-                input_names=[INPUT],
-                output_names=[OUTPUT],
+                dynamic_shapes=dynamic_shapes,
+                input_names=inputs,
+                output_names=outputs,
                 verbose=False,
             )
     except torch.onnx.OnnxExporterError as error:

@@ -11,9 +11,11 @@ import torch
 from muybridge.errors import UserError
 from muybridge.inference.engines.engine import Engine, EngineName, Frames, Precision
 from muybridge.inference.engines.opening import MODEL_FILES, open_engine
+from muybridge.inference.engines.stream_engine import StreamEngine, open_stream
 from muybridge.inference.engines.torch_engine import prepare, save_prepared
 from muybridge.inference.exporting.graph import METADATA_KEY, to_onnx
 from muybridge.inference.exporting.quantizing import CalibrationClips, quantize_onnx, quantize_openvino
+from muybridge.inference.exporting.stream_graph import stream_to_onnx
 from muybridge.models.network import RecognizerNet
 from muybridge.models.prepared import Folded
 
@@ -86,6 +88,34 @@ def versions_of(engine: EngineName) -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             continue
     return found
+
+
+STREAM_FILES: dict[EngineName, str] = {"onnx": "stream.onnx", "openvino": "stream.xml"}
+"""The graph of one step next to a model, for the engines that take one."""
+
+
+def write_stream(
+    folder: Path, net: RecognizerNet, *, engine: EngineName, size_px: int, metadata: Mapping[str, Any]
+) -> StreamEngine:
+    """Write the graph of one step of a streaming model in fp32, and open it.
+
+    Args:
+        folder: Where; it exists.
+        net: The trained network.
+        engine: One of ``STREAM_FILES``.
+        size_px: Height and width of a frame.
+        metadata: What is written inside the graph.
+
+    Raises:
+        UserError: If a package is missing or the network does not stream.
+    """
+    path = folder / STREAM_FILES[engine]
+    graph = stream_to_onnx(net, size_px=size_px, metadata=metadata)
+    if engine == "openvino":
+        _write_openvino(path, graph, "fp32", lambda: iter(()), 0, metadata)
+    else:
+        path.write_bytes(graph.SerializeToString())
+    return open_stream(path)
 
 
 def _write_openvino(

@@ -21,16 +21,23 @@ from muybridge.errors import UserError, VideoError
 from muybridge.files import building_folder, content_hash
 from muybridge.inference.engines.engine import EngineName, Frames, Precision
 from muybridge.inference.engines.exports import EXPORT_FILE, EXPORTS_FOLDER, Export, Parity
-from muybridge.inference.exporting.writing import PRECISIONS, versions_of, write_model
+from muybridge.inference.exporting.stream_graph import require_streaming
+from muybridge.inference.exporting.writing import PRECISIONS, STREAM_FILES, versions_of, write_model, write_stream
 from muybridge.inference.recognizer import Recognizer
 from muybridge.inference.views import AS_TRAINED
 from muybridge.models.saving import WEIGHTS_FILE
 from muybridge.runs import RunFolder
 from muybridge.sequences import spread
 from muybridge.text import did_you_mean
-from muybridge.verbs.export.parity import FP32_DIFFERENCE, compare_engines, time_engines
+from muybridge.verbs.export.parity import FP32_DIFFERENCE, check_stream, compare_engines, time_engines
 
 TOLERANCE_POINTS = 1.0
+
+STREAM_INPUT = (
+    "frame_HWC: uint8 RGB, full range, H = W = size_px; state_0, state_1, ...: zeros before the first frame, then "
+    "next_state_0, next_state_1, ... of the frame before"
+)
+STREAM_OUTPUT = "logits_K: before the softmax, of all frames so far; next_state_0, next_state_1, ..."
 
 
 @dataclass(frozen=True)
@@ -46,13 +53,17 @@ class ExportResult:
     export: Export
 
     def __str__(self) -> str:
-        return "\n".join([str(self.export.parity), str(self.export.latency), f"export: {self.folder}"])
+        return "\n".join([*self._checks, f"export: {self.folder}"])
+
+    @property
+    def _checks(self) -> list[str]:
+        export = self.export
+        return [str(check) for check in (export.parity, export.latency, export.stream) if check is not None]
 
     def _repr_html_(self) -> str:
         """The result in a notebook."""
         title = f"export {self.export.engine}, {self.export.precision}"
-        lines = notebook.lines([str(self.export.parity), str(self.export.latency)])
-        return notebook.card(title, lines, notebook.facts({"folder": self.folder}))
+        return notebook.card(title, notebook.lines(self._checks), notebook.facts({"folder": self.folder}))
 
     def to_dict(self) -> dict[str, Any]:
         """The result as plain values."""
@@ -62,6 +73,7 @@ class ExportResult:
             "precision": self.export.precision,
             "parity": vars(self.export.parity),
             "latency": vars(self.export.latency),
+            "stream": None if self.export.stream is None else vars(self.export.stream),
             "versions": self.export.versions,
         }
 
@@ -76,6 +88,7 @@ def export(
     clips: int = 128,
     data: str | Path | None = None,
     tolerance_points: float = TOLERANCE_POINTS,
+    streaming: bool = False,
     console: Console = STDERR,
 ) -> ExportResult:
     """Export the model of a run for an engine, and check it against torch.
@@ -89,6 +102,8 @@ def export(
         clips: At most this many training clips are compared, and for int8 observed. Validation clips are all used.
         data: Where the clips of the run lie now, if they were moved.
         tolerance_points: Accuracy on the validation clips that it may cost, in percent points.
+        streaming: Write next to it the graph of one step, for a model that sees past frames only: a frame and the
+            state in, the scores of all frames so far and the new state out; checked against whole clips.
         console: Where progress is printed.
 
     Raises:
@@ -101,6 +116,8 @@ def export(
         raise UserError(f"export.clips is {clips}; give 1 or more")
     folder = RunFolder.trained(run)
     recognizer = Recognizer.load(folder.model, device="cpu")
+    if streaming:
+        _check_streaming(recognizer, to, precision)
     split = Split.load(folder.split)
     validation = _clips_of(split, "validation", run, data)
     training = spread(_clips_of(split, "train", run, data), clips)
@@ -143,6 +160,11 @@ def export(
             if not force:
                 raise UserError(f"{to}-{precision} is refused, nothing is left behind: {failing}; or use export.force")
             say(console, f"kept in spite of its check: {failing}")
+        stream = None
+        if streaming:
+            described = metadata | {"input": STREAM_INPUT, "output": STREAM_OUTPUT}
+            step = write_stream(temporary, recognizer.net, engine=to, size_px=recognizer.size_px, metadata=described)
+            stream = check_stream(recognizer, step, validation, console=console)
         made = Export(
             engine=to,
             precision=precision,
@@ -155,6 +177,7 @@ def export(
             latency=time_engines(recognizer, engine, example),
             versions=versions_of(to),
             files={path.name: content_hash(path) for path in sorted(temporary.iterdir())},
+            stream=stream,
         )
         made.save(temporary)
     return ExportResult(target, made)
@@ -171,6 +194,14 @@ def _check_kind(to: str, precision: str) -> None:
             f"{to} does not compute in {precision} on a CPU; choose export.precision {' or '.join(PRECISIONS[to])}, "
             f"or export.to {' or '.join(others)}"
         )
+
+
+def _check_streaming(recognizer: Recognizer, to: EngineName, precision: Precision) -> None:
+    if to not in STREAM_FILES:
+        raise UserError(f"export.to {to} writes no graph of one step; choose export.to {' or '.join(STREAM_FILES)}")
+    if precision != "fp32":
+        raise UserError(f"a stream computes in fp32; choose export.precision fp32 in place of {precision}")
+    require_streaming(recognizer.net)
 
 
 def _failing(parity: Parity, precision: Precision, tolerance_points: float) -> str:

@@ -15,15 +15,20 @@ from muybridge.console import progress_on
 from muybridge.dataset.catalog import Clip
 from muybridge.errors import UserError, VideoError
 from muybridge.inference.engines.engine import Engine, Frames, Precision
-from muybridge.inference.engines.exports import Latency, Parity
+from muybridge.inference.engines.exports import Latency, Parity, StreamCheck
+from muybridge.inference.engines.stream_engine import StreamEngine
 from muybridge.inference.engines.torch_engine import TorchEngine
 from muybridge.inference.recognizer import Recognizer
 from muybridge.inference.trained_model import read_ahead
 from muybridge.inference.views import AS_TRAINED
+from muybridge.sequences import spread
 from muybridge.system import processor_name
 
 FP32_DIFFERENCE = 1e-3
 """Largest difference of a probability that another order of float32 sums may explain, with a wide margin."""
+STREAM_DIFFERENCE = 1e-4
+"""The same for scores of a stream, as a share of the largest."""
+STREAM_CLIPS = 8
 WARM_UP_ROUNDS, ROUNDS = 5, 30
 
 
@@ -90,6 +95,43 @@ def compare_engines(
         correct=correct["engine"],
         passed=lost <= tolerance_points and (precision != "fp32" or largest <= FP32_DIFFERENCE),
     )
+
+
+def check_stream(
+    recognizer: Recognizer, stream: StreamEngine, validation: Sequence[Clip], *, console: Console
+) -> StreamCheck:
+    """Send clips frame by frame through the graph of one step, and compare with the whole clips in torch.
+
+    Args:
+        recognizer: The model in torch.
+        stream: What was exported from it.
+        validation: Validation clips, of which some are taken.
+        console: Where progress is shown.
+
+    Raises:
+        UserError: If the scores differ by more than rounding, or no clip can be decoded.
+    """
+    reference = TorchEngine(recognizer.net, device=recognizer.device, precision="fp32")
+    differences, times = list[float](), list[float]()
+    taken = spread(validation, STREAM_CLIPS)
+    with progress_on(console) as progress:
+        for clip in progress.track(taken, total=len(taken), description="frame by frame"):
+            read = recognizer.read(clip, views=AS_TRAINED)
+            if isinstance(read, VideoError):
+                continue
+            state = stream.first_state()
+            for frame_HWC in read[0]:
+                started = time.perf_counter()
+                logits_K, state = stream.score(np.ascontiguousarray(frame_HWC), state)
+                times.append(1000 * (time.perf_counter() - started))
+            expected_K = reference.score(read[:1])[0]
+            differences.append(float(np.abs(logits_K - expected_K).max() / max(1.0, np.abs(expected_K).max())))
+    if not differences:
+        raise UserError("no validation clip can be decoded, so the stream cannot be checked; run muybridge check")
+    check = StreamCheck(len(differences), max(differences), statistics.median(times))
+    if check.maximum_difference > STREAM_DIFFERENCE:
+        raise UserError(f"the stream is refused, nothing is left behind: {check}; allowed is {STREAM_DIFFERENCE:g}")
+    return check
 
 
 def time_engines(recognizer: Recognizer, engine: Engine, views: list[Frames]) -> Latency:

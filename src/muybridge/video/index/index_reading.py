@@ -121,7 +121,7 @@ def _decoded(
         context.flush_buffers()
         packets = (index.packets[position] for position in positions)
     for packet in packets:
-        yield from packet.decode()
+        yield from context.decode(packet)
     yield from context.decode(None)
 
 

@@ -17,7 +17,7 @@ from muybridge.video.index.h264_headers import read_header
 
 _H264_SLICE, _H264_IDR_SLICE, _H264_SPS = 1, 5, 7
 _H264_PARTITIONS = (2, 3, 4)
-_MPEG4_VOP = b"\x00\x00\x01\xb6"
+MPEG4_VOP = b"\x00\x00\x01\xb6"
 _MPEG4_I, _MPEG4_P = 0, 1
 # A VOP that is "not coded" takes 7 or 8 bytes with its start code, and one bit more for each second since the
 # picture before; a coded one has a bit per macroblock at least.
@@ -63,8 +63,8 @@ def mpeg4_kinds(width_px: int, height_px: int) -> KindOf:
     is_empty_when_short = macroblocks > 8 * _MPEG4_CODED_BYTES
 
     def kind(data: bytes) -> PacketKind | None:
-        start = data.find(_MPEG4_VOP)
-        if start < 0 or data.find(_MPEG4_VOP, start + 4) >= 0 or len(data) < start + 5:
+        start = data.find(MPEG4_VOP)
+        if start < 0 or data.find(MPEG4_VOP, start + 4) >= 0 or len(data) < start + 5:
             return None
         coding_type = data[start + 4] >> 6
         if len(data) - start < _MPEG4_CODED_BYTES:

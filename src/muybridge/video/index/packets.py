@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
+from typing import Protocol
 
 import av
 import numpy as np
@@ -33,7 +34,7 @@ from muybridge.video.index.packet_kinds import PacketKind, kind_of_packets
 from muybridge.video.probing import declared_frames
 
 # Packets are kept up to this size, about five minutes of 320x240; beyond, they are read again where needed.
-_KEEP_BYTES = 32 * 2**20
+KEEP_BYTES = 32 * 2**20
 # Members of an Enum are slow to look up, and this is done for every packet.
 _RESTART, _DISPOSABLE, _NO_PICTURE = PacketKind.RESTART, PacketKind.DISPOSABLE, PacketKind.NO_PICTURE
 
@@ -52,7 +53,7 @@ class PacketReader:
 
     def read(self) -> "Iterator[av.Packet[VideoStream]]":
         """Read the file to its end; once."""
-        room_bytes = _KEEP_BYTES
+        room_bytes = KEEP_BYTES
         try:
             for packet in self._rest:
                 room_bytes -= packet.size
@@ -69,6 +70,13 @@ class PacketReader:
     def from_first(self) -> "Iterator[av.Packet[VideoStream]]":
         """All packets: those kept, then the rest of the file. Only while `keeps_all`."""
         return chain(self._kept, self._rest)
+
+
+class KeptPackets(Protocol):
+    """Packets by their positions in decoding order."""
+
+    def __getitem__(self, position: int, /) -> "av.Packet[VideoStream]":
+        """The packet at a position."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -94,7 +102,7 @@ class PacketIndex:
     shown_pts: npt.NDArray[np.int64]
     disposable: npt.NDArray[np.bool_]
     no_picture_pts: frozenset[int]
-    packets: "tuple[av.Packet[VideoStream], ...] | None"
+    packets: "KeptPackets | None"
 
     def seconds(self, stream: VideoStream) -> npt.NDArray[np.float64]:
         """Time of each frame since the first, rounded once, so that 0.3 s compares equal to 0.3."""
