@@ -55,8 +55,8 @@ def test_the_help_of_every_verb_fits_a_screen_and_shows_an_example(verb, capsys)
 
 def test_what_training_shows_first(capsys):
     lines = shown("train", "--help", capsys=capsys)
-    wanted = ["CLIPS", "--recipe", "--protocol", "--test-groups", "--frames", "--size-px", "--encoder", "--head"]
-    wanted += ["--epochs", "--batch-size", "--learning-rate", "--device", "--name", "--run", "--resume", "--json"]
+    wanted = ["CLIPS", "--recipe", "--protocol", "--folds", "--frames", "--size-px", "--encoder", "--head", "--epochs"]
+    wanted += ["--learning-rate", "--device", "--name", "--resume", "--from", "--learning-curve", "--json"]
     known = {name for argument in cli.app["train"].assemble_argument_collection() for name in argument.names}
     assert options(lines) == [name for name in wanted if name in known or name == "CLIPS"]
     assert lines[-1].endswith("muybridge train --help-all")
@@ -114,7 +114,7 @@ def test_bash_completes_with_the_script(tmp_path, capsys):
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
 
     assert completed("tr") == ["train"]
-    assert completed("train", "clips", "--learn") == ["--learning-rate"]
+    assert completed("train", "clips", "--learning-r") == ["--learning-rate"]
     assert completed("train", "clips", "--head", "be") == ["bert"]
     assert completed("export", "run", "--to", "o") == ["onnx", "openvino"]
 

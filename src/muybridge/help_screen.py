@@ -25,8 +25,8 @@ SECTIONS = ("Data", "Frames", "Augmentation", "Model", "Training", "Cache")
 """The groups of a recipe's options, in the order in which a clip meets them."""
 
 _RECIPE_SCREEN = (
-    *("--data.protocol", "--data.folds", "--data.test-groups", "--sampler.frames", "--size-px"),
-    *("--model.encoder", "--model.head", "--training.epochs", "--training.batch-size", "--training.learning-rate"),
+    *("--data.protocol", "--data.folds", "--sampler.frames", "--size-px"),
+    *("--model.encoder", "--model.head", "--training.epochs", "--training.learning-rate"),
 )
 _RUN_SCREEN = ("--device", "--name", "--resume", "--from", "--learning-curve")
 SCREENS = {

@@ -16,7 +16,7 @@ from muybridge.recipes.model import ModelConfig, last_layer_count
         ({"head": "bilsmt"}, "did you mean 'bilstm'"),
         ({"pooling": "avg"}, "choose from grid, max, mean"),
         ({"scaling": "image"}, "did you mean 'imagenet'"),
-        ({"encoder_output": "scores"}, "choose from logits, maps"),
+        ({"encoder_output": "scores"}, "choose from auto, logits, maps"),
         ({"trainable": "last15"}, "all, none or last-N"),
         ({"width": 0.0}, "above 0"),
         ({"encoder": "densenet", "width": 0.5}, "only mobilenet has widths"),

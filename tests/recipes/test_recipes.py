@@ -67,7 +67,7 @@ def test_kalfaoglus_settings():
 
 def test_modern_is_the_structure_alone():
     recipe = load_recipe("modern")
-    assert dataclasses.replace(recipe, name="default", model=Recipe().model) == Recipe()
+    assert dataclasses.replace(recipe, name="custom", model=Recipe().model) == Recipe()
     assert recipe.model == dataclasses.replace(Recipe().model, head_widths=(256, 128))
 
 

@@ -17,7 +17,7 @@ from muybridge.files import write_rows
 from muybridge.models.heads.probe import ProbeHead
 from muybridge.recipes.recipe import Recipe
 from muybridge.text import percent, share_range
-from muybridge.training.learning_curve import CurvePoint, draw_curve
+from muybridge.training.growing_draws import CurvePoint, draw_curve
 from muybridge.training.probe_fitting import clip_means
 
 Row = dict[str, Any]

@@ -29,8 +29,8 @@ class DataConfig:
     every class). Empty: drawn by split_seed."""
 
     folds: Annotated[int, Parameter(alias="--folds")] = 0
-    """Cross-validation by source group, in place of one test part: so many models, each tested on the clips whose
-    sources it never saw, so that every clip is tested once. Frozen encoders see each clip once for all. 0: off."""
+    """Cross-validation by source group: so many models, each tested on clips whose sources it never saw. Every clip is
+    tested once, in place of one test part; frozen encoders see each clip once for all folds. 0: off."""
 
     test_share: float = 0.2
     """grouped only: share of the clips in the test part."""

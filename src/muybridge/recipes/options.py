@@ -35,6 +35,7 @@ class Options(TypedDict, total=False):
     classes: Sequence[str]
     class_count: int
     test_groups: Sequence[str]
+    folds: int
     lists: str | Path
     frames: int
     encoder: str | Sequence[str]
@@ -43,6 +44,7 @@ class Options(TypedDict, total=False):
     epochs: int
     batch_size: int | Literal["auto"]
     learning_rate: float
+    refit: bool | None
     seed: int
     data: Mapping[str, object]
     sampler: Mapping[str, object]

@@ -22,7 +22,6 @@ COMPANIONS = {"augment.randaugment_magnitude"}
 """Keys that are gone and said nothing where the others were off."""
 
 RECIPES = {
-    "movinet-probe": "recipe default",
     "modern-alexnet": "recipe modern with model.encoder alexnet",
     "modern-densenet": "recipe modern with model.encoder densenet",
     "modern-mobilenet": "recipe modern with model.trainable all",

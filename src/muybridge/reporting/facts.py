@@ -210,7 +210,7 @@ def _division(run: ReportedRun) -> Fact:
         right = ", ".join(f"{row['correct']} of {row['clips']}" for row in run.folds)
         return Fact(
             "Divided",
-            f"{counted(len(run.folds), 'fold')} by source: every clip was tested once, by a model that never saw its source",
+            f"{counted(len(run.folds), 'fold')} by source; each clip was tested by a model that never saw its source",
             (f"Right in each fold: {right}", f"Leak: {run.leak or 'unknown'}"),
         )
     return Fact(

@@ -19,8 +19,9 @@ def nothing_to_download(monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("available", "recipe"),
     [
-        (("mobilenet", "i3d", "alexnet"), "default"),
-        (("i3d", "alexnet"), "i3d-bert"),
+        (("movinet_a0", "mobilenet", "i3d", "alexnet"), "default"),
+        (("mobilenet", "i3d", "alexnet"), "best"),
+        (("mobilenet", "alexnet"), "mobilenet-bilstm"),
         (("alexnet",), "modern"),
     ],
 )
@@ -37,7 +38,7 @@ def test_the_first_recipe_whose_weights_are_available(
     values, name = available_recipe(notes.append)
     assert name == recipe
     encoder = parse_recipe(values, source=name).model.encoder
-    assert encoder == {"default": "mobilenet", "i3d-bert": "i3d", "modern": "alexnet"}[recipe]
+    assert encoder == {"default": "movinet_a0", "best": "i3d", "mobilenet-bilstm": "mobilenet", "modern": "alexnet"}[recipe]
     assert len(notes) == (recipe != "default")
     assert all(f"recipe {recipe}" in note and str(folder) in note and "cannot download" in note for note in notes)
 
@@ -45,6 +46,6 @@ def test_the_first_recipe_whose_weights_are_available(
 def test_without_any_weights_the_error_is_that_of_the_default(nothing_to_download, monkeypatch, tmp_path, clips):
     monkeypatch.setenv("MUYBRIDGE_WEIGHTS", str(tmp_path))
     values, name = available_recipe(lambda note: None)
-    with pytest.raises(UserError, match=r"cannot download .*mobilenet.*MUYBRIDGE_WEIGHTS"):
+    with pytest.raises(UserError, match=r"cannot download .*modelA0_stream.*MUYBRIDGE_WEIGHTS"):
         api.train(clips, parse_recipe(values, source=name), run=tmp_path / "run")
     assert not (tmp_path / "run").exists()

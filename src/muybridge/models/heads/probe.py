@@ -14,6 +14,9 @@ from muybridge.models.heads.head import MeanHead
 # A feature that is the same for all clips says nothing; it must not be blown up by its rounding errors.
 SMALLEST_DEVIATION = 1e-6
 
+PRIOR_CLIPS = 20
+"""With one clip of each of ten classes it is right about ten points more often, with hundreds as often as without."""
+
 
 class ProbeHead(nn.Module):
     """Mean, standardised, of unit length. Nothing in it learns by gradient: ``standardise`` sets its numbers.
@@ -35,9 +38,16 @@ class ProbeHead(nn.Module):
         self.register_buffer("feature_std_D", torch.ones(feature_count))
 
     def standardise(self, means_ND: Tensor) -> None:
-        """Take mean and deviation from the training clips, N of them, as ``mean`` summarises their steps."""
+        """Take mean and deviation from the training clips, N of them, as ``mean`` summarises their steps.
+
+        A handful of clips says little about the deviation of each feature, so it is drawn towards that of all
+        features together, as if `PRIOR_CLIPS` more clips had that.
+        """
         self.feature_mean_D.copy_(means_ND.mean(dim=0))
-        self.feature_std_D.copy_(means_ND.std(dim=0, correction=0).clamp(min=SMALLEST_DEVIATION))
+        variance_D = means_ND.var(dim=0, correction=0)
+        own = len(means_ND) / (len(means_ND) + PRIOR_CLIPS)
+        shrunk_D = own * variance_D + (1 - own) * variance_D.mean()
+        self.feature_std_D.copy_(shrunk_D.sqrt().clamp(min=SMALLEST_DEVIATION))
 
     def forward(self, features_BSD: Tensor, lengths_B: Tensor | None = None) -> Tensor:
         """Summarise each clip."""
