@@ -26,7 +26,7 @@ from muybridge.recipes.training import TrainingConfig
 from muybridge.training.calibrating import Calibration, smoothed_temperature
 
 # lambda / 2 of the squared weights is added to the mean loss of a clip. From next to nothing to all but constant.
-PENALTIES = tuple(float(value) for value in np.logspace(-8, -1, 15))
+PENALTIES = tuple(float(value) for value in np.logspace(-6, -1, 11))
 WITHOUT_FOLDS = 1e-4
 """The penalty where no class has two source groups to choose it by."""
 FOLDS = 5
