@@ -27,7 +27,7 @@ QUICK = {"--epochs": "1", "--frames": "4", "--size-px": "32", "--training.worker
 SHORTENED = ("train", "sweep")
 LONGEST_LINE = 100
 RUNS_OF_RECIPES = {
-    "default": ("default", "ucf-grouped", "ucf-random"),
+    "mobilenet-bilstm": ("mobilenet-bilstm", "ucf-grouped", "ucf-random"),
     "report-alexnet": ("alexnet-10",),
     "report-mobilenet": ("mobilenet-10",),
     "report-mobilenet-small": ("small-10",),
