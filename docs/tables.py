@@ -187,7 +187,10 @@ def cost() -> str:
 
 def trade_off_validation() -> str:
     """The validation part of the same runs."""
-    return _validation(f"{run}/validation" for run in ("mobilenet-light", "mobilenet-bilstm", "modern", "i3d-bert", "mobilenet-bilstm-bf16"))
+    return _validation(
+        f"{run}/validation"
+        for run in ("mobilenet-light", "mobilenet-bilstm", "modern", "i3d-bert", "mobilenet-bilstm-bf16")
+    )
 
 
 def bf16() -> str:
