@@ -38,7 +38,10 @@ def test_the_first_recipe_whose_weights_are_available(
     values, name = available_recipe(notes.append)
     assert name == recipe
     encoder = parse_recipe(values, source=name).model.encoder
-    assert encoder == {"default": "movinet_a0", "best": "i3d", "mobilenet-bilstm": "mobilenet", "modern": "alexnet"}[recipe]
+    assert (
+        encoder
+        == {"default": "movinet_a0", "best": "i3d", "mobilenet-bilstm": "mobilenet", "modern": "alexnet"}[recipe]
+    )
     assert len(notes) == (recipe != "default")
     assert all(f"recipe {recipe}" in note and str(folder) in note and "cannot download" in note for note in notes)
 
