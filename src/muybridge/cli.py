@@ -30,7 +30,7 @@ def _recipe_values(app: App, commands: tuple[str, ...], arguments: ArgumentColle
     """Let the recipe named by --recipe, or chosen for a training that names none, fill in what no flag says."""
     given = {argument.name: argument.tokens[0].value for argument in arguments if argument.tokens}
     name = given.get("--recipe", "")
-    if not name and "--from" in given:
+    if commands == ("train",) and not name and "--from" in given:
         from muybridge import api
 
         name = str(api.recipe_of(given["--from"]))

@@ -13,15 +13,19 @@ from muybridge.inference.rejection import Rejection, familiarity
 def test_the_threshold_lets_so_many_known_clips_fall_below():
     logits_NK = np.random.default_rng(0).normal(size=(1000, 5))
     rejection = Rejection.of_known(logits_NK, false_alarms=0.05)
+    assert rejection is not None
     rejected = [rejection.rejects(row[None]) for row in logits_NK]
     assert np.mean(rejected) == pytest.approx(0.05, abs=0.002)
     assert rejection.clips == 1000
 
 
-def test_of_few_clips_none_falls_below():
-    rejection = Rejection.of_known(np.array([[3.0, 0.0], [0.0, 1.0]]), false_alarms=0.05)
-    assert not rejection.rejects(np.array([[0.0, 1.0]]))
-    assert rejection.rejects(np.array([[0.0, 0.5]]))
+def test_too_few_clips_set_no_threshold():
+    logits_NK = np.random.default_rng(0).normal(size=(20, 5))
+    assert Rejection.of_known(logits_NK[:19], false_alarms=0.05) is None
+    rejection = Rejection.of_known(logits_NK, false_alarms=0.05)
+    assert rejection is not None
+    assert not any(rejection.rejects(row[None]) for row in logits_NK)
+    assert rejection.rejects(logits_NK[:1] - 100)
 
 
 def test_views_are_averaged_before_the_highest_is_taken():
@@ -43,7 +47,7 @@ def run(clips, tmp_path_factory):
 
 def test_a_model_says_none_of_these_of_what_is_below_its_threshold(run, clips, tmp_path):
     model = api.load(run)
-    assert isinstance(model, Recognizer) and model.rejection is not None
+    assert isinstance(model, Recognizer)
     video = next(clips.rglob("*.avi"))
     usual = model.predict(video)
     model.rejection = Rejection(1e6, 0.05, 10)

@@ -124,6 +124,8 @@ def bootstrap_by_group(
     """
     _check_level(level)
     _, group_N = _distinct(groups_N)
+    if len(correct_N) != len(group_N):
+        raise ValueError(f"{len(correct_N)} results but {len(group_N)} groups")
     clips_G = np.bincount(group_N)
     correct_G = np.bincount(group_N, weights=np.asarray(correct_N, dtype=np.float64))
     if (reason := _too_uniform(correct_G, clips_G)) is not None:

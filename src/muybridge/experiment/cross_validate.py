@@ -49,6 +49,10 @@ def cross_validate(experiment: Experiment, *, console: Console) -> tuple[Evaluat
         rows.append(_row(number, split, predictions, outcomes[-1]))
         right = f"{rows[-1]['correct']} of {rows[-1]['clips']}"
         say(console, f"fold {number} of {len(experiment.folds)}: {right} right, {percent(rows[-1]['accuracy'])}")
+    folders = [experiment.folder.fold(number) for number in range(1, len(experiment.folds) + 1)]
+    # Every clip is to be learned from in some fold, so these are all that do not decode.
+    failed = {clip: reason for folder in folders for clip, reason in read_json(folder.undecodable).items()}
+    write_json(experiment.folder.undecodable, failed)
     write_rows(experiment.folder.fold_figures, rows)
     predictions = together(found)
     evaluation = evaluate_predictions(

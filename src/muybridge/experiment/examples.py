@@ -75,15 +75,18 @@ def fitted_clips(experiment: Experiment, cache: FrameCache, *, console: Console)
 def clip_dataset(experiment: Experiment, cache: FrameCache, clips: Sequence[Clip], *, part: Part) -> ClipDataset:
     """Clips that decode as examples; those of the training part are augmented, if the recipe does."""
     recipe = experiment.recipe
-    # Where nothing is drawn, a clip is the same in every part, and so are its kept features.
-    drawn = not recipe.augment.is_off or (recipe.sampler.training_views or 1) > 1
     return ClipDataset(
         cache,
         clips,
         classes=experiment.split.classes,
-        augment=recipe.augment if part == "train" and drawn else None,
+        augment=recipe.augment if part == "train" and draws(recipe) else None,
         seed=recipe.training.seed,
     )
+
+
+def draws(recipe: Recipe) -> bool:
+    """Whether training clips are changed at random; if not, what is kept of a clip is the same in every part."""
+    return not recipe.augment.is_off or (recipe.sampler.training_views or 1) > 1
 
 
 def other_clips(experiment: Experiment, clips: Sequence[Clip], *, console: Console) -> Decoded:

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from muybridge.console import say
 from muybridge.dataset.split import FITTED_PARTS, PARTS, Part, Split
+from muybridge.experiment.examples import draws
 from muybridge.experiment.fit import FitOutcome, Fitted, fit_experiment
 from muybridge.experiment.prepare import Experiment
 from muybridge.files import building_folder, read_json
@@ -57,8 +58,8 @@ def wants_refit(experiment: Experiment, outcome: FitOutcome, *, measuring_second
         return False
     if experiment.recipe.training.refit:
         return True
-    if not encodes_once(experiment.net, experiment.recipe.cache):
-        return False
+    if draws(experiment.recipe) or not encodes_once(experiment.net, experiment.recipe.cache):
+        return False  # every clip would have to be encoded anew, or in every epoch
     return outcome.seconds * clips / before + measuring_seconds < CHEAP_SECONDS
 
 

@@ -37,13 +37,18 @@ class Rejection:
     clips: int
 
     @classmethod
-    def of_known(cls, logits_NK: NDArray[np.float64], *, false_alarms: float) -> "Rejection":
+    def of_known(cls, logits_NK: NDArray[np.float64], *, false_alarms: float) -> "Rejection | None":
         """Set the threshold on clips of the classes that the model was not fitted on.
 
         Args:
-            logits_NK: Their logits, one clip or more.
-            false_alarms: The share of them that may be called none of these, below 1.
+            logits_NK: Their logits.
+            false_alarms: The share of them that may be called none of these, above 0 and below 1.
+
+        Returns:
+            The rule; None where so few clips cannot show such a share: 5 % of fewer than 20 is none of them.
         """
+        if len(logits_NK) * false_alarms < 1:
+            return None
         familiar_N = logits_NK.max(axis=1)
         return cls(float(np.quantile(familiar_N, false_alarms, method="lower")), false_alarms, len(familiar_N))
 

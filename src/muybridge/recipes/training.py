@@ -80,11 +80,11 @@ class TrainingConfig:
 
     false_alarms: float = 0.05
     """Share of clips of the classes that may be called none of these: it sets how unlike all classes a clip must be.
-    Chosen on the same clips as the temperature. 0 is off."""
+    Chosen on the same clips as the temperature; too few of them to show such a share set none. 0 is off."""
 
     refit: Annotated[bool | None, Parameter(alias="--refit")] = None
     """Fit the final model on all clips once the accuracy is measured, test clips too, but never those of an official
-    or given test part. Unset: where clips are encoded once and it costs less than a minute."""
+    or given test part. Unset: where no clip has to be encoded anew for it and it costs less than a minute."""
 
     seed: Annotated[int, Parameter(alias="--seed")] = 0
     """Seed of initial weights, order, augmentation and dropout."""

@@ -300,7 +300,7 @@ def test_the_mobile_network_stands_in_for_a0_where_only_its_file_is(weights_fold
 
 
 def test_hidden_layers_are_movinets_alone() -> None:
-    with pytest.raises(UserError, match="encoder_output is 'hidden'; choose from logits, maps"):
+    with pytest.raises(UserError, match="encoder_output is 'hidden'; choose from auto, logits, maps"):
         ModelConfig(encoder="i3d", encoder_output="hidden")
 
 

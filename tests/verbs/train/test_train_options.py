@@ -19,7 +19,7 @@ def trained(monkeypatch):
         recipes.append(recipe)
 
     monkeypatch.setattr(job, "prepare", prepare)
-    monkeypatch.setattr(job, "complete", lambda experiment, *, console: None)
+    monkeypatch.setattr(job, "complete", lambda experiment, *, curve, console: None)
     return recipes
 
 
