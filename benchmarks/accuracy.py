@@ -30,7 +30,7 @@ from reproduction import PROTOCOLS, Ensemble, test, validation
 
 PROTOCOL = "grouped"
 FROZEN_MOBILENET = (
-    *("--model.trainable", "none", "--size-px", "112", "--epochs", "20"),
+    *("--recipe", "mobilenet-bilstm", "--model.trainable", "none", "--size-px", "112", "--epochs", "20"),
     *("--cache.variants", "1", "--training.precision", "bf16"),
 )
 SAMPLERS = {"uniform": ("#0072B2", "o"), "dense": ("#D55E00", "s")}
@@ -67,17 +67,21 @@ def frames_curve() -> list[Training]:
 
 EXPERIMENTS: tuple[Training | Ensemble, ...] = (
     Training("mobilenet-light", "MobileNet + BiLSTM, 5 frames of 128 px", ("--recipe", "mobilenet-light")),
-    Training("default", "`default`: MobileNet + BiLSTM, 8 frames of 192 px", ()),
+    Training("mobilenet-bilstm", "MobileNet + BiLSTM, 8 frames of 192 px", ("--recipe", "mobilenet-bilstm")),
     Training("i3d-mean", "I3D frozen, mean over time", ("--recipe", "i3d-bert", "--model.head", "mean")),
     Training("i3d-bilstm", "I3D frozen + BiLSTM", ("--recipe", "i3d-bert", "--model.head", "bilstm")),
     Training("i3d-bert", "`i3d-bert`: I3D frozen + BERT", ("--recipe", "i3d-bert")),
-    Ensemble("ensemble-families", "I3D-BERT, I3D-BiLSTM and MobileNet-BiLSTM", ("i3d-bert", "i3d-bilstm", "default")),
-    Ensemble("ensemble-two", "I3D-BERT and MobileNet-BiLSTM", ("i3d-bert", "default")),
+    Ensemble(
+        "ensemble-families",
+        "I3D-BERT, I3D-BiLSTM and MobileNet-BiLSTM",
+        ("i3d-bert", "i3d-bilstm", "mobilenet-bilstm"),
+    ),
+    Ensemble("ensemble-two", "I3D-BERT and MobileNet-BiLSTM", ("i3d-bert", "mobilenet-bilstm")),
     Ensemble("ensemble-same", "I3D-BERT and I3D-BiLSTM", ("i3d-bert", "i3d-bilstm")),
     Ensemble(
         "ensemble-weighted",
         "the three, calibrated, weights fitted on validation",
-        ("i3d-bert", "i3d-bilstm", "default"),
+        ("i3d-bert", "i3d-bilstm", "mobilenet-bilstm"),
         ("--rule", "weighted", "--calibrate"),
     ),
     *frames_curve(),

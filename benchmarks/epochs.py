@@ -155,8 +155,8 @@ def augment_as_paper(
 
 
 def show_waiting(options: argparse.Namespace) -> None:
-    """The share of a training step that waits for data, full fine-tune and the default recipe."""
-    for name in ("report-mobilenet", "default"):
+    """The share of a training step that waits for data, full fine-tune and mobilenet-bilstm."""
+    for name in ("report-mobilenet", "mobilenet-bilstm"):
         command = [sys.executable, "-m", "muybridge", "train", str(options.clips), "--recipe", name, "--profile"]
         command += ["--frames", str(options.frames), "--size-px", str(options.size_px), "--json"]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)

@@ -1,6 +1,7 @@
 """What encoding once saves: an epoch on kept features against the plain path, for a frozen and a partly frozen encoder.
 
-    python benchmarks/features.py CLIPS [--recipe default] [--trainable none last-15] [--epochs 4] [--plain-epochs 1]
+    python benchmarks/features.py CLIPS [--recipe mobilenet-bilstm] [--trainable none last-15] [--epochs 4]
+        [--plain-epochs 1]
 
 For each choice of what learns: seconds to encode all variants once, seconds of an epoch over all clips of CLIPS with
 features kept and without (validation on 16 clips, as Lightning runs it), and the bytes kept per clip and variant.
@@ -33,7 +34,7 @@ from muybridge.training.fitting import encodes_in_bf16, fit
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("clips", type=Path)
-    parser.add_argument("--recipe", default="default")
+    parser.add_argument("--recipe", default="mobilenet-bilstm")
     parser.add_argument("--trainable", nargs="+", default=["none", "last-15"])
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--plain-epochs", type=int, default=1)

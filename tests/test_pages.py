@@ -16,6 +16,7 @@ from muybridge import cli
 from muybridge.evaluation.intervals import wilson
 from muybridge.files import content_hash
 from muybridge.models.encoders.mobilenet import MobileNetV1
+from muybridge.models.encoders.movinet import MoViNetA0Mobile
 from muybridge.models.weights import finding
 from muybridge.recipes.store import load_recipe
 from muybridge.verbs.demo.clips import PlannedClip, encode, render_frames
@@ -27,12 +28,17 @@ QUICK = {"--epochs": "1", "--frames": "4", "--size-px": "32", "--training.worker
 SHORTENED = ("train", "sweep")
 LONGEST_LINE = 100
 RUNS_OF_RECIPES = {
-    "default": ("default", "ucf-grouped", "ucf-random"),
+    "mobilenet-bilstm": ("mobilenet-bilstm", "ucf-grouped", "ucf-random"),
     "report-alexnet": ("alexnet-10",),
     "report-mobilenet": ("mobilenet-10",),
     "report-mobilenet-small": ("small-10",),
 }
 """The runs in the data that a recipe was measured by, where they have another name."""
+UNTRAINED = {
+    "mobilenetv1_100_timm.safetensors": MobileNetV1,
+    "movinet_a0_stream_k600_int8dequant_fp16.safetensors": MoViNetA0Mobile,
+}
+"""The published files whose networks stand in for them."""
 MADE_BEFORE = ("runs/mine", "runs/other", "runs/first")
 """Runs that a page may use without having trained them."""
 
@@ -61,14 +67,17 @@ def drawn(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module", autouse=True)
 def weights(tmp_path_factory):
     """Weights that have learned nothing in place of the published ones: what a page does needs no more."""
-    [entry] = [entry for entry in finding.PRETRAINED if entry.file_name == "mobilenetv1_100_timm.safetensors"]
-    file = tmp_path_factory.mktemp("weights") / entry.file_name
+    folder = tmp_path_factory.mktemp("weights")
     torch.manual_seed(0)
-    save_file(MobileNetV1(output="logits").state_dict(), file)
-    known = replace(entry, sha256=content_hash(file))
+    known = []
+    for entry in finding.PRETRAINED:
+        if make := UNTRAINED.get(entry.file_name):
+            save_file(make(output="logits").state_dict(), folder / entry.file_name)
+            entry = replace(entry, sha256=content_hash(folder / entry.file_name))
+        known.append(entry)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(finding, "PRETRAINED", tuple(known if each is entry else each for each in finding.PRETRAINED))
-        patch.setenv("MUYBRIDGE_WEIGHTS", str(file.parent))
+        patch.setattr(finding, "PRETRAINED", tuple(known))
+        patch.setenv("MUYBRIDGE_WEIGHTS", str(folder))
         yield
 
 
