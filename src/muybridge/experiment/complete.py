@@ -26,9 +26,11 @@ from muybridge.experiment.measure import measure_test_part
 from muybridge.experiment.prepare import Experiment
 from muybridge.experiment.provenance import session
 from muybridge.experiment.refit import parts_to_refit, refit, wants_refit
-from muybridge.files import building_folder, write_json
+from muybridge.files import building_folder, read_json, write_json
+from muybridge.models.saving import METADATA_FILE
 from muybridge.reporting.job import report
 from muybridge.runs import RunFolder
+from muybridge.text import counted
 from muybridge.training.leaving_classes_out import UnknownFigures
 
 
@@ -100,11 +102,10 @@ def complete(experiment: Experiment, *, curve: bool = False, console: Console) -
             second Ctrl-C everything stays as it is.
     """
     folder = experiment.folder
-    trained: list[bool] = []
     try:
         with resumable(folder):
             with session(folder.environment):
-                result = (_by_folds if experiment.folds else _by_parts)(experiment, trained, console=console)
+                result = (_by_folds if experiment.folds else _by_parts)(experiment, console=console)
                 if result.unknown is not None:
                     write_json(folder.none_of_these, result.unknown.to_dict())
                 if curve:
@@ -113,15 +114,14 @@ def complete(experiment: Experiment, *, curve: bool = False, console: Console) -
     except Interrupted as interrupted:
         if interrupted.at_once:
             raise
-        raise _usable(experiment, trained=bool(trained)) from None
+        raise _usable(experiment) from None
     return result
 
 
-def _by_parts(experiment: Experiment, trained: list[bool], *, console: Console) -> TrainResult:
+def _by_parts(experiment: Experiment, *, console: Console) -> TrainResult:
     """One model, measured on the test part."""
     folder, split = experiment.folder, experiment.split
     fitted = fit_experiment(experiment, tries_unknown=True, console=console)
-    trained.append(True)
     plot_curves(fitted.rows, folder.curves, monitor=experiment.recipe.training.monitor)
     shutil.rmtree(folder.before_refit, ignore_errors=True)  # of an earlier session
     seen = "test" in parts_to_refit(experiment)
@@ -138,13 +138,12 @@ def _by_parts(experiment: Experiment, trained: list[bool], *, console: Console) 
     return TrainResult(folder.path, evaluation, fitted.rows, fitted.unknown, refitted=clips)
 
 
-def _by_folds(experiment: Experiment, trained: list[bool], *, console: Console) -> TrainResult:
+def _by_folds(experiment: Experiment, *, console: Console) -> TrainResult:
     """A model for each fold, and a final one on all clips."""
     folder = experiment.folder
     evaluation, outcome = cross_validate(experiment, console=console)
     if wants_refit(experiment, outcome):
         final = refit(experiment, outcome, tries_unknown=True, console=console)
-        trained.append(True)
         return TrainResult(folder.path, evaluation, [], final.unknown, refitted=len(experiment.split.clips))
     say(
         console, "the model is that of fold 1, which learned from the other folds; training.refit fits one on all clips"
@@ -155,11 +154,15 @@ def _by_folds(experiment: Experiment, trained: list[bool], *, console: Console) 
     return TrainResult(folder.path, evaluation, [])
 
 
-def _usable(experiment: Experiment, *, trained: bool) -> Interrupted:
+def _usable(experiment: Experiment) -> Interrupted:
     """An interruption with what there is of the training as a model."""
     folder = experiment.folder
-    if trained:
-        return Interrupted(folder.path, model=folder.model, kept="The model is trained, but not measured.")
+    description = folder.model / METADATA_FILE
+    if description.is_file() and not read_json(description).get("unfinished"):
+        return Interrupted(folder.path, model=folder.model, kept="The model is trained, but the run is not complete.")
+    if experiment.folds:
+        done = sum(folder.fold(number + 1).predictions.is_file() for number in range(len(experiment.folds)))
+        return Interrupted(folder.path, kept=f"{done} of {counted(len(experiment.folds), 'fold')} are measured.")
     if unfinished := keep_best(experiment):
         return Interrupted(folder.path, model=folder.model, kept=f"There is a model to use, {unfinished}.")
     return Interrupted(folder.path, kept="No epoch was finished, so there is no model yet.")

@@ -85,7 +85,7 @@ def refit(experiment: Experiment, outcome: FitOutcome, *, tries_unknown: bool, c
         tries_unknown=tries_unknown,
         console=Console(quiet=True) if quiet else console,
     )
-    if folder.model.is_dir():
+    if not experiment.folds:  # their models have folders of their own
         with building_folder(folder.before_refit) as kept:
             shutil.copytree(folder.model, kept, dirs_exist_ok=True)
     final.recognizer.save(folder.model)

@@ -271,9 +271,8 @@ def _none_of_these(run: ReportedRun) -> tuple[Fact, ...]:
     """How clips of other actions are recognised as such."""
     details = []
     if run.unknown is not None:
-        details.append(
-            f"a clip of a known class looks more familiar than one of a class left out in {percent(run.unknown)}"
-        )
+        share = percent(run.unknown)
+        details.append(f"of a known clip and one of a class left out, the known one looks more familiar in {share}")
     if run.threshold is None:
         return (Fact("None of these", "never said", tuple(details)),) if details else ()
     share = percent(run.threshold[1])

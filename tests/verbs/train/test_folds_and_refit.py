@@ -1,6 +1,7 @@
 """Every clip measured by a model that never saw its source, and a final model that learned from all of them."""
 
 import csv
+import hashlib
 import json
 import shutil
 
@@ -227,3 +228,14 @@ def test_the_figures_of_folds_are_those_of_their_predictions(folded):
     predictions = Predictions.read_csv(folded.run / "predictions.csv")
     again = evaluate_predictions(predictions, protocol="3 folds", leak=None)
     assert again.top1 == folded.evaluation.top1
+
+
+def test_an_export_is_judged_by_the_model_that_did_not_learn_from_the_clips(refitted, folded, tmp_path):
+    validation = len(Split.load(refitted.run / "split.json").validation)
+    rounded = api.export(refitted.run, to="torch", precision="bf16", out=tmp_path / "bf16", force=True)
+    assert rounded.export.parity.validation_clips == validation
+    final = (refitted.run / "model" / "model.safetensors").read_bytes()
+    assert rounded.export.source_weights_sha256 == hashlib.sha256(final).hexdigest()
+    of_folds = api.export(folded.run, to="torch", out=tmp_path / "folds")
+    assert of_folds.export.parity.passed
+    assert of_folds.export.parity.validation_clips == len(Split.load(folded.run / "folds/1/split.json").test)

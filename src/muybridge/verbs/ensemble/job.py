@@ -136,7 +136,10 @@ def _notes(
     if not what:
         return ()
     clips = counted(len(validation[0].clips), "validation clip")
-    notes = [f"{' and '.join(what)} fitted on {clips}, which also chose each member's best epoch; never on test clips"]
+    # A probe has no epochs to choose from.
+    chose = any(member.recognizer.net.config.head != "probe" for member in members)
+    also = ", which also chose each member's best epoch" if chose else ""
+    notes = [f"{' and '.join(what)} fitted on {clips}{also}; never on test clips"]
     if leak.validation_shared:
         notes.append(
             f"{leak.validation_shared} of these share a source with training clips, so what is fitted on them "
