@@ -29,9 +29,9 @@ SHORTENED = ("train", "sweep")
 LONGEST_LINE = 100
 RUNS_OF_RECIPES = {
     "mobilenet-bilstm": ("mobilenet-bilstm", "ucf-grouped", "ucf-random"),
-    "report-alexnet": ("alexnet-10",),
+    "report-alexnet": ("report-alexnet", "alexnet-10"),
     "report-mobilenet": ("mobilenet-10",),
-    "report-mobilenet-small": ("small-10",),
+    "report-mobilenet-small": ("report-mobilenet-small", "small-10"),
 }
 """The runs in the data that a recipe was measured by, where they have another name."""
 UNTRAINED = {
