@@ -46,6 +46,7 @@ napoleon_preprocess_types = False
 nitpick_ignore_regex = [("py:.*", r"(?!muybridge\.).*")]
 # Fields of classes on the page that are not for users.
 nitpick_ignore = [
+    ("py:class", "muybridge.inference.rejection.Rejection"),
     ("py:class", "muybridge.models.network.RecognizerNet"),
     ("py:class", "muybridge.video.sampling.Sampler"),
 ]
