@@ -19,7 +19,7 @@ test-extras: $(EXTRAS_VENV)/installed  ## run the tests of the adapters of timm 
 	MUYBRIDGE_TEST_EXTRAS=1 $(EXTRAS_VENV)/bin/python -m pytest -m adapters tests/models tests/recipes
 
 test-docs: $(VENV)/installed-test  ## run the code blocks of README and docs
-	$(BIN)/python -m pytest -m blocks --dist load tests/test_pages.py
+	$(BIN)/python -m pytest -m blocks -n 0 tests/test_pages.py
 
 lint: $(VENV)/installed-lint  ## style and types
 	$(BIN)/ruff check .
