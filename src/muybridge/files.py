@@ -4,6 +4,7 @@ import csv
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -56,6 +57,13 @@ def building_folder(path: Path) -> Iterator[Path]:
             with suppress(OSError):  # not there, or not empty
                 path.rmdir()
             raise
+
+
+def copy_folder(source: Path, path: Path) -> None:
+    """Copy a folder to ``path``, whole or not at all; a folder that is there is replaced."""
+    shutil.rmtree(path, ignore_errors=True)
+    with building_folder(path) as copy:
+        shutil.copytree(source, copy, dirs_exist_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -79,6 +79,10 @@ class RunFolder:
         """What cross-validation keeps of one fold, from 1: its split, model and predictions."""
         return RunFolder(self.path / "folds" / str(number))
 
+    def folds(self, count: int) -> list["RunFolder"]:
+        """Those of all folds, the first first."""
+        return [self.fold(number) for number in range(1, count + 1)]
+
     @property
     def fit(self) -> Path:
         """Of a fold: what its fit left besides the model, as a final fit takes it up."""

@@ -46,7 +46,7 @@ def cross_validation(
     places = group_folds(
         [clip.label for clip in catalog.clips], [unit_of[clip.id] for clip in catalog.clips], count=count, seed=seed
     )
-    protocol = protocol_of(count)
+    protocol = f"{count} folds"
     splits = tuple(
         _fold(catalog, places, fold, protocol=protocol, seed=seed, validation_share=validation_share)
         for fold in range(count)
@@ -61,11 +61,6 @@ def cross_validation(
     ids = tuple(sorted(catalog.by_id))
     whole = Split(protocol, seed, train=(), validation=(), test=ids, clips=catalog.clips, notes=tuple(notes))
     return whole, splits
-
-
-def protocol_of(count: int) -> str:
-    """The name of the protocol, as every accuracy says it."""
-    return f"{count} folds"
 
 
 def _fold(

@@ -26,12 +26,15 @@ from muybridge.experiment.measure import measure_test_part
 from muybridge.experiment.prepare import Experiment
 from muybridge.experiment.provenance import session
 from muybridge.experiment.refit import parts_to_refit, refit, wants_refit
-from muybridge.files import building_folder, read_json, write_json
+from muybridge.files import copy_folder, read_json, write_json
 from muybridge.models.saving import METADATA_FILE
 from muybridge.reporting.job import report
 from muybridge.runs import RunFolder
 from muybridge.text import counted
 from muybridge.training.leaving_classes_out import UnknownFigures
+
+REFITTED = "the model was then fitted again on all {clips} clips; the accuracy is that of models that had not seen them"
+"""What every result says where the model is not the one that was measured."""
 
 
 @dataclass(frozen=True)
@@ -82,10 +85,6 @@ class TrainResult:
             "refitted_on": self.refitted,
             "learning_curve": self.curve,
         }
-
-
-REFITTED = "the model was then fitted again on all {clips} clips; the accuracy is that of models that had not seen them"
-"""What every result says where the model is not the one that was measured."""
 
 
 def complete(experiment: Experiment, *, curve: bool = False, console: Console) -> TrainResult:
@@ -148,9 +147,7 @@ def _by_folds(experiment: Experiment, *, console: Console) -> TrainResult:
     say(
         console, "the model is that of fold 1, which learned from the other folds; training.refit fits one on all clips"
     )
-    shutil.rmtree(folder.model, ignore_errors=True)
-    with building_folder(folder.model) as copy:
-        shutil.copytree(folder.fold(1).model, copy, dirs_exist_ok=True)
+    copy_folder(folder.fold(1).model, folder.model)
     return TrainResult(folder.path, evaluation, [])
 
 
@@ -161,7 +158,7 @@ def _usable(experiment: Experiment) -> Interrupted:
     if description.is_file() and not read_json(description).get("unfinished"):
         return Interrupted(folder.path, model=folder.model, kept="The model is trained, but the run is not complete.")
     if experiment.folds:
-        done = sum(folder.fold(number + 1).predictions.is_file() for number in range(len(experiment.folds)))
+        done = sum(fold.predictions.is_file() for fold in folder.folds(len(experiment.folds)))
         return Interrupted(folder.path, kept=f"{done} of {counted(len(experiment.folds), 'fold')} are measured.")
     if unfinished := keep_best(experiment):
         return Interrupted(folder.path, model=folder.model, kept=f"There is a model to use, {unfinished}.")

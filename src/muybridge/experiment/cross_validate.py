@@ -39,8 +39,8 @@ def cross_validate(experiment: Experiment, *, console: Console) -> tuple[Evaluat
         _encode_all(experiment, console=console)
         quiet = Console(quiet=True)
     rows, found, outcomes = [], [], []
-    for number, split in enumerate(experiment.folds, 1):
-        folder = experiment.folder.fold(number)
+    folders = experiment.folder.folds(len(experiment.folds))
+    for number, (split, folder) in enumerate(zip(experiment.folds, folders, strict=True), 1):
         if not folder.predictions.is_file():
             _fit_fold(experiment, split, folder, console=quiet)
         predictions = Predictions.read_csv(folder.predictions)
@@ -49,7 +49,6 @@ def cross_validate(experiment: Experiment, *, console: Console) -> tuple[Evaluat
         rows.append(_row(number, split, predictions, outcomes[-1]))
         right = f"{rows[-1]['correct']} of {rows[-1]['clips']}"
         say(console, f"fold {number} of {len(experiment.folds)}: {right} right, {percent(rows[-1]['accuracy'])}")
-    folders = [experiment.folder.fold(number) for number in range(1, len(experiment.folds) + 1)]
     # Every clip is to be learned from in some fold, so these are all that do not decode.
     failed = {clip: reason for folder in folders for clip, reason in read_json(folder.undecodable).items()}
     write_json(experiment.folder.undecodable, failed)

@@ -204,8 +204,8 @@ def prepare(
     folder = RunFolder.create(run, name=name_of(recipe.name, recipe.model.encoder, recipe.model.head))
     save_recipe(folder.recipe, recipe)
     divided.split.save(folder.split)
-    for number, fold in enumerate(divided.folds, 1):
-        fold.save(folder.fold(number).split)
+    for fold, inner in zip(divided.folds, folder.folds(len(divided.folds)), strict=True):
+        fold.save(inner.split)
     environment = describe_environment(clips=divided.path, device=device) | describe_network(net)
     write_json(folder.environment, environment)
     write_json(folder.leak, divided.leak)
@@ -222,7 +222,7 @@ def reopen(run: Path, *, device: torch.device, logger: LoggerName = "csv") -> Ex
     recipe, split = load_recipe(str(folder.recipe)), Split.load(folder.split)
     # The checkpoint replaces every weight, so the pretrained ones are needed only where there is none yet.
     net = new_net(recipe, split, device=device, weights="none" if folder.last_checkpoint.exists() else None)
-    folds = tuple(Split.load(folder.fold(number + 1).split) for number in range(recipe.data.folds))
+    folds = tuple(Split.load(inner.split) for inner in folder.folds(recipe.data.folds))
     return Experiment(folder, recipe, split, net, device, logger, resumes=True, folds=folds)
 
 
@@ -232,7 +232,8 @@ def checked(split: Split, recipe: Recipe, *, device: torch.device, console: Cons
     Raises:
         UserError: For options that make no sense for these clips.
     """
-    recipe = replace(recipe, training=recipe.training.resolved(len(split.train) or len(split.test)))
+    clip_count = len(split.train) or len(split.test)  # of all folds together every clip is a test clip
+    recipe = replace(recipe, training=recipe.training.resolved(clip_count))
     # The network first: without its weights nothing should be written, and no frame decoded.
     net = new_net(recipe, split, device=device)
     if net.config.encoder != recipe.model.encoder:
@@ -242,7 +243,6 @@ def checked(split: Split, recipe: Recipe, *, device: torch.device, console: Cons
         )
         recipe = replace(recipe, model=net.config)
     say(console, f"network: {_in_words(net.config)}")
-    clip_count = len(split.train) or len(split.test)
     return resolve_batch_size(recipe, net, clip_count, device=device, console=console), net
 
 

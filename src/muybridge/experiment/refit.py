@@ -17,7 +17,7 @@ from muybridge.dataset.split import FITTED_PARTS, PARTS, Part, Split
 from muybridge.experiment.examples import draws
 from muybridge.experiment.fit import FitOutcome, Fitted, fit_experiment
 from muybridge.experiment.prepare import Experiment
-from muybridge.files import building_folder, read_json
+from muybridge.files import copy_folder, read_json
 from muybridge.models.saving import METADATA_FILE
 from muybridge.runs import RunFolder
 from muybridge.text import counted
@@ -86,8 +86,7 @@ def refit(experiment: Experiment, outcome: FitOutcome, *, tries_unknown: bool, c
         console=Console(quiet=True) if quiet else console,
     )
     if not experiment.folds:  # their models have folders of their own
-        with building_folder(folder.before_refit) as kept:
-            shutil.copytree(folder.model, kept, dirs_exist_ok=True)
+        copy_folder(folder.model, folder.before_refit)
     final.recognizer.save(folder.model)
     shutil.rmtree(inner.path)
     return final

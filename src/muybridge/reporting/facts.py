@@ -273,9 +273,9 @@ def _none_of_these(run: ReportedRun) -> tuple[Fact, ...]:
     if run.unknown is not None:
         share = percent(run.unknown)
         details.append(f"of a known clip and one of a class left out, the known one looks more familiar in {share}")
-    if run.threshold is None:
+    if run.false_alarms is None:
         return (Fact("None of these", "never said", tuple(details)),) if details else ()
-    share = percent(run.threshold[1])
+    share = percent(run.false_alarms)
     return (
         Fact("None of these", f"said of clips as unlike all classes as {share} of the known clips are", tuple(details)),
     )

@@ -22,7 +22,6 @@ from muybridge.inference.ensemble import Ensemble
 from muybridge.inference.loading import load
 from muybridge.inference.predictions import Predictions
 from muybridge.inference.recognizer import Recognizer
-from muybridge.inference.trained_model import Model
 from muybridge.recipes.store import read_values
 from muybridge.reporting.page import is_report, write_report
 from muybridge.reporting.reported import (
@@ -112,15 +111,10 @@ def read_run(path: Path, *, name: str) -> ReportedRun:
         ensemble=ensemble,
         refitted=model.refitted if isinstance(model, Recognizer) else (),
         unknown=float(_mapping(folder.none_of_these)["auroc"]) if folder.none_of_these.is_file() else None,
-        threshold=_threshold(model),
+        false_alarms=model.rejection.false_alarms if isinstance(model, Recognizer) and model.rejection else None,
         folds=_rows(folder.fold_figures, "fold") if folder.fold_figures.is_file() else (),
         learning_curve=_rows(folder.learning_curve, "clips_per_class") if folder.learning_curve.is_file() else (),
     )
-
-
-def _threshold(model: Model) -> tuple[float, float] | None:
-    rejection = model.rejection if isinstance(model, Recognizer) else None
-    return (rejection.threshold, rejection.false_alarms) if rejection else None
 
 
 def _training(folder: RunFolder) -> ReportedTraining:

@@ -126,8 +126,7 @@ class ReportedRun:
         refitted: the parts of the split that its model was fitted on after another was measured; else empty.
         unknown: how often a clip of a known class looks more familiar than one of a class left out (AUROC); None where
             that was not tried.
-        threshold: the familiarity below which its model says "none of these", and the share of clips of its classes
-            that may fall below; None: it never says so.
+        false_alarms: the share of clips of its classes of which its model may say "none of these"; None: it never does.
         folds: rows of folds.csv, for cross-validation.
         learning_curve: rows of learning_curve.csv, if it was measured.
     """
@@ -144,7 +143,7 @@ class ReportedRun:
     ensemble: ReportedEnsemble | None = None
     refitted: tuple[str, ...] = ()
     unknown: float | None = None
-    threshold: tuple[float, float] | None = None
+    false_alarms: float | None = None
     folds: Sequence[Mapping[str, str]] = ()
     learning_curve: Sequence[Mapping[str, str]] = ()
 

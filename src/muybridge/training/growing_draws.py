@@ -6,6 +6,7 @@ whose sources it did not see. A class with fewer clips gives what it has.
 Axes: N clips, D features, K classes.
 """
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -58,7 +59,7 @@ def draw_curve(
     """Fit on growing draws of the training clips.
 
     Args:
-        head: A probe's head, which is standardised anew for each draw.
+        head: A probe's head; not changed.
         means_ND: The mean features of all clips, float64.
         labels_N: Their class numbers.
         groups: Their source groups.
@@ -69,6 +70,7 @@ def draw_curve(
     Returns:
         A point for each size up to that of the largest class.
     """
+    head = copy.deepcopy(head)  # standardised anew for each draw
     labels = labels_N.numpy()
     largest = max(np.bincount(labels[train]).max() for train, _ in parts)
     points = []

@@ -104,7 +104,7 @@ def _own_clips(folder: RunFolder, opened: Callable[[Path], Model]) -> _Measurabl
         raise UserError(f"the clips of {folder.path} are gone (for example {missing[0].path}); name their new folder")
     leak, notes = read_json(folder.leak), []
     if folder.fold_figures.is_file():
-        folds = [folder.fold(number) for number in range(1, load_recipe(str(folder.recipe)).data.folds + 1)]
+        folds = folder.folds(load_recipe(str(folder.recipe)).data.folds)
         models: list[tuple[Model, Sequence[Clip]]] = [
             (opened(fold.model), Split.load(fold.split).clips_of("test")) for fold in folds
         ]
