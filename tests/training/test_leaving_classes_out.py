@@ -51,6 +51,14 @@ def test_three_classes_are_too_few():
     assert leave_classes_out(ProbeHead(30), means_ND, labels_N, groups, classes=names, penalty=1e-2, seed=0) is None
 
 
+def test_a_clip_or_two_of_each_class_say_nothing():
+    names = list("abcdefghij")
+    for clips, told in ((1, False), (2, False), (6, True)):
+        means_ND, labels_N, groups = clusters(10, clips=clips)
+        found = leave_classes_out(ProbeHead(30), means_ND, labels_N, groups, classes=names, penalty=1e-4, seed=0)
+        assert (found is not None) is told
+
+
 def test_more_clips_a_class_are_worth_more():
     means_ND, labels_N, groups = clusters(5, clips=30, apart=0.7)
     test = np.arange(0, 150, 3)

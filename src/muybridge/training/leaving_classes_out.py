@@ -24,6 +24,9 @@ from muybridge.training.probe_fitting import FOLDS, solve
 LEFT_OUT = 2
 """Classes left out together. Two must be left to tell apart."""
 
+LEAST_KNOWN = 20
+"""With fewer known clips to try, over all sets, the figure would be chance."""
+
 
 @dataclass(frozen=True)
 class UnknownFigures:
@@ -77,20 +80,21 @@ def leave_classes_out(
         seed: Of the sets and of the folds: a set's probe never saw the sources of the known clips it is tried on.
 
     Returns:
-        The figures; None with fewer than four classes, or with too few sources to hold any back.
+        The figures; None with fewer than four classes, or with too few sources to hold enough clips back.
     """
     if len(classes) < LEFT_OUT + 2:
         return None
     order = drawn(classes, seed=seed)
     sets = [tuple(order[start : start + LEFT_OUT]) for start in range(0, len(order), LEFT_OUT)]
     folds_N = np.array(group_folds([classes[k] for k in labels_N.tolist()], groups, count=FOLDS, seed=seed))
-    areas, left_out = [], []
+    areas, left_out, tried = [], [], 0
     for number, names in enumerate(sets):
         unknown_N = np.isin(labels_N.numpy(), [classes.index(name) for name in names])
         tried_N = folds_N == number % FOLDS
         fitted, known = ~tried_N & ~unknown_N, tried_N & ~unknown_N
         if not known.any() or len(set(labels_N[fitted].tolist())) < 2:
             continue
+        tried += int(known.sum())
         own = copy.deepcopy(head)
         own.standardise(means_ND[fitted])
         weights_KD, bias_K = solve(own.normal(means_ND[fitted]), labels_N[fitted], penalty, class_count=len(classes))
@@ -99,7 +103,7 @@ def leave_classes_out(
         familiar_N = logits_NK.max(dim=1).values.numpy()
         areas.append(area_under_roc(familiar_N[known], familiar_N[unknown_N]))
         left_out.append(names)
-    return UnknownFigures(tuple(areas), tuple(left_out)) if areas else None
+    return UnknownFigures(tuple(areas), tuple(left_out)) if tried >= LEAST_KNOWN else None
 
 
 def area_under_roc(higher: NDArray[np.float64], lower: NDArray[np.float64]) -> float:
