@@ -4,7 +4,8 @@ import os
 import pytest
 
 from muybridge.errors import UserError
-from muybridge.files import building_folder, read_json, replacing, write_json, write_text
+from muybridge.files import building_folder, replacing, write_json, write_text
+from muybridge.schemas import read_json
 
 
 def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):

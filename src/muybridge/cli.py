@@ -4,8 +4,6 @@ Notable: only parsing happens at import. torch, PyAV and OpenCV are imported ins
 answers at once. Results go to standard output (with ``--json`` as JSON), everything else to standard error.
 """
 
-import json
-import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +14,7 @@ from cyclopts.argument import ArgumentCollection
 
 from muybridge import error_lines, help_screen
 from muybridge.api import LIST_STYLE, DataConfig, Interrupted, Recipe, UserError, read_values, recipe_config
+from muybridge.terminal import closed_pipe, prepare_streams, say, show, suggest, write
 
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
@@ -39,7 +38,7 @@ def _recipe_values(app: App, commands: tuple[str, ...], arguments: ArgumentColle
     if commands == ("train",) and not chosen and "--clips" in given and Path(given["--clips"]).exists():
         from muybridge import api
 
-        recipe_config(*api.available_recipe(_say), command=commands)(app, commands, arguments)
+        recipe_config(*api.available_recipe(say), command=commands)(app, commands, arguments)
     elif name:
         recipe_config(*read_values(name), command=commands)(app, commands, arguments)
 
@@ -88,9 +87,9 @@ def demo(
     from muybridge import api
 
     result = api.demo(folder, seed=seed, device=device)
-    _show(result, as_json=as_json)
+    show(result, as_json=as_json)
     if not as_json:
-        _next(["predict", result.runs["grouped"], result.prediction.path], ["train", "CLIPS"])
+        suggest(["predict", result.runs["grouped"], result.prediction.path], ["train", "CLIPS"])
 
 
 @app.command
@@ -113,9 +112,9 @@ def check(
     """
     from muybridge import api
 
-    _show(api.check(clips, out=out, workers=None if workers < 0 else workers), as_json=as_json)
+    show(api.check(clips, out=out, workers=None if workers < 0 else workers), as_json=as_json)
     if not as_json:
-        _next(["train", clips])
+        suggest(["train", clips])
 
 
 @app.command
@@ -185,13 +184,13 @@ def train(
                 logger=logger,
             )
     except Interrupted as interrupted:
-        _say(f"\nstopped. {interrupted.kept}".rstrip())
+        say(f"\nstopped. {interrupted.kept}".rstrip())
         folder = interrupted.folder
-        _next(*([["predict", folder, "VIDEO"]] if interrupted.model else []), ["train", "--resume", folder])
+        suggest(*([["predict", folder, "VIDEO"]] if interrupted.model else []), ["train", "--resume", folder])
         sys.exit(EXIT_INTERRUPTED)
-    _show(result, as_json=as_json)
+    show(result, as_json=as_json)
     if not as_json:
-        _next(["predict", result.run, "VIDEO"], ["report", result.run, "OTHER_RUN"])
+        suggest(["predict", result.run, "VIDEO"], ["report", result.run, "OTHER_RUN"])
 
 
 @app.command
@@ -207,9 +206,9 @@ def recipes(name: str = "", /, *, as_json: Annotated[Json, Parameter("--json")] 
     from muybridge import api
 
     if name:
-        _print(api.load_recipe(name).to_dict() if as_json else api.describe_recipe(name).rstrip())
+        write(api.load_recipe(name).to_dict() if as_json else api.describe_recipe(name).rstrip())
     else:
-        _print([info.to_dict() for info in api.list_recipes()] if as_json else api.describe_recipes())
+        write([info.to_dict() for info in api.list_recipes()] if as_json else api.describe_recipes())
 
 
 @app.command
@@ -246,9 +245,9 @@ def evaluate(
 
     chosen = api.Views(times=views, crops=crops, flip=flip)
     evaluation = api.evaluate(run, clips, views=chosen, out=out, data=data, engine=engine, device=device)
-    _print(evaluation.to_dict() if as_json else "\n".join(evaluation.details()))
+    write(evaluation.to_dict() if as_json else "\n".join(evaluation.details()))
     if not as_json:
-        _next(["predict", run, "VIDEO"])
+        suggest(["predict", run, "VIDEO"])
 
 
 @app.command
@@ -289,16 +288,16 @@ def predict(
     found = []
     for prediction in api.predict(model, videos, views=chosen, engine=engine, device=device):
         if prediction.error is not None:
-            _say(f"skipped {prediction.path}: {prediction.error}")
+            say(f"skipped {prediction.describe(top)}")
         elif not as_json:
-            _print(prediction.describe(top))
+            write(prediction.describe(top))
         found.append(prediction)
     if as_json:
-        _print([prediction.to_dict(top) for prediction in found])
+        write([prediction.to_dict(top) for prediction in found])
     if all(prediction.error is not None for prediction in found):
         raise UserError(f"none of {len(found)} files could be decoded")
     if not as_json:
-        _next(["evaluate", model, "CLIPS"])
+        suggest(["evaluate", model, "CLIPS"])
 
 
 @app.command
@@ -341,9 +340,9 @@ def export(
     result = api.export(
         run, to=to, precision=precision, streaming=streaming, force=force, out=out, clips=clips, data=data
     )
-    _show(result, as_json=as_json)
+    show(result, as_json=as_json)
     if not as_json and out is None:
-        _next(["predict", run, "VIDEO", "--engine", f"{to}-{precision}"])
+        suggest(["predict", run, "VIDEO", "--engine", f"{to}-{precision}"])
 
 
 @app.command
@@ -386,10 +385,10 @@ def get(
         keep_archives=keep_archives,
         workers=None if workers < 0 else workers,
     )
-    _show(result, as_json=as_json)
+    show(result, as_json=as_json)
     result.require_complete()
     if not as_json:
-        _next(["train", result.folder, "--data.protocol", "official-1"])
+        suggest(["train", result.folder, "--data.protocol", "official-1"])
 
 
 @app.command
@@ -413,9 +412,9 @@ def report(
     from muybridge import api
 
     file = api.report(runs, out=out)
-    _print({"report": str(file), "runs": [str(run) for run in runs]} if as_json else f"report: {file}")
+    write({"report": str(file), "runs": [str(run) for run in runs]} if as_json else f"report: {file}")
     if not as_json:
-        _say(f"next: open {file.absolute().as_uri()} in a browser")
+        say(f"next: open {file.absolute().as_uri()} in a browser")
 
 
 @app.command
@@ -455,11 +454,11 @@ def sweep(
     try:
         result = api.sweep(clips, experiment, over=over, trials=trials, folder=folder, prune=prune, device=device)
     except Interrupted as interrupted:
-        _say(f"\nstopped; what is done is in {interrupted.folder}. Run the same command again to continue.")
+        say(f"\nstopped; what is done is in {interrupted.folder}. Run the same command again to continue.")
         sys.exit(EXIT_INTERRUPTED)
-    _show(result, as_json=as_json)
+    show(result, as_json=as_json)
     if not as_json:
-        _next(["train", clips, "--recipe", result.folder / "best.yaml"])
+        suggest(["train", clips, "--recipe", result.folder / "best.yaml"])
 
 
 @app.command
@@ -495,9 +494,9 @@ def ensemble(
     from muybridge import api
 
     result = api.ensemble(runs, rule=rule, calibrate=calibrate, run=run, name=name, device=device)
-    _show(result, as_json=as_json)
+    show(result, as_json=as_json)
     if not as_json:
-        _next(["predict", result.run, "VIDEO"], ["report", result.run, runs[0]])
+        suggest(["predict", result.run, "VIDEO"], ["report", result.run, runs[0]])
 
 
 @app.command
@@ -512,7 +511,7 @@ def completion(shell: Literal["bash", "zsh", "fish"], /) -> None:
     Args:
         shell: The shell.
     """
-    _print(app.generate_completion(shell=shell).rstrip())
+    write(app.generate_completion(shell=shell).rstrip())
 
 
 def _profile(clips: Path | None, experiment: Recipe, *, unused: object, device: str, as_json: bool) -> None:
@@ -523,30 +522,7 @@ def _profile(clips: Path | None, experiment: Recipe, *, unused: object, device: 
             "--profile takes CLIPS, and makes or continues no run; for example: muybridge train my_clips --profile"
         )
     result = api.profile(clips, experiment, device=device)
-    _show(result, as_json=as_json)
-
-
-def _say(text: str) -> None:
-    """Print what is no result to standard error; a long line is the terminal's to wrap."""
-    sys.stderr.write(f"{text}\n")
-    sys.stderr.flush()
-
-
-def _next(*commands: Sequence[object]) -> None:
-    """Print what to type next, where it does not get into the result."""
-    lines = [shlex.join(["muybridge", *map(str, command)]) for command in commands]
-    _say("next: " + "\n      ".join(lines))
-
-
-def _show(result: Any, *, as_json: bool) -> None:
-    """Print the result of a verb."""
-    _print(result.to_dict() if as_json else str(result))
-
-
-def _print(result: Any) -> None:
-    """Print a result: text as it is, anything else as JSON."""
-    sys.stdout.write((result if isinstance(result, str) else json.dumps(result, indent=2)) + "\n")
-    sys.stdout.flush()
+    show(result, as_json=as_json)
 
 
 @app.command(name="runs")
@@ -562,10 +538,10 @@ def list_runs(folder: Path = Path("runs"), *, as_json: Annotated[Json, Parameter
     from muybridge import api
 
     result = api.list_runs(folder)
-    _show(result, as_json=as_json)
+    show(result, as_json=as_json)
     measured = [run.path for run in result.runs if run.accuracy and run.kind != "sweep"]
     if measured and not as_json:
-        _next(["report", *measured[-2:]])
+        suggest(["report", *measured[-2:]])
 
 
 @app.command
@@ -592,9 +568,9 @@ def cache(
 
     if dataset is not None and not clear:
         raise UserError(f"{dataset}: what is to happen with it? muybridge cache --clear {dataset} deletes it")
-    _show(api.clear_cache(dataset, folder=folder) if clear else api.cache_contents(folder=folder), as_json=as_json)
+    show(api.clear_cache(dataset, folder=folder) if clear else api.cache_contents(folder=folder), as_json=as_json)
     if not (clear or as_json):
-        _next(["cache", "--clear", "DATASET"])
+        suggest(["cache", "--clear", "DATASET"])
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -603,16 +579,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     verb = words[0] if words and words[0] not in (*help_screen.HELP, help_screen.HELP_ALL, "--version") else ""
     options = words[: words.index("--")] if "--" in words else words
     asked = {*options} & {*help_screen.HELP, help_screen.HELP_ALL}
+    prepare_streams()
     try:
         if verb:
             error_lines.require_verb(app, verb)
         if asked or not words:
             defaults = _default_values() if verb == "train" else {}
-            _print(help_screen.text(app, verb, everything=help_screen.HELP_ALL in asked, defaults=defaults))
+            write(help_screen.text(app, verb, everything=help_screen.HELP_ALL in asked, defaults=defaults))
             return
         if verb:
             error_lines.require_options(app, verb, options)
         app(words, exit_on_error=False, print_error=False)
     except (UserError, CycloptsError) as error:
-        _say(f"error: {error_lines.line(error, app, verb, words)}")
+        say(f"error: {error_lines.line(error, app, verb, words)}")
         sys.exit(EXIT_USER_ERROR)
+    except BrokenPipeError:
+        closed_pipe()

@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TaskID, TextColumn
 from rich.progress import TimeRemainingColumn as TimeLeft
 
+from muybridge.text import printable_lines
+
 STDERR = Console(stderr=True)
 
 LINE_EVERY_SECONDS, LINE_EVERY_SHARE, LEAST_SECONDS = 30.0, 0.1, 5.0
@@ -20,7 +22,7 @@ LINE_EVERY_SECONDS, LINE_EVERY_SHARE, LEAST_SECONDS = 30.0, 0.1, 5.0
 
 def say(console: Console, text: str) -> None:
     """Print text as it is: names in it are not markup, and a long line is the terminal's to wrap."""
-    console.print(text, highlight=False, soft_wrap=True, markup=False)
+    console.print(printable_lines(text), highlight=False, soft_wrap=True, markup=False)
 
 
 def progress_on(console: Console, *columns: ProgressColumn, every_share: float = LINE_EVERY_SHARE) -> Progress:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from muybridge.errors import UserError
+from muybridge.text import original_cell, printable, spreadsheet_cell
 
 
 @contextmanager
@@ -83,27 +84,43 @@ def write_json(path: Path, value: Any) -> None:
 def write_rows(path: Path, rows: Sequence[Mapping[str, Any]], *, columns: Sequence[str] = ()) -> None:
     """Write rows of equal keys as CSV, whole or not at all; ``columns`` are named where there may be no row.
 
-    File names that are not UTF-8 keep their bytes (surrogateescape).
+    Text is written as `printable` has it; where a spreadsheet would compute it, with an apostrophe before it, which
+    `read_rows` takes away.
     """
     with (
         replacing(path) as temporary,
-        temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
+        temporary.open("w", encoding="utf-8", newline="") as file,
     ):
         writer = csv.DictWriter(file, fieldnames=columns or list(rows[0]))
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows({key: _cell(value) for key, value in row.items()} for row in rows)
 
 
-def read_json(path: Path) -> Any:
-    """Read a JSON file that this program wrote.
+def _cell(value: Any) -> Any:
+    return spreadsheet_cell(printable(value)) if isinstance(value, str) else value
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """Read a CSV that `write_rows` wrote.
 
     Raises:
-        UserError: If it is not there or damaged.
+        UserError: If it cannot be read, or a row has another number of cells than the first.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read: {error}") from None
+        with path.open(encoding="utf-8", newline="") as file:
+            reader = csv.DictReader(file)
+            rows = []
+            for row in reader:
+                if None in row or None in row.values():
+                    raise UserError(f"{path}, line {reader.line_num}: not as many cells as the first line has")
+                rows.append({key: original_cell(cell) for key, cell in row.items()})
+            return rows
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror or error}") from None
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise UserError(
+            f"{path} is damaged: it is no CSV of ours ({error}); put back the file that was written"
+        ) from None
 
 
 def content_hash(path: Path) -> str:

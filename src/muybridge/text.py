@@ -1,7 +1,15 @@
 """Small phrases that messages share."""
 
 import difflib
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+# Control characters, line separators, marks that turn the direction of writing (Unicode TR 36), the byte order mark.
+_STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+
+# What spreadsheets compute (OWASP, CSV injection), and the same behind apostrophes, so that these can be taken away.
+_FORMULA = re.compile(r"'*[=+\-@\t\r\n]")
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -20,8 +28,55 @@ def closest(name: str, known: Iterable[str]) -> str | None:
 
 
 def printable(name: str) -> str:
-    r"""A file name as valid Unicode, with bytes that are not UTF-8 written out as `\xNN`."""
-    return name.encode(errors="surrogateescape").decode(errors="backslashreplace")
+    r"""A name as one line of valid Unicode that changes nothing around it.
+
+    Bytes that are not UTF-8 are written out as `\xNN`; so are characters that steer a terminal, break a line or turn
+    the direction of what follows (`\n`, `\x1b`, `\u202e`).
+    """
+    return _STEERING.sub(_written_out, _valid(name))
+
+
+def printable_lines(text: str) -> str:
+    """The same for a text of several lines, whose line breaks and tabs stay."""
+    return _STEERING.sub(lambda match: match[0] if match[0] in "\n\t" else _written_out(match), _valid(text))
+
+
+def printable_values(value: Any) -> Any:
+    """Plain values for JSON, in whose texts bytes that are not UTF-8 are written out; JSON itself does the rest."""
+    if isinstance(value, str):
+        return _valid(value)
+    if isinstance(value, Mapping):
+        return {printable_values(key): printable_values(inner) for key, inner in value.items()}
+    return [printable_values(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
+def _valid(text: str) -> str:
+    try:
+        return text.encode(errors="surrogateescape").decode(errors="backslashreplace")
+    except UnicodeEncodeError:  # half a pair, which no file name has
+        return text.encode(errors="backslashreplace").decode()
+
+
+def _written_out(match: re.Match[str]) -> str:
+    return match[0].encode("unicode_escape").decode()
+
+
+def spreadsheet_cell(text: str) -> str:
+    """A cell that no spreadsheet takes for a formula: text that could be one gets an apostrophe before it."""
+    return f"'{text}" if _FORMULA.match(text) and not _is_number(text) else text
+
+
+def original_cell(cell: str) -> str:
+    """The text that `spreadsheet_cell` was given."""
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def shortened(names: Sequence[str], *, limit: int = 8) -> str:

@@ -7,9 +7,10 @@ import pytest
 
 from muybridge.errors import UserError
 from muybridge.experiment.provenance import session
-from muybridge.files import content_hash, read_json, write_json
+from muybridge.files import content_hash, write_json
 from muybridge.models.weights.origin import weights_origins, weights_record
 from muybridge.recipes.model import ModelConfig
+from muybridge.schemas import read_json
 
 
 def test_a_training_records_its_time_its_network_and_the_lack_of_weights(tiny_run: Path) -> None:

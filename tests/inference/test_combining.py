@@ -1,5 +1,3 @@
-import json
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,6 +7,7 @@ from muybridge.errors import UserError
 from muybridge.evaluation.metrics import negative_log_likelihood
 from muybridge.inference.combining import RULES, Combination, combine_predictions
 from muybridge.inference.predictions import ClipPrediction, Predictions
+from muybridge.schemas import CombinationValues, convert
 from muybridge.verbs.ensemble.fitting import fit_combination
 
 TWO_MK = np.array([[0.9, 0.1, 0.0], [0.2, 0.5, 0.3]])
@@ -113,7 +112,7 @@ def test_numbers_that_make_no_sense(rule, weights, temperatures, message) -> Non
 
 def test_plain_values_and_back() -> None:
     combination = Combination("weighted", (0.1, 0.9), (1 / 3, 2.0))
-    assert Combination.from_dict(json.loads(json.dumps(combination.to_dict()))) == combination
+    assert Combination.of_values(convert(combination.to_dict(), CombinationValues, where="it", hint="")) == combination
 
 
 @settings(max_examples=30)

@@ -92,7 +92,7 @@ def test_a_model_saved_before_there_was_a_choice_squashes_and_counts(video, tmp_
     assert loaded.fit == "squash"
     assert loaded.predict(video).ranking == recognizer.predict(video).ranking
     path.write_text(json.dumps(saved | {"preprocessing": saved["preprocessing"] | {"fit": "fill"}}))
-    with pytest.raises(UserError, match="fit is 'fill'; choose from crop, squash"):
+    with pytest.raises(UserError, match="'fill' - at `fit`"):
         Recognizer.load(tmp_path / "model", device="cpu")
 
 

@@ -8,6 +8,7 @@ from muybridge import api
 from muybridge.errors import UserError
 from muybridge.inference.recognizer import Recognizer
 from muybridge.inference.rejection import Rejection, familiarity
+from muybridge.schemas import Threshold, convert
 
 
 def test_the_threshold_lets_so_many_known_clips_fall_below():
@@ -34,9 +35,9 @@ def test_views_are_averaged_before_the_highest_is_taken():
 
 def test_it_survives_saving_and_damage_is_told():
     rejection = Rejection(1.5, 0.05, 40)
-    assert Rejection.from_dict(rejection.to_dict()) == rejection
-    with pytest.raises(UserError, match="none_of_these of the model is damaged"):
-        Rejection.from_dict({"threshold": "high"})
+    assert Rejection.of_values(convert(rejection.to_dict(), Threshold, where="it", hint="")) == rejection
+    with pytest.raises(UserError, match="Expected `float`"):
+        convert({"threshold": "high", "false_alarms": 0.05, "clips": 40}, Threshold, where="it", hint="")
 
 
 @pytest.fixture(scope="module")

@@ -14,11 +14,11 @@ from rich.console import Console
 from muybridge import cli
 from muybridge.dataset.split import Split
 from muybridge.errors import UserError
-from muybridge.files import read_json
 from muybridge.inference.predictions import ClipPrediction, Predictions
 from muybridge.inference.recognizer import Recognizer
 from muybridge.reporting.job import report
 from muybridge.runs import RunFolder
+from muybridge.schemas import read_json
 from muybridge.verbs.ensemble.job import ensemble
 
 QUIET = Console(quiet=True)

@@ -18,6 +18,7 @@ from muybridge.dataset.catalog import Catalog, Clip
 from muybridge.dataset.sources import contents_of
 from muybridge.errors import UserError
 from muybridge.files import write_text
+from muybridge.schemas import ClipEntry, SplitFile, convert, distinct, read
 
 Part = Literal["train", "validation", "test"]
 PARTS: tuple[Part, ...] = ("train", "validation", "test")
@@ -153,20 +154,21 @@ class Split:
         Raises:
             UserError: If something is missing, or the clips are not those the hash was taken over.
         """
-        try:
-            root = Path(value["root"])
-            clips = {part: [_clip_from_dict(clip, root) for clip in value[part]] for part in PARTS}
-            split = cls(
-                protocol=value["protocol"],
-                seed=value["seed"],
-                notes=tuple(value["notes"]),
-                clips=tuple(sorted((clip for part in PARTS for clip in clips[part]), key=lambda clip: clip.id)),
-                **{part: tuple(sorted(clip.id for clip in clips[part])) for part in PARTS},
-            )
-            recorded = value["hash"]
-        except (KeyError, TypeError, AttributeError) as error:
-            raise UserError(f"not a complete split ({type(error).__name__}: {error}); make it again") from error
-        if split.hash != recorded:
+        return cls._of_file(convert(value, SplitFile, where="the split", hint="make it again"))
+
+    @classmethod
+    def _of_file(cls, value: SplitFile) -> "Split":
+        root = Path(value.root)
+        clips = {part: [_clip_of_entry(clip, root) for clip in getattr(value, part)] for part in PARTS}
+        split = cls(
+            protocol=value.protocol,
+            seed=value.seed,
+            notes=value.notes,
+            clips=tuple(sorted((clip for part in PARTS for clip in clips[part]), key=lambda clip: clip.id)),
+            **{part: tuple(sorted(clip.id for clip in clips[part])) for part in PARTS},
+        )
+        distinct(tuple(clip.id for clip in split.clips), where="the split", what="clip", hint="make it again")
+        if split.hash != value.hash:
             raise UserError("the clips are not those its hash was taken over; undo the change or make it again")
         return split
 
@@ -182,12 +184,13 @@ class Split:
         Raises:
             UserError: If there is no such file, or it is damaged or was changed.
         """
+        if not path.is_file():
+            raise UserError(f"no split at {path}; check the path")
+        value = read(path, SplitFile, hint="put back the file that the training wrote")
         try:
-            return cls.from_dict(json.loads(path.read_text(encoding="utf-8")))
-        except FileNotFoundError as error:
-            raise UserError(f"no split at {path}; check the path") from error
-        except (ValueError, UserError) as error:
-            raise UserError(f"damaged split {path}: {error}") from error
+            return cls._of_file(value)
+        except UserError as error:
+            raise UserError(f"{path} is damaged: {error}") from error
 
 
 def _clip_to_dict(clip: Clip) -> dict[str, Any]:
@@ -204,12 +207,12 @@ def _clip_to_dict(clip: Clip) -> dict[str, Any]:
     return value
 
 
-def _clip_from_dict(value: dict[str, Any], root: Path) -> Clip:
+def _clip_of_entry(entry: ClipEntry, root: Path) -> Clip:
     return Clip(
-        path=root / value["path"],
-        label=value["label"],
-        group=value["group"],
-        start_seconds=value.get("start_seconds"),
-        end_seconds=value.get("end_seconds"),
+        path=root / entry.path,
+        label=entry.label,
+        group=entry.group,
+        start_seconds=entry.start_seconds,
+        end_seconds=entry.end_seconds,
         root=root,
     )

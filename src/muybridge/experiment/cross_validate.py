@@ -19,9 +19,10 @@ from muybridge.experiment.fit import FitOutcome, fit_experiment
 from muybridge.experiment.held_out import predict_kept
 from muybridge.experiment.measure import together
 from muybridge.experiment.prepare import Experiment
-from muybridge.files import read_json, write_json, write_rows
+from muybridge.files import write_json, write_rows
 from muybridge.inference.predictions import Predictions
 from muybridge.runs import RunFolder
+from muybridge.schemas import RUN_WROTE, FitFile, Reasons, read, read_leak
 from muybridge.text import percent
 from muybridge.training.encoding import encodes_once
 
@@ -45,19 +46,21 @@ def cross_validate(experiment: Experiment, *, console: Console) -> tuple[Evaluat
             _fit_fold(experiment, split, folder, console=quiet)
         predictions = Predictions.read_csv(folder.predictions)
         found.append(predictions)
-        outcomes.append(FitOutcome.from_dict(read_json(folder.fit)))
+        outcomes.append(FitOutcome.of_file(read(folder.fit, FitFile, hint=RUN_WROTE)))
         rows.append(_row(number, split, predictions, outcomes[-1]))
         right = f"{rows[-1]['correct']} of {rows[-1]['clips']}"
         say(console, f"fold {number} of {len(experiment.folds)}: {right} right, {percent(rows[-1]['accuracy'])}")
     # Every clip is to be learned from in some fold, so these are all that do not decode.
-    failed = {clip: reason for folder in folders for clip, reason in read_json(folder.undecodable).items()}
+    failed = {
+        clip: reason for folder in folders for clip, reason in read(folder.undecodable, Reasons, hint=RUN_WROTE).items()
+    }
     write_json(experiment.folder.undecodable, failed)
     write_rows(experiment.folder.fold_figures, rows)
     predictions = together(found)
     evaluation = evaluate_predictions(
         predictions,
         protocol=experiment.split.protocol,
-        leak=read_json(experiment.folder.leak),
+        leak=read_leak(experiment.folder.leak),
         notes=experiment.split.notes,
     )
     write_evaluation(experiment.folder.path, predictions, evaluation)

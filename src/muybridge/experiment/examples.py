@@ -11,13 +11,14 @@ from muybridge.dataset.catalog import Clip
 from muybridge.dataset.split import FITTED_PARTS, Part
 from muybridge.errors import UserError
 from muybridge.experiment.prepare import Experiment
-from muybridge.files import read_json, write_json
+from muybridge.files import write_json
 from muybridge.models.network import RecognizerNet
 from muybridge.pipeline.activations import ActivationDataset
 from muybridge.pipeline.cache_records import record_entries
 from muybridge.pipeline.frame_cache import FrameCache
 from muybridge.pipeline.loader import ClipDataset
 from muybridge.recipes.recipe import Recipe
+from muybridge.schemas import RUN_WROTE, Reasons, read
 from muybridge.system import available_cores
 from muybridge.text import counted
 from muybridge.training.encoding import FrozenPart, encodes_once
@@ -62,7 +63,7 @@ def fitted_clips(experiment: Experiment, cache: FrameCache, *, console: Console)
     fitted = {part: split.clips_of(part) for part in FITTED_PARTS}
     failed = decode_once(cache, [clip for clips in fitted.values() for clip in clips], console=console)
     if experiment.resumes and folder.undecodable.exists():
-        _check_unchanged(read_json(folder.undecodable), failed)
+        _check_unchanged(read(folder.undecodable, Reasons, hint=RUN_WROTE), failed)
     write_json(folder.undecodable, failed)
     datasets: dict[Part, ClipDataset] = {
         part: clip_dataset(experiment, cache, [clip for clip in clips if clip.id not in failed], part=part)

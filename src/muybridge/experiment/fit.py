@@ -15,6 +15,7 @@ from muybridge.files import write_rows
 from muybridge.inference.recognizer import Recognizer
 from muybridge.inference.rejection import Rejection
 from muybridge.models.heads.probe import ProbeHead
+from muybridge.schemas import FitFile
 from muybridge.text import percent
 from muybridge.training.calibrating import Calibration, calibrate
 from muybridge.training.encoding import encodes_once
@@ -47,10 +48,10 @@ class FitOutcome:
         return {**vars(self), "rejection": self.rejection.to_dict() if self.rejection else None}
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "FitOutcome":
-        """What ``to_dict`` returned."""
-        rejection = values["rejection"]
-        return cls(**{**values, "rejection": Rejection.from_dict(rejection) if rejection else None})
+    def of_file(cls, values: FitFile) -> "FitOutcome":
+        """What ``to_dict`` returned, as it was read."""
+        rejection = Rejection.of_values(values.rejection) if values.rejection else None
+        return cls(values.epoch, values.temperature, rejection, values.seconds)
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ from muybridge.dataset.catalog import Clip
 from muybridge.dataset.split import Split
 from muybridge.evaluation.artefacts import write_evaluation
 from muybridge.evaluation.evaluation import Evaluation, evaluate_predictions
-from muybridge.files import read_json
 from muybridge.inference.predictions import ClipPrediction, Predictions
 from muybridge.inference.trained_model import Model
 from muybridge.inference.views import AS_TRAINED, Views
 from muybridge.runs import RunFolder
+from muybridge.schemas import read_leak
 
 
 def measure(
@@ -54,7 +54,7 @@ def measure_test_part(folder: RunFolder, split: Split, model: Model, *, console:
     return measure(
         [(model, split.clips_of("test"))],
         protocol=split.protocol,
-        leak=read_json(folder.leak),
+        leak=read_leak(folder.leak),
         notes=split.notes,
         out=folder.path,
         console=console,

@@ -17,9 +17,10 @@ from typing import Any
 
 import torch
 
-from muybridge.files import read_json, write_json
+from muybridge.files import write_json
 from muybridge.models.network import RecognizerNet
 from muybridge.models.weights.origin import weights_record
+from muybridge.schemas import read_environment
 from muybridge.system import processor_name, total_memory
 
 _PACKAGES = ("muybridge", "torch", "lightning", "torchmetrics", "av", "opencv-python-headless", "numpy")
@@ -72,9 +73,9 @@ def session(path: Path) -> Iterator[None]:
     Raises:
         UserError: If it cannot be read.
     """
-    environment = read_json(path)
+    environment, known = read_environment(path)
     # A run of an older version that is resumed: its first session is known to have been, not how long.
-    earlier = environment.get("sessions", [{"started": environment["started"]}])
+    earlier = environment["sessions"] if known.sessions else [{"started": environment.get("started")}]
     this: dict[str, Any] = {"started": now()}
     begun = time.monotonic()
     write_json(path, environment | {"sessions": [*earlier, this]})

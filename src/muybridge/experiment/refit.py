@@ -17,8 +17,8 @@ from muybridge.dataset.split import FITTED_PARTS, PARTS, Part, Split
 from muybridge.experiment.examples import draws
 from muybridge.experiment.fit import FitOutcome, Fitted, fit_experiment
 from muybridge.experiment.prepare import Experiment
-from muybridge.files import copy_folder, read_json
-from muybridge.models.saving import METADATA_FILE
+from muybridge.files import copy_folder
+from muybridge.models.saving import METADATA_FILE, described
 from muybridge.runs import RunFolder
 from muybridge.text import counted
 from muybridge.training.encoding import encodes_once
@@ -39,8 +39,7 @@ def parts_seen(model: Path) -> tuple[Part, ...]:
     Raises:
         UserError: If its description is damaged.
     """
-    description = model / METADATA_FILE
-    return tuple(read_json(description).get("refitted", ())) if description.is_file() else ()
+    return described(model).refitted if (model / METADATA_FILE).is_file() else ()
 
 
 def wants_refit(experiment: Experiment, outcome: FitOutcome, *, measuring_seconds: float = 0.0) -> bool:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from muybridge.inference.predictions import ClipPrediction, Predictions
 from muybridge.inference.probabilities import log, softmax, tempered, vote
+from muybridge.schemas import CombinationValues
 
 Rule = Literal["mean", "logits", "vote", "weighted"]
 RULES: tuple[str, ...] = get_args(Rule)
@@ -81,13 +82,13 @@ class Combination:
         return {"rule": self.rule, "weights": list(self.weights), "temperatures": list(self.temperatures)}
 
     @classmethod
-    def from_dict(cls, value: dict[str, Any]) -> "Combination":
-        """What `to_dict` returned.
+    def of_values(cls, values: CombinationValues) -> "Combination":
+        """What `to_dict` returned, as it was read.
 
         Raises:
-            KeyError, TypeError, ValueError: If it is something else.
+            ValueError: If the numbers do not fit the rule or each other.
         """
-        return cls(value["rule"], tuple(value["weights"]), tuple(value["temperatures"]))
+        return cls(values.rule, values.weights, values.temperatures)
 
 
 def combine_predictions(members: Sequence[Predictions], combination: Combination) -> Predictions:

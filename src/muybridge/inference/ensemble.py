@@ -24,6 +24,7 @@ from muybridge.inference.recognizer import Recognizer
 from muybridge.inference.trained_model import Answer, Model, Scores, Source, clip_prediction, read_ahead
 from muybridge.inference.views import AS_TRAINED, Views
 from muybridge.models.saving import METADATA_FILE, read_description
+from muybridge.schemas import EnsembleModelFile
 from muybridge.text import only_in_each
 
 FORMAT = "muybridge-ensemble"
@@ -66,16 +67,9 @@ class Ensemble(Model):
         Raises:
             UserError: If there is no whole ensemble there.
         """
-        content = read_description(folder, kind=FORMAT, version=FORMAT_VERSION)
+        content = read_description(folder, EnsembleModelFile, kind=FORMAT, version=FORMAT_VERSION)
         path = folder / METADATA_FILE
-        try:
-            combination = Combination.from_dict(content["combination"])
-            checksums = {str(member["name"]): str(member["model_json_sha256"]) for member in content["members"]}
-            classes = tuple(content["classes"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise UserError(
-                f"{path} is damaged or of another version ({error}); copy the whole folder again"
-            ) from error
+        checksums = {member.name: member.model_json_sha256 for member in content.members}
         members = {}
         for name, checksum in checksums.items():
             if Path(name).name != name:
@@ -86,10 +80,10 @@ class Ensemble(Model):
                 raise UserError(f"{description} is not the one that belongs to {path}; copy the whole folder again")
             members[name] = Recognizer.load(description.parent, device=device)
         try:
-            ensemble = cls(members, combination)
+            ensemble = cls(members, Combination.of_values(content.combination))
         except (UserError, ValueError, StopIteration) as error:
             raise UserError(f"{path} is damaged ({error}); copy the whole folder again") from error
-        if ensemble.classes != classes:
+        if ensemble.classes != content.classes:
             raise UserError(f"{path} is damaged: its classes are not those of its members; copy the whole folder again")
         return ensemble
 

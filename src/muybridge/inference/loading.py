@@ -4,13 +4,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from muybridge.errors import UserError
-from muybridge.files import content_hash, read_json
+from muybridge.files import content_hash
 from muybridge.inference.engines.choosing import choose_export
 from muybridge.inference.engines.opening import load_export
 from muybridge.inference.ensemble import FORMAT as ENSEMBLE_FORMAT
 from muybridge.inference.ensemble import Ensemble
 from muybridge.inference.recognizer import Recognizer
 from muybridge.models.saving import METADATA_FILE, WEIGHTS_FILE
+from muybridge.schemas import read_json
 
 
 def load(

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from muybridge.errors import UserError
 from muybridge.files import write_rows
+from muybridge.text import original_cell
 
 _FIXED_COLUMNS = ("clip", "path", "group", "label", "predicted", "correct", "score", "error")
 # Class columns carry a prefix, so that a class called "label" or "error" collides with nothing.
@@ -171,6 +172,8 @@ class Predictions:
                         raise UserError(f"{path}, line {rows.line_num}: {error}") from error
         except OSError as error:
             raise UserError(f"{path}: cannot read the predictions: {error.strerror}") from error
+        except csv.Error as error:
+            raise UserError(f"{path}, line {rows.line_num}: not a CSV row ({error})") from error
         try:
             return cls(classes=classes, clips=tuple(clips))
         except ValueError as error:
@@ -180,6 +183,6 @@ class Predictions:
 def _clip_from_row(row: Sequence[str], *, columns: int) -> ClipPrediction:
     if len(row) != columns:
         raise ValueError(f"{len(row)} fields where the first line has {columns}")
-    clip_id, path, group, label, _predicted, _correct, _score, error = row[: len(_FIXED_COLUMNS)]
+    clip_id, path, group, label, _predicted, _correct, _score, error = map(original_cell, row[: len(_FIXED_COLUMNS)])
     probabilities = None if error else np.array([float(text) for text in row[len(_FIXED_COLUMNS) :]])
     return ClipPrediction(clip_id, path, label, group or None, probabilities, error or None)

@@ -21,12 +21,14 @@ from muybridge.inference.rejection import Rejection
 from muybridge.inference.trained_model import Answer, ArrayClip, Model, Scores, Source, read_ahead
 from muybridge.inference.views import Views
 from muybridge.models.network import RecognizerNet
-from muybridge.models.saving import load_recognizer, save_recognizer
+from muybridge.models.saving import COPY_AGAIN, METADATA_FILE, load_recognizer, save_recognizer
 from muybridge.pipeline.augmentation import is_sided
+from muybridge.schemas import Preprocessing, convert
 from muybridge.system import keep_freed_memory, resolve_device
 from muybridge.video.decoding import read_sampled
-from muybridge.video.fit_names import Fit, check_fit
+from muybridge.video.fit_names import Fit
 from muybridge.video.sampler import Sampler
+from muybridge.video.sampler_values import check_clip_pixels
 from muybridge.video.sampling import sampler_from_dict
 
 BATCH_CLIPS, BATCH_PIXELS = 8, 2**19
@@ -100,20 +102,20 @@ class Recognizer(Model):
         if (folder / "model").is_dir():
             folder = folder / "model"
         net, metadata = load_recognizer(folder)
-        preprocessing = metadata.preprocessing
-        check_fit(preprocessing.get("fit", "squash"))
+        made = convert(metadata.preprocessing, Preprocessing, where=str(folder / METADATA_FILE), hint=COPY_AGAIN)
+        sampler = sampler_from_dict(made.sampler)
+        check_clip_pixels(getattr(sampler, "frames", 0), made.size_px)
         return cls(
             net,
             classes=metadata.classes,
-            sampler=sampler_from_dict(preprocessing["sampler"]),
-            size_px=preprocessing["size_px"],
-            # Models saved before these existed squash pictures, use one window, and say nothing of sides.
-            fit=preprocessing.get("fit", "squash"),
-            windows=preprocessing.get("windows", "one"),
-            combine=preprocessing.get("combine", "mean"),
-            no_flip_classes=preprocessing.get("sided_classes", ()),
+            sampler=sampler,
+            size_px=made.size_px,
+            fit=made.fit,
+            windows=made.windows,
+            combine=made.combine,
+            no_flip_classes=made.sided_classes,
             unfinished=metadata.unfinished,
-            rejection=Rejection.from_dict(metadata.rejection) if metadata.rejection else None,
+            rejection=Rejection.of_values(metadata.rejection) if metadata.rejection else None,
             refitted=metadata.refitted,
             device=device,
         )

@@ -10,14 +10,13 @@ maximum logit).
 Axes: V views, K classes, N clips.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from muybridge.errors import UserError
+from muybridge.schemas import Threshold
 
 NONE_OF_THESE = "none of these"
 
@@ -53,16 +52,9 @@ class Rejection:
         return cls(float(np.quantile(familiar_N, false_alarms, method="lower")), false_alarms, len(familiar_N))
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "Rejection":
-        """What ``to_dict`` returned.
-
-        Raises:
-            UserError: If it is something else.
-        """
-        try:
-            return cls(float(values["threshold"]), float(values["false_alarms"]), int(values["clips"]))
-        except (KeyError, TypeError, ValueError) as error:
-            raise UserError(f"none_of_these of the model is damaged ({error!r}); copy the model again") from None
+    def of_values(cls, values: Threshold) -> "Rejection":
+        """What ``to_dict`` returned, as it was read."""
+        return cls(values.threshold, values.false_alarms, values.clips)
 
     def rejects(self, logits_VK: NDArray[np.float64]) -> bool:
         """Whether a clip, by the logits of its views, shows none of the classes."""

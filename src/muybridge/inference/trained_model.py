@@ -106,7 +106,9 @@ class Prediction:
         return notebook.card(str(self), notebook.bars(self.ranking[:_BARS]), notebook.facts({"video": self.path}))
 
     def describe(self, top: int) -> str:
-        """One line: the file and its ``top`` most probable classes."""
+        """One line: the file and its ``top`` most probable classes, or why it could not be decoded."""
+        if self.error is not None:
+            return f"{self._name}: {self.error}"
         actions = "  ".join(f"{label}, {score:.2f}" for label, score in self.ranking[:top])
         return f"{self._name}  {f'{NONE_OF_THESE}; nearest: ' if self.none_of_these else ''}{actions}"
 

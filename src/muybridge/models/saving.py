@@ -10,20 +10,26 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from safetensors import SafetensorError
+import torch
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from muybridge.errors import UserError
 from muybridge.files import content_hash, replacing
 from muybridge.models.network import RecognizerNet, build
 from muybridge.recipes.model import ModelConfig
+from muybridge.schemas import LONGEST_REASON, Described, ModelFile, Threshold, convert, distinct, read_json
+from muybridge.text import abbreviated
 
 WEIGHTS_FILE = "model.safetensors"
 METADATA_FILE = "model.json"
 FORMAT = "muybridge-recognizer"
 FORMAT_VERSION = 1
+COPY_AGAIN = "copy the whole folder of the model again"
+
+T = TypeVar("T", bound=Described)
 
 
 @dataclass(frozen=True)
@@ -36,8 +42,8 @@ class SavedModel:
     preprocessing: Mapping[str, Any]
     # Of which epochs it is the best, if its training was interrupted; else empty.
     unfinished: str = ""
-    # When a clip shows none of the classes; the caller's, too. None: never.
-    rejection: Mapping[str, Any] | None = None
+    # When a clip shows none of the classes. None: never.
+    rejection: Threshold | None = None
     # The parts of its run's split that it was fitted on after another model was measured.
     refitted: tuple[str, ...] = ()
 
@@ -101,41 +107,70 @@ def load_recognizer(folder: Path) -> tuple[RecognizerNet, SavedModel]:
             f"{weights_path} does not belong to the {METADATA_FILE} next to it: the file is damaged, "
             f"or saving was interrupted; save or copy the model again"
         )
-    net = build(saved.config, len(saved.classes), weights="none")
     try:
+        if not saved.config.adapter:  # the shape of an adapter's encoder is its library's to say
+            _check_shapes(saved, weights_path)
+        net = _blank(saved)
         net.load_state_dict(load_file(weights_path))
     except (SafetensorError, RuntimeError) as error:
         raise UserError(
-            f"{weights_path} does not hold the tensors that {METADATA_FILE} describes; copy the whole folder of the "
-            f"model again ({error})"
+            f"{weights_path} does not hold the tensors that {METADATA_FILE} describes; {COPY_AGAIN} "
+            f"({abbreviated(' '.join(str(error).split()), LONGEST_REASON)})"
         ) from error
     return net.eval(), saved
 
 
+def _check_shapes(saved: SavedModel, weights_path: Path) -> None:
+    """Compare the network that is described with the tensors in the file, before memory is taken for either.
+
+    Raises:
+        RuntimeError: They differ.
+    """
+    with torch.device("meta"):
+        expected = {name: tuple(tensor.shape) for name, tensor in _blank(saved).state_dict().items()}
+    with safe_open(weights_path, "pt") as file:
+        found = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 - no mapping
+    for name in sorted({*expected, *found}):
+        if expected.get(name) != found.get(name):
+            raise RuntimeError(f"{name} is {found.get(name, 'missing')}, expected {expected.get(name, 'nothing')}")
+
+
+def _blank(saved: SavedModel) -> RecognizerNet:
+    return build(saved.config, len(saved.classes), weights="none")
+
+
+def described(folder: Path) -> ModelFile:
+    """What the ``model.json`` of a recognizer's folder says.
+
+    Raises:
+        UserError: There is none, or it is damaged, or of a newer version.
+    """
+    return read_description(folder, ModelFile, kind=FORMAT, version=FORMAT_VERSION)
+
+
 def _read_metadata(path: Path) -> tuple[SavedModel, str]:
     """Read ``model.json``: what it describes and the checksum of the tensors."""
-    content = read_description(path.parent, kind=FORMAT, version=FORMAT_VERSION)
-    try:
-        saved = SavedModel(
-            config=ModelConfig(**content["model"]),
-            classes=tuple(content["classes"]),
-            preprocessing=content["preprocessing"],
-            unfinished=str(content.get("unfinished", "")),
-            rejection=content.get("none_of_these"),
-            refitted=tuple(content.get("refitted", ())),
-        )
-        return saved, content["weights_sha256"]
-    except (KeyError, TypeError) as error:
-        raise UserError(
-            f"{path} is damaged or of another version ({error}); copy the whole folder of the model again"
-        ) from error
+    content = described(path.parent)
+    values = dict(content.model)
+    if isinstance(values.get("feature_norm"), bool):  # models saved when it was yes or no
+        values["feature_norm"] = "layer" if values["feature_norm"] else "none"
+    saved = SavedModel(
+        config=convert(values, ModelConfig, where=str(path), hint=COPY_AGAIN),
+        classes=distinct(content.classes, where=str(path), what="class", hint=COPY_AGAIN),
+        preprocessing=content.preprocessing,
+        unfinished=content.unfinished,
+        rejection=content.none_of_these,
+        refitted=content.refitted,
+    )
+    return saved, content.weights_sha256
 
 
-def read_description(folder: Path, *, kind: str, version: int) -> dict[str, Any]:
+def read_description(folder: Path, schema: type[T], *, kind: str, version: int) -> T:
     """Read the ``model.json`` of a model folder.
 
     Args:
         folder: The model folder.
+        schema: What it must be.
         kind: The format that it must name.
         version: The version of that format that is understood.
 
@@ -145,15 +180,12 @@ def read_description(folder: Path, *, kind: str, version: int) -> dict[str, Any]
     path = folder / METADATA_FILE
     if not path.is_file():
         raise UserError(f"{folder} holds no trained model: there is no {METADATA_FILE} in it; name a run or its model")
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UserError(f"{path} is damaged ({error}); copy the whole folder of the model again") from error
-    if not isinstance(content, dict) or content.get("format") != kind:
+    values = read_json(path)
+    named = convert(values, Described, where=str(path), hint=COPY_AGAIN)
+    if named.format != kind:
         raise UserError(f"{path} does not describe a {kind.replace('-', ' ')}; name a run or its model")
-    if content.get("format_version") != version:
+    if named.format_version != version:
         raise UserError(
-            f"{path} has format version {content.get('format_version')}, and this muybridge reads "
-            f"{version}; update muybridge"
+            f"{path} has format version {named.format_version}, and this muybridge reads {version}; update muybridge"
         )
-    return content
+    return convert(values, schema, where=str(path), hint=COPY_AGAIN)

@@ -15,8 +15,9 @@ from pathlib import Path
 from filelock import FileLock
 
 from muybridge.errors import UserError
-from muybridge.files import read_json, write_json
+from muybridge.files import write_json
 from muybridge.pipeline.cache_folder import FEATURES_SUFFIX, FRAMES_SUFFIX
+from muybridge.schemas import CacheRecord, read
 
 RECORDS_FOLDER = "datasets"
 _SUFFIXES = "|".join(map(re.escape, (FRAMES_SUFFIX, FEATURES_SUFFIX)))
@@ -63,10 +64,10 @@ def cache_entries(folder: Path) -> list[CacheEntry]:
     """All entries of a cache folder, and nothing else that lies there."""
     datasets: dict[str, set[str]] = {}
     for record in sorted((folder / RECORDS_FOLDER).glob("*.json")):
-        with suppress(UserError, KeyError, TypeError):  # what is damaged says nothing
-            content = read_json(record)
-            for name in content["entries"]:
-                datasets.setdefault(name, set()).add(str(content["dataset"]))
+        with suppress(UserError):  # what is damaged says nothing
+            content = read(record, CacheRecord, hint="delete it")
+            for name in content.entries:
+                datasets.setdefault(name, set()).add(content.dataset)
     entries = []
     for path in folder.glob("??/*"):
         name = path.relative_to(folder).as_posix()
@@ -95,6 +96,6 @@ def _record_of(folder: Path, dataset: str) -> Path:
 
 def _names_in(record: Path) -> set[str]:
     try:
-        return set(read_json(record)["entries"])
-    except (UserError, KeyError, TypeError):
+        return set(read(record, CacheRecord, hint="delete it").entries)
+    except UserError:
         return set()

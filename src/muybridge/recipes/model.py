@@ -47,6 +47,20 @@ stage; nothing of an adapter's."""
 AUTO_TOKENS_PER_SIDE = 2
 """Cells along each side of the picture that head attentive looks at, if not told otherwise."""
 
+MOST_LAYERS, MOST_UNITS = 64, 65_536
+"""Bounds of what a recipe or a stranger's model may ask for: far beyond any use, and short of all memory."""
+
+_RANGES = {
+    "head_positions": (1, MOST_UNITS),
+    "bert_layers": (1, MOST_LAYERS),
+    "bert_heads": (1, MOST_UNITS),
+    "bert_feed_forward": (1, MOST_UNITS),
+    "fusion_ratio": (2, MOST_UNITS),
+    "token_grid": (0, MOST_LAYERS),
+    "attentive_heads": (1, MOST_UNITS),
+    "attentive_feed_forward": (0, MOST_UNITS),
+}
+
 PENALTIES = ("l1", "l2", "l1_bias", "l2_bias", "l1_activity", "l2_activity")
 
 
@@ -210,16 +224,16 @@ class ModelConfig:
         for field in ("head_dropout", "bert_dropout", "dropout"):
             _require(0 <= getattr(self, field) < 1, field, getattr(self, field), "in [0, 1)")
         _require(0 < self.bert_keep <= 1, "bert_keep", self.bert_keep, "in (0, 1]")
-        least = {"head_positions": 1, "bert_layers": 1, "bert_heads": 1, "bert_feed_forward": 1, "fusion_ratio": 2}
-        least |= {"token_grid": 0, "attentive_heads": 1, "attentive_feed_forward": 0}
-        for field, minimum in least.items():
+        for field, (least, most) in _RANGES.items():
             value = getattr(self, field)
-            _require(value >= minimum, field, value, f"{minimum} or more")
+            _require(least <= value <= most, field, value, f"a whole number from {least} to {most}")
         for field in ("head_widths", "dense_widths"):
             # YAML and JSON know lists only; a frozen value holds tuples.
             object.__setattr__(self, field, tuple(getattr(self, field)))
             widths = getattr(self, field)
-            _require(all(units >= 1 for units in widths), field, widths, "whole numbers from 1 on")
+            _require(len(widths) <= MOST_LAYERS, field, f"{len(widths)} layers", f"at most {MOST_LAYERS}")
+            held = all(1 <= units <= MOST_UNITS for units in widths)
+            _require(held, field, widths, f"whole numbers from 1 to {MOST_UNITS}")
         for field in PENALTIES:
             value = getattr(self, field)
             _require(value >= 0, field, value, "0 or more")

@@ -17,6 +17,7 @@ from muybridge.recipes.frames import SamplerConfig
 from muybridge.recipes.model import ModelConfig
 from muybridge.recipes.training import TrainingConfig
 from muybridge.video.fit_names import Fit, check_fit
+from muybridge.video.sampler_values import check_clip_pixels
 
 
 @dataclass(frozen=True)
@@ -44,9 +45,10 @@ class Recipe:
         """Check what no section checks.
 
         Raises:
-            UserError: For a fit that is none.
+            UserError: For a fit that is none, or frames that are too large together.
         """
         check_fit(self.fit)
+        check_clip_pixels(self.sampler.frames, self.size_px)
 
     def to_dict(self) -> dict[str, Any]:
         """The recipe as nested plain values, complete and re-runnable."""

@@ -4,11 +4,9 @@ Notable: a report is made from the files of a run alone, so it can be made again
 runs that did not exist then. Every figure is computed afresh from predictions.csv.
 """
 
-import csv
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
@@ -16,7 +14,7 @@ from muybridge.console import STDERR, progress_on, say
 from muybridge.dataset.split import Split
 from muybridge.errors import UserError
 from muybridge.evaluation.evaluation import evaluate_predictions
-from muybridge.files import read_json
+from muybridge.files import read_rows
 from muybridge.inference.combining import DESCRIPTIONS
 from muybridge.inference.ensemble import Ensemble
 from muybridge.inference.loading import load
@@ -33,6 +31,16 @@ from muybridge.reporting.reported import (
     ReportedTraining,
 )
 from muybridge.runs import RunFolder
+from muybridge.schemas import (
+    RUN_WROTE,
+    EnsembleFile,
+    MemberFigures,
+    Reasons,
+    UnknownFile,
+    read,
+    read_environment,
+    read_leak,
+)
 from muybridge.text import printable
 from muybridge.video.sampler import TimedSampler
 from muybridge.video.sampling import DenseSampler, EverySampler, UniformSampler
@@ -88,8 +96,8 @@ def read_run(path: Path, *, name: str) -> ReportedRun:
     model = load(folder.path, device="cpu")
     if isinstance(model, Recognizer) and model.unfinished:
         raise UserError(f"{path} is {model.unfinished}; continue it with: muybridge train --resume {path}")
-    leak = read_json(folder.leak)
-    environment = _mapping(folder.environment)
+    leak = read_leak(folder.leak)
+    environment, _ = read_environment(folder.environment)
     training, ensemble = None, None
     if isinstance(model, Ensemble):
         ensemble, command = _ensemble(folder, model, split, leak)
@@ -110,7 +118,9 @@ def read_run(path: Path, *, name: str) -> ReportedRun:
         training=training,
         ensemble=ensemble,
         refitted=model.refitted if isinstance(model, Recognizer) else (),
-        unknown=float(_mapping(folder.none_of_these)["auroc"]) if folder.none_of_these.is_file() else None,
+        unknown=read(folder.none_of_these, UnknownFile, hint=RUN_WROTE).auroc
+        if folder.none_of_these.is_file()
+        else None,
         false_alarms=model.rejection.false_alarms if isinstance(model, Recognizer) and model.rejection else None,
         folds=_rows(folder.fold_figures, "fold") if folder.fold_figures.is_file() else (),
         learning_curve=_rows(folder.learning_curve, "clips_per_class") if folder.learning_curve.is_file() else (),
@@ -131,46 +141,41 @@ def _training(folder: RunFolder) -> ReportedTraining:
         epochs=() if folder.fold_figures.is_file() else _rows(folder.metrics, "epoch"),
         monitor=monitor,
         recipe=recipe,
-        left_out=_mapping(folder.undecodable),
+        left_out=read(folder.undecodable, Reasons, hint=RUN_WROTE),
     )
 
 
 def _ensemble(folder: RunFolder, model: Ensemble, split: Split, leak: str | None) -> tuple[ReportedEnsemble, list[str]]:
     """How an ensemble was put together, and the words of the command that does it again."""
-    described = _mapping(folder.ensemble)
-    try:
-        ensemble = ReportedEnsemble(
-            rule=DESCRIPTIONS[described["rule"]],
-            members=tuple(_member(folder, model, values, split, leak) for values in described["members"]),
-            best=described["best"],
-            validation_clips=int(described["validation"]["clips"]),
-            notes=tuple(described["notes"]),
-        )
-        if ensemble.best not in model.members:
-            raise ValueError(f"{ensemble.best} is no member")
-        command = ["ensemble", *(member.run for member in ensemble.members), "--rule", described["rule"]]
-        return ensemble, [*command, *(["--calibrate"] if described["calibrated"] else [])]
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(
-            f"{folder.ensemble} is damaged or of another version ({error!r}); make the ensemble again"
-        ) from None
+    described = read(folder.ensemble, EnsembleFile, hint="make the ensemble again")
+    names = [described.best, *(member.name for member in described.members)]
+    if strangers := [name for name in names if name not in model.members]:
+        raise UserError(f"{folder.ensemble} is damaged ({strangers[0]} is no member); make the ensemble again")
+    ensemble = ReportedEnsemble(
+        rule=DESCRIPTIONS[described.rule],
+        members=tuple(_member(folder, model, values, split, leak) for values in described.members),
+        best=described.best,
+        validation_clips=described.validation.clips,
+        notes=described.notes,
+    )
+    command = ["ensemble", *(member.run for member in ensemble.members), "--rule", described.rule]
+    return ensemble, [*command, *(["--calibrate"] if described.calibrated else [])]
 
 
 def _member(
-    folder: RunFolder, model: Ensemble, values: Mapping[str, Any], split: Split, leak: str | None
+    folder: RunFolder, model: Ensemble, values: MemberFigures, split: Split, leak: str | None
 ) -> ReportedMember:
-    recognizer = model.members[values["name"]]
-    measured = _measured(folder.member(values["name"]), split, leak)
+    measured = _measured(folder.member(values.name), split, leak)
     if measured is None:
-        raise UserError(f"{folder.member(values['name'])} has no predictions.csv; make the ensemble again")
+        raise UserError(f"{folder.member(values.name)} has no predictions.csv; make the ensemble again")
     return ReportedMember(
-        name=values["name"],
-        run=str(values["run"]),
-        weight=float(values["weight"]),
-        temperature=float(values["temperature"]),
-        validation_correct=int(values["validation"]["correct"]),
-        calibrated_error=values["expected_calibration_error"]["after"],
-        model=_facts(recognizer),
+        name=values.name,
+        run=values.run,
+        weight=values.weight,
+        temperature=values.temperature,
+        validation_correct=values.validation.correct,
+        calibrated_error=values.expected_calibration_error.after,
+        model=_facts(model.members[values.name]),
         measured=measured,
     )
 
@@ -244,23 +249,15 @@ def _measured(folder: Path, split: Split, leak: str | None) -> Measured | None:
 
 def _rows(path: Path, column: str) -> list[dict[str, str]]:
     """The rows of a table of numbers that has this column."""
+    rows = read_rows(path)
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
         for row in rows:
             for value in row.values():
                 float(value or "nan")
-    except (OSError, ValueError, TypeError) as error:
+    except ValueError as error:
         raise UserError(f"{path} cannot be read ({error}); put back the file that the training wrote") from None
     if not rows or column not in rows[0]:
         raise UserError(
             f"{path} is not the table that the training wrote: it has no rows, or no column {column}; put it back"
         )
     return rows
-
-
-def _mapping(path: Path) -> dict[str, Any]:
-    value = read_json(path)
-    if not isinstance(value, dict):
-        raise UserError(f"{path} is damaged: it does not hold names and values; put back the file that the run wrote")
-    return value

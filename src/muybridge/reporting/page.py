@@ -16,7 +16,7 @@ from muybridge.reporting.reported import ReportedRun
 from muybridge.reporting.runs_table import compare_runs
 from muybridge.reporting.terms import Glossary
 from muybridge.reporting.view import RunView, view_run
-from muybridge.text import percent, points, shortened
+from muybridge.text import percent, points, printable_lines, shortened
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -103,12 +103,18 @@ def _missing(view: RunView, strips: "dict[Clip, Strip]") -> str | None:
     return f"{len(absent)} of {len(clips)} clips cannot be shown ({example})"
 
 
+def _clean(value: object) -> object:
+    """What a template prints; markup of its own is no plain text."""
+    return printable_lines(value) if type(value) is str else value
+
+
 def _template() -> "Template":
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     templates = Environment(
         loader=PackageLoader("muybridge.reporting"),
         autoescape=True,
+        finalize=_clean,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

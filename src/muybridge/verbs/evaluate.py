@@ -17,7 +17,6 @@ from muybridge.evaluation.evaluation import Evaluation
 from muybridge.experiment.measure import measure
 from muybridge.experiment.prepare import read_clips
 from muybridge.experiment.refit import parts_seen
-from muybridge.files import read_json
 from muybridge.inference.loading import load
 from muybridge.inference.recognizer import Recognizer
 from muybridge.inference.trained_model import Model
@@ -25,6 +24,7 @@ from muybridge.inference.views import AS_TRAINED, Views
 from muybridge.recipes.data import DataConfig
 from muybridge.recipes.store import load_recipe
 from muybridge.runs import RunFolder
+from muybridge.schemas import read_leak
 from muybridge.text import counted
 
 
@@ -102,7 +102,7 @@ def _own_clips(folder: RunFolder, opened: Callable[[Path], Model]) -> _Measurabl
     missing = [clip for clip in test if not clip.path.exists()]
     if len(missing) == len(test):
         raise UserError(f"the clips of {folder.path} are gone (for example {missing[0].path}); name their new folder")
-    leak, notes = read_json(folder.leak), []
+    leak, notes = read_leak(folder.leak), []
     if folder.fold_figures.is_file():
         folds = folder.folds(load_recipe(str(folder.recipe)).data.folds)
         models: list[tuple[Model, Sequence[Clip]]] = [

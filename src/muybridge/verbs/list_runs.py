@@ -4,9 +4,8 @@ Notable: everything is read from the folders themselves, so runs of any age and 
 sweep is one line: that of its best trial, whose accuracy is on validation clips, and says so.
 """
 
-import csv
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,10 +15,12 @@ from muybridge.dataset.split import Split
 from muybridge.errors import UserError
 from muybridge.evaluation.intervals import Interval, wilson
 from muybridge.evaluation.phrases import span
-from muybridge.files import read_json
-from muybridge.models.saving import METADATA_FILE
+from muybridge.files import read_rows
+from muybridge.inference.loading import is_ensemble
+from muybridge.models.saving import METADATA_FILE, described
 from muybridge.recipes.store import read_values
 from muybridge.runs import RUNS, RunFolder
+from muybridge.schemas import RUN_WROTE, EnsembleFile, EnvironmentFile, EvaluationFile, Reasons, read, read_environment
 from muybridge.text import aligned, percent, size_text
 
 Kind = Literal["training", "ensemble", "sweep"]
@@ -192,22 +193,21 @@ def _of_run(
     problem: str = "",
     resume: str = "",
 ) -> RunSummary:
-    environment: Mapping[str, Any] = read_json(run.environment) if run.environment.is_file() else {}
+    environment = read_environment(run.environment)[1] if run.environment.is_file() else EnvironmentFile()
     if run.ensemble.is_file():
-        described = read_json(run.ensemble)
-        recipe = f"{described['rule']} of {', '.join(member['name'] for member in described['members'])}"
+        combined = read(run.ensemble, EnsembleFile, hint=RUN_WROTE)
+        recipe = f"{combined.rule} of {', '.join(member.name for member in combined.members)}"
     else:
         recipe = str(read_values(str(run.recipe))[0].get("name", "–"))
-    started = environment.get("started")
     return RunSummary(
         path=path,
         name=name,
         kind=kind,
-        data=str(environment.get("clips", "–")),
+        data=environment.clips or "–",
         recipe=recipe,
-        protocol=str(read_json(run.split)["protocol"]),
+        protocol=Split.load(run.split).protocol,
         accuracy=accuracy,
-        started=datetime.fromisoformat(started).astimezone() if started else None,
+        started=datetime.fromisoformat(environment.started).astimezone() if environment.started else None,
         size_bytes=size,
         problem=problem,
         resume=resume,
@@ -219,13 +219,13 @@ def _test_accuracy(run: RunFolder) -> RunAccuracy | None:
     file = run.path / "evaluation.json"
     if not file.is_file() or _unfinished(run):
         return None
-    top1 = read_json(file)["top1"]
-    return RunAccuracy(top1["correct"], top1["clips"], "test")
+    top1 = read(file, EvaluationFile, hint=RUN_WROTE).top1
+    return RunAccuracy(top1.correct, top1.clips, "test")
 
 
 def _unfinished(run: RunFolder) -> str:
     """What the model says of an interruption of its training."""
-    return str(read_json(run.model / METADATA_FILE).get("unfinished", ""))
+    return "" if is_ensemble(run.model) else described(run.model).unfinished
 
 
 def _problem(run: RunFolder, accuracy: RunAccuracy | None) -> str:
@@ -233,7 +233,7 @@ def _problem(run: RunFolder, accuracy: RunAccuracy | None) -> str:
         return "unfinished: no model yet"
     if _unfinished(run):
         return "unfinished: interrupted, with a model to use"
-    if accuracy is None and read_json(run.split)["test"]:
+    if accuracy is None and Split.load(run.split).test:
         return "unfinished: not measured yet"
     return ""
 
@@ -255,9 +255,8 @@ def _validation_accuracy(run: RunFolder) -> RunAccuracy:
     """At the epoch that was chosen, the first of equals, as the training chooses it."""
     recipe, _ = read_values(str(run.recipe))
     monitor = recipe["training"]["monitor"]
-    with run.metrics.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_rows(run.metrics)
     sign = -1 if monitor == "loss" else 1
     row = max(rows, key=lambda row: sign * float(row[f"validation_{monitor}"]))
-    clips = len(set(Split.load(run.split).validation) - set(read_json(run.undecodable)))
+    clips = len(set(Split.load(run.split).validation) - set(read(run.undecodable, Reasons, hint=RUN_WROTE)))
     return RunAccuracy(round(float(row["validation_accuracy"]) * clips), clips, "validation")

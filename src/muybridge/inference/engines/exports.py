@@ -6,11 +6,12 @@ check against torch found: so a damaged or stale export is noticed, and the fast
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from muybridge.errors import UserError
-from muybridge.files import content_hash, read_json, write_json
+from muybridge.files import content_hash, write_json
 from muybridge.inference.engines.engine import EngineName, Precision
+from muybridge.schemas import Classes, Described, Sha256, convert, read_json
 from muybridge.text import percent
 
 EXPORTS_FOLDER = "exports"
@@ -131,9 +132,9 @@ class Export:
 
     engine: EngineName
     precision: Precision
-    classes: tuple[str, ...]
+    classes: Classes
     preprocessing: dict[str, Any]
-    source_weights_sha256: str
+    source_weights_sha256: Sha256
     folded: tuple[tuple[str, str], ...]
     calibration_clips: int | None
     parity: Parity
@@ -160,22 +161,13 @@ class Export:
         """
         path = folder / EXPORT_FILE
         content = read_json(path)
-        try:
-            if content.pop("format") != FORMAT or content.pop("format_version") != FORMAT_VERSION:
-                raise ValueError(f"not a {FORMAT} of version {FORMAT_VERSION}")
-            content["classes"] = tuple(content["classes"])
-            content["folded"] = tuple((convolution, norm) for convolution, norm in content["folded"])
-            content["parity"] = Parity(**content["parity"])
-            content["latency"] = Latency(**content["latency"])
-            stream = content.get("stream")  # exports made before there were any say nothing
-            content["stream"] = None if stream is None else StreamCheck(**stream)
-            export = cls(**content)
-            if export.engine not in get_args(EngineName) or export.precision not in get_args(Precision):
-                raise ValueError(f"unknown kind {export.name}")
-            if any(Path(name).name != name for name in export.files) or not export.files:
-                raise ValueError("its files are not next to it")
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise UserError(f"{path} is damaged or of another version ({error}); export again") from error
+        described = convert(content, Described, where=str(path), hint="export again")
+        if (described.format, described.format_version) != (FORMAT, FORMAT_VERSION):
+            raise UserError(f"{path} is not a {FORMAT} of version {FORMAT_VERSION}; export again")
+        del content["format"], content["format_version"]
+        export = convert(content, cls, where=str(path), hint="export again")
+        if any(Path(name).name != name for name in export.files) or not export.files:
+            raise UserError(f"{path} is damaged: its files are not next to it; export again")
         return export
 
     def check_files(self, folder: Path) -> None:

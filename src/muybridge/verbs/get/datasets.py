@@ -10,10 +10,10 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from muybridge.errors import UserError
-from muybridge.files import read_json
+from muybridge.schemas import read
 from muybridge.text import did_you_mean
 
 Layout = Literal["hmdb51", "ucf101"]
@@ -207,26 +207,5 @@ def find_source(name: str) -> DatasetSource:
 
 
 def _read_source(path: Path) -> DatasetSource:
-    value = read_json(path)
-    try:
-        source = DatasetSource(**value)
-        source = dataclasses.replace(
-            source,
-            clips=tuple(_archive(entry) for entry in value["clips"]),
-            lists=tuple(_archive(entry) for entry in value["lists"]),
-            split_sizes=tuple(None if sizes is None else _pair(*sizes) for sizes in value["split_sizes"]),
-        )
-    except (TypeError, ValueError, KeyError, AttributeError) as error:
-        keys = ", ".join(field.name for field in dataclasses.fields(DatasetSource))
-        raise UserError(f"{path} does not describe a source ({error}); it needs the keys {keys}") from None
-    if source.layout not in ("hmdb51", "ucf101"):
-        raise UserError(f"{path}: layout is {source.layout!r}; choose hmdb51 or ucf101")
-    return source
-
-
-def _pair(train: int, test: int) -> tuple[int, int]:
-    return int(train), int(test)
-
-
-def _archive(entry: dict[str, Any]) -> Archive:
-    return Archive(**{**entry, "urls": tuple(entry["urls"])})
+    keys = ", ".join(field.name for field in dataclasses.fields(DatasetSource))
+    return read(path, DatasetSource, hint=f"a source needs the keys {keys}")

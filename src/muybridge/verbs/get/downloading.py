@@ -16,7 +16,8 @@ import requests
 from rich.progress import Progress, TaskID
 
 from muybridge.errors import UserError
-from muybridge.files import read_json, write_json
+from muybridge.files import write_json
+from muybridge.schemas import DownloadState, read
 
 CHUNK_BYTES = 1 << 14  # what an interruption can cost
 TIMEOUT_SECONDS = (10, 60)  # to connect, and between two pieces
@@ -152,10 +153,10 @@ def _kept(path: Path, url: str) -> tuple[int, str, int | None]:
     start = _size_bytes(part_of(path))
     if not start or not state_of(path).is_file():
         return 0, "", None
-    state = read_json(state_of(path))
-    if state["url"] != url or not state["validator"]:
+    state = read(state_of(path), DownloadState, hint="delete it, and the download begins anew")
+    if state.url != url or not state.validator:
         return 0, "", None
-    return start, state["validator"], state["size_bytes"]
+    return start, state.validator, state.size_bytes
 
 
 def _total_of_range(response: requests.Response, start: int) -> int:

@@ -18,7 +18,8 @@ from rich.progress import Progress
 
 from muybridge.console import say
 from muybridge.errors import UserError
-from muybridge.files import read_json, write_json
+from muybridge.files import write_json
+from muybridge.schemas import read
 from muybridge.text import shortened
 from muybridge.verbs.get.archives import RAR_HELP, choose_rar_program, is_archive
 from muybridge.verbs.get.datasets import Archive
@@ -158,9 +159,13 @@ class Shelf:
 
     def _recorded(self, archive: Archive) -> dict[str, Any]:
         """What `sources.json` says of an archive; empty if nothing."""
-        recorded = read_json(self.record) if self.record.is_file() else {}
+        recorded = self._records()
         entry: dict[str, Any] = recorded.get(archive.name, {})
         return entry
+
+    def _records(self) -> dict[str, dict[str, Any]]:
+        hint = "delete it, and checksums are compared with the published ones alone"
+        return read(self.record, dict[str, dict[str, Any]], hint=hint) if self.record.is_file() else {}
 
     def _remember(self, obtained: Obtained, console: Console) -> None:
         past = self._recorded(obtained.archive)
@@ -171,7 +176,7 @@ class Shelf:
             say(console, f"{obtained.path.name} is another file than on {past['date']}: sha256 {obtained.sha256}")
         elif obtained.archive.checksum is None:
             say(console, f"no published checksum for {obtained.path.name}; its sha256 is {obtained.sha256}")
-        recorded = read_json(self.record) if self.record.is_file() else {}
+        recorded = self._records()
         recorded[obtained.archive.name] = {
             "origin": obtained.origin,
             "size_bytes": obtained.size_bytes,

@@ -23,11 +23,12 @@ from muybridge.evaluation.plots import plot_curves
 from muybridge.experiment.complete import resumable
 from muybridge.experiment.fit import fit_experiment
 from muybridge.experiment.prepare import DividedClips, divide, prepare, reopen
-from muybridge.files import read_json, write_json, write_rows
+from muybridge.files import write_json, write_rows
 from muybridge.recipes.options import Options, recipe_with
 from muybridge.recipes.recipe import Recipe
 from muybridge.recipes.store import save_recipe
 from muybridge.runs import RunFolder
+from muybridge.schemas import RUN_WROTE, Reasons, SweepFile, read
 from muybridge.system import resolve_device
 from muybridge.verbs.sweep.results import BEST_RECIPE, PICTURE, SweepResult, SweepTrial, best_of, has_diverged
 from muybridge.verbs.sweep.space import Space, describe, flatten, label, parse_space
@@ -116,7 +117,7 @@ def sweep(
     if best is None:
         states = ", ".join(f"trial {trial.number} {trial.state}" for trial in found)
         raise UserError(f"no trial of {path} came to its end ({states}); try milder values")
-    undecodable = read_json(RunFolder(path / best.folder).undecodable)
+    undecodable = read(RunFolder(path / best.folder).undecodable, Reasons, hint=RUN_WROTE)
     result = SweepResult(
         folder=path,
         clips=Path(clips),
@@ -169,13 +170,13 @@ def _open(path: Path, space: Space, split: Split) -> None:
             raise UserError(f"{path} is already there, and it is no sweep; name another folder")
         write_json(kept, identity)
         return
-    begun = read_json(kept)
-    if begun == identity:
+    begun = read(kept, SweepFile, hint=f"name another folder than {path}")
+    if asdict(begun) == identity:
         return
-    if begun["over"] != identity["over"]:
-        what = f"over {' '.join(begun['over'])}, now it is {' '.join(identity['over'])}"
-    elif begun["recipe"] != identity["recipe"]:
-        before = begun["recipe"]
+    if list(begun.over) != identity["over"]:
+        what = f"over {' '.join(begun.over)}, now it is {' '.join(identity['over'])}"
+    elif begun.recipe != identity["recipe"]:
+        before = begun.recipe
         changed = [f"{key} {before.get(key)}" for key, now in identity["recipe"].items() if before.get(key) != now]
         what = f"with {', '.join(changed)}"
     else:
