@@ -5,6 +5,8 @@ from typing import Literal
 
 from muybridge.errors import UserError
 
+MOST_VARIANTS = 1000
+
 
 @dataclass(frozen=True)
 class CacheConfig:
@@ -32,5 +34,5 @@ class CacheConfig:
         Raises:
             UserError: For a value outside its range.
         """
-        if self.variants < 1:
-            raise UserError(f"cache.variants is {self.variants}; give 1 or more")
+        if not 1 <= self.variants <= MOST_VARIANTS:
+            raise UserError(f"cache.variants is {self.variants}; give a number from 1 to {MOST_VARIANTS}")

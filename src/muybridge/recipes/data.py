@@ -8,6 +8,8 @@ from cyclopts import Parameter
 from muybridge.dataset.protocol_names import Protocol
 from muybridge.errors import UserError
 
+MOST_FOLDS = 1000
+
 
 @dataclass(frozen=True)
 class DataConfig:
@@ -51,8 +53,8 @@ class DataConfig:
         Raises:
             UserError: For a number of folds that makes no sense, or folds next to another division.
         """
-        if self.folds < 0 or self.folds == 1:
-            raise UserError(f"data.folds is {self.folds}; give 2 or more, or 0 for a single test part")
+        if not 0 <= self.folds <= MOST_FOLDS or self.folds == 1:
+            raise UserError(f"data.folds is {self.folds}; give 2 to {MOST_FOLDS}, or 0 for a single test part")
         if self.folds and (self.protocol not in ("auto", "grouped") or self.test_groups):
             other = "data.test_groups" if self.test_groups else f"data.protocol {self.protocol}"
             raise UserError(f"data.folds {self.folds} divides by source group, and so does not go with {other}")

@@ -11,6 +11,8 @@ from muybridge.video.sampler_values import Policy, SamplerKind, UniformRule, che
 if TYPE_CHECKING:
     from muybridge.video.sampler import Sampler
 
+MOST_JITTER = 99
+
 
 @dataclass(frozen=True)
 class SamplerConfig:
@@ -59,8 +61,8 @@ class SamplerConfig:
             UserError: For a value that makes no sense, alone or with another.
         """
         check_sampler_values(asdict(self))
-        if self.jitter < 1 or self.jitter % 2 == 0:
-            raise UserError(f"sampler.jitter is {self.jitter}; give an odd number, 1 for none")
+        if not 1 <= self.jitter <= MOST_JITTER or self.jitter % 2 == 0:
+            raise UserError(f"sampler.jitter is {self.jitter}; give an odd number up to {MOST_JITTER}, 1 for none")
         if self.windows == "all" and (self.kind != "sliding" or self.jitter > 1):
             raise UserError("sampler.windows all is for sampler.kind sliding with sampler.jitter 1")
         if self.kind == "uniform" and self.rule == "paper" and self.jitter > 1:

@@ -236,7 +236,7 @@ class ModelConfig:
             _require(held, field, widths, f"whole numbers from 1 to {MOST_UNITS}")
         for field in PENALTIES:
             value = getattr(self, field)
-            _require(value >= 0, field, value, "0 or more")
+            _require(0 <= value <= MOST_UNITS, field, value, f"a number from 0 to {MOST_UNITS}")
             _require(not value or len(self.dense_widths) > 0, field, value, "0 without layers in model.dense_widths")
         if self.head == "probe":
             _require(self.layers_to_train == "none", "trainable", self.trainable, "none for head probe")

@@ -13,7 +13,7 @@ from muybridge.errors import UserError
 from muybridge.recipes.encoder_names import joined
 from muybridge.recipes.recipe import Recipe
 from muybridge.recipes.retired import RECIPES, without_retired
-from muybridge.text import did_you_mean
+from muybridge.text import abbreviated, did_you_mean
 from muybridge.video.sampler_values import renamed_sampler_values
 
 
@@ -22,6 +22,10 @@ def recipe_names() -> list[str]:
     folder = resources.files("muybridge.recipes")
     return sorted(item.name.removesuffix(".yaml") for item in folder.iterdir() if item.name.endswith(".yaml"))
 
+
+_MOST_RECIPE_BYTES = 1 << 20
+_DEEPEST = 16
+_LONGEST_REASON = 500
 
 BASE_KEY = "base"
 """``base: NAME`` in a recipe takes over what it does not say itself."""
@@ -39,8 +43,6 @@ def read_values(recipe: str) -> tuple[dict[str, Any], str]:
     Raises:
         UserError: If there is no such recipe, or it is not YAML.
     """
-    import yaml  # here, because help needs no recipe file
-
     if recipe in recipe_names():
         text, source = (resources.files("muybridge.recipes") / f"{recipe}.yaml").read_text("utf-8"), recipe
     else:
@@ -51,13 +53,8 @@ def read_values(recipe: str) -> tuple[dict[str, Any], str]:
             if path.suffix or len(path.parts) > 1:
                 raise UserError(f"no recipe file {recipe}; give a YAML file, or a name that 'muybridge recipes' lists")
             raise UserError(f"no recipe {recipe}{did_you_mean(recipe, recipe_names())}")
-        text, source = path.read_text("utf-8"), str(path)
-    try:
-        values = yaml.safe_load(text) or {}
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f", line {mark.line + 1}" if mark else ""
-        raise UserError(f"{source}{where}: not YAML: {getattr(error, 'problem', error)}") from None
+        text, source = _recipe_text(path), str(path)
+    values = _yaml(text, source) or {}
     if not isinstance(values, dict):
         raise UserError(f"{source}: a recipe is a mapping such as 'size_px: 112', this is a {type(values).__name__}")
     if isinstance(values.get("sampler"), Mapping):
@@ -69,6 +66,56 @@ def read_values(recipe: str) -> tuple[dict[str, Any], str]:
             raise UserError(f"{source}: no recipe {base} to be based on{did_you_mean(str(base), recipe_names())}")
         values = _merged(read_values(base)[0], values)
     return values, source
+
+
+def _recipe_text(path: Path) -> str:
+    try:
+        size = path.stat().st_size
+        if size > _MOST_RECIPE_BYTES:
+            raise UserError(
+                f"{path} has {size} bytes, which no recipe has; name a YAML file that 'muybridge recipes' made"
+            )
+        return path.read_text("utf-8")
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror or error}") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{path} is no recipe: it is not UTF-8 text; save it as UTF-8") from None
+
+
+def _yaml(text: str, source: str) -> Any:
+    """The plain values in a YAML text.
+
+    Raises:
+        UserError: If it is not YAML, is nested deeply, or refers to parts of itself: a few lines could then stand for
+            more values than there is memory.
+    """
+    import yaml  # here, because help needs no recipe file
+
+    opening = (
+        yaml.BlockMappingStartToken,
+        yaml.BlockSequenceStartToken,
+        yaml.FlowMappingStartToken,
+        yaml.FlowSequenceStartToken,
+    )
+    closing = yaml.BlockEndToken, yaml.FlowMappingEndToken, yaml.FlowSequenceEndToken
+    depth = 0
+    try:
+        for token in yaml.scan(text, Loader=yaml.SafeLoader):
+            depth += isinstance(token, opening) - isinstance(token, closing)
+            if depth > _DEEPEST:
+                raise UserError(f"{source} is no recipe: it is nested too deeply; write one level of sections")
+            if isinstance(token, yaml.AliasToken):
+                line = token.start_mark.line + 1
+                raise UserError(f"{source}, line {line}: a recipe has no references (*{token.value}); write the value")
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark else ""
+        problem = " ".join(str(getattr(error, "problem", None) or error).split())
+        raise UserError(f"{source}{where}: not YAML: {abbreviated(problem, _LONGEST_REASON)}") from None
+    except ValueError as error:  # a date that there is not, a number of a million digits
+        reason = abbreviated(str(error), _LONGEST_REASON)
+        raise UserError(f"{source}: not the values of a recipe ({reason}); correct it") from None
 
 
 def _merged(base: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
@@ -149,7 +196,7 @@ def parse_recipe(
     try:
         return app(list(flags), exit_on_error=False, print_error=False)  # type: ignore[no-any-return]
     except CycloptsError as error:
-        raise UserError(" ".join(str(error).split())) from None
+        raise UserError(abbreviated(" ".join(str(error).split()), _LONGEST_REASON)) from None
 
 
 def _check_keys(values: Mapping[str, Any], section: Any, source: str, prefix: str = "") -> None:

@@ -7,6 +7,9 @@ from cyclopts import Parameter
 
 from muybridge.errors import UserError
 
+MOST = 1_000_000
+"""No option of training is larger."""
+
 
 @dataclass(frozen=True)
 class TrainingConfig:
@@ -119,14 +122,14 @@ class TrainingConfig:
         least |= {"accumulate": 1, "unfreeze_every": 0}
         least |= dict.fromkeys(("encoder_rate", "weight_decay", "warmup_epochs", "gradient_clip"), 0)
         for name, minimum in least.items():
-            if not getattr(self, name) >= minimum:  # so that nan is refused, too
-                raise UserError(f"training.{name} is {getattr(self, name)}; give {minimum} or more")
-        if self.batch_size != "auto" and self.batch_size < 1:
-            raise UserError(f"training.batch_size is {self.batch_size}; give 1 or more, or auto")
+            if not minimum <= getattr(self, name) <= MOST:  # so that nan is refused, too
+                raise UserError(f"training.{name} is {getattr(self, name)}; give {minimum} or more, at most {MOST}")
+        if self.batch_size != "auto" and not 1 <= self.batch_size <= MOST:
+            raise UserError(f"training.batch_size is {self.batch_size}; give a number from 1 to {MOST}, or auto")
         if self.monitor == "last" and self.patience:
             raise UserError(f"training.patience is {self.patience}; give 0, since training.monitor last stops nothing")
-        if not self.learning_rate > 0:
-            raise UserError(f"training.learning_rate is {self.learning_rate}; give more than 0")
+        if not 0 < self.learning_rate <= MOST:
+            raise UserError(f"training.learning_rate is {self.learning_rate}; give more than 0, at most {MOST}")
         if not 0 <= self.label_smoothing < 1:
             raise UserError(f"training.label_smoothing is {self.label_smoothing}; give a share from 0 to below 1")
         if not 0 <= self.false_alarms < 1:
