@@ -7,6 +7,7 @@ The last line is the number of changes tried and the most memory that was held, 
 
 import random
 import resource
+import shutil
 import sys
 import traceback
 from collections.abc import Callable
@@ -31,6 +32,8 @@ MOST_DATA_BYTES = 3 << 30
 def main(runs: Path, video: Path, first: int, end: int) -> int:
     resource.setrlimit(resource.RLIMIT_DATA, (MOST_DATA_BYTES, MOST_DATA_BYTES))
     files = sorted(path for path in runs.rglob("*") if path.is_file() and path.suffix not in (".png", ".html", ".lock"))
+    pristine = runs.with_name(f"{runs.name}-pristine")
+    shutil.copytree(runs, pristine)
     wrong = 0
     for seed in range(first, end):
         random_ = random.Random(seed)
@@ -49,7 +52,10 @@ def main(runs: Path, video: Path, first: int, end: int) -> int:
                     print(f"seed {seed}, {path}:\n{traceback.format_exc(limit=-6)}")
                     wrong += 1
         finally:
-            path.write_bytes(content)
+            # A resume writes, too.
+            run = path.relative_to(runs).parts[0]
+            shutil.rmtree(runs / run)
+            shutil.copytree(pristine / run, runs / run)
     print(end - first, peak_memory())
     return wrong
 

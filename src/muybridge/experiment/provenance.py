@@ -75,7 +75,7 @@ def session(path: Path) -> Iterator[None]:
     """
     environment, known = read_environment(path)
     # A run of an older version that is resumed: its first session is known to have been, not how long.
-    earlier = environment["sessions"] if "sessions" in environment else [{"started": known.started}]
+    earlier = environment.get("sessions", [{"started": known.started}])
     this: dict[str, Any] = {"started": now()}
     begun = time.monotonic()
     write_json(path, environment | {"sessions": [*earlier, this]})

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from muybridge.errors import UserError
 from muybridge.files import write_rows
-from muybridge.text import original_cell
+from muybridge.text import original_cell, printable
 
 _FIXED_COLUMNS = ("clip", "path", "group", "label", "predicted", "correct", "score", "error")
 # Class columns carry a prefix, so that a class called "label" or "error" collides with nothing.
@@ -50,6 +50,9 @@ class ClipPrediction:
     error: str | None = None
 
     def __post_init__(self) -> None:
+        for field in ("clip_id", "path", "label", "group", "error"):
+            if (text := getattr(self, field)) is not None:
+                object.__setattr__(self, field, printable(text))
         if (self.probabilities is None) == (self.error is None):
             raise ValueError(f"clip {self.clip_id}: give either probabilities or an error")
         if self.group == "" or self.error == "":
@@ -81,6 +84,7 @@ class Predictions:
     clips: tuple[ClipPrediction, ...]
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "classes", tuple(map(printable, self.classes)))
         if len(set(self.classes)) != len(self.classes) or not self.classes:
             raise ValueError("classes must be a non-empty list of distinct names")
         seen: set[str] = set()

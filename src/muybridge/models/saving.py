@@ -21,7 +21,7 @@ from muybridge.files import content_hash, replacing
 from muybridge.models.network import RecognizerNet, build
 from muybridge.recipes.model import ModelConfig
 from muybridge.schemas import LONGEST_REASON, Described, ModelFile, Threshold, convert, distinct, read_json
-from muybridge.text import abbreviated
+from muybridge.text import abbreviated, printable
 
 WEIGHTS_FILE = "model.safetensors"
 METADATA_FILE = "model.json"
@@ -156,7 +156,7 @@ def _read_metadata(path: Path) -> tuple[SavedModel, str]:
         values["feature_norm"] = "layer" if values["feature_norm"] else "none"
     saved = SavedModel(
         config=convert(values, ModelConfig, where=str(path), hint=COPY_AGAIN),
-        classes=distinct(content.classes, where=str(path), what="class", hint=COPY_AGAIN),
+        classes=distinct(tuple(map(printable, content.classes)), where=str(path), what="class", hint=COPY_AGAIN),
         preprocessing=content.preprocessing,
         unfinished=content.unfinished,
         rejection=content.none_of_these,
