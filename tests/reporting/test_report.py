@@ -131,7 +131,7 @@ def test_the_reader_finds_what_the_run_was(folder: Path, single: Path) -> None:
         "lost.avi cut off <script>",
         "1 training or validation clip left out",
         "10 of 15 mistakes",
-        r"caf\udce9",
+        r"caf\xe9",
     ):
         assert expected in text
 
