@@ -15,7 +15,16 @@ from cyclopts import App, CycloptsError, Parameter
 from cyclopts.argument import ArgumentCollection
 
 from muybridge import error_lines, help_screen
-from muybridge.api import LIST_STYLE, DataConfig, Interrupted, Recipe, UserError, read_values, recipe_config
+from muybridge.api import (
+    LIST_STYLE,
+    DataConfig,
+    Interrupted,
+    NotSavedError,
+    Recipe,
+    UserError,
+    read_values,
+    recipe_config,
+)
 
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
@@ -614,5 +623,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
             error_lines.require_options(app, verb, options)
         app(words, exit_on_error=False, print_error=False)
     except (UserError, CycloptsError) as error:
+        if isinstance(error, NotSavedError):  # the work is done: its result must not be lost with the disk
+            _show(error.result, as_json="--json" in options)
         _say(f"error: {error_lines.line(error, app, verb, words)}")
+        sys.exit(EXIT_USER_ERROR)
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        line = error_lines.of_disk(error)
+        if line is None:
+            raise
+        _say(f"error: {line}")
         sys.exit(EXIT_USER_ERROR)

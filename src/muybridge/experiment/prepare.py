@@ -19,6 +19,7 @@ from muybridge.dataset.split import Split
 from muybridge.errors import UserError
 from muybridge.experiment.provenance import describe_environment, describe_network
 from muybridge.files import write_json
+from muybridge.locks import Lock
 from muybridge.models.heads.head import require_positions
 from muybridge.models.network import RecognizerNet, build
 from muybridge.models.weights.origin import weights_origins
@@ -161,6 +162,7 @@ class Experiment:
         logger: Who gets the figures of every epoch besides metrics.csv; csv: nobody.
         resumes: Whether it goes on from a checkpoint, where there is one.
         folds: For cross-validation, the split of each fold.
+        lock: Keeps other processes from writing the run, until whoever fits it releases it.
     """
 
     folder: RunFolder
@@ -171,6 +173,12 @@ class Experiment:
     logger: LoggerName = "csv"
     resumes: bool = False
     folds: tuple[Split, ...] = ()
+    lock: Lock | None = None
+
+    def release(self) -> None:
+        """Let other processes write the run again."""
+        if self.lock is not None:
+            self.lock.release()
 
     def over(self, split: Split, folder: RunFolder) -> "Experiment":
         """The same training from the start, with other clips and in a folder inside this one's."""
@@ -201,15 +209,19 @@ def prepare(
         UserError: For options that make no sense, before anything is written.
     """
     recipe, net = checked(divided.split, recipe, device=device, console=console)
-    folder = RunFolder.create(run, name=name_of(recipe.name, recipe.model.encoder, recipe.model.head))
-    save_recipe(folder.recipe, recipe)
-    divided.split.save(folder.split)
-    for fold, inner in zip(divided.folds, folder.folds(len(divided.folds)), strict=True):
-        fold.save(inner.split)
-    environment = describe_environment(clips=divided.path, device=device) | describe_network(net)
-    write_json(folder.environment, environment)
-    write_json(folder.leak, divided.leak)
-    return Experiment(folder, recipe, divided.split, net, device, logger, folds=divided.folds)
+    folder, lock = RunFolder.create(run, name=name_of(recipe.name, recipe.model.encoder, recipe.model.head))
+    try:
+        save_recipe(folder.recipe, recipe)
+        divided.split.save(folder.split)
+        for fold, inner in zip(divided.folds, folder.folds(len(divided.folds)), strict=True):
+            fold.save(inner.split)
+        environment = describe_environment(clips=divided.path, device=device) | describe_network(net)
+        write_json(folder.environment, environment)
+        write_json(folder.leak, divided.leak)  # the last: with it there is all that a resume needs
+    except BaseException:
+        lock.release()
+        raise
+    return Experiment(folder, recipe, divided.split, net, device, logger, folds=divided.folds, lock=lock)
 
 
 def reopen(run: Path, *, device: torch.device, logger: LoggerName = "csv") -> Experiment:
@@ -219,11 +231,16 @@ def reopen(run: Path, *, device: torch.device, logger: LoggerName = "csv") -> Ex
         UserError: If there is no run, or it is damaged.
     """
     folder = RunFolder.trained(run)
-    recipe, split = load_recipe(str(folder.recipe)), Split.load(folder.split)
-    # The checkpoint replaces every weight, so the pretrained ones are needed only where there is none yet.
-    net = new_net(recipe, split, device=device, weights="none" if folder.last_checkpoint.exists() else None)
-    folds = tuple(Split.load(inner.split) for inner in folder.folds(recipe.data.folds))
-    return Experiment(folder, recipe, split, net, device, logger, resumes=True, folds=folds)
+    lock = folder.lock()
+    try:
+        recipe, split = load_recipe(str(folder.recipe)), Split.load(folder.split)
+        # The checkpoint replaces every weight, so the pretrained ones are needed only where there is none yet.
+        net = new_net(recipe, split, device=device, weights="none" if folder.last_checkpoint.exists() else None)
+        folds = tuple(Split.load(inner.split) for inner in folder.folds(recipe.data.folds))
+    except BaseException:
+        lock.release()
+        raise
+    return Experiment(folder, recipe, split, net, device, logger, resumes=True, folds=folds, lock=lock)
 
 
 def checked(split: Split, recipe: Recipe, *, device: torch.device, console: Console) -> tuple[Recipe, RecognizerNet]:
