@@ -10,8 +10,9 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from muybridge.console import say
+from muybridge.console import STDERR, say
 from muybridge.dataset.catalog import Catalog, Clip
+from muybridge.dataset.contents import changed_clips, with_contents
 from muybridge.dataset.folds import cross_validation
 from muybridge.dataset.layouts import read_catalog
 from muybridge.dataset.protocols import make_split
@@ -31,6 +32,7 @@ from muybridge.recipes.store import load_recipe, save_recipe
 from muybridge.runs import RunFolder, name_of
 from muybridge.text import counted
 from muybridge.training.batch_size import largest_batch
+from muybridge.training.checkpoints import mend_checkpoints
 from muybridge.training.encoding import encodes_once
 from muybridge.training.loggers import LoggerName
 from muybridge.training.rates import check_stages
@@ -209,6 +211,13 @@ def prepare(
         UserError: For options that make no sense, before anything is written.
     """
     recipe, net = checked(divided.split, recipe, device=device, console=console)
+    # What each file holds is recorded with the run: clips that move are found by it, changed ones are known by it.
+    clips = with_contents(divided.split.clips)
+    divided = replace(
+        divided,
+        split=divided.split.with_clips(clips),
+        folds=tuple(fold.with_clips(clips) for fold in divided.folds),
+    )
     folder, lock = RunFolder.create(run, name=name_of(recipe.name, recipe.model.encoder, recipe.model.head))
     try:
         save_recipe(folder.recipe, recipe)
@@ -224,16 +233,18 @@ def prepare(
     return Experiment(folder, recipe, divided.split, net, device, logger, folds=divided.folds, lock=lock)
 
 
-def reopen(run: Path, *, device: torch.device, logger: LoggerName = "csv") -> Experiment:
+def reopen(run: Path, *, device: torch.device, logger: LoggerName = "csv", console: Console = STDERR) -> Experiment:
     """Take up the run directory of a training that was interrupted; it may go on on another device.
 
     Raises:
-        UserError: If there is no run, or it is damaged.
+        UserError: If there is no run, it or a checkpoint is damaged, or a clip is not what it was.
     """
     folder = RunFolder.trained(run)
     lock = folder.lock()
     try:
         recipe, split = load_recipe(str(folder.recipe)), Split.load(folder.split)
+        _require_unchanged(folder, split)
+        mend_checkpoints(folder, console=console)
         # The checkpoint replaces every weight, so the pretrained ones are needed only where there is none yet.
         net = new_net(recipe, split, device=device, weights="none" if folder.last_checkpoint.exists() else None)
         folds = tuple(Split.load(inner.split) for inner in folder.folds(recipe.data.folds))
@@ -241,6 +252,16 @@ def reopen(run: Path, *, device: torch.device, logger: LoggerName = "csv") -> Ex
         lock.release()
         raise
     return Experiment(folder, recipe, split, net, device, logger, resumes=True, folds=folds, lock=lock)
+
+
+def _require_unchanged(folder: RunFolder, split: Split) -> None:
+    """Refuse to go on with a training some of whose clips are not those that it began with."""
+    changed = changed_clips(split.clips)
+    if changed:
+        raise UserError(
+            f"{counted(len(changed), 'clip')} of {folder.path} changed since it began, for example {changed[0].path}; "
+            "put back the files that it began with, or train a new run"
+        )
 
 
 def checked(split: Split, recipe: Recipe, *, device: torch.device, console: Console) -> tuple[Recipe, RecognizerNet]:

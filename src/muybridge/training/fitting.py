@@ -28,7 +28,8 @@ from muybridge.pipeline.loader import ClipDataset, make_loader
 from muybridge.recipes.training import TrainingConfig
 from muybridge.runs import RunFolder
 from muybridge.system import available_cores, computes_in_bf16, keep_freed_memory
-from muybridge.training.callbacks import AtomicCheckpointIO, EpochCheckpoint, EpochLines, EpochTable, Row, SecondCtrlC
+from muybridge.training.callbacks import EpochLines, EpochTable, Row, SecondCtrlC
+from muybridge.training.checkpoints import AtomicCheckpointIO, EpochCheckpoint, read_checkpoint
 from muybridge.training.module import RecognizerModule
 
 
@@ -100,7 +101,7 @@ def fit(
     trainer = L.Trainer(
         max_epochs=config.epochs,
         callbacks=callbacks,
-        plugins=[AtomicCheckpointIO()],
+        plugins=[AtomicCheckpointIO(run)],
         num_sanity_val_steps=0,
         **{**trainer_options(config, device), "logger": logger or False},
     )
@@ -119,6 +120,7 @@ def fit(
             raise
         raise UserError(f"{start} does not fit this recipe's network; train a new run") from error
     load_weights(net, run.best_checkpoint if len(validation) else run.last_checkpoint)
+    run.previous_checkpoint.unlink(missing_ok=True)  # it is as large as the last one, and has served its purpose
     return table.rows
 
 
@@ -152,15 +154,14 @@ def trainer_options(config: TrainingConfig, device: torch.device) -> dict[str, A
 
 
 def load_weights(net: RecognizerNet, checkpoint: Path) -> int:
-    """Load the weights in a checkpoint of a run; return after which epoch it was written, from 1."""
-    saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    """Load the weights in a checkpoint of a run; return after which epoch it was written, from 1.
+
+    Raises:
+        UserError: If it is damaged.
+    """
+    saved = read_checkpoint(checkpoint)
     net.load_state_dict({key.removeprefix("net."): value for key, value in saved["state_dict"].items()})
     return int(saved["epoch"]) + 1
-
-
-def finished_epochs(checkpoint: Path) -> int:
-    """After which epoch a checkpoint of a run was written, from 1."""
-    return int(torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)["epoch"]) + 1
 
 
 def worker_count(workers: int) -> int:

@@ -216,7 +216,7 @@ def _run_next(
     try:
         chosen = space.recipe(trial.values)
         if run.last_checkpoint.is_file():
-            experiment = reopen(run.path, device=device)
+            experiment = reopen(run.path, device=device, console=console)
         else:
             if run.path.exists():  # interrupted before its first epoch was over
                 shutil.rmtree(run.path)
