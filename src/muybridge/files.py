@@ -16,6 +16,8 @@ from muybridge.disk_errors import naming
 from muybridge.errors import UserError
 from muybridge.temporaries import prefix_of, remove_dead
 
+_SEAL = "checksum"
+
 
 @contextmanager
 def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
@@ -151,6 +153,30 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read: {error}") from None
+
+
+def sealed(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Plain values with a checksum over them, for JSON that must not change unseen."""
+    return {**value, _SEAL: _checksum(value)}
+
+
+def require_sealed(path: Path) -> None:
+    """Make sure that JSON with a checksum in it (see `sealed`) is what was written; one without is of an older version.
+
+    Raises:
+        UserError: If it is not.
+    """
+    content = read_json(path)
+    if isinstance(content, dict) and content.get(_SEAL, checksum := _checksum(content)) != checksum:
+        raise UserError(
+            f"{path} is not what was saved: it is damaged, or was changed; put back a copy, or if the change is meant, "
+            f"take the line {_SEAL} out of it"
+        )
+
+
+def _checksum(value: Mapping[str, Any]) -> str:
+    rest = {name: part for name, part in value.items() if name != _SEAL}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
 def content_hash(path: Path) -> str:

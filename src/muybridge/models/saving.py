@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from muybridge.errors import UserError
-from muybridge.files import content_hash, replacing
+from muybridge.files import content_hash, replacing, require_sealed, sealed
 from muybridge.models.network import RecognizerNet, build
 from muybridge.recipes.model import ModelConfig
 
@@ -83,7 +83,7 @@ def save_recognizer(
             content["none_of_these"] = dict(rejection)
         if refitted:
             content["refitted"] = list(refitted)
-        metadata.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        metadata.write_text(json.dumps(sealed(content), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def load_recognizer(folder: Path) -> tuple[RecognizerNet, SavedModel]:
@@ -109,6 +109,7 @@ def load_recognizer(folder: Path) -> tuple[RecognizerNet, SavedModel]:
             f"{weights_path} does not hold the tensors that {METADATA_FILE} describes; copy the whole folder of the "
             f"model again ({error})"
         ) from error
+    require_sealed(folder / METADATA_FILE)
     return net.eval(), saved
 
 
@@ -156,4 +157,5 @@ def read_description(folder: Path, *, kind: str, version: int) -> dict[str, Any]
             f"{path} has format version {content.get('format_version')}, and this muybridge reads "
             f"{version}; update muybridge"
         )
+    content.pop("checksum", None)  # it is looked at when all else is clear, see `require_sealed`
     return content

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from muybridge.errors import UserError
-from muybridge.files import content_hash, read_json, write_json
+from muybridge.files import content_hash, read_json, require_sealed, sealed, write_json
 from muybridge.inference.engines.engine import EngineName, Precision
 from muybridge.text import percent
 
@@ -149,7 +149,7 @@ class Export:
 
     def save(self, folder: Path) -> None:
         """Write ``export.json``."""
-        write_json(folder / EXPORT_FILE, {"format": FORMAT, "format_version": FORMAT_VERSION, **asdict(self)})
+        write_json(folder / EXPORT_FILE, sealed({"format": FORMAT, "format_version": FORMAT_VERSION, **asdict(self)}))
 
     @classmethod
     def load(cls, folder: Path) -> "Export":
@@ -161,6 +161,7 @@ class Export:
         path = folder / EXPORT_FILE
         content = read_json(path)
         try:
+            content.pop("checksum", None)
             if content.pop("format") != FORMAT or content.pop("format_version") != FORMAT_VERSION:
                 raise ValueError(f"not a {FORMAT} of version {FORMAT_VERSION}")
             content["classes"] = tuple(content["classes"])
@@ -176,6 +177,7 @@ class Export:
                 raise ValueError("its files are not next to it")
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise UserError(f"{path} is damaged or of another version ({error}); export again") from error
+        require_sealed(path)
         return export
 
     def check_files(self, folder: Path) -> None:
