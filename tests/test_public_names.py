@@ -30,7 +30,7 @@ VERBS = [
 ]
 READERS = ["read_frames", "read_views"]
 RESULTS = "Check Demo Ensemble Export Get Sweep Train"
-VALUES = "Evaluation Interrupted Prediction Recipe UserError VideoError VideoFrames Views"
+VALUES = "Evaluation Interrupted NotSavedError Prediction Recipe UserError VideoError VideoFrames Views"
 SAMPLERS = "UniformSampler EverySampler DenseSampler SlidingSampler"
 
 

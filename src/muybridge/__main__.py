@@ -1,20 +1,26 @@
-"""Where the command starts: nothing is imported before Ctrl-C is answered cleanly."""
+"""Where the command starts: nothing is imported before Ctrl-C and its like are answered cleanly."""
 
-import signal
 import sys
+
+from muybridge import stopping
 
 
 def main() -> None:
     """Run the command line."""
+    stopping.answer_as_ctrl_c()
     try:
         from muybridge.cli import main as run
 
         run()
     except KeyboardInterrupt:
-        sys.stderr.write("\nstopped\n")
-        sys.exit(130)
+        stopping.say_stopped()
+        sys.exit(stopping.exit_code())
+    except SystemExit as left:
+        if left.code == stopping.INTERRUPTED:  # a verb has said what there is to say
+            sys.exit(stopping.exit_code())
+        raise
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # what is left is a second of tidying up
+        stopping.ignore_all()
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from muybridge.checking.checking import CheckReport as CheckReport
     from muybridge.errors import Interrupted as Interrupted
+    from muybridge.errors import NotSavedError as NotSavedError
     from muybridge.errors import UserError as UserError
     from muybridge.errors import VideoError as VideoError
     from muybridge.evaluation.evaluation import Evaluation as Evaluation

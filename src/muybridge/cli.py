@@ -13,7 +13,16 @@ from cyclopts import App, CycloptsError, Parameter
 from cyclopts.argument import ArgumentCollection
 
 from muybridge import error_lines, help_screen
-from muybridge.api import LIST_STYLE, DataConfig, Interrupted, Recipe, UserError, read_values, recipe_config
+from muybridge.api import (
+    LIST_STYLE,
+    DataConfig,
+    Interrupted,
+    NotSavedError,
+    Recipe,
+    UserError,
+    read_values,
+    recipe_config,
+)
 from muybridge.terminal import closed_pipe, prepare_streams, say, show, suggest, write
 
 EXIT_USER_ERROR = 2
@@ -591,7 +600,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
             error_lines.require_options(app, verb, options)
         app(words, exit_on_error=False, print_error=False)
     except (UserError, CycloptsError) as error:
+        if isinstance(error, NotSavedError):  # the work is done: its result must not be lost with the disk
+            show(error.result, as_json="--json" in options)
         say(f"error: {error_lines.line(error, app, verb, words)}")
         sys.exit(EXIT_USER_ERROR)
     except BrokenPipeError:
         closed_pipe()
+    except Exception as error:
+        line = error_lines.of_disk(error)
+        if line is None:
+            raise
+        say(f"error: {line}")
+        sys.exit(EXIT_USER_ERROR)

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from cyclopts import App, CycloptsError
 from cyclopts.exceptions import MissingArgumentError, UnknownOptionError
 
+from muybridge.disk_errors import disk_error, in_one_line
 from muybridge.help_screen import example, flags_of, label, verbs
 from muybridge.text import did_you_mean
 
@@ -153,3 +154,9 @@ def _names_by_key(app: App, verb: str) -> dict[str, list[str]]:
             key = name.removeprefix("--").replace("-", "_")
             found[key] = found[f"{verb}.{key}"] = names
     return found
+
+
+def of_disk(error: Exception) -> str | None:
+    """The line for an error of the disk or the operating system; None for anything else."""
+    found = disk_error(error)
+    return None if found is None else in_one_line(found)

@@ -1,6 +1,7 @@
 """The errors a user can cause, each one clear line: what is wrong, where, and what to do; and the user's own stop."""
 
 from pathlib import Path
+from typing import Any
 
 
 class UserError(Exception):
@@ -29,6 +30,18 @@ class VideoError(UserError):
 
     def __str__(self) -> str:
         return f"{self.path}: {self.reason} ({self.hint})"
+
+
+class NotSavedError(UserError):
+    """Work was finished, and its result could not be written. The command line shows the result all the same.
+
+    Attributes:
+        result: What the call would have returned; of a training that is not complete its evaluation.
+    """
+
+    def __init__(self, message: str, result: Any) -> None:
+        super().__init__(message)
+        self.result = result
 
 
 class Interrupted(Exception):  # noqa: N818 - not an error: the user asked for it

@@ -1,6 +1,7 @@
 """Writing files whole or not at all, reading them back, and telling them apart by content."""
 
 import csv
+import errno
 import hashlib
 import json
 import os
@@ -11,30 +12,59 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from muybridge.disk_errors import naming
 from muybridge.errors import UserError
+from muybridge.temporaries import prefix_of, remove_dead
 from muybridge.text import original_cell, printable, spreadsheet_cell
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
     """Yield a temporary path next to ``path``; on success it takes the name ``path`` in one step.
 
     On an exception the temporary file is removed and whatever was at ``path`` stays as it was. The
     temporary name keeps the suffix of ``path``, because image and archive writers look at it.
+
+    Args:
+        path: The file.
+        durable: Whether it must outlive a loss of power, too; what is made again without loss need not wait for that.
+
+    Raises:
+        OSError: If it cannot be written; its ``filename`` is ``path``, whatever library was writing.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
+    with naming(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=prefix_of(path.stem), suffix=path.suffix, dir=path.parent)
+        os.close(handle)
     temporary = Path(name)
     try:
-        yield temporary
-        # mkstemp makes files private; what we leave behind follows the user's umask instead.
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
-        temporary.replace(path)
+        with naming(path, instead_of=temporary):
+            yield temporary
+            # mkstemp makes files private; what we leave behind follows the user's umask instead.
+            umask = os.umask(0)
+            os.umask(umask)
+            temporary.chmod(0o666 & ~umask)
+            if durable:
+                sync(temporary)
+            temporary.replace(path)
+            if durable:
+                sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def sync(path: Path) -> None:
+    """Wait until a file or the names in a folder are on the disk; where a system cannot (Windows folders), do not."""
+    if path.is_dir() and not hasattr(os, "O_DIRECTORY"):
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network disks cannot
+            raise
+    finally:
+        os.close(handle)
 
 
 @contextmanager
@@ -46,14 +76,19 @@ def building_folder(path: Path) -> Iterator[Path]:
     Args:
         path: A folder that does not exist, or is empty: one made to reserve the name. On an exception that goes, too.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Inside a hidden folder next to it: on the same disk, and with its own name, which reports print.
-    with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as hidden:
-        temporary = Path(hidden) / path.name
+    with naming(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        remove_dead(path.parent)
+        # Inside a hidden folder next to it: on the same disk, and with its own name, which reports print.
+        hidden = tempfile.TemporaryDirectory(prefix=prefix_of(path.name), dir=path.parent)
+    with hidden:
+        temporary = Path(hidden.name) / path.name
         temporary.mkdir()
         try:
-            yield temporary
-            temporary.rename(path)
+            with naming(path, instead_of=temporary):
+                yield temporary
+                temporary.rename(path)
+                sync(path.parent)
         except BaseException:
             with suppress(OSError):  # not there, or not empty
                 path.rmdir()
@@ -65,6 +100,18 @@ def copy_folder(source: Path, path: Path) -> None:
     shutil.rmtree(path, ignore_errors=True)
     with building_folder(path) as copy:
         shutil.copytree(source, copy, dirs_exist_ok=True)
+
+
+def require_writable(folder: Path) -> None:
+    """Make sure before long work that its result can be written to a folder, or in its place to one above it.
+
+    Raises:
+        OSError: If it cannot.
+    """
+    with naming(folder):
+        there = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
+        with tempfile.NamedTemporaryFile(prefix=prefix_of(folder.name), dir=there) as probe:
+            probe.write(b"\0")
 
 
 def write_text(path: Path, text: str) -> None:

@@ -1,11 +1,17 @@
 """The run directory: the names of what one training leaves behind."""
 
 import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
 from muybridge.errors import UserError
+from muybridge.files import building_folder
+from muybridge.locks import InUseError, Lock
+from muybridge.temporaries import remove_dead, remove_dead_below
 
 RUNS = Path("runs")
 """Where runs go by default."""
@@ -123,6 +129,11 @@ class RunFolder:
         return self.path / "members" / name
 
     @property
+    def lock_file(self) -> Path:
+        """What a process locks while it writes the run; it is the first file of all."""
+        return self.path / ".lock"
+
+    @property
     def last_checkpoint(self) -> Path:
         """State of training after its last finished epoch."""
         return self.path / "checkpoints" / "last.ckpt"
@@ -132,25 +143,96 @@ class RunFolder:
         """State of training after its best epoch."""
         return self.path / "checkpoints" / "best.ckpt"
 
+    @property
+    def previous_checkpoint(self) -> Path:
+        """The one before ``last_checkpoint``, for the case that it is damaged; gone when fitting is over."""
+        return self.path / "checkpoints" / "previous.ckpt"
+
     @classmethod
-    def create(cls, path: Path | None, *, name: str) -> "RunFolder":
-        """Make a new run directory.
+    def create(cls, path: Path | None, *, name: str) -> tuple["RunFolder", Lock]:
+        """Make a new run directory, and lock it.
+
+        What a training left behind that was ended before its first epoch was over is taken away.
 
         Args:
             path: The directory, or None for ``runs/<name>-<n>`` with the first free number.
             name: What the run is called without its number.
 
         Raises:
-            UserError: If the directory already holds something.
+            UserError: If the directory already holds something, or another process makes it.
         """
-        if path is None:
-            path = free_path(RUNS / name)
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise UserError(
-                f"{path} is already there; name another run, or continue it with: muybridge train --resume {path}"
-            )
-        path.mkdir(parents=True, exist_ok=True)
-        return cls(path)
+        if path is not None:
+            run = cls(path)
+            if not run.lock_file.is_file():  # else whoever has it locked is told of first
+                _require_free(path)
+            return run, run._begin()
+        while True:
+            run = cls(free_path(RUNS / name))
+            try:
+                return run, run._begin()
+            except InUseError:  # somebody else takes the same number in this very moment
+                continue
+
+    def lock(self) -> Lock:
+        """Lock the run against other processes that would write it, and take away what a dead one left half-written.
+
+        Raises:
+            UserError: If another process has it.
+        """
+        lock = Lock(self.lock_file, what=self.path).acquire()
+        remove_dead_below(self.path)
+        remove_dead(self.path.parent)
+        return lock
+
+    def _begin(self) -> Lock:
+        lock = self.lock()
+        try:
+            # Only now is it sure that nobody fills it.
+            _require_free(self.path)
+            for left in self.path.iterdir():
+                if left != self.lock_file:
+                    shutil.rmtree(left) if left.is_dir() else left.unlink()
+        except BaseException:
+            lock.release()
+            raise
+        return lock
+
+    @classmethod
+    @contextmanager
+    def building(cls, path: Path | None, *, name: str) -> Iterator[tuple["RunFolder", "RunFolder"]]:
+        """A run that is there when all in it is complete, or not at all; its name is free again when this ends early.
+
+        Args:
+            path: The directory, or None for ``runs/<name>-<n>`` with the first free number.
+            name: What the run is called without its number.
+
+        Yields:
+            The run as it will be, and the one to write to.
+
+        Raises:
+            UserError: If the directory already holds something, or another process makes it.
+        """
+        if path is not None:
+            _require_free(path)
+            lock = Lock(_lock_beside(path), what=path).acquire()
+        else:
+            path, lock = _reserve(name)
+        try:
+            with building_folder(path) as temporary:
+                yield cls(path), cls(temporary)
+        finally:
+            _lock_beside(path).unlink(missing_ok=True)
+            lock.release()
+
+    @property
+    def is_begun_only(self) -> bool:
+        """Whether there is no more than what a training writes before its first epoch is over."""
+        if not self.lock_file.is_file():  # it is of an older version, or no run
+            return False
+        first = {file.name for file in (self.recipe, self.split, self.environment, self.leak, self.undecodable)}
+        first |= {self.lock_file.name}
+        inner = (path for path in self.path.rglob("*") if not path.is_dir())
+        return all(path.name in first for path in inner)
 
     @classmethod
     def existing(cls, path: Path) -> "RunFolder":
@@ -160,6 +242,8 @@ class RunFolder:
             UserError: If there is no run at ``path``.
         """
         run = cls(path)
+        if run.is_begun_only and not run.leak.is_file():
+            raise UserError(f"{path} was ended before it began; start it anew with: muybridge train CLIPS --run {path}")
         if not (run.split.is_file() and (run.recipe.is_file() or run.ensemble.is_file())):
             raise UserError(f"{path} is not a run: it has no recipe.yaml and split.json; give a folder made by train")
         return run
@@ -207,6 +291,29 @@ def chosen_folder(run: str | Path | None, name: str | None) -> Path | None:
     if not name.strip(" .") or name.startswith("-") or not name.isprintable() or set(name) & set('/\\:*?"<>|'):
         raise UserError(f'{name!r} is no name for a run: give one without / \\ : * ? " < > |, such as first-try')
     return RUNS / name
+
+
+def _require_free(path: Path) -> None:
+    """Refuse a directory that holds something, unless it is what a training left that had hardly begun."""
+    if path.exists() and (not path.is_dir() or any(path.iterdir())) and not RunFolder(path).is_begun_only:
+        raise UserError(
+            f"{path} is already there; name another run, or continue it with: muybridge train --resume {path}"
+        )
+
+
+def _reserve(name: str) -> tuple[Path, Lock]:
+    """The first of ``runs/<name>-<n>`` that holds nothing and that nobody else is making."""
+    for n in count(1):
+        path = RUNS / f"{name}-{n}"
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            continue
+        with suppress(InUseError):
+            return path, Lock(_lock_beside(path), what=path).acquire()
+    raise AssertionError("there is always another number")
+
+
+def _lock_beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.lock")
 
 
 def free_path(path: Path) -> Path:

@@ -6,8 +6,10 @@ so that a newer version may add one; the options of a network are the exception,
 """
 
 import dataclasses
+import hashlib
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn, TypeVar
 
@@ -18,6 +20,8 @@ from muybridge.errors import UserError
 from muybridge.text import abbreviated, did_you_mean
 
 T = TypeVar("T")
+
+_SEAL = "checksum"
 
 MOST_BYTES = 1 << 30
 """No JSON of a run is larger: a split of a million clips takes about 200 MB."""
@@ -100,13 +104,17 @@ class EnsembleModelFile(Described, frozen=True, kw_only=True):
 
 
 class ClipEntry(Struct, frozen=True, kw_only=True):
-    """A clip of a split."""
+    """A clip of a split; files of older versions say nothing of its last four."""
 
     path: Name
     label: Name
     group: Annotated[str, Meta(max_length=LONGEST_NAME)]
     start_seconds: Seconds | None = None
     end_seconds: Seconds | None = None
+    group_known: bool = True
+    size_bytes: Count | None = None
+    sha256: Sha256 | None = None
+    id: Name | None = None
 
 
 class SplitFile(Struct, frozen=True, kw_only=True):
@@ -287,6 +295,30 @@ def read_environment(path: Path) -> tuple[dict[str, Any], EnvironmentFile]:
     """
     values = read(path, dict[str, Any], hint=RUN_WROTE)
     return values, convert(values, EnvironmentFile, where=str(path), hint=RUN_WROTE)
+
+
+def sealed(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Plain values with a checksum over them, for JSON that must not change unseen."""
+    return {**value, _SEAL: _checksum(value)}
+
+
+def require_sealed(path: Path) -> None:
+    """Make sure that JSON with a checksum in it (see `sealed`) is what was written; one without is of an older version.
+
+    Raises:
+        UserError: If it is not.
+    """
+    content = read_json(path)
+    if isinstance(content, dict) and content.get(_SEAL, checksum := _checksum(content)) != checksum:
+        raise UserError(
+            f"{path} is not what was saved: it is damaged, or was changed; put back a copy, or if the change is meant, "
+            f"take the line {_SEAL} out of it"
+        )
+
+
+def _checksum(value: Mapping[str, Any]) -> str:
+    rest = {name: part for name, part in value.items() if name != _SEAL}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
 def convert(values: Any, schema: type[T], *, where: str, hint: str) -> T:

@@ -30,7 +30,7 @@ def test_names_tell_runs_apart_and_are_safe(parts, name):
 def test_a_run_gets_the_first_free_number(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     name = name_of("default", "i3d", "bilstm")
-    made = [RunFolder.create(None, name=name).path.as_posix() for _ in range(2)]
+    made = [RunFolder.create(None, name=name)[0].path.as_posix() for _ in range(2)]
     assert made == ["runs/default-i3d-bilstm-1", "runs/default-i3d-bilstm-2"]
 
 

@@ -168,6 +168,9 @@ class Evaluation:
         lines.append(f"leak: {self.leak or 'unknown'}")
         return (*lines, *self.notes)
 
+    def __str__(self) -> str:
+        return "\n".join(self.details())
+
     def _repr_html_(self) -> str:
         """The figures in a notebook, with the classes from the least to the most accurate."""
         return notebook.card(self._title(), *self.html_parts())

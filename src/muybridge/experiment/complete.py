@@ -4,6 +4,7 @@ Notable: the saved model is measured by the path that ``predict`` uses, from the
 folds, whose models are measured on what is kept of each clip.
 """
 
+import shlex
 import shutil
 import time
 from collections.abc import Iterator
@@ -16,7 +17,8 @@ from rich.console import Console
 
 from muybridge import notebook
 from muybridge.console import say
-from muybridge.errors import Interrupted
+from muybridge.disk_errors import disk_error, in_one_line, keeping_result
+from muybridge.errors import Interrupted, NotSavedError, UserError
 from muybridge.evaluation.evaluation import Evaluation
 from muybridge.evaluation.plots import plot_curves
 from muybridge.experiment.cross_validate import cross_validate
@@ -49,6 +51,7 @@ class TrainResult:
         refitted: How many clips the final model was fitted on after another was measured; 0: the model is the one
             that was measured.
         curve: The rows of the learning curve, if it was asked for.
+        saved: Whether all files of the run are written; not so in a `NotSavedError` alone.
     """
 
     run: Path
@@ -57,6 +60,7 @@ class TrainResult:
     unknown: UnknownFigures | None = None
     refitted: int = 0
     curve: list[dict[str, Any]] | None = None
+    saved: bool = True
 
     def __str__(self) -> str:
         lines = [*self.evaluation.details()] if self.evaluation else [f"run: {self.run}"]
@@ -64,7 +68,7 @@ class TrainResult:
             lines.append(str(self.unknown))
         if self.refitted:
             lines.append(REFITTED.format(clips=self.refitted))
-        if self.evaluation is not None:
+        if self.evaluation is not None and self.saved:
             lines.append(f"report: {RunFolder(self.run).report}")
         return "\n".join(lines)
 
@@ -102,19 +106,34 @@ def complete(experiment: Experiment, *, curve: bool = False, console: Console) -
     """
     folder = experiment.folder
     try:
-        with resumable(folder):
+        with resumable(folder), keeping_result() as kept:
             with session(folder.environment):
                 result = (_by_folds if experiment.folds else _by_parts)(experiment, console=console)
+                kept.result = replace(result, saved=False)
                 if result.unknown is not None:
                     write_json(folder.none_of_these, result.unknown.to_dict())
                 if curve:
                     result = replace(result, curve=measure_curve(experiment, console=console))
+                    kept.result = replace(result, saved=False)
             report([folder.path], console=console)
     except Interrupted as interrupted:
         if interrupted.at_once:
             raise
         raise _usable(experiment) from None
+    except NotSavedError as error:
+        raise NotSavedError(f"{error}; then complete the run with: {_resume(folder)}", error.result) from None
+    except Exception as error:
+        found = disk_error(error)
+        if found is None:
+            raise
+        raise UserError(f"{in_one_line(found)}; what is done is kept, continue with: {_resume(folder)}") from error
+    finally:
+        experiment.release()
     return result
+
+
+def _resume(folder: RunFolder) -> str:
+    return shlex.join(["muybridge", "train", "--resume", str(folder.path)])
 
 
 def _by_parts(experiment: Experiment, *, console: Console) -> TrainResult:
@@ -132,7 +151,9 @@ def _by_parts(experiment: Experiment, *, console: Console) -> TrainResult:
     evaluation = measure_test_part(folder, split, fitted.recognizer, console=console)
     clips = 0
     if seen and wants_refit(experiment, fitted.outcome, measuring_seconds=time.perf_counter() - started):
-        refit(experiment, fitted.outcome, tries_unknown=False, console=console)
+        with keeping_result() as kept:
+            kept.result = evaluation
+            refit(experiment, fitted.outcome, tries_unknown=False, console=console)
         clips = len(split.clips)
     return TrainResult(folder.path, evaluation, fitted.rows, fitted.unknown, refitted=clips)
 
@@ -141,13 +162,16 @@ def _by_folds(experiment: Experiment, *, console: Console) -> TrainResult:
     """A model for each fold, and a final one on all clips."""
     folder = experiment.folder
     evaluation, outcome = cross_validate(experiment, console=console)
-    if wants_refit(experiment, outcome):
-        final = refit(experiment, outcome, tries_unknown=True, console=console)
-        return TrainResult(folder.path, evaluation, [], final.unknown, refitted=len(experiment.split.clips))
-    say(
-        console, "the model is that of fold 1, which learned from the other folds; training.refit fits one on all clips"
-    )
-    copy_folder(folder.fold(1).model, folder.model)
+    with keeping_result() as kept:
+        kept.result = evaluation
+        if wants_refit(experiment, outcome):
+            final = refit(experiment, outcome, tries_unknown=True, console=console)
+            return TrainResult(folder.path, evaluation, [], final.unknown, refitted=len(experiment.split.clips))
+        say(
+            console,
+            "the model is that of fold 1, which learned from the other folds; training.refit fits one on all clips",
+        )
+        copy_folder(folder.fold(1).model, folder.model)
     return TrainResult(folder.path, evaluation, [])
 
 

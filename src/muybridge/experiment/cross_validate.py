@@ -12,6 +12,7 @@ from rich.console import Console
 
 from muybridge.console import say
 from muybridge.dataset.split import Split
+from muybridge.disk_errors import keeping_result
 from muybridge.evaluation.artefacts import write_evaluation
 from muybridge.evaluation.evaluation import Evaluation, evaluate_predictions
 from muybridge.experiment.examples import encoded, other_clips
@@ -63,7 +64,9 @@ def cross_validate(experiment: Experiment, *, console: Console) -> tuple[Evaluat
         leak=read_leak(experiment.folder.leak),
         notes=experiment.split.notes,
     )
-    write_evaluation(experiment.folder.path, predictions, evaluation)
+    with keeping_result() as kept:
+        kept.result = evaluation
+        write_evaluation(experiment.folder.path, predictions, evaluation)
     return evaluation, _middle(outcomes)
 
 

@@ -18,8 +18,9 @@ from muybridge.models.heads.probe import ProbeHead
 from muybridge.schemas import FitFile
 from muybridge.text import percent
 from muybridge.training.calibrating import Calibration, calibrate
+from muybridge.training.checkpoints import finished_epochs
 from muybridge.training.encoding import encodes_once
-from muybridge.training.fitting import finished_epochs, fit, load_weights
+from muybridge.training.fitting import fit, load_weights
 from muybridge.training.leaving_classes_out import UnknownFigures, leave_classes_out
 from muybridge.training.loggers import logging_to
 from muybridge.training.probe_fitting import ProbeFit, clip_means, fit_probe

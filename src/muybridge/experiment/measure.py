@@ -8,6 +8,7 @@ from rich.console import Console
 from muybridge.console import progress_on, say
 from muybridge.dataset.catalog import Clip
 from muybridge.dataset.split import Split
+from muybridge.disk_errors import keeping_result
 from muybridge.evaluation.artefacts import write_evaluation
 from muybridge.evaluation.evaluation import Evaluation, evaluate_predictions
 from muybridge.inference.predictions import ClipPrediction, Predictions
@@ -42,7 +43,9 @@ def measure(
     found = [predict_labelled(model, clips, views=views, console=console) for model, clips in models]
     predictions = together(found)
     evaluation = evaluate_predictions(predictions, protocol=protocol, leak=leak, notes=notes)
-    write_evaluation(out, predictions, evaluation)
+    with keeping_result() as kept:
+        kept.result = evaluation
+        write_evaluation(out, predictions, evaluation)
     return evaluation
 
 

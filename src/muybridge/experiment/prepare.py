@@ -10,8 +10,9 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from muybridge.console import say
+from muybridge.console import STDERR, say
 from muybridge.dataset.catalog import Catalog, Clip
+from muybridge.dataset.contents import changed_clips, with_contents
 from muybridge.dataset.folds import cross_validation
 from muybridge.dataset.layouts import read_catalog
 from muybridge.dataset.protocols import make_split
@@ -19,6 +20,7 @@ from muybridge.dataset.split import Split
 from muybridge.errors import UserError
 from muybridge.experiment.provenance import describe_environment, describe_network
 from muybridge.files import write_json
+from muybridge.locks import Lock
 from muybridge.models.heads.head import require_positions
 from muybridge.models.network import RecognizerNet, build
 from muybridge.models.weights.origin import weights_origins
@@ -30,6 +32,7 @@ from muybridge.recipes.store import load_recipe, save_recipe
 from muybridge.runs import RunFolder, name_of
 from muybridge.text import counted
 from muybridge.training.batch_size import largest_batch
+from muybridge.training.checkpoints import mend_checkpoints
 from muybridge.training.encoding import encodes_once
 from muybridge.training.loggers import LoggerName
 from muybridge.training.rates import check_stages
@@ -161,6 +164,7 @@ class Experiment:
         logger: Who gets the figures of every epoch besides metrics.csv; csv: nobody.
         resumes: Whether it goes on from a checkpoint, where there is one.
         folds: For cross-validation, the split of each fold.
+        lock: Keeps other processes from writing the run, until whoever fits it releases it.
     """
 
     folder: RunFolder
@@ -171,6 +175,12 @@ class Experiment:
     logger: LoggerName = "csv"
     resumes: bool = False
     folds: tuple[Split, ...] = ()
+    lock: Lock | None = None
+
+    def release(self) -> None:
+        """Let other processes write the run again."""
+        if self.lock is not None:
+            self.lock.release()
 
     def over(self, split: Split, folder: RunFolder) -> "Experiment":
         """The same training from the start, with other clips and in a folder inside this one's."""
@@ -201,29 +211,57 @@ def prepare(
         UserError: For options that make no sense, before anything is written.
     """
     recipe, net = checked(divided.split, recipe, device=device, console=console)
-    folder = RunFolder.create(run, name=name_of(recipe.name, recipe.model.encoder, recipe.model.head))
-    save_recipe(folder.recipe, recipe)
-    divided.split.save(folder.split)
-    for fold, inner in zip(divided.folds, folder.folds(len(divided.folds)), strict=True):
-        fold.save(inner.split)
-    environment = describe_environment(clips=divided.path, device=device) | describe_network(net)
-    write_json(folder.environment, environment)
-    write_json(folder.leak, divided.leak)
-    return Experiment(folder, recipe, divided.split, net, device, logger, folds=divided.folds)
+    # What each file holds is recorded with the run: clips that move are found by it, changed ones are known by it.
+    clips = with_contents(divided.split.clips)
+    divided = replace(
+        divided,
+        split=divided.split.with_clips(clips),
+        folds=tuple(fold.with_clips(clips) for fold in divided.folds),
+    )
+    folder, lock = RunFolder.create(run, name=name_of(recipe.name, recipe.model.encoder, recipe.model.head))
+    try:
+        save_recipe(folder.recipe, recipe)
+        divided.split.save(folder.split)
+        for fold, inner in zip(divided.folds, folder.folds(len(divided.folds)), strict=True):
+            fold.save(inner.split)
+        environment = describe_environment(clips=divided.path, device=device) | describe_network(net)
+        write_json(folder.environment, environment)
+        write_json(folder.leak, divided.leak)  # the last: with it there is all that a resume needs
+    except BaseException:
+        lock.release()
+        raise
+    return Experiment(folder, recipe, divided.split, net, device, logger, folds=divided.folds, lock=lock)
 
 
-def reopen(run: Path, *, device: torch.device, logger: LoggerName = "csv") -> Experiment:
+def reopen(run: Path, *, device: torch.device, logger: LoggerName = "csv", console: Console = STDERR) -> Experiment:
     """Take up the run directory of a training that was interrupted; it may go on on another device.
 
     Raises:
-        UserError: If there is no run, or it is damaged.
+        UserError: If there is no run, it or a checkpoint is damaged, or a clip is not what it was.
     """
     folder = RunFolder.trained(run)
-    recipe, split = load_recipe(str(folder.recipe)), Split.load(folder.split)
-    # The checkpoint replaces every weight, so the pretrained ones are needed only where there is none yet.
-    net = new_net(recipe, split, device=device, weights="none" if folder.last_checkpoint.exists() else None)
-    folds = tuple(Split.load(inner.split) for inner in folder.folds(recipe.data.folds))
-    return Experiment(folder, recipe, split, net, device, logger, resumes=True, folds=folds)
+    lock = folder.lock()
+    try:
+        recipe, split = load_recipe(str(folder.recipe)), Split.load(folder.split)
+        _require_unchanged(folder, split)
+        mend_checkpoints(folder, console=console)
+        # The checkpoint replaces every weight, so the pretrained ones are needed only where there is none yet.
+        net = new_net(recipe, split, device=device, weights="none" if folder.last_checkpoint.exists() else None)
+        folds = tuple(Split.load(inner.split) for inner in folder.folds(recipe.data.folds))
+    except BaseException:
+        lock.release()
+        raise
+    return Experiment(folder, recipe, split, net, device, logger, resumes=True, folds=folds, lock=lock)
+
+
+def _require_unchanged(folder: RunFolder, split: Split) -> None:
+    """Refuse to go on with a training some of whose clips are not those that it began with."""
+    changed = changed_clips(split.clips)
+    if changed:
+        raise UserError(
+            f"{counted(len(changed), 'clip')} of {folder.path} changed since it began, for example {changed[0].path}; "
+            "put back the files that it began with, or train a new run"
+        )
 
 
 def checked(split: Split, recipe: Recipe, *, device: torch.device, console: Console) -> tuple[Recipe, RecognizerNet]:

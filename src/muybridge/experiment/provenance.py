@@ -10,7 +10,7 @@ import platform
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -79,11 +79,18 @@ def session(path: Path) -> Iterator[None]:
     this: dict[str, Any] = {"started": now()}
     begun = time.monotonic()
     write_json(path, environment | {"sessions": [*earlier, this]})
-    try:
-        yield
-    finally:
+
+    def close() -> None:
         this["seconds"] = round(time.monotonic() - begun, 1)
         write_json(path, environment | {"sessions": [*earlier, this], "finished": now()})
+
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):  # what ended the session is what there is to hear of, not that the disk is full
+            close()
+        raise
+    close()
 
 
 def now() -> str:

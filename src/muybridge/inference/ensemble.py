@@ -16,7 +16,7 @@ import torch
 
 from muybridge.dataset.catalog import Clip
 from muybridge.errors import UserError, VideoError
-from muybridge.files import content_hash, write_json
+from muybridge.files import content_hash, require_sealed, sealed, write_json
 from muybridge.inference.combining import Combination
 from muybridge.inference.engines.engine import Frames
 from muybridge.inference.predictions import ClipPrediction
@@ -85,6 +85,7 @@ class Ensemble(Model):
             raise UserError(f"{path} is damaged ({error}); copy the whole folder again") from error
         if ensemble.classes != content.classes:
             raise UserError(f"{path} is damaged: its classes are not those of its members; copy the whole folder again")
+        require_sealed(path)
         return ensemble
 
     def save(self, folder: Path) -> None:
@@ -101,7 +102,7 @@ class Ensemble(Model):
             "combination": self.combination.to_dict(),
             "members": checksums,
         }
-        write_json(folder / METADATA_FILE, content)
+        write_json(folder / METADATA_FILE, sealed(content))
 
     def predict_members(
         self, clips: Sequence[Clip], *, views: Views = AS_TRAINED, workers: int | None = None

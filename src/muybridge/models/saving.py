@@ -20,7 +20,17 @@ from muybridge.errors import UserError
 from muybridge.files import content_hash, replacing
 from muybridge.models.network import RecognizerNet, build
 from muybridge.recipes.model import ModelConfig
-from muybridge.schemas import LONGEST_REASON, Described, ModelFile, Threshold, convert, distinct, read_json
+from muybridge.schemas import (
+    LONGEST_REASON,
+    Described,
+    ModelFile,
+    Threshold,
+    convert,
+    distinct,
+    read_json,
+    require_sealed,
+    sealed,
+)
 from muybridge.text import abbreviated, printable
 
 WEIGHTS_FILE = "model.safetensors"
@@ -89,7 +99,7 @@ def save_recognizer(
             content["none_of_these"] = dict(rejection)
         if refitted:
             content["refitted"] = list(refitted)
-        metadata.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        metadata.write_text(json.dumps(sealed(content), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def load_recognizer(folder: Path) -> tuple[RecognizerNet, SavedModel]:
@@ -117,6 +127,7 @@ def load_recognizer(folder: Path) -> tuple[RecognizerNet, SavedModel]:
             f"{weights_path} does not hold the tensors that {METADATA_FILE} describes; {COPY_AGAIN} "
             f"({abbreviated(' '.join(str(error).split()), LONGEST_REASON)})"
         ) from error
+    require_sealed(folder / METADATA_FILE)
     return net.eval(), saved
 
 

@@ -22,6 +22,7 @@ import numpy.typing as npt
 import torch
 from torch.utils.data import Dataset
 
+from muybridge.console import STDERR, say
 from muybridge.errors import UserError
 from muybridge.pipeline.batches import ActivationItem, Item, collate_activations
 from muybridge.pipeline.cache_file import DamagedEntryError, read_cache_file, write_cache_file
@@ -134,8 +135,10 @@ class ActivationDataset(Dataset[ActivationItem]):
         variant = int(order[place])
         try:
             return self._read(variant, index)
-        except (FileNotFoundError, DamagedEntryError):
-            # Dropped by another process to keep the budget, or damaged.
+        except (FileNotFoundError, DamagedEntryError) as error:
+            if isinstance(error, DamagedEntryError):
+                say(STDERR, f"{error}; it is computed anew")
+            # Else another process dropped it to keep the budget.
             list(self._computed([(variant, index)]))
             return self._read(variant, index)
 

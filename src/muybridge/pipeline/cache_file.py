@@ -1,8 +1,9 @@
 """One file of the cache: an array, and some plain values that belong to it.
 
-Notable: magic, length of the header, JSON header, then the array's bytes as they are in memory, so that an array is
-memory-mapped and parts of it are read without the rest. A CRC-32 over these bytes detects a damaged file. Files are
-written whole or not at all. What is kept, and under which name, is not known here.
+Notable: magic, length and CRC-32 of the header, JSON header, then the array's bytes as they are in memory, so that an
+array is memory-mapped and parts of it are read without the rest. The header holds a CRC-32 over these bytes and the
+name of the file, so that neither a damaged file nor one under another's name is taken. Files are written whole or not
+at all; they are not waited for to reach the disk, since what a loss of power takes is made again.
 """
 
 import json
@@ -10,19 +11,24 @@ import struct
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
 from muybridge.files import replacing
 
-MAGIC = b"MUYCACH2"
+MAGIC = b"MUYCACH3"
+_BEFORE = b"MUYCACH2"
+"""Of files whose header had no checksum; they are still read."""
 _BLOCK = 1 << 22
 
 
 class DamagedEntryError(Exception):
     """A cache file that is not what was written; it is made again, never used."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"the cache entry {path} is damaged")
 
 
 @dataclass(frozen=True)
@@ -60,10 +66,11 @@ def write_cache_file(path: Path, array: npt.NDArray[Any], values: dict[str, Any]
         "dtype": array.dtype.str,
         "shape": array.shape,
         "checksum": zlib.crc32(payload),
+        "name": path.name,
     }
     text = json.dumps(header).encode()
-    with replacing(path) as temporary, temporary.open("wb") as file:
-        file.write(MAGIC + struct.pack("<I", len(text)) + text)
+    with replacing(path, durable=False) as temporary, temporary.open("wb") as file:
+        file.write(MAGIC + struct.pack("<II", len(text), zlib.crc32(text)) + text)
         file.write(payload)
 
 
@@ -75,14 +82,13 @@ def read_cache_file(path: Path) -> CacheFile:
         FileNotFoundError: If there is no such file.
     """
     with path.open("rb") as file:
-        start = file.read(len(MAGIC) + 4)
-        if len(start) != len(MAGIC) + 4 or not start.startswith(MAGIC):
-            raise DamagedEntryError(path)
         try:
-            header = json.loads(file.read(struct.unpack("<I", start[len(MAGIC) :])[0]))
+            header = _header(file)
+            if header.get("name", path.name) != path.name:
+                raise ValueError(header["name"])
             found = CacheFile(path, header["values"], np.dtype(header["dtype"]), tuple(header["shape"]), file.tell())
             expected = header["checksum"], int(np.prod(found.shape)) * found.dtype.itemsize
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, struct.error) as error:
             raise DamagedEntryError(path) from error
         checksum = size = 0
         while block := file.read(_BLOCK):
@@ -91,3 +97,25 @@ def read_cache_file(path: Path) -> CacheFile:
     if (checksum, size) != expected:
         raise DamagedEntryError(path)
     return found
+
+
+def _header(file: BinaryIO) -> dict[str, Any]:
+    """The header of a cache file.
+
+    Raises:
+        ValueError: If it is not what was written.
+        struct.error: If the file ends in it.
+    """
+    magic = file.read(len(MAGIC))
+    if magic == _BEFORE:
+        (length,) = struct.unpack("<I", file.read(4))
+        text = file.read(length)
+    elif magic == MAGIC:
+        length, checksum = struct.unpack("<II", file.read(8))
+        text = file.read(length)
+        if zlib.crc32(text) != checksum:
+            raise ValueError("header")
+    else:
+        raise ValueError("magic")
+    header: dict[str, Any] = json.loads(text)
+    return header

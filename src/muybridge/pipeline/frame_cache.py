@@ -25,13 +25,15 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from muybridge.console import STDERR, say
 from muybridge.dataset.catalog import Clip
 from muybridge.errors import UserError, VideoError
-from muybridge.files import content_hash
+from muybridge.files import content_hash, require_writable
 from muybridge.pipeline.affine import Frames
 from muybridge.pipeline.cache_file import CacheFile, DamagedEntryError, read_cache_file, write_cache_file
 from muybridge.pipeline.cache_folder import FRAMES_SUFFIX, default_cache_folder, entry_path, make_room
 from muybridge.recipes.cache import CacheConfig
+from muybridge.temporaries import remove_dead
 from muybridge.video.decoding import read_sampled
 from muybridge.video.fit_names import Fit
 from muybridge.video.picture import to_jpeg
@@ -124,10 +126,12 @@ class FrameCache:
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
+            require_writable(self.folder)
         except OSError as error:
             raise UserError(
                 f"cannot write the frame cache at {self.folder}: {error.strerror}; name another with cache.folder"
             ) from None
+        remove_dead(*self.folder.glob("??"))
         result = BuildResult()
         with ThreadPoolExecutor(workers) as pool:
             try:
@@ -166,7 +170,9 @@ class FrameCache:
         path = self._paths[clip.id]
         try:
             entry = read_entry(path)
-        except (DamagedEntryError, FileNotFoundError):
+        except (DamagedEntryError, FileNotFoundError) as error:
+            if isinstance(error, DamagedEntryError):
+                say(STDERR, f"{error}; {clip} is decoded anew")
             self._decode(clip)
             entry = read_entry(path)
         self._entries[clip.id] = entry

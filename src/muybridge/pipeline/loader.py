@@ -7,7 +7,6 @@ and resumed at the start of an epoch sees exactly the batches it would have seen
 Axes: B batch, T frames (the longest of the batch; shorter clips are padded with zeros), H, W, C (RGB), V views.
 """
 
-import signal
 from collections.abc import Iterator, Sequence, Sized
 from dataclasses import asdict
 from typing import Any
@@ -21,6 +20,7 @@ from muybridge.dataset.catalog import Clip
 from muybridge.pipeline.augmentation import augment, draw_transform, is_sided
 from muybridge.pipeline.batches import ActivationBatch, Batch, Examples, Item, collate_frames
 from muybridge.pipeline.frame_cache import Entry, FrameCache
+from muybridge.pipeline.loader_processes import SharingCollate, start_worker
 from muybridge.recipes.augment import AugmentConfig
 
 # Keys keep the streams of random numbers for order and for augmentation apart.
@@ -165,15 +165,9 @@ def make_loader(
         data,  # type: ignore[arg-type]
         batch_size=batch_size,
         sampler=EpochOrder(data, shuffle=shuffle, seed=seed),
-        collate_fn=data.collate,
+        collate_fn=SharingCollate(data.collate),
         num_workers=workers,
         persistent_workers=workers > 0,
-        worker_init_fn=_start_worker,
+        worker_init_fn=start_worker,
         pin_memory=pin_memory,
     )
-
-
-def _start_worker(worker: int) -> None:
-    # Ctrl-C is the main process's to handle; it ends its workers.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    cv2.setNumThreads(1)  # for workers that are not forks

@@ -1,53 +1,19 @@
-"""What happens around an epoch: the table of figures, the line on the screen, checkpoints written whole."""
+"""What happens around an epoch: the table of figures, the line on the screen, a second Ctrl-C."""
 
 import signal
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, cast
 
 import lightning as L
-from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 
 from muybridge.console import duration, progress_on, say
-from muybridge.files import replacing
 from muybridge.pipeline.batches import ActivationBatch, Batch
 
 Row = dict[str, Any]
-
-
-class AtomicCheckpointIO(TorchCheckpointIO):
-    """Lightning's checkpoint writer, whole or not at all."""
-
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
-        """Write to another name next to ``path``, then rename."""
-        with replacing(Path(path)) as temporary:
-            super().save_checkpoint(checkpoint, temporary, storage_options)
-
-
-class EpochCheckpoint(ModelCheckpoint):
-    """Lightning's checkpoint callback for one file, written at the ends of epochs, in a folder that may be moved.
-
-    Args:
-        path: The file.
-        goal: ``monitor`` and ``mode`` of the figure whose best epoch is kept; default: every epoch replaces the last.
-    """
-
-    def __init__(self, path: Path, **goal: Any) -> None:
-        super().__init__(
-            path.parent, filename=path.stem, enable_version_counter=False, save_on_train_epoch_end=True, **goal
-        )
-        self._path = path
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take up the best figure so far; Lightning would forget it where the folder has another name now."""
-        path = str(self._path.absolute())
-        scores = {path: state_dict["best_model_score"]} if state_dict["best_k_models"] else {}
-        paths = {"best_model_path": path, "kth_best_model_path": path, "best_k_models": scores}
-        super().load_state_dict({**state_dict, **paths, "dirpath": self.dirpath})
 
 
 class EpochTable(Callback):

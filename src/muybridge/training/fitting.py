@@ -19,16 +19,19 @@ from lightning.pytorch.loggers import Logger
 from rich.console import Console
 from torch.utils.data import DataLoader
 
+from muybridge.console import say
 from muybridge.errors import Interrupted, UserError
 from muybridge.models.network import RecognizerNet
 from muybridge.pipeline.activations import ActivationDataset
 from muybridge.pipeline.batches import ActivationBatch, Batch
 from muybridge.pipeline.device_augment import augments_on_device
 from muybridge.pipeline.loader import ClipDataset, make_loader
+from muybridge.pipeline.loader_processes import failure_of_workers, require_room
 from muybridge.recipes.training import TrainingConfig
 from muybridge.runs import RunFolder
 from muybridge.system import available_cores, computes_in_bf16, keep_freed_memory
-from muybridge.training.callbacks import AtomicCheckpointIO, EpochCheckpoint, EpochLines, EpochTable, Row, SecondCtrlC
+from muybridge.training.callbacks import EpochLines, EpochTable, Row, SecondCtrlC
+from muybridge.training.checkpoints import AtomicCheckpointIO, EpochCheckpoint, read_checkpoint
 from muybridge.training.module import RecognizerModule
 
 
@@ -70,7 +73,7 @@ def fit(
     keep_freed_memory()
     L.seed_everything(config.seed, verbose=False)
     cuda = device.type == "cuda"
-    train_loader = training_loader(train, config, device)
+    train_loader = training_loader(train, config, device, console=console)
     # Validation needs no augmentation, so reading it costs next to nothing: no processes of its own.
     validation_loader = make_loader(
         validation, batch_size=config.clips_per_batch, shuffle=False, seed=config.seed, workers=0, pin_memory=cuda
@@ -100,7 +103,7 @@ def fit(
     trainer = L.Trainer(
         max_epochs=config.epochs,
         callbacks=callbacks,
-        plugins=[AtomicCheckpointIO()],
+        plugins=[AtomicCheckpointIO(run)],
         num_sanity_val_steps=0,
         **{**trainer_options(config, device), "logger": logger or False},
     )
@@ -115,20 +118,26 @@ def fit(
     except KeyboardInterrupt:
         raise Interrupted(run.path, at_once=True) from None  # the second one
     except RuntimeError as error:
+        if why := failure_of_workers(error):
+            raise UserError(f"{why}; then continue with: muybridge train --resume {run.path}") from error
         if start is None or "state_dict" not in str(error):
             raise
         raise UserError(f"{start} does not fit this recipe's network; train a new run") from error
     load_weights(net, run.best_checkpoint if len(validation) else run.last_checkpoint)
+    run.previous_checkpoint.unlink(missing_ok=True)  # it is as large as the last one, and has served its purpose
     return table.rows
 
 
 def training_loader(
-    data: ClipDataset | ActivationDataset, config: TrainingConfig, device: torch.device
+    data: ClipDataset | ActivationDataset, config: TrainingConfig, device: torch.device, *, console: Console
 ) -> "DataLoader[Batch | ActivationBatch]":
     """The loader of training clips; where a GPU augments, the clips are not augmented here."""
     cuda = device.type == "cuda"
     # Activations are read in no time; and whoever reads them may have to compute one, which a fork cannot do.
     workers = 0 if isinstance(data, ActivationDataset) else worker_count(config.workers)
+    if why_not := require_room(data, batch_size=config.clips_per_batch, workers=workers):
+        say(console, f"clips are read without processes of their own: {why_not}; training.workers 0 says the same")
+        workers = 0
     if isinstance(data, ClipDataset) and data.augment is not None:
         data.augment_later = augments_on_device(data.augment, cuda=cuda)
     return make_loader(
@@ -152,15 +161,14 @@ def trainer_options(config: TrainingConfig, device: torch.device) -> dict[str, A
 
 
 def load_weights(net: RecognizerNet, checkpoint: Path) -> int:
-    """Load the weights in a checkpoint of a run; return after which epoch it was written, from 1."""
-    saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    """Load the weights in a checkpoint of a run; return after which epoch it was written, from 1.
+
+    Raises:
+        UserError: If it is damaged.
+    """
+    saved = read_checkpoint(checkpoint)
     net.load_state_dict({key.removeprefix("net."): value for key, value in saved["state_dict"].items()})
     return int(saved["epoch"]) + 1
-
-
-def finished_epochs(checkpoint: Path) -> int:
-    """After which epoch a checkpoint of a run was written, from 1."""
-    return int(torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)["epoch"]) + 1
 
 
 def worker_count(workers: int) -> int:

@@ -11,6 +11,8 @@ from muybridge.checking.checking import CheckReport, check_catalog
 from muybridge.checking.summary import summarise
 from muybridge.console import STDERR, progress_on
 from muybridge.dataset.layouts import read_catalog
+from muybridge.disk_errors import keeping_result
+from muybridge.files import require_writable
 from muybridge.text import counted
 
 
@@ -21,13 +23,16 @@ class CheckResult:
     Attributes:
         report: Every clip, the duplicates, the classes, and what each protocol would make of them.
         folder: Holds check.json and check.csv.
+        saved: Whether it does; not so in a `NotSavedError` alone.
     """
 
     report: CheckReport
     folder: Path
+    saved: bool = True
 
     def __str__(self) -> str:
-        return f"{summarise(self.report)}\nsaved: {self.folder / 'check.json'}, {self.folder / 'check.csv'}"
+        files = f"\nsaved: {self.folder / 'check.json'}, {self.folder / 'check.csv'}" if self.saved else ""
+        return summarise(self.report) + files
 
     def _repr_html_(self) -> str:
         """The result in a notebook: what is wrong with which clips, the classes, the protocols."""
@@ -69,6 +74,8 @@ def check(
         UserError: If there are no clips, or the result cannot be written.
     """
     catalog = read_catalog(Path(clips))
+    folder = Path(out) if out else Path(f"{Path(clips).resolve().stem}-check")
+    require_writable(folder)
     with progress_on(console) as progress:
         task = progress.add_task("decoding", total=len(catalog.clips))
         report = check_catalog(
@@ -76,6 +83,7 @@ def check(
             workers=workers,
             progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
-    folder = Path(out) if out else Path(f"{Path(clips).resolve().stem}-check")
-    report.save(folder)
+    with keeping_result() as kept:
+        kept.result = CheckResult(report, folder, saved=False)
+        report.save(folder)
     return CheckResult(report, folder)

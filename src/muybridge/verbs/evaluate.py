@@ -17,6 +17,7 @@ from muybridge.evaluation.evaluation import Evaluation
 from muybridge.experiment.measure import measure
 from muybridge.experiment.prepare import read_clips
 from muybridge.experiment.refit import parts_seen
+from muybridge.files import require_writable
 from muybridge.inference.loading import load
 from muybridge.inference.recognizer import Recognizer
 from muybridge.inference.trained_model import Model
@@ -78,13 +79,15 @@ def evaluate(
         notes += dict.fromkeys(used)
     name = (Path(clips).resolve().stem if clips else "test") + views.suffix()
     name += f"-{engine}" if engine != "torch" else ""
+    folder = Path(out) if out else run / "evaluations" / name
+    require_writable(folder)
     return measure(
         models,
         protocol=protocol,
         leak=leak,
         notes=notes,
         views=views,
-        out=Path(out) if out else run / "evaluations" / name,
+        out=folder,
         console=console,
     )
 

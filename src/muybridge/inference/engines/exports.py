@@ -11,7 +11,7 @@ from typing import Any
 from muybridge.errors import UserError
 from muybridge.files import content_hash, write_json
 from muybridge.inference.engines.engine import EngineName, Precision
-from muybridge.schemas import Classes, Described, Sha256, convert, read_json
+from muybridge.schemas import Classes, Described, Sha256, convert, read_json, require_sealed, sealed
 from muybridge.text import percent
 
 EXPORTS_FOLDER = "exports"
@@ -150,7 +150,7 @@ class Export:
 
     def save(self, folder: Path) -> None:
         """Write ``export.json``."""
-        write_json(folder / EXPORT_FILE, {"format": FORMAT, "format_version": FORMAT_VERSION, **asdict(self)})
+        write_json(folder / EXPORT_FILE, sealed({"format": FORMAT, "format_version": FORMAT_VERSION, **asdict(self)}))
 
     @classmethod
     def load(cls, folder: Path) -> "Export":
@@ -161,6 +161,7 @@ class Export:
         """
         path = folder / EXPORT_FILE
         content = read_json(path)
+        content.pop("checksum", None)
         described = convert(content, Described, where=str(path), hint="export again")
         if (described.format, described.format_version) != (FORMAT, FORMAT_VERSION):
             raise UserError(f"{path} is not a {FORMAT} of version {FORMAT_VERSION}; export again")
@@ -168,6 +169,7 @@ class Export:
         export = convert(content, cls, where=str(path), hint="export again")
         if any(Path(name).name != name for name in export.files) or not export.files:
             raise UserError(f"{path} is damaged: its files are not next to it; export again")
+        require_sealed(path)
         return export
 
     def check_files(self, folder: Path) -> None:

@@ -5,6 +5,7 @@ the best. Test clips only measure. The run directory takes its name when all in 
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -12,13 +13,14 @@ from rich.console import Console
 from muybridge.console import STDERR, progress_on, say
 from muybridge.dataset.catalog import Clip
 from muybridge.dataset.split import Leak, Split
+from muybridge.disk_errors import keeping_result
 from muybridge.errors import UserError
 from muybridge.evaluation.artefacts import write_evaluation
 from muybridge.evaluation.comparison import compare
 from muybridge.evaluation.evaluation import evaluate_predictions
 from muybridge.evaluation.metrics import calibration
 from muybridge.experiment.provenance import describe_environment, session
-from muybridge.files import building_folder, write_json
+from muybridge.files import write_json
 from muybridge.inference.calibration import COLDEST, HOTTEST
 from muybridge.inference.combining import Combination, Rule, combine_predictions
 from muybridge.inference.ensemble import Ensemble
@@ -75,9 +77,7 @@ def ensemble(
         f"members share {len(split.validation)} clips to validate and {len(split.test)} to test; "
         f"split {split.protocol}; {leak}",
     )
-    folder = RunFolder.create(chosen, name="ensemble")
-    with building_folder(folder.path) as temporary:
-        making = RunFolder(temporary)
+    with keeping_result() as kept, RunFolder.building(chosen, name="ensemble") as (folder, making):
         write_json(making.environment, describe_environment(clips=split.clips[0].root, device=computing))
         with session(making.environment):
             validation = _predict_members(model, split.clips_of("validation"), "validating", console=console)
@@ -98,8 +98,9 @@ def ensemble(
                 ).error,
                 notes=notes,
             )
+            kept.result = replace(result, saved=False)
             _write(making, result, model, split, leak, together)
-        report([temporary], console=console)
+        report([making.path], console=console)
     return result
 
 

@@ -93,6 +93,7 @@ class EnsembleResult:
         test: The ensemble's figures on the common test clips.
         uncalibrated_error: Expected calibration error of the ensemble on the test clips without temperatures.
         notes: What a reader should know about how it was made, one line each.
+        saved: Whether the run directory is there; not so in a `NotSavedError` alone.
     """
 
     run: Path
@@ -104,6 +105,7 @@ class EnsembleResult:
     test: Evaluation
     uncalibrated_error: float | None
     notes: tuple[str, ...]
+    saved: bool = True
 
     @property
     def best_on_test(self) -> str:
@@ -134,7 +136,7 @@ class EnsembleResult:
                 errors.append(("ensemble", self.uncalibrated_error, self.test.calibration.error))
             changes = ", ".join(f"{name} {percent(before)} to {percent(after)}" for name, before, after in errors)
             lines.append(f"expected calibration error on the test clips, by the temperatures: {changes}")
-        return "\n".join([*lines, f"report: {RunFolder(self.run).report}"])
+        return "\n".join([*lines, *([f"report: {RunFolder(self.run).report}"] if self.saved else [])])
 
     def _gains(self) -> list[str]:
         gain = self.gain_on(self.best)

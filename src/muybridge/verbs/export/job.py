@@ -21,6 +21,7 @@ from muybridge import notebook
 from muybridge.console import STDERR, progress_on, say
 from muybridge.dataset.catalog import Clip
 from muybridge.dataset.split import Part, Split
+from muybridge.disk_errors import keeping_result
 from muybridge.errors import UserError, VideoError
 from muybridge.files import building_folder, content_hash
 from muybridge.inference.engines.engine import EngineName, Frames, Precision
@@ -51,13 +52,15 @@ class ExportResult:
     Attributes:
         folder: Where it is.
         export: What it is, and what the check found.
+        saved: Whether it is there; not so in a `NotSavedError` alone.
     """
 
     folder: Path
     export: Export
+    saved: bool = True
 
     def __str__(self) -> str:
-        return "\n".join([*self._checks, f"export: {self.folder}"])
+        return "\n".join([*self._checks, *([f"export: {self.folder}"] if self.saved else [])])
 
     @property
     def _checks(self) -> list[str]:
@@ -132,7 +135,7 @@ def export(
         )
     target = Path(out) if out else run / EXPORTS_FOLDER / f"{to}-{precision}"
     checksum = content_hash(folder.model / WEIGHTS_FILE)
-    with _replacing_export(target) as temporary:
+    with keeping_result() as kept, _replacing_export(target) as temporary:
         metadata = {
             "classes": list(recognizer.classes),
             "preprocessing": recognizer.preprocessing,
@@ -189,6 +192,7 @@ def export(
             files={path.name: content_hash(path) for path in sorted(temporary.iterdir())},
             stream=stream,
         )
+        kept.result = ExportResult(target, made, saved=False)
         made.save(temporary)
     return ExportResult(target, made)
 

@@ -18,6 +18,7 @@ from rich.console import Console
 
 from muybridge.console import STDERR, say
 from muybridge.dataset.split import Split
+from muybridge.disk_errors import keeping_result
 from muybridge.errors import Interrupted, UserError
 from muybridge.evaluation.plots import plot_curves
 from muybridge.experiment.complete import resumable
@@ -30,6 +31,7 @@ from muybridge.recipes.store import save_recipe
 from muybridge.runs import RunFolder
 from muybridge.schemas import RUN_WROTE, Reasons, SweepFile, read
 from muybridge.system import resolve_device
+from muybridge.temporaries import remove_dead_below
 from muybridge.verbs.sweep.results import BEST_RECIPE, PICTURE, SweepResult, SweepTrial, best_of, has_diverged
 from muybridge.verbs.sweep.space import Space, describe, flatten, label, parse_space
 
@@ -100,6 +102,7 @@ def sweep(
     _open(path, space, split)
     try:
         with FileLock(path / "sweep.lock", timeout=0):
+            remove_dead_below(path)
             study = Study(path / "study.db", space, prune=prune)
             say(console, f"sweep {path}: {len(study.records)} of {total} trials are done")
             divided.announce(console)
@@ -128,7 +131,9 @@ def sweep(
         best=best,
         per_window=space.base.sampler.windows == "all",
     )
-    plot_sweep(result, space.options, path / PICTURE)
+    with keeping_result() as kept:
+        kept.result = result
+        plot_sweep(result, space.options, path / PICTURE)
     return result
 
 
@@ -212,14 +217,17 @@ def _run_next(
     try:
         chosen = space.recipe(trial.values)
         if run.last_checkpoint.is_file():
-            experiment = reopen(run.path, device=device)
+            experiment = reopen(run.path, device=device, console=console)
         else:
             if run.path.exists():  # interrupted before its first epoch was over
                 shutil.rmtree(run.path)
             experiment = prepare(divided, chosen, run=run.path, device=device, console=console)
-        with resumable(run):
-            rows = fit_experiment(experiment, stop_early=falls_behind, console=console).rows
-            plot_curves(rows, run.curves, monitor=monitor)
+        try:
+            with resumable(run):
+                rows = fit_experiment(experiment, stop_early=falls_behind, console=console).rows
+                plot_curves(rows, run.curves, monitor=monitor)
+        finally:
+            experiment.release()
     except UserError as error:
         if not study.records:
             raise

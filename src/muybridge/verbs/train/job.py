@@ -143,4 +143,4 @@ def resume(
     """
     check_device_count(device_count)
     check_logger(logger)
-    return complete(reopen(Path(run), device=resolve_device(device), logger=logger), console=console)
+    return complete(reopen(Path(run), device=resolve_device(device), logger=logger, console=console), console=console)

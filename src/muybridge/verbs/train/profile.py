@@ -143,7 +143,7 @@ def profile(
         raise UserError("no training clip decodes; run muybridge check to see why")
     data = ClipDataset(cache, some, classes=divided.split.classes, augment=recipe.augment, seed=config.seed)
     examples = encoded({"train": data}, net, recipe, variants=1, device=computing, console=console)["train"]
-    return measure_steps(net, recipe, examples, device=computing, steps=steps)
+    return measure_steps(net, recipe, examples, device=computing, steps=steps, console=console)
 
 
 def measure_steps(
@@ -153,13 +153,14 @@ def measure_steps(
     *,
     device: torch.device,
     steps: int,
+    console: Console = STDERR,
 ) -> StepProfile:
     """Train a network, which is changed, for some steps, and measure them."""
     config = recipe.training
     quiet_lightning()
     keep_freed_memory()
     L.seed_everything(config.seed, verbose=False)
-    loader = training_loader(examples, config, device)
+    loader = training_loader(examples, config, device, console=console)
     clock = _Clock(net, device)
     module = RecognizerModule(net, config, class_counts=[1] * net.class_count, batches_per_epoch=len(loader))
     trainer = L.Trainer(

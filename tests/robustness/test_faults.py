@@ -1,0 +1,322 @@
+"""Faults on purpose, in the real verbs: afterwards there are the same bits, or one clear line."""
+
+import json
+import os
+import random
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+import yaml
+from tests.helpers.clips import TINY
+from tests.helpers.commands import run
+from tests.helpers.faults import Commands, fill, flip_bit, left_over, small_disk
+from tests.helpers.nightly import cases
+
+from muybridge import api
+from muybridge.errors import UserError
+
+MODEL_FILES = ("model/model.safetensors", "model/model.json", "predictions.csv", "per_class.csv", "split.json")
+
+
+@pytest.fixture(scope="module")
+def recipes(tmp_path_factory) -> dict[str, Path]:
+    """Recipe files: a trained head, and a probe on a frozen encoder."""
+    folder = tmp_path_factory.mktemp("recipes")
+    probe = {**TINY, "name": "probe", "training": {"workers": 0, "refit": True}, "data": {"protocol": "random"}}
+    probe["model"] = {"width": 0.25, "weights": "none", "head": "probe", "trainable": "none"}
+    files = {}
+    for name, values in (("head", TINY), ("probe", probe)):
+        files[name] = folder / f"{name}.yaml"
+        files[name].write_text(yaml.safe_dump(values))
+    return files
+
+
+@pytest.fixture(scope="module")
+def commands(tmp_path_factory) -> Commands:
+    """Commands in a folder of their own."""
+    return Commands(tmp_path_factory.mktemp("commands"))
+
+
+@pytest.fixture(scope="module")
+def trained(commands, recipes, clips, tmp_path_factory) -> dict[str, Path]:
+    """Runs that nothing disturbed."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    for name, recipe in recipes.items():
+        ended = commands.run("train", clips, "--recipe", recipe, "--run", folder / name)
+        assert ended.code == 0, ended.err
+    return {name: folder / name for name in recipes}
+
+
+def contents(folder: Path, files: tuple[str, ...]) -> dict[str, bytes]:
+    """What some files hold."""
+    return {name: (folder / name).read_bytes() for name in files}
+
+
+# Killed ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["head", "probe"])
+def test_a_killed_training_ends_with_the_same_bits(kind, commands, recipes, clips, trained, tmp_path):
+    truth = contents(trained[kind], MODEL_FILES)
+    begin = ("train", clips, "--recipe", recipes[kind])
+    whole = commands.seconds(*begin, "--run", tmp_path / "timed")
+    for seed in cases(few=4, many=100):
+        generator = random.Random(seed)
+        path = tmp_path / f"run-{seed}"
+        ended = commands.run(*begin, "--run", path, after=generator.uniform(0, whole))
+        for _ in range(2):  # the first continuation is killed, too
+            ended = commands.run("train", "--resume", path, after=generator.uniform(0, whole))
+        ended = commands.run("train", "--resume", path)
+        if ended.code:
+            assert ended.is_one_clear_line, ended.err
+            ended = commands.run(*begin, "--run", path)
+        assert ended.code == 0, ended.err
+        assert contents(path, MODEL_FILES) == truth
+        assert not left_over(path.parent)
+
+
+def test_a_killed_measurement_comes_again(commands, trained, tmp_path):
+    words = ("evaluate", trained["head"])
+    whole = commands.seconds(*words, "--out", tmp_path / "truth")
+    files = ("predictions.csv", "per_class.csv", "evaluation.json", "confusion_matrix.png")
+    truth = contents(tmp_path / "truth", files)
+    for seed in cases(few=2, many=100):
+        out = tmp_path / f"out-{seed}"
+        commands.run(*words, "--out", out, after=random.Random(seed).uniform(0, whole))
+        assert commands.run(*words, "--out", out).code == 0
+        assert contents(out, files) == truth
+
+
+def test_the_name_of_a_killed_ensemble_is_free_again(commands, recipes, clips, trained, tmp_path):
+    other = tmp_path / "other"
+    ended = commands.run("train", clips, "--recipe", recipes["head"], "--run", other, "--training.seed", 1)
+    assert ended.code == 0, ended.err
+    words = ("ensemble", trained["head"], other)
+    whole = commands.seconds(*words, "--run", tmp_path / "truth")
+    truth = contents(tmp_path / "truth", ("predictions.csv", "ensemble.json"))
+    for seed in cases(few=2, many=100):
+        path = tmp_path / f"ensemble-{seed}"
+        commands.run(*words, "--run", path, after=random.Random(seed).uniform(0.3 * whole, whole))
+        ended = commands.run(*words, "--run", path)
+        if ended.code:
+            assert ended.is_one_clear_line and "already there" in ended.err  # it was complete
+        assert contents(path, ("predictions.csv", "ensemble.json")) == truth
+        assert not left_over(tmp_path)
+
+
+def test_a_killed_export_is_whole_or_absent(commands, trained, tmp_path):
+    words = ("export", trained["head"], "--to", "torch")
+    whole = commands.seconds(*words, "--out", tmp_path / "truth")
+    for seed in cases(few=2, many=100):
+        out = tmp_path / f"export-{seed}"
+        commands.run(*words, "--out", out, after=random.Random(seed).uniform(0, whole))
+        if out.exists():
+            assert (out / "export.json").is_file()
+        assert commands.run(*words, "--out", out).code == 0
+        files = json.loads((tmp_path / "truth" / "export.json").read_text())["files"]
+        assert json.loads((out / "export.json").read_text())["files"].keys() == files.keys()
+        assert not left_over(tmp_path)
+
+
+def test_a_killed_sweep_tries_the_same_and_ends(commands, recipes, clips, tmp_path):
+    pytest.importorskip("optuna")
+    words = ("sweep", recipes["head"], clips, "--over", "model.dropout=0.1,0.4", "--training.epochs", 2)
+    whole = commands.seconds(*words, "--folder", tmp_path / "truth")
+
+    def figures(folder: Path) -> list[list[str]]:
+        rows = [line.split(",") for line in (folder / "trials.csv").read_text().splitlines()]
+        kept = [place for place, name in enumerate(rows[0]) if "seconds" not in name]
+        return [[row[place] for place in kept] for row in rows]
+
+    for seed in cases(few=2, many=100):
+        folder = tmp_path / f"sweep-{seed}"
+        commands.run(*words, "--folder", folder, after=random.Random(seed).uniform(0, whole))
+        ended = commands.run(*words, "--folder", folder)
+        assert ended.code == 0, ended.err
+        assert figures(folder) == figures(tmp_path / "truth")
+        assert not left_over(folder)
+
+
+def test_killed_checks_and_predictions_come_again(commands, clips, trained, tmp_path):
+    check = ("check", clips, "--workers", 1)
+    whole = commands.seconds(*check, "--out", tmp_path / "truth")
+    predict = ("predict", trained["head"], clips / "dim")
+    said = commands.run(*predict).out
+    for seed in cases(few=1, many=100):
+        generator = random.Random(seed)
+        out = tmp_path / f"check-{seed}"
+        commands.run(*check, "--out", out, after=generator.uniform(0, whole))
+        assert commands.run(*check, "--out", out).code == 0
+        assert contents(out, ("check.json", "check.csv")) == contents(tmp_path / "truth", ("check.json", "check.csv"))
+        killed = commands.run(*predict, after=generator.uniform(0, 1))
+        assert said.startswith(killed.out)
+        assert commands.run(*predict).out == said
+
+
+# Told to stop ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+@pytest.mark.parametrize("verb", ["train", "evaluate", "check"])
+def test_signals_end_a_verb_as_ctrl_c_does(number, verb, commands, recipes, clips, trained, tmp_path):
+    words = {
+        "train": ("train", clips, "--recipe", recipes["head"], "--run", tmp_path / "run", "--epochs", 500),
+        "evaluate": ("evaluate", trained["head"], "--out", tmp_path / "out"),
+        "check": ("check", clips, "--workers", 1, "--out", tmp_path / "out"),
+    }[verb]
+    ended = commands.run(*words, send=number, after=0.15 if verb == "evaluate" else 0.8)
+    assert ended.code == 128 + number, ended.err
+    assert "stopped" in ended.err
+    assert "Traceback" not in ended.err
+    assert not left_over(tmp_path)
+
+
+# A full disk -------------------------------------------------------------------------------------------------------
+
+FREE_KILOBYTES = (0, 4, 12, 40, 90, 150, 400)
+
+
+@pytest.mark.parametrize("free", FREE_KILOBYTES)
+def test_on_a_full_disk_a_training_says_one_line_and_can_be_completed(free, recipes, clips, trained, tmp_path, capsys):
+    with small_disk(tmp_path / "disk", kilobytes=8000) as disk:
+        fill(disk, free_kilobytes=free)
+        words = ("train", clips, "--recipe", recipes["head"], "--run", disk / "run")
+        code, _, err = run(*words, capsys=capsys)
+        assert code == 2 and "error: " in err and str(disk / "run") in err.rpartition("error: ")[2]
+        assert "No space left on device" in err
+        (disk / "filler").unlink()
+        code, _, err = run("train", "--resume", disk / "run", capsys=capsys)
+        if code:
+            assert "start it anew" in err or "is not a run" in err
+            code, _, err = run(*words, capsys=capsys)
+        assert code == 0, err
+        assert contents(disk / "run", MODEL_FILES) == contents(trained["head"], MODEL_FILES)
+
+
+@pytest.mark.parametrize("free", (0, 4, 8, 12))
+@pytest.mark.parametrize("verb", ["evaluate", "check", "report", "export", "ensemble", "sweep"])
+def test_on_a_full_disk_finished_work_is_shown(verb, free, clips, recipes, trained, tmp_path, capsys):
+    with small_disk(tmp_path / "disk", kilobytes=4000) as disk:
+        fill(disk, free_kilobytes=free)
+        words = {
+            "evaluate": ("evaluate", trained["head"], "--out", disk / "out"),
+            "check": ("check", clips, "--out", disk / "out", "--workers", 1),
+            "report": ("report", trained["head"], "--out", disk / "page.html"),
+            "export": ("export", trained["head"], "--to", "torch", "--out", disk / "out"),
+            "ensemble": ("ensemble", trained["head"], trained["head"], "--run", disk / "out"),
+            "sweep": ("sweep", recipes["head"], clips, "--over", "model.dropout=0.1", "--folder", disk / "out"),
+        }[verb]
+        if verb == "ensemble":
+            shutil.copytree(trained["head"], tmp_path / "twin")
+            words = ("ensemble", trained["head"], tmp_path / "twin", "--run", disk / "out")
+        code, out, err = run(*words, capsys=capsys)
+        assert code == 2
+        assert "No space left on device" in err and str(disk) in err.rpartition("error: ")[2], err
+        if free and verb in ("evaluate", "ensemble"):  # nothing was refused before the work
+            assert "top-1" in out
+        if free and verb == "check":
+            assert "24 clips" in out
+
+
+def test_on_a_full_disk_the_result_comes_as_json_too(trained, tmp_path, capsys):
+    with small_disk(tmp_path / "disk", kilobytes=2000) as disk:
+        fill(disk, free_kilobytes=4)
+        code, out, _ = run("evaluate", trained["head"], "--out", disk / "out", "--json", capsys=capsys)
+        assert code == 2
+        assert json.loads(out)["clips"] > 0
+
+
+def test_a_full_cache_disk_is_told(clips, recipes, tmp_path, capsys):
+    with small_disk(tmp_path / "disk", kilobytes=40) as disk:
+        words = ("--recipe", recipes["head"], "--run", tmp_path / "run", "--cache.folder", disk)
+        code, _, err = run("train", clips, *words, capsys=capsys)
+        assert code == 2
+        assert f"error: {disk}" in err and "No space left on device" in err and "--resume" in err
+
+
+def test_a_disk_that_fails_while_it_writes_is_told(clips, recipes, trained, tmp_path, capsys, monkeypatch):
+    """EIO comes where the system gives written pages to the disk: at fsync."""
+
+    def fails(handle: int) -> None:
+        raise OSError(5, os.strerror(5))
+
+    monkeypatch.setattr(os, "fsync", fails)
+    code, out, err = run("evaluate", trained["head"], "--out", tmp_path / "out", capsys=capsys)
+    assert code == 2
+    assert "top-1" in out
+    assert f"error: {tmp_path / 'out' / 'predictions.csv'}: Input/output error" in err
+    code, _, err = run("train", clips, "--recipe", recipes["head"], "--run", tmp_path / "run", capsys=capsys)
+    assert code == 2
+    assert "Input/output error" in err
+
+
+def test_names_that_are_too_long_and_folders_that_are_files_are_told(clips, recipes, trained, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    for bad in (tmp_path / ("n" * 300), tmp_path / "file" / "inside"):
+        for words in (
+            ("evaluate", trained["head"], "--out", bad),
+            ("check", clips, "--workers", 1, "--out", bad),
+            ("train", clips, "--recipe", recipes["head"], "--run", bad),
+            ("report", trained["head"], "--out", bad / "page.html"),
+            ("export", trained["head"], "--to", "torch", "--out", bad),
+            ("ensemble", trained["head"], trained["probe"], "--run", bad),
+        ):
+            code, _, err = run(*words, capsys=capsys)
+            assert code == 2, words
+            assert err.rpartition("error: ")[2].startswith(str(tmp_path)), (words, err)
+
+
+# Flipped bits ------------------------------------------------------------------------------------------------------
+
+
+def test_a_flipped_bit_in_a_model_is_told_or_changes_nothing(trained, tmp_path):
+    truth = api.load(trained["head"], device="cpu")
+    weights = {name: value.clone() for name, value in truth.net.state_dict().items()}
+    model = tmp_path / "model"
+    for seed in cases(few=20, many=200):
+        generator = random.Random(seed)
+        shutil.rmtree(model, ignore_errors=True)
+        shutil.copytree(trained["head"] / "model", model)
+        flip_bit(model / generator.choice(["model.safetensors", "model.json", "model.json"]), generator)
+        try:
+            loaded = api.load(model, device="cpu")
+        except UserError:
+            continue
+        assert loaded.classes == truth.classes
+        assert loaded.preprocessing == truth.preprocessing
+        assert loaded.rejection == truth.rejection
+        assert all(bool((value == weights[name]).all()) for name, value in loaded.net.state_dict().items())
+
+
+def test_a_flipped_bit_in_a_checkpoint_or_the_cache_changes_nothing(clips, trained, recipes, tmp_path, capsys):
+    """A training stopped half-way, then damaged: it ends as if nothing had happened, or says what is damaged."""
+    cache = tmp_path / "cache"
+    words = ("--recipe", recipes["head"], "--cache.folder", cache)
+    code, _, err = run("train", clips, *words, "--run", tmp_path / "half", "--epochs", 2, capsys=capsys)
+    assert code == 0, err
+    text = (tmp_path / "half" / "recipe.yaml").read_text()
+    (tmp_path / "half" / "recipe.yaml").write_text(text.replace("epochs: 2", "epochs: 4"))
+    # As a kill between the second and the third epoch leaves it.
+    checkpoints = tmp_path / "half" / "checkpoints"
+    shutil.copy(checkpoints / "last.ckpt", checkpoints / "previous.ckpt")
+    shutil.rmtree(tmp_path / "half" / "model")
+    whole, told = set(), 0
+    for seed in cases(few=10, many=200):
+        generator = random.Random(seed)
+        path = tmp_path / f"run-{seed}"
+        shutil.copytree(tmp_path / "half", path)
+        damaged = generator.choice(["last.ckpt", "best.ckpt", "cache"])
+        file = path / "checkpoints" / damaged
+        if damaged == "cache":
+            file = generator.choice(sorted(cache.glob("??/*.frames")))
+        flip_bit(file, generator)
+        code, _, err = run("train", "--resume", path, capsys=capsys)
+        if code:
+            assert code == 2 and f"error: {file} is damaged" in err
+            told += 1
+        else:
+            assert f"{file} is damaged" in err or damaged == "best.ckpt" or file.suffix == ".ckpt", err
+            whole.add((path / "model" / "model.safetensors").read_bytes())
+    assert len(whole) == 1
