@@ -16,7 +16,7 @@ import torch
 
 from muybridge.dataset.catalog import Clip
 from muybridge.errors import UserError, VideoError
-from muybridge.files import content_hash, require_sealed, sealed, write_json
+from muybridge.files import content_hash, write_json
 from muybridge.inference.combining import Combination
 from muybridge.inference.engines.engine import Frames
 from muybridge.inference.predictions import ClipPrediction
@@ -24,7 +24,7 @@ from muybridge.inference.recognizer import Recognizer
 from muybridge.inference.trained_model import Answer, Model, Scores, Source, clip_prediction, read_ahead
 from muybridge.inference.views import AS_TRAINED, Views
 from muybridge.models.saving import METADATA_FILE, read_description
-from muybridge.schemas import EnsembleModelFile
+from muybridge.schemas import EnsembleModelFile, require_sealed, sealed
 from muybridge.text import only_in_each
 
 FORMAT = "muybridge-ensemble"
