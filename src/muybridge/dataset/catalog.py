@@ -31,6 +31,11 @@ class Clip:
         start_seconds: Where the clip begins in the file; None means at its start.
         end_seconds: Where the clip ends in the file; None means at its end.
         root: The catalog's root, to which `id` is relative.
+        group_known: Whether `group` says what the clip was cut from. If not, the clip is a group of its own, and
+            clips of one recording may bear different groups.
+        size_bytes: Size of the file when its run was made; None where it was not recorded.
+        sha256: SHA-256 of the file's bytes when its run was made; None where it was not recorded.
+        known_as: The clip's id in the run that it belongs to, where its file has another place by now.
     """
 
     path: Path
@@ -40,6 +45,10 @@ class Clip:
     start_seconds: float | None = None
     end_seconds: float | None = None
     root: Path = field(default=Path(), repr=False)
+    group_known: bool = True
+    size_bytes: int | None = field(default=None, repr=False)
+    sha256: str | None = field(default=None, repr=False)
+    known_as: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "label", printable(self.label))
@@ -48,6 +57,8 @@ class Clip:
     @cached_property
     def id(self) -> str:
         """The clip's name: its path relative to the root, with `#start-end` when it is a part of the file."""
+        if self.known_as is not None:
+            return self.known_as
         path = self.path.relative_to(self.root) if self.path.is_relative_to(self.root) else self.path
         name = printable(path.as_posix())
         if self.start_seconds is None and self.end_seconds is None:

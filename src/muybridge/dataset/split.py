@@ -9,7 +9,7 @@ then recognise the scene in place of the action.
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -135,8 +135,16 @@ class Split:
             validation_shared=shared(validation, train)[2],
         )
 
+    def with_clips(self, clips: Iterable[Clip]) -> "Split":
+        """The same split of clips that are known better, or lie elsewhere, by now; their ids are the same."""
+        by_id = {clip.id: clip for clip in clips}
+        return replace(self, clips=tuple(by_id[clip.id] for clip in self.clips))
+
     def to_dict(self) -> dict[str, Any]:
-        """The split as plain values, for JSON: every clip with its path, label and group, under its part."""
+        """The split as plain values, for JSON: every clip with its path, label and group, under its part.
+
+        With them go the size and SHA-256 of each file, where they are known.
+        """
         return {
             "protocol": self.protocol,
             "seed": self.seed,
@@ -197,6 +205,12 @@ def _clip_to_dict(clip: Clip) -> dict[str, Any]:
         "label": clip.label,
         "group": clip.group,
     }
+    if not clip.group_known:
+        value["group_known"] = False
+    if clip.known_as is not None:
+        value["id"] = clip.known_as
+    if clip.size_bytes is not None and clip.sha256 is not None:
+        value |= {"size_bytes": clip.size_bytes, "sha256": clip.sha256}
     if clip.start_seconds is not None:
         value["start_seconds"] = clip.start_seconds
     if clip.end_seconds is not None:
@@ -212,4 +226,9 @@ def _clip_from_dict(value: dict[str, Any], root: Path) -> Clip:
         start_seconds=value.get("start_seconds"),
         end_seconds=value.get("end_seconds"),
         root=root,
+        # Files of older versions say nothing of these.
+        group_known=value.get("group_known", True),
+        size_bytes=value.get("size_bytes"),
+        sha256=value.get("sha256"),
+        known_as=value.get("id"),
     )

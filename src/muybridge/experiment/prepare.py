@@ -12,6 +12,7 @@ from rich.console import Console
 
 from muybridge.console import say
 from muybridge.dataset.catalog import Catalog, Clip
+from muybridge.dataset.contents import with_contents
 from muybridge.dataset.folds import cross_validation
 from muybridge.dataset.layouts import read_catalog
 from muybridge.dataset.protocols import make_split
@@ -201,6 +202,13 @@ def prepare(
         UserError: For options that make no sense, before anything is written.
     """
     recipe, net = checked(divided.split, recipe, device=device, console=console)
+    # What each file holds is recorded with the run: clips that move are found by it, changed ones are known by it.
+    clips = with_contents(divided.split.clips)
+    divided = replace(
+        divided,
+        split=divided.split.with_clips(clips),
+        folds=tuple(fold.with_clips(clips) for fold in divided.folds),
+    )
     folder = RunFolder.create(run, name=name_of(recipe.name, recipe.model.encoder, recipe.model.head))
     save_recipe(folder.recipe, recipe)
     divided.split.save(folder.split)
