@@ -127,6 +127,11 @@ class Evaluation:
     mistakes: tuple[Mistake, ...]
     undecodable: tuple[Undecodable, ...]
 
+    @property
+    def groups_known(self) -> bool:
+        """Whether the source group of every clip is known; if not, no interval counts by group."""
+        return not self.top1.by_group.groups_unknown
+
     def confusions(self) -> tuple[Confusion, ...]:
         """The pairs of classes that were confused, the most frequent first."""
         rows, columns = np.nonzero(self.confusion[:, :-1])
@@ -155,7 +160,8 @@ class Evaluation:
             lines.append(f"top-5 {_describe(self.top5, protocol=self.protocol)}")
         lines.append(
             f"mean class accuracy {percent(self.mean_class.value)} ({self.mean_class.classes} classes, "
-            f"{self.top1.clips} clips; protocol {self.protocol}; {100 * self.top1.wilson.level:g} %: "
+            f"{self.top1.clips} clips; protocol {self.protocol}; "
+            f"{f'{100 * self.top1.wilson.level:g} %: ' if self.groups_known else 'no interval: '}"
             f"{_describe_groups(self.mean_class.by_group)})"
         )
         if self.calibration.error is not None and self.negative_log_likelihood is not None:
@@ -197,6 +203,7 @@ class Evaluation:
         return {
             "protocol": self.protocol,
             "leak": self.leak,
+            "groups_known": self.groups_known,
             "notes": list(self.notes),
             "summary": self.summary(),
             "clips": self.top1.clips,
@@ -254,7 +261,7 @@ def evaluate_predictions(
     def accuracy(correct_N: NDArray[np.bool_]) -> Accuracy:
         correct, clips = int(correct_N.sum()), len(correct_N)
         if ungrouped:
-            by_group = _no_groups(ungrouped)
+            by_group = GroupInterval.of_unknown(ungrouped, len(groups_N))
         else:
             by_group = bootstrap_by_group(correct_N, groups_N, resamples=resamples, seed=seed, level=level)
         return Accuracy(correct, clips, wilson(correct, clips, level), by_group)
@@ -262,7 +269,7 @@ def evaluate_predictions(
     classes = per_class(predictions)
     class_accuracies = [metrics.accuracy for metrics in classes if metrics.accuracy is not None]
     if ungrouped:
-        class_interval = _no_groups(ungrouped)
+        class_interval = GroupInterval.of_unknown(ungrouped, len(groups_N))
     else:
         labels_N = [clip.label for clip in predictions.clips]
         class_interval = bootstrap_class_mean(
@@ -314,10 +321,6 @@ def _mistakes(predictions: Predictions) -> tuple[Mistake, ...]:
     return tuple(sorted(mistakes, key=lambda mistake: -mistake.score))
 
 
-def _no_groups(ungrouped: int) -> GroupInterval:
-    return GroupInterval(None, 0, f"the source group of {ungrouped} clips is unknown")
-
-
 def _describe(accuracy: Accuracy, *, protocol: str) -> str:
     return (
         f"{percent(accuracy.value)} ({accuracy.correct} of {accuracy.clips} clips; protocol {protocol}; "
@@ -328,7 +331,7 @@ def _describe(accuracy: Accuracy, *, protocol: str) -> str:
 
 def _describe_groups(by_group: GroupInterval) -> str:
     if by_group.interval is None:
-        return f"by source group none: {by_group.reason}"
+        return str(by_group.reason) if by_group.groups_unknown else f"by source group none: {by_group.reason}"
     return f"by {by_group.groups} source groups {share_range(by_group.interval.low, by_group.interval.high)}"
 
 

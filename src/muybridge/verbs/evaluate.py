@@ -11,7 +11,7 @@ from muybridge.console import STDERR
 from muybridge.dataset.catalog import Catalog, Clip, matches_group
 from muybridge.dataset.duplicates import find_duplicates
 from muybridge.dataset.official import read_official
-from muybridge.dataset.split import FITTED_PARTS, Split
+from muybridge.dataset.split import FITTED_PARTS, UNKNOWN_LEAK, Split
 from muybridge.errors import UserError
 from muybridge.evaluation.evaluation import Evaluation
 from muybridge.experiment.measure import measure
@@ -147,8 +147,19 @@ def _other_clips(run: Path, model: Model, clips: Path, data: DataConfig) -> _Mea
         known = new
     groups = {clip.group for clip in fitted}
     shared = sum(clip.group in groups or clip.path in identical for clip in known)
-    leak = f"{shared} of {len(known)} clips share a source with the run's training clips"
-    return [(model, known)], protocol, leak, notes
+    return [(model, known)], protocol, _leak(shared, known, fitted), notes
+
+
+def _leak(shared: int, clips: Sequence[Clip], fitted: Sequence[Clip]) -> str:
+    """How many clips share a source with those that the model was fitted on, as far as that is known."""
+    counts = f"{shared} of {len(clips)} clips share a source with the run's training clips"
+    unknown = sum(not clip.group_known for clip in (*clips, *fitted))
+    if not unknown:
+        return counts
+    if shared:
+        return f"at least {counts}; the source group of {counted(unknown, 'clip')} is unknown"
+    whose = "" if unknown == len(clips) + len(fitted) else f" of {counted(unknown, 'clip')}"
+    return UNKNOWN_LEAK.format(whose=whose)
 
 
 def _identical(fitted: Sequence[Clip], clips: Sequence[Clip]) -> set[Path]:
