@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from muybridge import notebook
 from muybridge.errors import UserError
+from muybridge.evaluation.floors import Floors
 from muybridge.evaluation.intervals import (
     GroupInterval,
     Interval,
@@ -111,6 +112,7 @@ class Evaluation:
         negative_log_likelihood: in nats per clip, over the decoded clips; None if there are none.
         mistakes: every wrongly classified clip, the most confident first.
         undecodable: every clip that could not be decoded.
+        floors: what answers that know no action get right of the same clips; None where nobody looked.
     """
 
     protocol: str
@@ -126,6 +128,7 @@ class Evaluation:
     negative_log_likelihood: float | None
     mistakes: tuple[Mistake, ...]
     undecodable: tuple[Undecodable, ...]
+    floors: Floors | None = None
 
     @property
     def groups_known(self) -> bool:
@@ -153,9 +156,16 @@ class Evaluation:
             line += f"; {len(self.undecodable)} of them undecodable, counted as wrong"
         return line
 
+    def floor_lines(self) -> tuple[str, ...]:
+        """The floors, and whether the accuracy is above them; none where nobody looked."""
+        if self.floors is None:
+            return ()
+        not_above = self.floors.not_beaten_by(self.top1.correct)
+        return (str(self.floors), *([not_above] if not_above else []))
+
     def details(self) -> tuple[str, ...]:
-        """All results in lines for a terminal: summary, other accuracies, calibration, leak, notes."""
-        lines = [self.summary()]
+        """All results in lines for a terminal: summary, floors, other accuracies, calibration, leak, notes."""
+        lines = [self.summary(), *self.floor_lines()]
         if self.top5 is not None:
             lines.append(f"top-5 {_describe(self.top5, protocol=self.protocol)}")
         lines.append(
@@ -209,6 +219,7 @@ class Evaluation:
             "clips": self.top1.clips,
             "classes": list(self.classes),
             "top1": _accuracy_dict(self.top1),
+            "floors": None if self.floors is None else self.floors.to_dict(),
             "top5": None if self.top5 is None else _accuracy_dict(self.top5),
             "mean_class_accuracy": {
                 "value": self.mean_class.value,
@@ -235,6 +246,7 @@ def evaluate_predictions(
     protocol: str,
     leak: str | None,
     notes: Sequence[str] = (),
+    floors: Floors | None = None,
     resamples: int = 10_000,
     seed: int = 0,
     level: float = 0.95,
@@ -246,6 +258,7 @@ def evaluate_predictions(
         protocol: how the clips were divided, printed with every accuracy.
         leak: how many of them share their source with a training clip, in words; None when unknown.
         notes: further remarks to keep with the figures.
+        floors: what answers that know no action get right of the same clips.
         resamples: of the bootstrap over source groups.
         seed: of the bootstrap.
         level: confidence of all intervals.
@@ -293,6 +306,7 @@ def evaluate_predictions(
             for clip in predictions.clips
             if clip.error is not None
         ),
+        floors=floors,
     )
 
 
