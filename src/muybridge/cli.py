@@ -105,6 +105,7 @@ def demo(
 def check(
     clips: Path,
     *,
+    groups: Annotated[str, Parameter("--data.groups")] = "auto",
     out: Path | None = None,
     workers: int = -1,
     as_json: Annotated[Json, Parameter("--json")] = False,
@@ -115,13 +116,16 @@ def check(
 
     Args:
         clips: A folder with a sub-folder per class, a CSV (path, label, ...), or an HMDB-51 or UCF101 folder.
+        groups: What says which clips were cut from one recording: auto, none, folder, look-alike, a column of the CSV
+            or a regular expression, as in train.
         out: Folder for check.json and check.csv; default: CLIPS-check in the current folder.
         workers: Processes that decode; -1: one per core.
         as_json: Print the result as JSON.
     """
     from muybridge import api
 
-    show(api.check(clips, out=out, workers=None if workers < 0 else workers), as_json=as_json)
+    result = api.check(clips, groups=groups, out=out, workers=None if workers < 0 else workers)
+    show(result, as_json=as_json)
     if not as_json:
         suggest(["train", clips])
 

@@ -53,7 +53,7 @@ _OPTIONS = {
     "num-workers": "workers",
     "config": "recipe",
     "split": "protocol",
-    "groups": "test-groups",
+    "groups": "data.groups",
     "short": "policy",
     "output": "out",
 }

@@ -134,13 +134,30 @@ class RightClips(Struct, frozen=True, kw_only=True):
     """An accuracy as numbers of clips."""
 
     correct: Count
+    clips: Annotated[int, Meta(ge=1, le=10**12)]
+
+
+class ValidationClips(Struct, frozen=True, kw_only=True):
+    """The same of validation clips, of which there may be none."""
+
+    correct: Count
     clips: Count
+
+
+class FloorsEntry(Struct, frozen=True, kw_only=True):
+    """What an accuracy has to be above; runs of older versions have none."""
+
+    majority: RightClips | None
+    majority_class: str
+    colours: RightClips | None
+    absent_because: Text | None
 
 
 class EvaluationFile(Struct, frozen=True, kw_only=True):
     """What is read back of ``evaluation.json``."""
 
     top1: RightClips
+    floors: FloorsEntry | None = None
 
 
 class UnknownFile(Struct, frozen=True, kw_only=True):
@@ -172,7 +189,7 @@ class MemberFigures(Struct, frozen=True, kw_only=True):
     run: str
     weight: Share
     temperature: Temperature
-    validation: RightClips
+    validation: ValidationClips
     expected_calibration_error: CalibrationErrors
 
 
@@ -182,7 +199,7 @@ class EnsembleFile(Struct, frozen=True, kw_only=True):
     rule: Literal["mean", "logits", "vote", "weighted"]
     calibrated: bool
     best: Name
-    validation: RightClips
+    validation: ValidationClips
     members: Annotated[tuple[MemberFigures, ...], Meta(min_length=1, max_length=1000)]
     notes: tuple[Text, ...]
 

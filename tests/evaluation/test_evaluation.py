@@ -80,7 +80,9 @@ def test_top5_is_left_out_where_it_says_nothing() -> None:
 def test_unknown_groups_give_a_reason_and_no_interval() -> None:
     evaluation = evaluate_predictions(predictions(groups=False), protocol="folder", leak=None)
     assert evaluation.top1.by_group.interval is None
-    assert "by source group none: the source group of 12 clips is unknown" in evaluation.summary()
+    assert "(8 of 12 clips; protocol folder; 95 %: Wilson 39.1-86.2, source groups unknown)" in evaluation.summary()
+    assert "by 12 source groups" not in "\n".join(evaluation.details())
+    assert (evaluation.groups_known, evaluation.to_dict()["groups_known"]) == (False, False)
     assert evaluation.details()[-1] == "leak: unknown"
 
 

@@ -18,3 +18,12 @@ def catalog_of(clips: Iterable[tuple[str, str]]) -> Catalog:
             for number, (label, group) in enumerate(clips)
         ),
     )
+
+
+def make(root: Path, *names: str) -> Path:
+    """Empty files of these names, with their folders."""
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    return root

@@ -68,7 +68,7 @@ class CheckedClip:
         return {
             "id": self.clip.id,
             "label": self.clip.label,
-            "group": self.clip.group,
+            "group": self.clip.group if self.clip.group_known else None,
             "status": self.status,
             "problem": self.problem,
             "frames": file and file.frame_count,
@@ -131,14 +131,16 @@ class CheckReport:
         )
 
     @property
-    def classes(self) -> dict[str, dict[str, int]]:
-        """For every class its number of `clips`, of source `groups`, and of `bad` clips."""
-        table = {}
+    def classes(self) -> dict[str, dict[str, int | None]]:
+        """For every class its number of `clips`, of source `groups` (None if not all are known), and of `bad` clips."""
+        table: dict[str, dict[str, int | None]] = {}
         for label in self.catalog.classes:
             own = [checked for checked in self.clips if checked.clip.label == label]
             table[label] = {
                 "clips": len(own),
-                "groups": len({checked.clip.group for checked in own}),
+                "groups": len({checked.clip.group for checked in own})
+                if all(checked.clip.group_known for checked in own)
+                else None,
                 "bad": sum(checked.status == "bad" for checked in own),
             }
         return table
@@ -197,6 +199,7 @@ class CheckReport:
                 name: {
                     "clips": protocol.clips,
                     "leak": protocol.leak.to_dict(),
+                    "groups_known": protocol.leak.is_known,
                     "leak_text": str(protocol.leak),
                     "notes": list(protocol.notes),
                 }

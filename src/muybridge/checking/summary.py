@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from muybridge.checking.checking import CheckedClip, CheckReport
+from muybridge.dataset.split import Leak
 from muybridge.text import counted, shortened
 
 _LISTED = 20
@@ -32,13 +33,25 @@ def summarise(report: CheckReport) -> str:
     width = max(map(len, report.classes))
     lines.append("classes (clips, source groups):")
     lines += [
-        f"  {label:<{width}}  {counts['clips']:>5}  {counts['groups']:>5}" for label, counts in report.classes.items()
+        f"  {label:<{width}}  {counts['clips']:>5}  {_groups(counts['groups']):>5}"
+        for label, counts in report.classes.items()
     ]
     lines.append("protocols (train, validation, test):")
     for name, protocol in report.protocols.items():
         counts = ", ".join(str(count) for count in protocol.clips.values())
-        lines.append(f"  {name:<10}  {counts}: {protocol.leak}")
+        lines.append(f"  {name:<10}  {counts}: {_leak(protocol.leak)}")
     return "\n".join(lines)
+
+
+def _groups(count: int | None) -> str:
+    return "unknown" if count is None else str(count)
+
+
+def _leak(leak: Leak) -> str:
+    """A leak in words; where nothing is known, the notes have said why."""
+    if leak.is_known or leak.test_shared:
+        return str(leak)
+    return "leak unknown"
 
 
 def _section(title: str, clips: tuple[CheckedClip, ...], text: Callable[[CheckedClip], str]) -> Iterable[str]:

@@ -52,7 +52,11 @@ def cross_validation(
         for fold in range(count)
     )
     single = [label for label, number in sources.items() if number == 1]
-    notes = [f"every clip is tested once, by a model that never saw its source ({count} folds)"]
+    unknown = sum(not clip.group_known for clip in catalog.clips)
+    # Two clips of one recording may be in different folds, unseen.
+    by_clip = ", divided by clip, since source groups are unknown" if unknown == len(catalog.clips) else ""
+    source = "it" if by_clip else "its source, where that is known" if unknown else "its source"
+    notes = [f"every clip is tested once, by a model that never saw {source} ({count} folds{by_clip})"]
     if single:
         notes.append(
             f"{counted(len(single), 'class')} with one source, which no model can know when it is tested: "

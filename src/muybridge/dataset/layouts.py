@@ -7,20 +7,19 @@ are counted in the notes. Nothing is opened but the CSV, so a file is a video he
 """
 
 import os
-import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, get_args
 
 from muybridge.dataset.catalog import Catalog, Clip
-from muybridge.dataset.groups import detect_naming, groups_by_habit, groups_by_naming, ungrouped
-from muybridge.dataset.table import PART_NAMES, read_table
+from muybridge.dataset.group_rule import column_of, grouped
+from muybridge.dataset.groups import detect_naming
+from muybridge.dataset.table import PART_NAMES, column_names, read_table
 from muybridge.errors import UserError
 from muybridge.text import counted, did_you_mean, printable, shortened
 
 Layout = Literal["auto", "folders", "csv", "hmdb51", "ucf101"]
-GroupRule = Literal["auto", "none"]
 
 VIDEO_SUFFIXES = frozenset({
     ".3g2", ".3gp", ".asf", ".avi", ".divx", ".f4v", ".flv", ".gif", ".h264", ".hevc", ".m2ts", ".m2v",
@@ -29,26 +28,21 @@ VIDEO_SUFFIXES = frozenset({
 })  # fmt: skip
 
 
-def read_catalog(path: Path, *, layout: Layout = "auto", groups: GroupRule = "auto") -> Catalog:
+def read_catalog(path: Path, *, layout: Layout = "auto", groups: str = "auto") -> Catalog:
     """Read the catalog of a data set.
 
     Args:
         path: A folder of class folders, a CSV file, or a folder that holds `clips.csv`.
         layout: How the data set is laid out; `auto` takes the CSV where there is one, and recognises HMDB-51 and
             UCF101 by their file names.
-        groups: `auto` reads each clip's source group from the CSV's column, from HMDB-51's or UCF101's file
-            names, or guesses it where the names allow it (the notes say which); `none` makes every file a
-            group of its own.
+        groups: What says each clip's source group: `auto`, `none`, `folder`, a column of the CSV or a regular
+            expression, see `group_rule`. The notes say what was taken.
 
     Raises:
         UserError: If there is nothing to read, or what is there is not as the layout says.
     """
-    for name, value, choices in (
-        ("layout", layout, get_args(Layout)),
-        ("groups", groups, get_args(GroupRule)),
-    ):
-        if value not in choices:
-            raise UserError(f"unknown {name} {value!r}{did_you_mean(value, choices)}")
+    if layout not in get_args(Layout):
+        raise UserError(f"unknown layout {layout!r}{did_you_mean(layout, get_args(Layout))}")
     path = path.expanduser().absolute()
     if not path.exists():
         raise UserError(f"{path} does not exist; give a folder with a sub-folder per class, or a CSV file")
@@ -64,32 +58,15 @@ def read_catalog(path: Path, *, layout: Layout = "auto", groups: GroupRule = "au
     elif layout in ("ucf101", "hmdb51") and naming != layout:
         raise UserError(f"the files in {path} are not named as {layout} names them; use layout auto or folders")
     notes = [f"layout: {layout}, {counted(len(clips), 'clip')} of {_classes_of(clips)}", *notes]
-    if groups == "none":
-        clips, group_notes = ungrouped(clips), ["source groups: none, every file is its own group"]
-    elif layout in ("ucf101", "hmdb51"):
-        clips, group_notes = groups_by_naming(clips, layout)
-    else:
-        clips, group_notes = groups_by_habit(clips)
+    clips, group_notes = grouped(clips, rule=groups, naming=naming, where=str(path))
     return Catalog(root=path, layout=layout, clips=tuple(clips), notes=(*notes, *group_notes))
 
 
-def _read_csv(path: Path, *, groups: GroupRule) -> Catalog:
-    clips, notes = read_table(path)
+def _read_csv(path: Path, *, groups: str) -> Catalog:
+    columns = column_names(path)
+    clips, notes = read_table(path, group_column=column_of(groups, columns))
     notes = [f"layout: csv, {counted(len(clips), 'clip')} of {_classes_of(clips)}", *notes]
-    naming = detect_naming(clips)
-    if groups == "none":
-        clips, group_notes = ungrouped(clips), ["source groups: none, every file is its own group"]
-    elif not any(clip.group for clip in clips):
-        clips, group_notes = groups_by_naming(clips, naming) if naming else groups_by_habit(clips)
-    elif naming == "ucf101" and all(re.fullmatch(r"g\d+", clip.group) for clip in clips):
-        clips, group_notes = groups_by_naming(clips, naming)
-        group_notes.append("the CSV's group numbers restart in every class, so the class is put before them")
-    else:
-        missing = sum(not clip.group for clip in clips)
-        clips = [clip if clip.group else alone for clip, alone in zip(clips, ungrouped(clips), strict=True)]
-        group_notes = ["source groups: the CSV's group column"]
-        if missing:
-            group_notes.append(f"{counted(missing, 'clip')} without a group: each file is a group of its own")
+    clips, group_notes = grouped(clips, rule=groups, naming=None, where=str(path), columns=columns)
     return Catalog(root=path.parent, layout="csv", clips=tuple(clips), notes=(*notes, *group_notes))
 
 

@@ -15,14 +15,22 @@ from pathlib import Path
 from typing import Any, Literal
 
 from muybridge.dataset.catalog import Catalog, Clip
+from muybridge.dataset.groups import NAME_THEM
 from muybridge.dataset.sources import contents_of
 from muybridge.errors import UserError
 from muybridge.files import write_text
 from muybridge.schemas import ClipEntry, SplitFile, convert, distinct, read
+from muybridge.text import counted
 
 Part = Literal["train", "validation", "test"]
 PARTS: tuple[Part, ...] = ("train", "validation", "test")
 FITTED_PARTS: tuple[Part, ...] = ("train", "validation")
+
+UNKNOWN_LEAK = (
+    "source groups{whose} unknown: clips of one recording may stand on both sides, so this accuracy may be too high; "
+    f"{NAME_THEM}"
+)
+"""What stands in place of a count of the leak where nothing is known of the sources."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +44,8 @@ class Leak:
         test_shared: Test clips of which either is true.
         validation_clips: Clips in the validation part.
         validation_shared: Validation clips that share a group or bytes with train.
+        unknown: Clips, of all parts, whose source group is not known: what they share cannot be counted.
+        clips: Clips of all parts.
     """
 
     test_clips: int
@@ -44,9 +54,24 @@ class Leak:
     test_shared: int
     validation_clips: int
     validation_shared: int
+    unknown: int = 0
+    clips: int = 0
+
+    @property
+    def is_known(self) -> bool:
+        """Whether every clip's source group is known, so that the counts are all there is."""
+        return not self.unknown
 
     def __str__(self) -> str:
+        if self.unknown and not self.test_shared - self.test_identical:
+            # A count of none would claim what nobody knows.
+            whose = "" if self.unknown == self.clips else f" of {counted(self.unknown, 'clip')}"
+            are = "clip is" if self.test_identical == 1 else "clips are"
+            twins = f"; {self.test_identical} test {are} in train byte for byte" if self.test_identical else ""
+            return UNKNOWN_LEAK.format(whose=whose) + twins
         text = f"{self.test_shared} of {self.test_clips} test clips share a source with train"
+        if self.unknown:
+            text = f"at least {text}, since the source group of {counted(self.unknown, 'clip')} is unknown"
         if self.test_identical:
             text += f" ({self.test_identical} byte for byte)"
         if self.validation_shared:
@@ -54,7 +79,7 @@ class Leak:
         return text
 
     def to_dict(self) -> dict[str, int]:
-        """The counts, for JSON."""
+        """The counts, for JSON; those of shared clips are the least that there are where `unknown` is not 0."""
         return dict(vars(self))
 
 
@@ -84,6 +109,11 @@ class Split:
     def classes(self) -> tuple[str, ...]:
         """The labels that occur, sorted."""
         return tuple(sorted({clip.label for clip in self.clips}))
+
+    @cached_property
+    def unknown_groups(self) -> int:
+        """How many of the clips have a source group that is not known."""
+        return sum(not clip.group_known for clip in self.clips)
 
     @cached_property
     def hash(self) -> str:
@@ -134,6 +164,8 @@ class Split:
             test_shared=test_shared,
             validation_clips=len(validation),
             validation_shared=shared(validation, train)[2],
+            unknown=self.unknown_groups,
+            clips=len(self.clips),
         )
 
     def with_clips(self, clips: Iterable[Clip]) -> "Split":

@@ -26,8 +26,25 @@ _COLUMNS = ("path", "label", "group", "split", "start_seconds", "end_seconds")
 _ALIASES = {"start": "start_seconds", "end": "end_seconds"}
 
 
-def read_table(path: Path) -> tuple[list[Clip], list[str]]:
+def column_names(path: Path) -> list[str]:
+    """The columns of a CSV, as its first line names them.
+
+    Raises:
+        UserError: If the file is not text.
+    """
+    lines = _decoded(path).lstrip().splitlines()
+    if not lines:
+        return []
+    delimiter = max(",;\t|", key=lines[0].count)
+    return [cell.strip() for cell in next(csv.reader(lines[:1], delimiter=delimiter, skipinitialspace=True))]
+
+
+def read_table(path: Path, *, group_column: str | None = None) -> tuple[list[Clip], list[str]]:
     """Read the clips of a CSV file; a clip without a group has the empty one.
+
+    Args:
+        path: The file.
+        group_column: The column that names the source groups; default: `group`, if there is one.
 
     Returns:
         The clips in the order of the rows, and notes.
@@ -42,7 +59,7 @@ def read_table(path: Path) -> tuple[list[Clip], list[str]]:
     delimiter = max(",;\t|", key=header_line.count)
     reader = csv.reader(io.StringIO(text.lstrip()), delimiter=delimiter, skipinitialspace=True)
     skipped_lines = text[: len(text) - len(text.lstrip())].count("\n")
-    columns, notes = _columns(next(reader), path)
+    columns, notes = _columns(next(reader), path, group_column=group_column)
 
     clips: list[Clip] = []
     lines: dict[str, int] = {}
@@ -87,8 +104,8 @@ def _decoded(path: Path) -> str:
         ) from error
 
 
-def _columns(header: list[str], path: Path) -> tuple[dict[str, int], list[str]]:
-    """Find the place of every known column."""
+def _columns(header: list[str], path: Path, *, group_column: str | None) -> tuple[dict[str, int], list[str]]:
+    """Find the place of every known column; that of the groups may have any name."""
     columns: dict[str, int] = {}
     ignored = []
     for place, cell in enumerate(header):
@@ -106,6 +123,9 @@ def _columns(header: list[str], path: Path) -> tuple[dict[str, int], list[str]]:
                 f"{path}, line 1: no column {name}; the header must name path and label, and may name group, "
                 f"split, start and end (found: {shortened([cell.strip() for cell in header])})"
             )
+    if group_column is not None:
+        columns["group"] = [cell.strip() for cell in header].index(group_column)
+        ignored = [name for name in ignored if name != group_column]
     return columns, [f"columns ignored: {shortened(ignored)}"] if ignored else []
 
 

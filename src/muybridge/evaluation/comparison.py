@@ -111,7 +111,7 @@ def compare(
     was_N, is_N = before.correct_N, after.correct_N[order]
     groups_N = [clip.group for clip in before.clips]
     if None in groups_N:
-        interval = GroupInterval(None, 0, f"the source group of {counted(groups_N.count(None), 'clip')} is unknown")
+        interval = GroupInterval.of_unknown(groups_N.count(None), len(groups_N))
     else:
         interval = bootstrap_gain_by_group(was_N, is_N, groups_N, resamples=resamples, seed=seed, level=level)
     return Comparison(

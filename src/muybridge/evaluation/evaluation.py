@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from muybridge import notebook
 from muybridge.errors import UserError
+from muybridge.evaluation.floors import Floors
 from muybridge.evaluation.intervals import (
     GroupInterval,
     Interval,
@@ -111,6 +112,7 @@ class Evaluation:
         negative_log_likelihood: in nats per clip, over the decoded clips; None if there are none.
         mistakes: every wrongly classified clip, the most confident first.
         undecodable: every clip that could not be decoded.
+        floors: what answers that know no action get right of the same clips; None where nobody looked.
     """
 
     protocol: str
@@ -126,6 +128,12 @@ class Evaluation:
     negative_log_likelihood: float | None
     mistakes: tuple[Mistake, ...]
     undecodable: tuple[Undecodable, ...]
+    floors: Floors | None = None
+
+    @property
+    def groups_known(self) -> bool:
+        """Whether the source group of every clip is known; if not, no interval counts by group."""
+        return not self.top1.by_group.groups_unknown
 
     def confusions(self) -> tuple[Confusion, ...]:
         """The pairs of classes that were confused, the most frequent first."""
@@ -148,14 +156,22 @@ class Evaluation:
             line += f"; {len(self.undecodable)} of them undecodable, counted as wrong"
         return line
 
+    def floor_lines(self) -> tuple[str, ...]:
+        """The floors, and whether the accuracy is above them; none where nobody looked."""
+        if self.floors is None:
+            return ()
+        not_above = self.floors.not_beaten_by(self.top1.correct)
+        return (str(self.floors), *([not_above] if not_above else []))
+
     def details(self) -> tuple[str, ...]:
-        """All results in lines for a terminal: summary, other accuracies, calibration, leak, notes."""
-        lines = [self.summary()]
+        """All results in lines for a terminal: summary, floors, other accuracies, calibration, leak, notes."""
+        lines = [self.summary(), *self.floor_lines()]
         if self.top5 is not None:
             lines.append(f"top-5 {_describe(self.top5, protocol=self.protocol)}")
         lines.append(
             f"mean class accuracy {percent(self.mean_class.value)} ({self.mean_class.classes} classes, "
-            f"{self.top1.clips} clips; protocol {self.protocol}; {100 * self.top1.wilson.level:g} %: "
+            f"{self.top1.clips} clips; protocol {self.protocol}; "
+            f"{f'{100 * self.top1.wilson.level:g} %: ' if self.groups_known else 'no interval: '}"
             f"{_describe_groups(self.mean_class.by_group)})"
         )
         if self.calibration.error is not None and self.negative_log_likelihood is not None:
@@ -200,11 +216,13 @@ class Evaluation:
         return {
             "protocol": self.protocol,
             "leak": self.leak,
+            "groups_known": self.groups_known,
             "notes": list(self.notes),
             "summary": self.summary(),
             "clips": self.top1.clips,
             "classes": list(self.classes),
             "top1": _accuracy_dict(self.top1),
+            "floors": None if self.floors is None else self.floors.to_dict(),
             "top5": None if self.top5 is None else _accuracy_dict(self.top5),
             "mean_class_accuracy": {
                 "value": self.mean_class.value,
@@ -231,6 +249,7 @@ def evaluate_predictions(
     protocol: str,
     leak: str | None,
     notes: Sequence[str] = (),
+    floors: Floors | None = None,
     resamples: int = 10_000,
     seed: int = 0,
     level: float = 0.95,
@@ -242,6 +261,7 @@ def evaluate_predictions(
         protocol: how the clips were divided, printed with every accuracy.
         leak: how many of them share their source with a training clip, in words; None when unknown.
         notes: further remarks to keep with the figures.
+        floors: what answers that know no action get right of the same clips.
         resamples: of the bootstrap over source groups.
         seed: of the bootstrap.
         level: confidence of all intervals.
@@ -257,7 +277,7 @@ def evaluate_predictions(
     def accuracy(correct_N: NDArray[np.bool_]) -> Accuracy:
         correct, clips = int(correct_N.sum()), len(correct_N)
         if ungrouped:
-            by_group = _no_groups(ungrouped)
+            by_group = GroupInterval.of_unknown(ungrouped, len(groups_N))
         else:
             by_group = bootstrap_by_group(correct_N, groups_N, resamples=resamples, seed=seed, level=level)
         return Accuracy(correct, clips, wilson(correct, clips, level), by_group)
@@ -265,7 +285,7 @@ def evaluate_predictions(
     classes = per_class(predictions)
     class_accuracies = [metrics.accuracy for metrics in classes if metrics.accuracy is not None]
     if ungrouped:
-        class_interval = _no_groups(ungrouped)
+        class_interval = GroupInterval.of_unknown(ungrouped, len(groups_N))
     else:
         labels_N = [clip.label for clip in predictions.clips]
         class_interval = bootstrap_class_mean(
@@ -289,6 +309,7 @@ def evaluate_predictions(
             for clip in predictions.clips
             if clip.error is not None
         ),
+        floors=floors,
     )
 
 
@@ -317,10 +338,6 @@ def _mistakes(predictions: Predictions) -> tuple[Mistake, ...]:
     return tuple(sorted(mistakes, key=lambda mistake: -mistake.score))
 
 
-def _no_groups(ungrouped: int) -> GroupInterval:
-    return GroupInterval(None, 0, f"the source group of {ungrouped} clips is unknown")
-
-
 def _describe(accuracy: Accuracy, *, protocol: str) -> str:
     return (
         f"{percent(accuracy.value)} ({accuracy.correct} of {accuracy.clips} clips; protocol {protocol}; "
@@ -331,7 +348,7 @@ def _describe(accuracy: Accuracy, *, protocol: str) -> str:
 
 def _describe_groups(by_group: GroupInterval) -> str:
     if by_group.interval is None:
-        return f"by source group none: {by_group.reason}"
+        return str(by_group.reason) if by_group.groups_unknown else f"by source group none: {by_group.reason}"
     return f"by {by_group.groups} source groups {share_range(by_group.interval.low, by_group.interval.high)}"
 
 

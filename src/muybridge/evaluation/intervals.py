@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from muybridge.text import counted
+
 # Below so many source groups a bootstrap over them is noticeably too narrow.
 FEW_GROUPS = 20
 # Cells of one block of resampled group indices: bounds memory to a few MB whatever the number of groups.
@@ -37,13 +39,25 @@ class GroupInterval:
 
     Attributes:
         interval: the interval, or None.
-        groups: number of distinct source groups that were resampled.
+        groups: number of distinct source groups that were resampled; 0 where they are not known.
         reason: why ``interval`` is None, in words for the user; None when there is an interval.
     """
 
     interval: Interval | None
     groups: int
     reason: str | None
+
+    @classmethod
+    def of_unknown(cls, unknown: int, clips: int) -> "GroupInterval":
+        """None, since the source group of some clips is unknown."""
+        if unknown == clips:
+            return cls(None, 0, "source groups unknown")
+        return cls(None, 0, f"the source group of {counted(unknown, 'clip')} is unknown")
+
+    @property
+    def groups_unknown(self) -> bool:
+        """Whether there is no interval because the source groups are not known."""
+        return self.groups == 0
 
     @property
     def too_narrow(self) -> bool:

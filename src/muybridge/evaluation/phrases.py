@@ -11,10 +11,12 @@ def span(interval: Interval | None) -> str:
 
 def by_group(result: GroupInterval) -> str:
     """An interval by source group with the number of groups, or why there is none."""
+    if result.groups_unknown:
+        return str(result.reason)
     if result.interval is None:
-        return f"none: {result.reason}"
+        return f"by source group none: {result.reason}"
     few = "; with so few the true range is wider" if result.too_narrow else ""
-    return f"{span(result.interval)} ({result.groups} groups{few})"
+    return f"by source group {span(result.interval)} ({result.groups} groups{few})"
 
 
 def gain_span(result: GroupInterval) -> str:

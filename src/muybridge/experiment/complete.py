@@ -138,17 +138,17 @@ def _resume(folder: RunFolder) -> str:
 
 def _by_parts(experiment: Experiment, *, console: Console) -> TrainResult:
     """One model, measured on the test part."""
-    folder, split = experiment.folder, experiment.split
+    folder, split, cache = experiment.folder, experiment.split, experiment.recipe.cache
     fitted = fit_experiment(experiment, tries_unknown=True, console=console)
     plot_curves(fitted.rows, folder.curves, monitor=experiment.recipe.training.monitor)
     shutil.rmtree(folder.before_refit, ignore_errors=True)  # of an earlier session
     seen = "test" in parts_to_refit(experiment)
     if not seen and wants_refit(experiment, fitted.outcome):
         model = refit(experiment, fitted.outcome, tries_unknown=False, console=console).recognizer
-        evaluation = measure_test_part(folder, split, model, console=console)
+        evaluation = measure_test_part(folder, split, model, cache=cache, console=console)
         return TrainResult(folder.path, evaluation, fitted.rows, fitted.unknown)
     started = time.perf_counter()
-    evaluation = measure_test_part(folder, split, fitted.recognizer, console=console)
+    evaluation = measure_test_part(folder, split, fitted.recognizer, cache=cache, console=console)
     clips = 0
     if seen and wants_refit(experiment, fitted.outcome, measuring_seconds=time.perf_counter() - started):
         with keeping_result() as kept:

@@ -15,10 +15,12 @@ from muybridge.dataset.split import Split
 from muybridge.disk_errors import keeping_result
 from muybridge.evaluation.artefacts import write_evaluation
 from muybridge.evaluation.evaluation import Evaluation, evaluate_predictions
+from muybridge.evaluation.floors import Floors
 from muybridge.experiment.examples import encoded, other_clips
 from muybridge.experiment.fit import FitOutcome, fit_experiment
 from muybridge.experiment.held_out import predict_kept
 from muybridge.experiment.measure import together
+from muybridge.experiment.measure_floors import each_of, summed
 from muybridge.experiment.prepare import Experiment
 from muybridge.files import write_json, write_rows
 from muybridge.inference.predictions import Predictions
@@ -42,15 +44,24 @@ def cross_validate(experiment: Experiment, *, console: Console) -> tuple[Evaluat
         quiet = Console(quiet=True)
     rows, found, outcomes = [], [], []
     folders = experiment.folder.folds(len(experiment.folds))
+    floors = each_of(
+        [(fold.clips_of("train"), fold.clips_of("test")) for fold in experiment.folds],
+        cache=experiment.recipe.cache,
+        console=console,
+    )
     for number, (split, folder) in enumerate(zip(experiment.folds, folders, strict=True), 1):
         if not folder.predictions.is_file():
             _fit_fold(experiment, split, folder, console=quiet)
         predictions = Predictions.read_csv(folder.predictions)
         found.append(predictions)
         outcomes.append(FitOutcome.of_file(read(folder.fit, FitFile, hint=RUN_WROTE)))
-        rows.append(_row(number, split, predictions, outcomes[-1]))
+        rows.append(_row(number, split, predictions, outcomes[-1], floors[number - 1]))
         right = f"{rows[-1]['correct']} of {rows[-1]['clips']}"
-        say(console, f"fold {number} of {len(experiment.folds)}: {right} right, {percent(rows[-1]['accuracy'])}")
+        say(
+            console,
+            f"fold {number} of {len(experiment.folds)}: {right} right, {percent(rows[-1]['accuracy'])} "
+            f"({floors[number - 1]})",
+        )
     # Every clip is to be learned from in some fold, so these are all that do not decode.
     failed = {
         clip: reason for folder in folders for clip, reason in read(folder.undecodable, Reasons, hint=RUN_WROTE).items()
@@ -63,6 +74,7 @@ def cross_validate(experiment: Experiment, *, console: Console) -> tuple[Evaluat
         protocol=experiment.split.protocol,
         leak=read_leak(experiment.folder.leak),
         notes=experiment.split.notes,
+        floors=summed(floors),
     )
     with keeping_result() as kept:
         kept.result = evaluation
@@ -96,7 +108,7 @@ def _encode_all(experiment: Experiment, *, console: Console) -> None:
     encoded({"test": clips}, net, recipe, variants=1, device=device, console=console)
 
 
-def _row(number: int, split: Split, predictions: Predictions, outcome: FitOutcome) -> dict[str, Any]:
+def _row(number: int, split: Split, predictions: Predictions, outcome: FitOutcome, floors: Floors) -> dict[str, Any]:
     correct = int(predictions.correct_N.sum())
     return {
         "fold": number,
@@ -105,6 +117,8 @@ def _row(number: int, split: Split, predictions: Predictions, outcome: FitOutcom
         "clips": len(predictions.clips),
         "correct": correct,
         "accuracy": correct / len(predictions.clips),
+        "majority": floors.majority.value if floors.majority else None,
+        "colours": floors.colours.value if floors.colours else None,
         "epoch": outcome.epoch,
         "temperature": outcome.temperature,
         "seconds": outcome.seconds,

@@ -207,7 +207,8 @@ def _fit_probe(
     if probe.fold_accuracy is None:
         how = "no class has two source groups to choose it by"
     else:
-        how = f"chosen by folds over source groups, {percent(probe.fold_accuracy)} of the training clips right"
+        units = "clips, since source groups are unknown" if experiment.split.unknown_groups else "source groups"
+        how = f"chosen by folds over {units}, {percent(probe.fold_accuracy)} of the training clips right"
     say(console, f"probe: penalty {probe.penalty:.0e}, {how}; temperature {probe.calibration.temperature:.2f}")
     return probe
 

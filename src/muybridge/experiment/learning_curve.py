@@ -65,7 +65,8 @@ def measure_curve(experiment: Experiment, *, console: Console) -> list[Row]:
         class_count=len(split.classes),
         seed=recipe.training.seed,
     )
-    rows = [_row(point, groups) for point in points]
+    known = all(clip.group_known for clip, _ in clips.examples)
+    rows = [_row(point, groups if known else None) for point in points]
     if not rows:
         return rows
     write_rows(experiment.folder.learning_curve, rows)
@@ -91,11 +92,13 @@ def _places(ids: Sequence[str], split: Split) -> tuple[Any, Any]:
     )
 
 
-def _row(point: CurvePoint, groups: Sequence[str]) -> Row:
+def _row(point: CurvePoint, groups: Sequence[str] | None) -> Row:
+    """One size as a row; without an interval where the source groups are not known."""
     tested = np.isfinite(point.right_N)
-    interval = bootstrap_by_group(
-        point.right_N[tested], [group for group, known in zip(groups, tested, strict=True) if known]
-    ).interval
+    interval = None
+    if groups is not None:
+        own = [group for group, is_tested in zip(groups, tested, strict=True) if is_tested]
+        interval = bootstrap_by_group(point.right_N[tested], own).interval
     return {
         "clips_per_class": point.clips_per_class,
         "accuracy": point.accuracy,

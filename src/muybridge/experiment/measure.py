@@ -11,9 +11,12 @@ from muybridge.dataset.split import Split
 from muybridge.disk_errors import keeping_result
 from muybridge.evaluation.artefacts import write_evaluation
 from muybridge.evaluation.evaluation import Evaluation, evaluate_predictions
+from muybridge.evaluation.floors import Floors
+from muybridge.experiment.measure_floors import floors_of_split
 from muybridge.inference.predictions import ClipPrediction, Predictions
 from muybridge.inference.trained_model import Model
 from muybridge.inference.views import AS_TRAINED, Views
+from muybridge.recipes.cache import CacheConfig
 from muybridge.runs import RunFolder
 from muybridge.schemas import read_leak
 
@@ -24,6 +27,7 @@ def measure(
     protocol: str,
     leak: str | None,
     notes: Sequence[str] = (),
+    floors: Floors | None = None,
     views: Views = AS_TRAINED,
     out: Path,
     console: Console,
@@ -36,20 +40,23 @@ def measure(
         protocol: How they were chosen, as every accuracy says.
         leak: How many of them share a source with what the model was fitted on, in words; None where unknown.
         notes: What a reader should know, one line each.
+        floors: What answers that know no action get right of these clips.
         views: Which views of each clip to combine.
         out: Folder for predictions.csv, per_class.csv, confusion_matrix.png and evaluation.json.
         console: Where progress is printed.
     """
     found = [predict_labelled(model, clips, views=views, console=console) for model, clips in models]
     predictions = together(found)
-    evaluation = evaluate_predictions(predictions, protocol=protocol, leak=leak, notes=notes)
+    evaluation = evaluate_predictions(predictions, protocol=protocol, leak=leak, notes=notes, floors=floors)
     with keeping_result() as kept:
         kept.result = evaluation
         write_evaluation(out, predictions, evaluation)
     return evaluation
 
 
-def measure_test_part(folder: RunFolder, split: Split, model: Model, *, console: Console) -> Evaluation | None:
+def measure_test_part(
+    folder: RunFolder, split: Split, model: Model, *, cache: CacheConfig, console: Console
+) -> Evaluation | None:
     """Measure a finished training on its own test clips; without test clips no accuracy is claimed."""
     if not split.test:
         say(console, "note: no test clips, so no accuracy is claimed")
@@ -59,6 +66,7 @@ def measure_test_part(folder: RunFolder, split: Split, model: Model, *, console:
         protocol=split.protocol,
         leak=read_leak(folder.leak),
         notes=split.notes,
+        floors=floors_of_split(split, cache=cache, console=console),
         out=folder.path,
         console=console,
     )

@@ -50,7 +50,7 @@ def read_clips(clips: str | Path, data: DataConfig) -> Catalog:
     Raises:
         UserError: If there is nothing to read, or the options contradict each other.
     """
-    catalog = read_catalog(Path(clips))
+    catalog = read_catalog(Path(clips), groups=data.groups)
     if data.classes and data.class_count:
         raise UserError("data.classes and data.class_count exclude each other; leave one of them out")
     return catalog.subset(data.classes or data.class_count or None)
@@ -148,7 +148,10 @@ def _leak_of_folds(folds: Sequence[Split], catalog: Catalog) -> str:
     """How many clips share a source with those that the model that tested them was fitted on."""
     leaks = [fold.leak(catalog) for fold in folds]
     shared, clips = sum(leak.test_shared for leak in leaks), sum(leak.test_clips for leak in leaks)
-    return f"{shared} of {clips} test clips share a source with what the model that tested them learned from"
+    if not leaks[0].is_known and not shared:
+        return str(leaks[0])
+    least = "" if leaks[0].is_known else "at least "
+    return f"{least}{shared} of {clips} test clips share a source with what the model that tested them learned from"
 
 
 @dataclass(frozen=True)

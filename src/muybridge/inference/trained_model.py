@@ -268,8 +268,9 @@ class Model(ABC):
 
 def clip_prediction(clip: Clip, scores: Scores | VideoError) -> ClipPrediction:
     """What evaluation keeps of one clip."""
+    group = (clip.group or None) if clip.group_known else None
     probabilities, error = (None, scores.reason) if isinstance(scores, VideoError) else (scores, None)
-    return ClipPrediction(clip.id, str(clip.path), clip.label, clip.group or None, probabilities, error)
+    return ClipPrediction(clip.id, str(clip.path), clip.label, group, probabilities, error)
 
 
 def read_ahead(

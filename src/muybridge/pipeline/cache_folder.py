@@ -8,6 +8,10 @@ from muybridge.errors import UserError
 
 FRAMES_SUFFIX = ".frames"
 FEATURES_SUFFIX = ".features"
+GLIMPSES_SUFFIX = ".glimpses"
+SUFFIXES = (FRAMES_SUFFIX, FEATURES_SUFFIX, GLIMPSES_SUFFIX)
+"""Kinds of entries: frames of clips as a network sees them, what a frozen encoder makes of them, and a few tiny frames
+of each clip (see `glimpses`)."""
 
 
 def default_cache_folder() -> Path:
@@ -48,7 +52,7 @@ def make_room(folder: Path, *, missing_bytes: int, mine: Collection[Path], budge
         UserError: If what this run needs is more than the budget.
     """
     needed_paths = set(mine)
-    files = [(path, path.stat()) for suffix in (FRAMES_SUFFIX, FEATURES_SUFFIX) for path in folder.glob(f"*/*{suffix}")]
+    files = [(path, path.stat()) for suffix in SUFFIXES for path in folder.glob(f"*/*{suffix}")]
     needed = missing_bytes + sum(stat.st_size for path, stat in files if path in needed_paths)
     if needed > budget_bytes:
         raise UserError(

@@ -16,11 +16,11 @@ from filelock import FileLock
 
 from muybridge.errors import UserError
 from muybridge.files import write_json
-from muybridge.pipeline.cache_folder import FEATURES_SUFFIX, FRAMES_SUFFIX
+from muybridge.pipeline.cache_folder import SUFFIXES
 from muybridge.schemas import CacheRecord, read
 
 RECORDS_FOLDER = "datasets"
-_SUFFIXES = "|".join(map(re.escape, (FRAMES_SUFFIX, FEATURES_SUFFIX)))
+_SUFFIXES = "|".join(map(re.escape, SUFFIXES))
 _ENTRY = re.compile(rf"(?P<start>[0-9a-f]{{2}})/(?P=start)[0-9a-f]+({_SUFFIXES})")
 
 

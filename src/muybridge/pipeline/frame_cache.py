@@ -89,11 +89,20 @@ class FrameCache:
         views: How many views of the sampler to keep; None: all windows of a `SlidingSampler`.
         size_px: Side of the square frames.
         fit: How a picture becomes one.
+        suffix: Of the entries' names: which kind they are.
     """
 
     def __init__(
-        self, config: CacheConfig, *, sampler: Sampler, views: int | None, size_px: int, fit: Fit = "squash"
+        self,
+        config: CacheConfig,
+        *,
+        sampler: Sampler,
+        views: int | None,
+        size_px: int,
+        fit: Fit = "squash",
+        suffix: str = FRAMES_SUFFIX,
     ) -> None:
+        self.suffix = suffix
         self.folder = Path(config.folder) if config.folder else default_cache_folder()
         self.format = config.format
         self.budget_bytes = int(config.budget_gb * 1e9)
@@ -141,7 +150,7 @@ class FrameCache:
                     if key is None:
                         result.failed[clip.id] = reason
                         continue
-                    self._paths[clip.id] = entry_path(self.folder, key, FRAMES_SUFFIX)
+                    self._paths[clip.id] = entry_path(self.folder, key, self.suffix)
                     if self._paths[clip.id].exists():
                         result.reused += 1
                         os.utime(self._paths[clip.id])

@@ -20,6 +20,12 @@ class DataConfig:
     data set's lists; random: by file, as in the paper (leaks); given: the CSV's split column; auto: given if there is
     such a column, else grouped."""
 
+    groups: str = "auto"
+    """What each clip was cut from, its source group. auto: the CSV's group column, the names or folders of the files,
+    where they tell it; none: not known; folder: the folder below the class that holds the clip; the name of a column
+    of the CSV; look-alike: clips whose pictures look alike, as check proposes; or a regular expression whose first
+    group is found in the file name, such as '(person[0-9]+)_' (with a slash: in the path)."""
+
     classes: Annotated[tuple[str, ...], Parameter(alias="--classes")] = ()
     """Only these classes. Empty: all."""
 

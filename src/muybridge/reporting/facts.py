@@ -207,17 +207,28 @@ def _data(run: ReportedRun) -> Fact:
 def _division(run: ReportedRun) -> Fact:
     split = run.split
     if run.folds:
+        how = (
+            "by clip, since source groups are unknown; each clip was tested by a model that never saw it"
+            if split.unknown_groups
+            else "by source; each clip was tested by a model that never saw its source"
+        )
         right = ", ".join(f"{row['correct']} of {row['clips']}" for row in run.folds)
         return Fact(
             "Divided",
-            f"{counted(len(run.folds), 'fold')} by source; each clip was tested by a model that never saw its source",
+            f"{counted(len(run.folds), 'fold')} {how}",
             (f"Right in each fold: {right}", f"Leak: {run.leak or 'unknown'}"),
         )
     return Fact(
         "Divided",
         f"{len(split.train)} clips to learn from, {len(split.validation)} to choose by, {len(split.test)} to test",
-        (f"Protocol {protocol_in_words(split.protocol)}", f"Leak: {run.leak or 'unknown'}"),
+        (f"Protocol {_protocol(run)}", f"Leak: {run.leak or 'unknown'}"),
     )
+
+
+def _protocol(run: ReportedRun) -> str:
+    if run.split.protocol == "grouped" and run.split.unknown_groups == len(run.split.clips):
+        return "grouped: each clip by itself, since source groups are unknown"
+    return protocol_in_words(run.split.protocol)
 
 
 def _networks(run: ReportedRun) -> Fact:

@@ -14,6 +14,7 @@ from muybridge.console import STDERR, progress_on, say
 from muybridge.dataset.split import Split
 from muybridge.errors import UserError
 from muybridge.evaluation.evaluation import evaluate_predictions
+from muybridge.evaluation.floors import Floors
 from muybridge.files import read_rows
 from muybridge.inference.combining import DESCRIPTIONS
 from muybridge.inference.ensemble import Ensemble
@@ -34,6 +35,7 @@ from muybridge.runs import RunFolder
 from muybridge.schemas import (
     RUN_WROTE,
     EnsembleFile,
+    EvaluationFile,
     MemberFigures,
     Reasons,
     UnknownFile,
@@ -243,8 +245,16 @@ def _measured(folder: Path, split: Split, leak: str | None) -> Measured | None:
     predictions = Predictions.read_csv(path)
     if {clip.clip_id for clip in predictions.clips} != set(split.test):
         raise UserError(f"{path} is not about the run's test clips; put back the file that the run wrote")
-    evaluation = evaluate_predictions(predictions, protocol=split.protocol, leak=leak, notes=split.notes)
+    evaluation = evaluate_predictions(
+        predictions, protocol=split.protocol, leak=leak, notes=split.notes, floors=_floors(folder / "evaluation.json")
+    )
     return Measured(predictions, evaluation)
+
+
+def _floors(path: Path) -> Floors | None:
+    """The floors of a measurement, which predictions do not tell; None for a run of an older version."""
+    values = read(path, EvaluationFile, hint="measure the run again").floors if path.is_file() else None
+    return None if values is None else Floors.of_values(values)
 
 
 def _rows(path: Path, column: str) -> list[dict[str, str]]:

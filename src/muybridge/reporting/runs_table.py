@@ -79,7 +79,8 @@ def _top1(evaluation: Evaluation) -> Cell:
         (
             f"{top1.correct} of {top1.clips}",
             f"Wilson {span(top1.wilson)}",
-            f"by source group {by_group(top1.by_group)}",
+            by_group(top1.by_group),
+            *evaluation.floor_lines(),
         ),
     )
 

@@ -1,6 +1,6 @@
 """What the cache of frames and features holds, per data set, and clearing it."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from muybridge.errors import UserError
-from muybridge.pipeline.cache_folder import FRAMES_SUFFIX, default_cache_folder
+from muybridge.pipeline.cache_folder import FEATURES_SUFFIX, FRAMES_SUFFIX, default_cache_folder
 from muybridge.pipeline.cache_records import CacheEntry, cache_entries, delete_entries
 from muybridge.recipes.cache import CacheConfig
 from muybridge.text import aligned, counted, did_you_mean, size_text
@@ -175,11 +175,11 @@ def _by_dataset(entries: Sequence[CacheEntry]) -> dict[str, list[CacheEntry]]:
 
 
 def _held(dataset: str, entries: Sequence[CacheEntry]) -> CachedDataset:
-    frames = sum(entry.path.suffix == FRAMES_SUFFIX for entry in entries)
+    kinds = Counter(entry.path.suffix for entry in entries)
     return CachedDataset(
         dataset=dataset,
-        clips=frames,
-        features=len(entries) - frames,
+        clips=kinds[FRAMES_SUFFIX],
+        features=kinds[FEATURES_SUFFIX],
         size_bytes=sum(entry.size_bytes for entry in entries),
         last_used=datetime.fromtimestamp(max(entry.used for entry in entries)).astimezone(),
     )

@@ -60,12 +60,18 @@ class CheckResult:
 
 
 def check(
-    clips: str | Path, *, out: str | Path | None = None, workers: int | None = None, console: Console = STDERR
+    clips: str | Path,
+    *,
+    groups: str = "auto",
+    out: str | Path | None = None,
+    workers: int | None = None,
+    console: Console = STDERR,
 ) -> CheckResult:
     """Decode every clip fully, and find bad files, wrong headers, duplicates and leaks between sources.
 
     Args:
         clips: A folder with a sub-folder per class, a CSV (path, label, ...), or an HMDB-51 or UCF101 folder.
+        groups: What says which clips were cut from one recording, as ``data.groups`` of a recipe.
         out: Folder for check.json and check.csv; default: ``<clips>-check`` in the current folder.
         workers: Processes that decode; default: one per core.
         console: Where progress is printed.
@@ -73,7 +79,7 @@ def check(
     Raises:
         UserError: If there are no clips, or the result cannot be written.
     """
-    catalog = read_catalog(Path(clips))
+    catalog = read_catalog(Path(clips), groups=groups)
     folder = Path(out) if out else Path(f"{Path(clips).resolve().stem}-check")
     require_writable(folder)
     with progress_on(console) as progress:

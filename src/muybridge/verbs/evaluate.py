@@ -11,10 +11,12 @@ from muybridge.console import STDERR
 from muybridge.dataset.catalog import Catalog, Clip, matches_group
 from muybridge.dataset.duplicates import find_duplicates
 from muybridge.dataset.official import read_official
-from muybridge.dataset.split import FITTED_PARTS, Split
+from muybridge.dataset.split import FITTED_PARTS, UNKNOWN_LEAK, Split
 from muybridge.errors import UserError
 from muybridge.evaluation.evaluation import Evaluation
+from muybridge.evaluation.floors import Floors
 from muybridge.experiment.measure import measure
+from muybridge.experiment.measure_floors import cache_of, each_of, summed
 from muybridge.experiment.prepare import read_clips
 from muybridge.experiment.refit import parts_seen
 from muybridge.files import require_writable
@@ -71,6 +73,7 @@ def evaluate(
     else:
         models, protocol, leak, notes = _other_clips(run, opened(run), Path(clips), data or DataConfig())
     first = models[0][0]
+    floors = _floors(run, [tested for _, tested in models], console)
     if isinstance(first, Recognizer) and first.unfinished:
         notes.append(f"the model is {first.unfinished}")
     if views != AS_TRAINED:
@@ -86,6 +89,7 @@ def evaluate(
         protocol=protocol,
         leak=leak,
         notes=notes,
+        floors=floors,
         views=views,
         out=folder,
         console=console,
@@ -150,8 +154,31 @@ def _other_clips(run: Path, model: Model, clips: Path, data: DataConfig) -> _Mea
         known = new
     groups = {clip.group for clip in fitted}
     shared = sum(clip.group in groups or clip.path in identical for clip in known)
-    leak = f"{shared} of {len(known)} clips share a source with the run's training clips"
-    return [(model, known)], protocol, leak, notes
+    return [(model, known)], protocol, _leak(shared, known, fitted), notes
+
+
+def _floors(run: Path, tested: Sequence[Sequence[Clip]], console: Console) -> Floors:
+    """What answers that know no action get right of the clips that each model is measured on."""
+    folder = RunFolder(run)
+    if not folder.split.is_file():
+        return Floors(absent="the model's run is not here, so nothing is known of its training clips")
+    splits = [Split.load(folder.split)]
+    if len(tested) > 1:
+        splits = [Split.load(fold.split) for fold in folder.folds(len(tested))]
+    parts = [(split.clips_of("train"), clips) for split, clips in zip(splits, tested, strict=True)]
+    return summed(each_of(parts, cache=cache_of(run), console=console))
+
+
+def _leak(shared: int, clips: Sequence[Clip], fitted: Sequence[Clip]) -> str:
+    """How many clips share a source with those that the model was fitted on, as far as that is known."""
+    counts = f"{shared} of {len(clips)} clips share a source with the run's training clips"
+    unknown = sum(not clip.group_known for clip in (*clips, *fitted))
+    if not unknown:
+        return counts
+    if shared:
+        return f"at least {counts}; the source group of {counted(unknown, 'clip')} is unknown"
+    whose = "" if unknown == len(clips) + len(fitted) else f" of {counted(unknown, 'clip')}"
+    return UNKNOWN_LEAK.format(whose=whose)
 
 
 def _identical(fitted: Sequence[Clip], clips: Sequence[Clip]) -> set[Path]:

@@ -26,7 +26,6 @@ from muybridge.recipes.store import load_recipe
 from muybridge.runs import RunFolder, free_path
 from muybridge.system import resolve_device
 from muybridge.verbs.demo.clips import render_demo
-from muybridge.verbs.demo.colours import nearest_colours_accuracy
 
 PROTOCOLS: tuple[Protocol, ...] = ("grouped", "random")
 
@@ -55,11 +54,10 @@ class DemoResult:
         assert self.prediction.path is not None
         lines = ["", "The same clips, divided in two ways:"]
         for protocol, evaluation in self.evaluations.items():
-            colours = 100 * self.colours[protocol]
             lines += [
                 f"{protocol}: {evaluation.summary()}",
                 f"  leak: {evaluation.leak}",
-                f"  a look-up by colours, blind to motion, gets {colours:.0f} %",
+                f"  a look-up by colours, blind to motion, gets {100 * self.colours[protocol]:.0f} %",
             ]
         chance = 100 / len(self.evaluations["grouped"].classes)
         report = RunFolder(self.runs["grouped"]).report
@@ -124,7 +122,6 @@ def demo(
     evaluations: dict[str, Evaluation] = {}
     runs: dict[str, Path] = {}
     colours: dict[str, float] = {}
-    known: dict[Path, Any] = {}
     for protocol in PROTOCOLS:
         console.rule(f"protocol {protocol}", align="left")
         divided = divide(table, replace(recipe.data, protocol=protocol))
@@ -134,7 +131,9 @@ def demo(
         result = complete(experiment, console=console)
         assert result.evaluation is not None  # every class has enough takes for a test part
         evaluations[protocol], runs[protocol] = result.evaluation, result.run
-        colours[protocol] = nearest_colours_accuracy(Split.load(RunFolder(result.run).split), known)
+        floors = result.evaluation.floors
+        assert floors is not None and floors.colours is not None  # the clips were rendered a moment ago
+        colours[protocol] = floors.colours.value
     clip = Split.load(RunFolder(runs["grouped"]).split).clips_of("test")[0]
     prediction = load(runs["grouped"]).predict(clip.path)
     return DemoResult(evaluations, runs, colours, prediction, clip.label, time.perf_counter() - started)

@@ -19,6 +19,7 @@ from muybridge.evaluation.artefacts import write_evaluation
 from muybridge.evaluation.comparison import compare
 from muybridge.evaluation.evaluation import evaluate_predictions
 from muybridge.evaluation.metrics import calibration
+from muybridge.experiment.measure_floors import cache_of, floors_of_split
 from muybridge.experiment.provenance import describe_environment, session
 from muybridge.files import write_json
 from muybridge.inference.calibration import COLDEST, HOTTEST
@@ -92,7 +93,13 @@ def ensemble(
                 members=_member_results(members, model.combination, validation, test, together, split, leak),
                 best=_best(members, validation),
                 validation=ValidationFigures.of(combine_predictions(validation, model.combination)),
-                test=evaluate_predictions(together, protocol=split.protocol, leak=str(leak), notes=notes),
+                test=evaluate_predictions(
+                    together,
+                    protocol=split.protocol,
+                    leak=str(leak),
+                    notes=notes,
+                    floors=floors_of_split(split, cache=cache_of(members[0].run), console=console),
+                ),
                 uncalibrated_error=calibration(
                     combine_predictions(test, fit_combination(validation, rule=rule, calibrate=False))
                 ).error,
