@@ -106,7 +106,7 @@ def check(
         muybridge check my_clips
 
     Args:
-        clips: A folder with a sub-folder per class, a CSV (path, label, ...), or an HMDB-51 or UCF101 folder.
+        clips: A folder with a sub-folder per class, a CSV (path, label, ...), an HMDB-51 or UCF101 folder, or a video.
         out: Folder for check.json and check.csv; default: CLIPS-check in the current folder.
         workers: Processes that decode; -1: one per core.
         as_json: Print the result as JSON.
@@ -232,7 +232,7 @@ def evaluate(
 
     Args:
         run: A run directory of a training or an ensemble, or a model folder together with CLIPS.
-        clips: Other labelled clips: a folder, a CSV, or an HMDB-51 or UCF101 folder.
+        clips: Other labelled clips: a folder, a CSV, an HMDB-51 or UCF101 folder, or one video in its class folder.
         views: How many samplings of each clip to combine; default: as the model was trained to be used.
         crops: Parts of the picture to combine. 1: the whole; 3: left, middle, right; 5: the corners and the middle.
         flip: Combine with the mirror image of each, too.

@@ -206,7 +206,7 @@ def test_what_spreadsheets_write_is_read(tmp_path: Path, encoding: str, delimite
     [
         ("", "is empty"),
         ("path,label\n", "no clips"),
-        ("path,class\nclips/a.mp4,walk\n", r"line 1: no column label.*found: path, class"),
+        ("path,colour\nclips/a.mp4,walk\n", r"line 1: no column label.*found: path, colour"),
         ("path,label,Label\n", "two columns are named label"),
         ("path,label\nclips/a.mp4,walk\n\nclips/b.mp4,\n", "line 4: the label is empty"),
         ("path,label\n,walk\n", "line 2: the path is empty"),

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from muybridge.checking.checking import CheckedClip, CheckReport
+from muybridge.dataset.labels import alike_in_words
 from muybridge.text import counted, shortened
 
 _LISTED = 20
@@ -21,6 +22,15 @@ def summarise(report: CheckReport) -> str:
     lines += _section("frame count in the header is wrong", report.header_lied, _count_of)
     lines.append(f"byte-identical: {len(report.duplicates) or 'none'}")
     lines += [f"  {' = '.join(twin.clip.id for twin in twins)}" for twins in report.duplicates]
+    if found := report.catalog.contradictions:
+        lines.append(f"WARNING, the same bytes under different labels: {len(found)}; one of each is wrong")
+        lines += [f"  {' = '.join(f'{clip.id} ({clip.label})' for clip in clips)}" for clips in found]
+    if labels := alike_in_words(report.catalog):
+        lines.append(
+            f"WARNING, labels look alike: {len(labels)}; for a training set data.alike_labels join "
+            "to make each set one class, or keep"
+        )
+        lines += [f"  {each}" for each in labels]
     if report.durations:
         seconds = report.durations
         lines.append(

@@ -12,7 +12,9 @@ from rich.console import Console
 
 from muybridge.console import say
 from muybridge.dataset.catalog import Catalog, Clip
+from muybridge.dataset.contradictions import CONTRADICTION, said_of_contradictions
 from muybridge.dataset.folds import cross_validation
+from muybridge.dataset.labels import settle_alike
 from muybridge.dataset.layouts import read_catalog
 from muybridge.dataset.protocols import make_split
 from muybridge.dataset.split import Split
@@ -47,7 +49,7 @@ def read_clips(clips: str | Path, data: DataConfig) -> Catalog:
     Raises:
         UserError: If there is nothing to read, or the options contradict each other.
     """
-    catalog = read_catalog(Path(clips))
+    catalog = read_catalog(Path(clips), alike_labels=data.alike_labels)
     if data.classes and data.class_count:
         raise UserError("data.classes and data.class_count exclude each other; leave one of them out")
     return catalog.subset(data.classes or data.class_count or None)
@@ -74,7 +76,7 @@ class DividedClips:
     def announce(self, console: Console) -> None:
         """Print the notes, the sizes of the parts and the leak."""
         for line in self.notes:
-            say(console, f"note: {line}")
+            say(console, line if line.startswith(CONTRADICTION) else f"note: {line}")
         split = self.split
         if self.folds:
             say(console, f"{split.protocol}: each of {counted(len(split.test), 'clip')} is tested once; {self.leak}")
@@ -100,7 +102,7 @@ def divide(clips: str | Path, data: DataConfig, *, validates: bool = True, other
     """
     catalog = read_clips(clips, data)
     if others:
-        catalog = joined(catalog, others)
+        catalog = settle_alike(joined(catalog, others), data.alike_labels)
     folds: tuple[Split, ...] = ()
     if data.folds:
         share = data.validation_share if validates else 0.0
@@ -120,6 +122,8 @@ def divide(clips: str | Path, data: DataConfig, *, validates: bool = True, other
             "no validation clips are left to choose the best epoch by; give more clips or source groups, or set "
             "data.validation_share; 0 takes the last epoch"
         )
+    said = said_of_contradictions(catalog)
+    split = replace(split, notes=(*said, *split.notes))
     twins = catalog.duplicates
     notes = [f"byte-identical: {' = '.join(path.name for path in paths)}" for paths in twins[:LISTED_TWINS]]
     if len(twins) > LISTED_TWINS:

@@ -10,6 +10,7 @@ from muybridge import notebook
 from muybridge.checking.checking import CheckReport, check_catalog
 from muybridge.checking.summary import summarise
 from muybridge.console import STDERR, progress_on
+from muybridge.dataset.labels import alike_in_words
 from muybridge.dataset.layouts import read_catalog
 from muybridge.text import counted
 
@@ -43,6 +44,8 @@ class CheckResult:
             "decode in part": len(report.with_status("damaged")),
             "wrong frame count in the header": len(report.header_lied),
             "byte-identical": len(report.duplicates),
+            "the same bytes under different labels": len(report.catalog.contradictions),
+            "labels that look alike": "; ".join(alike_in_words(report.catalog)) or "none",
             "saved in": self.folder,
         }
         title = f"{counted(len(report.clips), 'clip')} in {counted(len(classes), 'class')}"
@@ -60,7 +63,7 @@ def check(
     """Decode every clip fully, and find bad files, wrong headers, duplicates and leaks between sources.
 
     Args:
-        clips: A folder with a sub-folder per class, a CSV (path, label, ...), or an HMDB-51 or UCF101 folder.
+        clips: A folder with a sub-folder per class, a CSV (path, label, ...), an HMDB-51 or UCF101 folder, or a video.
         out: Folder for check.json and check.csv; default: ``<clips>-check`` in the current folder.
         workers: Processes that decode; default: one per core.
         console: Where progress is printed.
@@ -68,7 +71,7 @@ def check(
     Raises:
         UserError: If there are no clips, or the result cannot be written.
     """
-    catalog = read_catalog(Path(clips))
+    catalog = read_catalog(Path(clips), alike_labels="keep")  # they are reported, and train asks about them
     with progress_on(console) as progress:
         task = progress.add_task("decoding", total=len(catalog.clips))
         report = check_catalog(

@@ -161,12 +161,12 @@ def _identical(fitted: Sequence[Clip], clips: Sequence[Clip]) -> set[Path]:
 
 def _part(catalog: Catalog, data: DataConfig) -> tuple[tuple[Clip, ...], str]:
     """The clips that the options ask for, and a name for them."""
-    name = catalog.root.name
+    name = catalog.clips[0].path.name if catalog.layout == "file" else catalog.root.name
     if data.test_groups:
         named = tuple(c for c in catalog.clips if any(matches_group(c, pattern) for pattern in data.test_groups))
         return named, f"groups {', '.join(data.test_groups)} of {name}"
     if data.protocol == "auto":
-        return catalog.clips, f"all of {name}"
+        return catalog.clips, f"the file {name}" if catalog.layout == "file" else f"all of {name}"
     if data.protocol == "given":
         return tuple(clip for clip in catalog.clips if clip.split == "test"), f"given test part of {name}"
     if data.protocol.startswith("official"):
