@@ -113,9 +113,11 @@ def check(
     """
     from muybridge import api
 
-    _show(api.check(clips, out=out, workers=None if workers < 0 else workers), as_json=as_json)
+    result = api.check(clips, out=out, workers=None if workers < 0 else workers)
+    _show(result, as_json=as_json)
     if not as_json:
-        _next(["train", clips])
+        one_file = result.report.catalog.layout == "file"
+        _next(["predict", "RUN", clips] if one_file else ["train", clips])
 
 
 @app.command

@@ -3,18 +3,11 @@
 from pathlib import Path
 
 import pytest
+from tests.helpers.catalogs import make
 
 from muybridge.dataset.catalog import Catalog
 from muybridge.dataset.layouts import read_catalog
 from muybridge.errors import UserError
-
-
-def make(root: Path, *names: str) -> Path:
-    """Create the files (a file is a video by its suffix here)."""
-    for name in names:
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_bytes(name.encode())
-    return root
 
 
 def table(catalog: Catalog) -> dict[str, tuple[str, str, str | None]]:

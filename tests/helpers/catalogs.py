@@ -18,3 +18,11 @@ def catalog_of(clips: Iterable[tuple[str, str]]) -> Catalog:
             for number, (label, group) in enumerate(clips)
         ),
     )
+
+
+def make(root: Path, *names: str) -> Path:
+    """Create the files, each with its name as content (a file is a video by its suffix here)."""
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(name.encode())
+    return root

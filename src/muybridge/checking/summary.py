@@ -11,6 +11,8 @@ _LISTED = 20
 
 def summarise(report: CheckReport) -> str:
     """A check report as text: first what is wrong, then what the clips are like, then the leak of each protocol."""
+    if report.catalog.layout == "file":
+        return "\n".join(_of_one_file(report.clips[0]))
     bad, damaged = report.with_status("bad"), report.with_status("damaged")
     lines = [
         f"{counted(len(report.clips), 'clip')} in {counted(len(report.classes), 'class')}, "
@@ -49,6 +51,25 @@ def summarise(report: CheckReport) -> str:
         counts = ", ".join(str(count) for count in protocol.clips.values())
         lines.append(f"  {name:<10}  {counts}: {protocol.leak}")
     return "\n".join(lines)
+
+
+def _of_one_file(clip: CheckedClip) -> Iterable[str]:
+    """The lines on a single file."""
+    file = clip.file
+    if file is None:
+        yield f"{clip.clip.path}: does not decode"
+        yield f"problem: {clip.problem}"
+        return
+    rate = "" if file.frames_per_second is None else f", {file.frames_per_second:.5g} frames per second"
+    yield f"{clip.clip.path}: {'decodes' if clip.status == 'ok' else 'decodes in part'}"
+    yield (
+        f"{counted(file.frame_count, 'frame')}, {file.duration_seconds:.1f} s{rate}, "
+        f"{file.width_px}x{file.height_px}, {file.codec}"
+    )
+    if clip.problem is not None:
+        yield f"problem: {clip.problem}"
+    if clip.header_lied:
+        yield f"frame count in the header is wrong: {_count_of(clip)}"
 
 
 def _section(title: str, clips: tuple[CheckedClip, ...], text: Callable[[CheckedClip], str]) -> Iterable[str]:

@@ -101,6 +101,12 @@ def find_columns(
     return columns, ignored
 
 
+def knows_any(header: Sequence[str]) -> bool:
+    """Whether a header names any column that means something."""
+    known = {name for tiers in _NAMES.values() for tier in tiers for name in tier}
+    return any(plain(cell) in known for cell in header)
+
+
 def is_own_name(column: str, cell: str) -> bool:
     """Whether a header's cell is our own name of a column, and not one that others use."""
     return plain(cell) in _NAMES[column][0]

@@ -71,7 +71,7 @@ def read_folders(root: Path) -> tuple[list[Clip], list[str]]:
             tops[place[0]].inner[place[1]] += 1
     if not tops:
         raise _no_classes(found, loose)
-    reading = _read_parts(root, tops)
+    reading = _read_parts(root, tops, deepest=max(map(len, places)))
     if not loose and not any(reading.above.values()) and not reading.inner_parts:
         _require_right_height(root, places, tops)
 
@@ -93,7 +93,7 @@ def read_folders(root: Path) -> tuple[list[Clip], list[str]]:
     return clips, notes
 
 
-def _read_parts(root: Path, tops: Mapping[str, _Folder]) -> _Reading:
+def _read_parts(root: Path, tops: Mapping[str, _Folder], *, deepest: int) -> _Reading:
     """Tell parts from classes."""
     named = {name: part for name in sorted(tops) if (part := part_of(name))}
     parts = {name: part for name, part in named.items() if tops[name].nested}
@@ -114,7 +114,8 @@ def _read_parts(root: Path, tops: Mapping[str, _Folder]) -> _Reading:
     notes = [f"taken as a class, since videos lie directly in it: {printable(name)}" for name in named]
     inner = [[part_of(name) for name in folder.inner] for folder in tops.values()]
     only_parts = all(all(names) for names in inner) and not any(folder.direct for folder in tops.values())
-    if only_parts and len({name for names in inner for name in names}) > 1:
+    # Deeper down would be class folders: then these are data sets side by side.
+    if only_parts and deepest == 3 and len(tops) > 1 and len({name for names in inner for name in names}) > 1:
         return _Reading({(): None}, [*notes, "given split: the folders of parts inside the class folders"], True)
     return _Reading({(): None}, notes)
 
@@ -140,11 +141,20 @@ def _read_one_part(root: Path, tops: Mapping[str, _Folder], parts: Mapping[str, 
 
 
 def _require_right_height(root: Path, places: Sequence[tuple[str, ...]], tops: Mapping[str, _Folder]) -> None:
-    """Refuse a folder in which a single folder holds everything.
+    """Refuse a folder that holds a data set, rather than being one: all in a single folder, or one with parts.
 
     Raises:
-        UserError: With the folder in which there are several, if there is one.
+        UserError: With the folder that is meant.
     """
+    divided = defaultdict(set)
+    for place in places:
+        if len(place) > 3 and (part := part_of(place[1])):
+            divided[place[0]].add(part)
+    if sets := [name for name, parts in divided.items() if len(parts) > 1]:
+        more = f" (also {shortened([printable(name) for name in sets[1:]])})" if len(sets) > 1 else ""
+        raise UserError(
+            f"{root} holds a folder with parts, which is a data set of its own: give {root / sets[0]}{more}"
+        )
     if len(tops) > 1 or part_of(next(iter(tops))):
         return
     above = places[0][:-1]
@@ -156,8 +166,8 @@ def _require_right_height(root: Path, places: Sequence[tuple[str, ...]], tops: M
         return
     meant = root.joinpath(*above)
     raise UserError(
-        f"all videos of {root} lie in its folder {printable('/'.join(above))}: give {meant}, to take its "
-        f"{counted(len(below), 'folder')} as classes ({shortened([printable(name) for name in below], limit=4)}); if "
+        f"all videos of {root} lie in its folder {printable('/'.join(above))}: give {meant}, to take what "
+        f"it holds as classes ({shortened([printable(name) for name in below], limit=4)}); if "
         f"{printable(above[0])} is itself a class, give a CSV with the columns path and label"
     )
 

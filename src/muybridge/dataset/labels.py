@@ -6,13 +6,13 @@ option joins them or keeps them apart.
 
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Literal, get_args
 
-from muybridge.dataset.catalog import Catalog
+from muybridge.dataset.catalog import Catalog, Clip
 from muybridge.errors import UserError
-from muybridge.text import did_you_mean
+from muybridge.text import did_you_mean, shortened
 
 AlikeLabels = Literal["ask", "join", "keep"]
 """What becomes of labels that look alike: an error, one label, or different labels."""
@@ -69,6 +69,31 @@ def settle_alike(catalog: Catalog, rule: AlikeLabels) -> Catalog:
     name_of = {label: min(same, key=lambda each: (-numbers[each], each)) for same in found for label in same}
     clips = tuple(replace(clip, label=name_of.get(clip.label, clip.label)) for clip in catalog.clips)
     return replace(catalog, clips=clips, notes=(*catalog.notes, f"labels that look alike, joined: {listed}"))
+
+
+def joined_to(classes: Sequence[str], clips: Sequence[Clip], rule: AlikeLabels) -> tuple[tuple[Clip, ...], list[str]]:
+    """Ask about labels that look like a model's class but are none, join them to it, or keep them.
+
+    Returns:
+        The clips, and notes.
+
+    Raises:
+        UserError: If there are any, and the rule is to ask.
+    """
+    by_looks = {looks(name): name for name in classes}
+    numbers = Counter(clip.label for clip in clips if clip.label not in classes and looks(clip.label) in by_looks)
+    if not numbers or rule == "keep":
+        return tuple(clips), []
+    listed = shortened(
+        [f"{shown(each)} ({numbers[each]}) like {shown(by_looks[looks(each)])}" for each in sorted(numbers)]
+    )
+    if rule == "ask":
+        raise UserError(
+            f"labels look like classes of the model, but differ: {listed}; set data.alike_labels join to take them as "
+            "these classes, or data.alike_labels keep to leave them out"
+        )
+    joined = (replace(c, label=by_looks[looks(c.label)]) if c.label in numbers else c for c in clips)
+    return tuple(joined), [f"labels that look like classes of the model, joined: {listed}"]
 
 
 def _with_numbers(labels: Iterable[str], numbers: Counter[str]) -> str:

@@ -17,10 +17,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from muybridge.dataset.catalog import Clip
-from muybridge.dataset.columns import find_columns, is_own_name
+from muybridge.dataset.columns import find_columns, is_own_name, knows_any
 from muybridge.dataset.locating import exists, expanded, is_regular
 from muybridge.dataset.part_names import PART_NAMES, part_of
-from muybridge.dataset.table_text import Table, read_text
+from muybridge.dataset.table_text import NEITHER, TABLE_SUFFIXES, Table, read_text
 from muybridge.dataset.walking import is_video
 from muybridge.errors import UserError
 from muybridge.text import counted, did_you_mean, shortened
@@ -56,6 +56,8 @@ def read_table(path: Path, *, group_column: str | None = None) -> tuple[list[Cli
     line, header = next(rows)
     where = f"{path}, line {line}"
     _require_header(header, table, where=where)
+    if path.suffix.lower() not in TABLE_SUFFIXES and not knows_any(header):
+        raise UserError(NEITHER.format(path=path))
     columns, ignored = find_columns(header, where=where, group_column=group_column)
     contents = list(rows)
     notes = []

@@ -7,6 +7,10 @@ from pathlib import Path
 
 from muybridge.errors import UserError
 
+TABLE_SUFFIXES = frozenset({"", ".csv", ".list", ".lst", ".psv", ".tab", ".tsv", ".txt"})
+"""Suffixes of tables; a file of another kind is read as one only if its first line says that it is."""
+NEITHER = "{path} is neither a table nor a video by its name; give a folder, a CSV or a video file"
+
 _DELIMITERS = ",;\t|"
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
@@ -81,7 +85,7 @@ def _decoded(path: Path) -> str:
         # Half of UTF-16's bytes are zero in plain letters; which half says the order. Else it is no text.
         even, odd = data[:1000:2].count(0), data[1:1000:2].count(0)
         if max(even, odd) < 4 * min(even, odd) + len(data[:1000]) // 8:
-            raise UserError(f"{path} is neither a table nor a video by its name; give a folder, a CSV or a video file")
+            raise UserError(NEITHER.format(path=path))
         encoding = "utf-16-le" if odd > even else "utf-16-be"
     try:
         return data.decode(encoding).replace("\r\n", "\n").replace("\r", "\n")

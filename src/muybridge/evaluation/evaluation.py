@@ -151,6 +151,8 @@ class Evaluation:
     def details(self) -> tuple[str, ...]:
         """All results in lines for a terminal: summary, other accuracies, calibration, leak, notes."""
         lines = [self.summary()]
+        if self.top1.clips == 1:
+            return (*lines, self._of_one_clip(), f"leak: {self.leak or 'unknown'}", *self.notes)
         if self.top5 is not None:
             lines.append(f"top-5 {_describe(self.top5, protocol=self.protocol)}")
         lines.append(
@@ -167,6 +169,15 @@ class Evaluation:
             lines.append(f"only {self.top1.by_group.groups} source groups: the interval by group is too narrow")
         lines.append(f"leak: {self.leak or 'unknown'}")
         return (*lines, *self.notes)
+
+    def _of_one_clip(self) -> str:
+        """What came of the only clip; means over clips and classes would say nothing."""
+        if self.undecodable:
+            return f"undecodable: {self.undecodable[0].error}"
+        if self.mistakes:
+            wrong = self.mistakes[0]
+            return f"wrong: a clip of {wrong.label} was taken for {wrong.predicted}, with a score of {wrong.score:.2f}"
+        return f"right: {next(metrics.name for metrics in self.per_class if metrics.correct)}"
 
     def _repr_html_(self) -> str:
         """The figures in a notebook, with the classes from the least to the most accurate."""

@@ -101,6 +101,8 @@ def divide(clips: str | Path, data: DataConfig, *, validates: bool = True, other
         UserError: If the options make no sense for these clips, or leave nothing to validate on.
     """
     catalog = read_clips(clips, data)
+    if catalog.layout == "file" and not others:
+        raise UserError(f"{clips} is one video; to train, give a folder with a sub-folder per class, or a CSV")
     if others:
         catalog = settle_alike(joined(catalog, others), data.alike_labels)
     folds: tuple[Split, ...] = ()

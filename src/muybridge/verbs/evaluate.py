@@ -10,6 +10,7 @@ from rich.console import Console
 from muybridge.console import STDERR
 from muybridge.dataset.catalog import Catalog, Clip, matches_group
 from muybridge.dataset.duplicates import find_duplicates
+from muybridge.dataset.labels import joined_to
 from muybridge.dataset.official import read_official
 from muybridge.dataset.split import FITTED_PARTS, Split
 from muybridge.errors import UserError
@@ -25,7 +26,7 @@ from muybridge.inference.views import AS_TRAINED, Views
 from muybridge.recipes.data import DataConfig
 from muybridge.recipes.store import load_recipe
 from muybridge.runs import RunFolder
-from muybridge.text import counted
+from muybridge.text import counted, shortened
 
 
 def evaluate(
@@ -120,14 +121,17 @@ def _other_clips(run: Path, model: Model, clips: Path, data: DataConfig) -> _Mea
     catalog = read_clips(clips, data)
     notes = list(catalog.notes)
     chosen, protocol = _part(catalog, data)
+    chosen, joined = joined_to(model.classes, chosen, data.alike_labels)
+    notes += joined
     unknown = Counter(clip.label for clip in chosen if clip.label not in model.classes)
     if unknown:
-        listed = ", ".join(f"{label} ({count})" for label, count in sorted(unknown.items()))
+        listed = shortened([f"{label} ({count})" for label, count in sorted(unknown.items())])
         notes.append(f"left out, the model does not know these classes: {listed}")
     known = tuple(clip for clip in chosen if clip.label in model.classes)
     if not known:
         raise UserError(
-            f"no clip of {clips} ({protocol}) has a class that the model knows ({', '.join(model.classes)})"
+            f"no clip of {clips} ({protocol}) has a class that the model knows ({', '.join(model.classes)}); "
+            f"{'the label of a file is the name of its folder' if catalog.layout == 'file' else f'there are {listed}'}"
         )
     folder = RunFolder(run)
     if not folder.split.is_file():  # a model without its run
