@@ -16,7 +16,7 @@ from muybridge.errors import UserError
     "other",
     [
         "Pick Up", "pick up ", " pick up", "pick  up", "pick\u00a0up", "pick\tup", "pick\u200b up", "\ufeffpick up",
-        "pick up\u00ad", "\uff50ick up", "pick\u2003up", "PICK UP", "pick up\u200e",
+        "pick up\u00ad", "\uff50ick up", "pick\u2003up", "PICK UP", "pick up\u200e", "pick up\\u200e", "pick\\u2028up",
     ],
 )  # fmt: skip
 def test_what_hardly_shows_makes_no_other_label(other: str) -> None:

@@ -50,8 +50,8 @@ def test_encodings(tmp_path: Path, encoding: str) -> None:
 @pytest.mark.parametrize(
     "header",
     [
-        "video,label", "file,class", "video_path,action", "Video Path;Class Name", "filename\tcategory", "FilePath,LABEL",
-        "clip,activity", "name|target", "clip_path,Action Label", "path label", "video;Tag",
+        "video,label", "file,class", "video_path,action", "Video Path;Class Name", "filename\tcategory",
+        "FilePath,LABEL", "clip,activity", "name|target", "clip_path,Action Label", "path label", "video;Tag",
     ],
 )  # fmt: skip
 def test_names_that_other_tools_give_to_the_columns(tmp_path: Path, header: str) -> None:
@@ -163,5 +163,5 @@ def test_paths_as_other_systems_write_them(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_the_home_of_nobody_is_a_file_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="~nosuchuser/c.mp4 does not exist"):
+    with pytest.raises(UserError, match=r"~nosuchuser/c\.mp4 does not exist"):
         read_table(table(tmp_path, "path,label\n~nosuchuser/c.mp4,walk\n"))

@@ -4,6 +4,7 @@ Nobody but the user knows whether they are one, so it is asked: by default they 
 option joins them or keeps them apart.
 """
 
+import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -13,6 +14,8 @@ from typing import Literal, get_args
 from muybridge.dataset.catalog import Catalog, Clip
 from muybridge.errors import UserError
 from muybridge.text import did_you_mean, shortened
+
+_WRITTEN_OUT = re.compile(r"\\(?:x|u)(?P<code>(?<=x)[0-9a-f]{2}|(?<=u)[0-9a-f]{4})")
 
 AlikeLabels = Literal["ask", "join", "keep"]
 """What becomes of labels that look alike: an error, one label, or different labels."""
@@ -25,6 +28,8 @@ def looks(label: str) -> str:
         >>> looks("Jump ") == looks("jump") == looks("jump\u200b"), looks("salto\u0301") == looks("salt\u00f3")
         (True, True)
     """
+    # A catalog has what steers a terminal written out, and a direction mark is such a character.
+    label = _WRITTEN_OUT.sub(lambda match: chr(int(match["code"], 16)), label)
     seen = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", label).casefold())
     # Format characters have no width. Other controls show nothing either, but line breaks and tabs are blanks.
     kept = (char for char in seen if char.isspace() or unicodedata.category(char) not in ("Cf", "Cc"))

@@ -35,7 +35,8 @@ def column_names(path: Path) -> list[str]:
     Raises:
         UserError: If the file is empty, or no text.
     """
-    return [cell.strip() for cell in next(_rows(read_text(path)))[1]]
+    table = read_text(path)
+    return [cell.strip() for cell in _header(table, _rows(table))[1]]
 
 
 def read_table(path: Path, *, group_column: str | None = None) -> tuple[list[Clip], list[str]]:
@@ -53,7 +54,7 @@ def read_table(path: Path, *, group_column: str | None = None) -> tuple[list[Cli
     """
     table = read_text(path)
     rows = _rows(table)
-    line, header = next(rows)
+    line, header = _header(table, rows)
     where = f"{path}, line {line}"
     _require_header(header, table, where=where)
     if path.suffix.lower() not in TABLE_SUFFIXES and not knows_any(header):
@@ -107,6 +108,12 @@ def _rows(table: Table) -> Iterator[tuple[int, list[str]]]:
             line = table.first_line + reader.line_num
     except csv.Error as error:
         raise UserError(f"{table.path}, line {line}: not a CSV row ({error}); is a quote not closed?") from error
+
+
+def _header(table: Table, rows: Iterator[tuple[int, list[str]]]) -> tuple[int, list[str]]:
+    for line, header in rows:
+        return line, header
+    raise UserError(f"{table.path} has no header; it needs the columns path and label, and a row per clip")
 
 
 def _require_header(header: list[str], table: Table, *, where: str) -> None:

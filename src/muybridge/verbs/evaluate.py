@@ -9,6 +9,7 @@ from rich.console import Console
 
 from muybridge.console import STDERR
 from muybridge.dataset.catalog import Catalog, Clip, matches_group
+from muybridge.dataset.contradictions import said_of_contradictions
 from muybridge.dataset.duplicates import find_duplicates
 from muybridge.dataset.labels import joined_to
 from muybridge.dataset.official import read_official
@@ -119,7 +120,7 @@ def _own_clips(folder: RunFolder, opened: Callable[[Path], Model]) -> _Measurabl
 def _other_clips(run: Path, model: Model, clips: Path, data: DataConfig) -> _Measurable:
     """Clips of another data set that a model can be measured on."""
     catalog = read_clips(clips, data)
-    notes = list(catalog.notes)
+    notes = [*catalog.notes, *said_of_contradictions(catalog)]
     chosen, protocol = _part(catalog, data)
     chosen, joined = joined_to(model.classes, chosen, data.alike_labels)
     notes += joined
