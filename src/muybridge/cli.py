@@ -115,7 +115,7 @@ def check(
         muybridge check my_clips
 
     Args:
-        clips: A folder with a sub-folder per class, a CSV (path, label, ...), or an HMDB-51 or UCF101 folder.
+        clips: A folder with a sub-folder per class, a CSV (path, label, ...), an HMDB-51 or UCF101 folder, or a video.
         groups: What says which clips were cut from one recording: auto, none, folder, look-alike, a column of the CSV
             or a regular expression, as in train.
         out: Folder for check.json and check.csv; default: CLIPS-check in the current folder.
@@ -127,7 +127,8 @@ def check(
     result = api.check(clips, groups=groups, out=out, workers=None if workers < 0 else workers)
     show(result, as_json=as_json)
     if not as_json:
-        suggest(["train", clips])
+        one_file = result.report.catalog.layout == "file"
+        suggest(["predict", "RUN", clips] if one_file else ["train", clips])
 
 
 @app.command
@@ -244,7 +245,7 @@ def evaluate(
 
     Args:
         run: A run directory of a training or an ensemble, or a model folder together with CLIPS.
-        clips: Other labelled clips: a folder, a CSV, or an HMDB-51 or UCF101 folder.
+        clips: Other labelled clips: a folder, a CSV, an HMDB-51 or UCF101 folder, or one video in its class folder.
         views: How many samplings of each clip to combine; default: as the model was trained to be used.
         crops: Parts of the picture to combine. 1: the whole; 3: left, middle, right; 5: the corners and the middle.
         flip: Combine with the mirror image of each, too.

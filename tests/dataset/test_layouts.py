@@ -3,18 +3,11 @@
 from pathlib import Path
 
 import pytest
+from tests.helpers.catalogs import make
 
 from muybridge.dataset.catalog import Catalog
 from muybridge.dataset.layouts import read_catalog
 from muybridge.errors import UserError
-
-
-def make(root: Path, *names: str) -> Path:
-    """Create the files (a file is a video by its suffix here)."""
-    for name in names:
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_bytes(name.encode())
-    return root
 
 
 def table(catalog: Catalog) -> dict[str, tuple[str, str, str | None]]:
@@ -204,7 +197,7 @@ def test_what_spreadsheets_write_is_read(tmp_path: Path, encoding: str, delimite
     [
         ("", "is empty"),
         ("path,label\n", "no clips"),
-        ("path,class\nclips/a.mp4,walk\n", r"line 1: no column label.*found: path, class"),
+        ("path,colour\nclips/a.mp4,walk\n", r"line 1: no column label.*found: path, colour"),
         ("path,label,Label\n", "two columns are named label"),
         ("path,label\nclips/a.mp4,walk\n\nclips/b.mp4,\n", "line 4: the label is empty"),
         ("path,label\n,walk\n", "line 2: the path is empty"),

@@ -21,9 +21,8 @@ def catalog_of(clips: Iterable[tuple[str, str]]) -> Catalog:
 
 
 def make(root: Path, *names: str) -> Path:
-    """Empty files of these names, with their folders."""
+    """Create the files, each with its name as content (a file is a video by its suffix here)."""
     for name in names:
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(name.encode())
     return root

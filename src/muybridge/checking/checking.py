@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from muybridge.checking.decode_pool import Progress, decode_all
 from muybridge.dataset.catalog import Catalog, Clip
+from muybridge.dataset.labels import alike
 from muybridge.dataset.protocol_names import PROTOCOLS
 from muybridge.dataset.protocols import make_split
 from muybridge.dataset.split import Leak
@@ -191,6 +192,10 @@ class CheckReport:
             "duplicates": [
                 [{"id": checked.clip.id, "label": checked.clip.label} for checked in twins] for twins in self.duplicates
             ],
+            "contradictions": [
+                [{"id": clip.id, "label": clip.label} for clip in clips] for clips in self.catalog.contradictions
+            ],
+            "alike_labels": [list(labels) for labels in alike(self.catalog.classes)],
             "classes": self.classes,
             "durations_seconds": self.durations,
             "frame_sizes": self.frame_sizes,

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from muybridge.checking.checking import CheckedClip, CheckReport
+from muybridge.dataset.labels import alike_in_words
 from muybridge.dataset.split import Leak
 from muybridge.text import counted, shortened
 
@@ -11,6 +12,8 @@ _LISTED = 20
 
 def summarise(report: CheckReport) -> str:
     """A check report as text: first what is wrong, then what the clips are like, then the leak of each protocol."""
+    if report.catalog.layout == "file":
+        return "\n".join(_of_one_file(report.clips[0]))
     bad, damaged = report.with_status("bad"), report.with_status("damaged")
     lines = [
         f"{counted(len(report.clips), 'clip')} in {counted(len(report.classes), 'class')}, "
@@ -22,6 +25,15 @@ def summarise(report: CheckReport) -> str:
     lines += _section("frame count in the header is wrong", report.header_lied, _count_of)
     lines.append(f"byte-identical: {len(report.duplicates) or 'none'}")
     lines += [f"  {' = '.join(twin.clip.id for twin in twins)}" for twins in report.duplicates]
+    if found := report.catalog.contradictions:
+        lines.append(f"WARNING, the same bytes under different labels: {len(found)}; one of each is wrong")
+        lines += [f"  {' = '.join(f'{clip.id} ({clip.label})' for clip in clips)}" for clips in found]
+    if labels := alike_in_words(report.catalog):
+        lines.append(
+            f"WARNING, labels look alike: {len(labels)}; for a training set data.alike_labels join "
+            "to make each set one class, or keep"
+        )
+        lines += [f"  {each}" for each in labels]
     if report.durations:
         seconds = report.durations
         lines.append(
@@ -52,6 +64,25 @@ def _leak(leak: Leak) -> str:
     if leak.is_known or leak.test_shared:
         return str(leak)
     return "leak unknown"
+
+
+def _of_one_file(clip: CheckedClip) -> Iterable[str]:
+    """The lines on a single file."""
+    file = clip.file
+    if file is None:
+        yield f"{clip.clip.path}: does not decode"
+        yield f"problem: {clip.problem}"
+        return
+    rate = "" if file.frames_per_second is None else f", {file.frames_per_second:.5g} frames per second"
+    yield f"{clip.clip.path}: {'decodes' if clip.status == 'ok' else 'decodes in part'}"
+    yield (
+        f"{counted(file.frame_count, 'frame')}, {file.duration_seconds:.1f} s{rate}, "
+        f"{file.width_px}x{file.height_px}, {file.codec}"
+    )
+    if clip.problem is not None:
+        yield f"problem: {clip.problem}"
+    if clip.header_lied:
+        yield f"frame count in the header is wrong: {_count_of(clip)}"
 
 
 def _section(title: str, clips: tuple[CheckedClip, ...], text: Callable[[CheckedClip], str]) -> Iterable[str]:

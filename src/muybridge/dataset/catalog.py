@@ -5,6 +5,7 @@ known by an `id` that is relative to the catalog's root, so that a split made on
 clips on another. Nothing here opens a video.
 """
 
+import math
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -72,7 +73,7 @@ class Catalog:
 
     Attributes:
         root: Folder that the clips' ids are relative to.
-        layout: How the data set was laid out: `folders`, `csv`, `hmdb51` or `ucf101`.
+        layout: How the data set was laid out: `folders`, `csv`, `hmdb51`, `ucf101`, or `file` for one video.
         clips: The clips, sorted by id whatever order they are given in.
         notes: What a user should know about how this table came about, one line each.
 
@@ -105,6 +106,18 @@ class Catalog:
     def duplicates(self) -> list[tuple[Path, ...]]:
         """Files of the catalog that are byte-identical, each set of twins as a sorted tuple of paths."""
         return find_duplicates(clip.path for clip in self.clips)
+
+    @cached_property
+    def contradictions(self) -> list[tuple[Clip, ...]]:
+        """Clips that are the same bytes, from the same time on, under different labels; each set sorted by id."""
+        found = []
+        for twins in map(set, self.duplicates):
+            clips = [clip for clip in self.clips if clip.path in twins]
+            for times in sorted({_times(clip) for clip in clips}):
+                same = tuple(clip for clip in clips if _times(clip) == times)
+                if len({clip.label for clip in same}) > 1:
+                    found.append(same)
+        return found
 
     def subset(self, classes: Sequence[str] | int | None) -> "Catalog":
         """Keep only some classes.
@@ -149,6 +162,10 @@ def matches_group(clip: Clip, pattern: str) -> bool:
     class, the number alone (`g08`), which means that group of all classes.
     """
     return clip.group == pattern or (re.fullmatch(r"g\d+", pattern) is not None and clip.group.endswith(f"_{pattern}"))
+
+
+def _times(clip: Clip) -> tuple[float, float]:
+    return clip.start_seconds or 0.0, math.inf if clip.end_seconds is None else clip.end_seconds
 
 
 def _plain(seconds: float | None) -> str:

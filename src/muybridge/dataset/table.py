@@ -1,42 +1,42 @@
 """Reading a catalog's CSV: one row per clip, and every mistake named with its line.
 
 Columns `path` and `label`; optional `group`, `split` (train, validation, test, or empty), `start` and `end`
-in seconds (also `start_seconds`, `end_seconds`). Paths are relative to the CSV. What spreadsheets do to a CSV
-is accepted: a byte order mark, UTF-16, semicolons or tabs in place of commas, blank lines.
+in seconds. Other usual names of these columns are known, see `columns`. Paths are relative to the CSV. What
+spreadsheets do to a CSV is accepted: a byte order mark, UTF-16, a first line `sep=;`, semicolons or tabs in place of
+commas, blank lines; and what other systems do to paths: backslashes, and letters composed in another way.
 """
 
-import codecs
 import csv
 import io
 import math
+import os
+import re
+import stat
+import unicodedata
+from collections.abc import Iterator
 from pathlib import Path
 
 from muybridge.dataset.catalog import Clip
+from muybridge.dataset.columns import find_columns, is_own_name, knows_any
+from muybridge.dataset.locating import exists, expanded, is_regular
+from muybridge.dataset.part_names import PART_NAMES, part_of
+from muybridge.dataset.table_text import NEITHER, TABLE_SUFFIXES, Table, read_text
+from muybridge.dataset.walking import is_video
 from muybridge.errors import UserError
 from muybridge.text import counted, did_you_mean, shortened
 
-PART_NAMES = {
-    "train": "train", "training": "train",
-    "validation": "validation", "valid": "validation", "val": "validation", "dev": "validation",
-    "test": "test", "testing": "test",
-}  # fmt: skip
-"""The names by which the three parts go in CSV files and folder names, in lower case, and ours for each."""
-
-_COLUMNS = ("path", "label", "group", "split", "start_seconds", "end_seconds")
-_ALIASES = {"start": "start_seconds", "end": "end_seconds"}
+_LONGEST_CELL = 60
+"""Characters of a cell that a message repeats."""
 
 
 def column_names(path: Path) -> list[str]:
-    """The columns of a CSV, as its first line names them.
+    """The columns of a table, as its header names them.
 
     Raises:
-        UserError: If the file is not text.
+        UserError: If the file is empty, or no text.
     """
-    lines = _decoded(path).lstrip().splitlines()
-    if not lines:
-        return []
-    delimiter = max(",;\t|", key=lines[0].count)
-    return [cell.strip() for cell in next(csv.reader(lines[:1], delimiter=delimiter, skipinitialspace=True))]
+    table = read_text(path)
+    return [cell.strip() for cell in _header(table, _rows(table))[1]]
 
 
 def read_table(path: Path, *, group_column: str | None = None) -> tuple[list[Clip], list[str]]:
@@ -44,7 +44,7 @@ def read_table(path: Path, *, group_column: str | None = None) -> tuple[list[Cli
 
     Args:
         path: The file.
-        group_column: The column that names the source groups; default: `group`, if there is one.
+        group_column: The column that names the source groups; default: the one that is named as such, if there is one.
 
     Returns:
         The clips in the order of the rows, and notes.
@@ -52,38 +52,43 @@ def read_table(path: Path, *, group_column: str | None = None) -> tuple[list[Cli
     Raises:
         UserError: If the file, its header or a row is wrong, or a video it names does not exist.
     """
-    text = _decoded(path)
-    if not text.strip():
-        raise UserError(f"{path} is empty; it needs the columns path and label, and a row per clip")
-    header_line = text.lstrip().splitlines()[0]
-    delimiter = max(",;\t|", key=header_line.count)
-    reader = csv.reader(io.StringIO(text.lstrip()), delimiter=delimiter, skipinitialspace=True)
-    skipped_lines = text[: len(text) - len(text.lstrip())].count("\n")
-    columns, notes = _columns(next(reader), path, group_column=group_column)
+    table = read_text(path)
+    rows = _rows(table)
+    line, header = _header(table, rows)
+    where = f"{path}, line {line}"
+    _require_header(header, table, where=where)
+    if path.suffix.lower() not in TABLE_SUFFIXES and not knows_any(header):
+        raise UserError(NEITHER.format(path=path))
+    columns, ignored = find_columns(header, where=where, group_column=group_column)
+    contents = list(rows)
+    notes = []
+    if "split" in columns and not is_own_name("split", header[columns["split"]]):
+        values = {cells[columns["split"]].strip() for _, cells in contents if columns["split"] < len(cells)} - {""}
+        if strangers := sorted(value for value in values if part_of(value) is None):
+            ignored.append(header[columns.pop("split")].strip())
+            notes.append(f"column {ignored[-1]} is no split: {shortened([_cut(v) for v in strangers], limit=3)}")
+    if ignored:
+        notes.append(f"columns ignored: {shortened([_cut(name) for name in ignored])}")
+    for name, place in columns.items():
+        if not (is_own_name(name, header[place]) or header[place].strip() == group_column):
+            notes.append(f"column {_cut(header[place])} taken as {name.removesuffix('_seconds')}")
 
     clips: list[Clip] = []
     lines: dict[str, int] = {}
     missing = []
-    try:
-        for cells in reader:
-            line = skipped_lines + reader.line_num
-            if not any(cell.strip() for cell in cells):
-                continue
-            row = {name: cells[place].strip() if place < len(cells) else "" for name, place in columns.items()}
-            clip = _clip(row, root=path.parent, where=f"{path}, line {line}")
-            if clip.id in lines:
-                raise UserError(
-                    f"{path}, line {line}: {clip.id} is already in line {lines[clip.id]}; list each clip once"
-                )
-            lines[clip.id] = line
-            clips.append(clip)
-            if not clip.path.is_file():
-                missing.append(f"line {line}: {row['path']}")
-    except csv.Error as error:
-        raise UserError(f"{path}, line {skipped_lines + reader.line_num}: not a CSV row ({error})") from error
+    for line, cells in contents:
+        where = f"{path}, line {line}"
+        _require_cells(cells, header, table, where=where)
+        row = {name: cells[place].strip() if place < len(cells) else "" for name, place in columns.items()}
+        clip = _clip(row, root=path.parent, where=where)
+        if clip.id in lines:
+            raise UserError(f"{where}: {_cut(clip.id)} is already in line {lines[clip.id]}; list each clip once")
+        lines[clip.id] = line
+        clips.append(clip)
+        if not is_regular(clip.path):
+            missing.append((line, row["path"], clip.path))
     if missing:
-        others = f" (nor do {counted(len(missing) - 1, 'other')})" if len(missing) > 1 else ""
-        raise UserError(f"{path}, {missing[0]} does not exist{others}; paths are relative to {path.parent}")
+        raise _missing(path, missing)
     if not clips:
         raise UserError(f"{path} has a header but no clips; add a row per clip")
     unassigned = sum(clip.split is None for clip in clips)
@@ -92,62 +97,113 @@ def read_table(path: Path, *, group_column: str | None = None) -> tuple[list[Cli
     return clips, notes
 
 
-def _decoded(path: Path) -> str:
-    data = path.read_bytes()
-    encoding = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+def _rows(table: Table) -> Iterator[tuple[int, list[str]]]:
+    """The rows that are not blank, each with the line in which it begins."""
+    reader = csv.reader(io.StringIO(table.text), delimiter=table.delimiter, skipinitialspace=True)
+    line = table.first_line
     try:
-        return data.decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        raise UserError(
-            f"{path}, line {line}: not {encoding.removesuffix('-sig')} text; save the CSV as UTF-8"
-        ) from error
+        for cells in reader:
+            if any(cell.strip() for cell in cells):
+                yield line, cells
+            line = table.first_line + reader.line_num
+    except csv.Error as error:
+        raise UserError(f"{table.path}, line {line}: not a CSV row ({error}); is a quote not closed?") from error
 
 
-def _columns(header: list[str], path: Path, *, group_column: str | None) -> tuple[dict[str, int], list[str]]:
-    """Find the place of every known column; that of the groups may have any name."""
-    columns: dict[str, int] = {}
-    ignored = []
-    for place, cell in enumerate(header):
-        name = cell.strip().lower()
-        name = _ALIASES.get(name, name)
-        if name in columns:
-            raise UserError(f"{path}, line 1: two columns are named {name}; keep one")
-        if name in _COLUMNS:
-            columns[name] = place
-        elif name:
-            ignored.append(cell.strip())
-    for name in ("path", "label"):
-        if name not in columns:
+def _header(table: Table, rows: Iterator[tuple[int, list[str]]]) -> tuple[int, list[str]]:
+    for line, header in rows:
+        return line, header
+    raise UserError(f"{table.path} has no header; it needs the columns path and label, and a row per clip")
+
+
+def _require_header(header: list[str], table: Table, *, where: str) -> None:
+    """Refuse a table that begins with a clip.
+
+    Raises:
+        UserError: With what to put above it.
+    """
+    for cell in header:
+        # "jump/1.mp4 3", as the lists of some tools have it, is one cell.
+        words = cell.strip().rsplit(maxsplit=1)
+        listed = len(header) == 1 and len(words) == 2 and is_video(words[0])
+        if listed or is_video(cell.strip()):
+            names = "path label" if listed else table.delimiter.join(("path", "label"))
             raise UserError(
-                f"{path}, line 1: no column {name}; the header must name path and label, and may name group, "
-                f"split, start and end (found: {shortened([cell.strip() for cell in header])})"
+                f"{where}: the table has no header, its first line is already a clip ({_cut(cell)}); put a first line "
+                f"that names the columns, such as: {names!r}"
             )
-    if group_column is not None:
-        columns["group"] = [cell.strip() for cell in header].index(group_column)
-        ignored = [name for name in ignored if name != group_column]
-    return columns, [f"columns ignored: {shortened(ignored)}"] if ignored else []
+
+
+def _require_cells(cells: list[str], header: list[str], table: Table, *, where: str) -> None:
+    """Refuse a row in which a separator or a quote went astray.
+
+    Raises:
+        UserError: With what to do about it.
+    """
+    extra = [cell for cell in cells[len(header) :] if cell.strip()]
+    if extra:
+        raise UserError(
+            f"{where}: {len(cells)} cells, but the header names {counted(len(header), 'column')}; put a cell that "
+            f"holds a {_DELIMITER_NAMES[table.delimiter]} between double quotes (here {_cut(extra[0])!r} is left over)"
+        )
+    for cell in cells:
+        if "\n" in cell.strip():
+            raise UserError(f"{where}: a cell runs over several lines ({_cut(cell)!r}); is a quote not closed?")
+
+
+_DELIMITER_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar", " ": "blank"}
 
 
 def _clip(row: dict[str, str], *, root: Path, where: str) -> Clip:
     for name in ("path", "label"):
         if not row[name]:
             raise UserError(f"{where}: the {name} is empty; fill it in")
-    split = row.get("split", "").lower()
-    if split and split not in PART_NAMES:
-        raise UserError(f"{where}: unknown split {row['split']!r}{did_you_mean(split, PART_NAMES)}")
+    if "\0" in row["path"]:
+        raise UserError(f"{where}: the path holds a zero byte ({_cut(row['path'])!r}); correct it")
+    split = row.get("split", "")
+    part = part_of(split)
+    if split and part is None:
+        raise UserError(
+            f"{where}: unknown split {_cut(split)!r}{did_you_mean(split.lower(), set(PART_NAMES.values()))}"
+        )
     start_seconds, end_seconds = (_seconds(row.get(f"{name}_seconds", ""), name, where) for name in ("start", "end"))
     if end_seconds is not None and end_seconds <= (start_seconds or 0):
         raise UserError(f"{where}: the clip ends at {end_seconds:g} s, before it starts; correct start or end")
     return Clip(
-        path=root / row["path"],
+        path=_located(row["path"], root),
         label=row["label"],
         group=row.get("group", ""),
-        split=PART_NAMES[split] if split else None,
+        split=part,
         start_seconds=start_seconds,
         end_seconds=end_seconds,
         root=root,
     )
+
+
+def _located(written: str, root: Path) -> Path:
+    """The file that a path means: as it is written, else with other slashes, or letters composed in another way."""
+    slashed = written.replace("\\", "/")
+    spellings = [written, slashed, *(unicodedata.normalize(form, slashed) for form in ("NFC", "NFD"))]
+    paths = [root / expanded(Path(spelling)) for spelling in spellings]
+    return next((path for path in paths if exists(path)), paths[0])
+
+
+def _missing(table: Path, missing: list[tuple[int, str, Path]]) -> UserError:
+    """What to say of files that are not there, or are none."""
+    line, written, path = missing[0]
+    others = f" (nor do {counted(len(missing) - 1, 'other')})" if len(missing) > 1 else ""
+    where = f"{table}, line {line}: {_cut(written)}"
+    try:
+        mode = path.stat().st_mode
+    except PermissionError:
+        return UserError(f"{where} cannot be reached; get the right to read its folder")
+    except (OSError, ValueError):
+        hint = f"; it begins in another system's way, so give it relative to {table.parent}"
+        foreign = re.match(r"[A-Za-z]:[\\/]|\\\\", written) is not None and os.sep == "/"
+        rule = hint if foreign else f"; paths are relative to {table.parent}"
+        return UserError(f"{where} does not exist{others}{rule}")
+    kind = "a folder" if stat.S_ISDIR(mode) else "a pipe or a device"
+    return UserError(f"{where} is {kind}; name a video file")
 
 
 def _seconds(cell: str, name: str, where: str) -> float | None:
@@ -158,5 +214,11 @@ def _seconds(cell: str, name: str, where: str) -> float | None:
     except ValueError:
         seconds = math.nan
     if not (math.isfinite(seconds) and seconds >= 0):
-        raise UserError(f"{where}: {name} is {cell!r}; give seconds as a number, as 12.5")
+        raise UserError(f"{where}: {name} is {_cut(cell)!r}; give seconds as a number, as 12.5")
     return seconds
+
+
+def _cut(cell: str) -> str:
+    """A cell as one line of a message."""
+    line = " ".join(cell.split())
+    return line if len(line) <= _LONGEST_CELL else f"{line[: _LONGEST_CELL - 1]}…"

@@ -166,6 +166,8 @@ class Evaluation:
     def details(self) -> tuple[str, ...]:
         """All results in lines for a terminal: summary, floors, other accuracies, calibration, leak, notes."""
         lines = [self.summary(), *self.floor_lines()]
+        if self.top1.clips == 1:
+            return (*lines[:1], self._of_one_clip(), f"leak: {self.leak or 'unknown'}", *self.notes)
         if self.top5 is not None:
             lines.append(f"top-5 {_describe(self.top5, protocol=self.protocol)}")
         lines.append(
@@ -186,6 +188,15 @@ class Evaluation:
 
     def __str__(self) -> str:
         return "\n".join(self.details())
+
+    def _of_one_clip(self) -> str:
+        """What came of the only clip; means over clips and classes would say nothing."""
+        if self.undecodable:
+            return f"undecodable: {self.undecodable[0].error}"
+        if self.mistakes:
+            wrong = self.mistakes[0]
+            return f"wrong: a clip of {wrong.label} was taken for {wrong.predicted}, with a score of {wrong.score:.2f}"
+        return f"right: {next(metrics.name for metrics in self.per_class if metrics.correct)}"
 
     def _repr_html_(self) -> str:
         """The figures in a notebook, with the classes from the least to the most accurate."""

@@ -13,7 +13,9 @@ from rich.console import Console
 from muybridge.console import STDERR, say
 from muybridge.dataset.catalog import Catalog, Clip
 from muybridge.dataset.contents import changed_clips, with_contents
+from muybridge.dataset.contradictions import CONTRADICTION, said_of_contradictions
 from muybridge.dataset.folds import cross_validation
+from muybridge.dataset.labels import settle_alike
 from muybridge.dataset.layouts import read_catalog
 from muybridge.dataset.protocols import make_split
 from muybridge.dataset.split import Split
@@ -50,7 +52,7 @@ def read_clips(clips: str | Path, data: DataConfig) -> Catalog:
     Raises:
         UserError: If there is nothing to read, or the options contradict each other.
     """
-    catalog = read_catalog(Path(clips), groups=data.groups)
+    catalog = read_catalog(Path(clips), groups=data.groups, alike_labels=data.alike_labels)
     if data.classes and data.class_count:
         raise UserError("data.classes and data.class_count exclude each other; leave one of them out")
     return catalog.subset(data.classes or data.class_count or None)
@@ -77,7 +79,7 @@ class DividedClips:
     def announce(self, console: Console) -> None:
         """Print the notes, the sizes of the parts and the leak."""
         for line in self.notes:
-            say(console, f"note: {line}")
+            say(console, line if line.startswith(CONTRADICTION) else f"note: {line}")
         split = self.split
         if self.folds:
             say(console, f"{split.protocol}: each of {counted(len(split.test), 'clip')} is tested once; {self.leak}")
@@ -102,8 +104,10 @@ def divide(clips: str | Path, data: DataConfig, *, validates: bool = True, other
         UserError: If the options make no sense for these clips, or leave nothing to validate on.
     """
     catalog = read_clips(clips, data)
+    if catalog.layout == "file" and not others:
+        raise UserError(f"{clips} is one video; to train, give a folder with a sub-folder per class, or a CSV")
     if others:
-        catalog = joined(catalog, others)
+        catalog = settle_alike(joined(catalog, others), data.alike_labels)
     folds: tuple[Split, ...] = ()
     if data.folds:
         share = data.validation_share if validates else 0.0
@@ -123,6 +127,8 @@ def divide(clips: str | Path, data: DataConfig, *, validates: bool = True, other
             "no validation clips are left to choose the best epoch by; give more clips or source groups, or set "
             "data.validation_share; 0 takes the last epoch"
         )
+    said = said_of_contradictions(catalog)
+    split = replace(split, notes=(*said, *split.notes))
     twins = catalog.duplicates
     notes = [f"byte-identical: {' = '.join(path.name for path in paths)}" for paths in twins[:LISTED_TWINS]]
     if len(twins) > LISTED_TWINS:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from muybridge.dataset.labels import AlikeLabels
 from muybridge.dataset.protocol_names import Protocol
 from muybridge.errors import UserError
 
@@ -35,6 +36,10 @@ class DataConfig:
     test_groups: Annotated[tuple[str, ...], Parameter(alias="--test-groups")] = ()
     """Source groups to test on, for example g08 g09. grouped only: exactly these are the test part (g08 means g08 of
     every class). Empty: drawn by split_seed."""
+
+    alike_labels: AlikeLabels = "ask"
+    """Labels that differ only in case, blanks or characters that do not show. ask: an error that names them; join: one
+    class; keep: different classes."""
 
     folds: Annotated[int, Parameter(alias="--folds")] = 0
     """Cross-validation by source group: so many models, each tested on clips whose sources it never saw. Every clip is

@@ -10,6 +10,7 @@ from muybridge import notebook
 from muybridge.checking.checking import CheckReport, check_catalog
 from muybridge.checking.summary import summarise
 from muybridge.console import STDERR, progress_on
+from muybridge.dataset.labels import alike_in_words
 from muybridge.dataset.layouts import read_catalog
 from muybridge.disk_errors import keeping_result
 from muybridge.files import require_writable
@@ -48,6 +49,8 @@ class CheckResult:
             "decode in part": len(report.with_status("damaged")),
             "wrong frame count in the header": len(report.header_lied),
             "byte-identical": len(report.duplicates),
+            "the same bytes under different labels": len(report.catalog.contradictions),
+            "labels that look alike": "; ".join(alike_in_words(report.catalog)) or "none",
             "saved in": self.folder,
         }
         title = f"{counted(len(report.clips), 'clip')} in {counted(len(classes), 'class')}"
@@ -70,7 +73,7 @@ def check(
     """Decode every clip fully, and find bad files, wrong headers, duplicates and leaks between sources.
 
     Args:
-        clips: A folder with a sub-folder per class, a CSV (path, label, ...), or an HMDB-51 or UCF101 folder.
+        clips: A folder with a sub-folder per class, a CSV (path, label, ...), an HMDB-51 or UCF101 folder, or a video.
         groups: What says which clips were cut from one recording, as ``data.groups`` of a recipe.
         out: Folder for check.json and check.csv; default: ``<clips>-check`` in the current folder.
         workers: Processes that decode; default: one per core.
@@ -79,7 +82,8 @@ def check(
     Raises:
         UserError: If there are no clips, or the result cannot be written.
     """
-    catalog = read_catalog(Path(clips), groups=groups)
+    # Labels that look alike are reported, and train asks about them.
+    catalog = read_catalog(Path(clips), groups=groups, alike_labels="keep")
     folder = Path(out) if out else Path(f"{Path(clips).resolve().stem}-check")
     require_writable(folder)
     with progress_on(console) as progress:

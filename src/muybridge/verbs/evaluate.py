@@ -9,7 +9,9 @@ from rich.console import Console
 
 from muybridge.console import STDERR
 from muybridge.dataset.catalog import Catalog, Clip, matches_group
+from muybridge.dataset.contradictions import said_of_contradictions
 from muybridge.dataset.duplicates import find_duplicates
+from muybridge.dataset.labels import joined_to
 from muybridge.dataset.official import read_official
 from muybridge.dataset.split import FITTED_PARTS, UNKNOWN_LEAK, Split
 from muybridge.errors import UserError
@@ -28,7 +30,7 @@ from muybridge.recipes.data import DataConfig
 from muybridge.recipes.store import load_recipe
 from muybridge.runs import RunFolder
 from muybridge.schemas import read_leak
-from muybridge.text import counted
+from muybridge.text import counted, shortened
 
 
 def evaluate(
@@ -125,16 +127,19 @@ def _own_clips(folder: RunFolder, opened: Callable[[Path], Model]) -> _Measurabl
 def _other_clips(run: Path, model: Model, clips: Path, data: DataConfig) -> _Measurable:
     """Clips of another data set that a model can be measured on."""
     catalog = read_clips(clips, data)
-    notes = list(catalog.notes)
+    notes = [*catalog.notes, *said_of_contradictions(catalog)]
     chosen, protocol = _part(catalog, data)
+    chosen, joined = joined_to(model.classes, chosen, data.alike_labels)
+    notes += joined
     unknown = Counter(clip.label for clip in chosen if clip.label not in model.classes)
     if unknown:
-        listed = ", ".join(f"{label} ({count})" for label, count in sorted(unknown.items()))
+        listed = shortened([f"{label} ({count})" for label, count in sorted(unknown.items())])
         notes.append(f"left out, the model does not know these classes: {listed}")
     known = tuple(clip for clip in chosen if clip.label in model.classes)
     if not known:
         raise UserError(
-            f"no clip of {clips} ({protocol}) has a class that the model knows ({', '.join(model.classes)})"
+            f"no clip of {clips} ({protocol}) has a class that the model knows ({', '.join(model.classes)}); "
+            f"{'the label of a file is the name of its folder' if catalog.layout == 'file' else f'there are {listed}'}"
         )
     folder = RunFolder(run)
     if not folder.split.is_file():  # a model without its run
@@ -191,12 +196,12 @@ def _identical(fitted: Sequence[Clip], clips: Sequence[Clip]) -> set[Path]:
 
 def _part(catalog: Catalog, data: DataConfig) -> tuple[tuple[Clip, ...], str]:
     """The clips that the options ask for, and a name for them."""
-    name = catalog.root.name
+    name = catalog.clips[0].path.name if catalog.layout == "file" else catalog.root.name
     if data.test_groups:
         named = tuple(c for c in catalog.clips if any(matches_group(c, pattern) for pattern in data.test_groups))
         return named, f"groups {', '.join(data.test_groups)} of {name}"
     if data.protocol == "auto":
-        return catalog.clips, f"all of {name}"
+        return catalog.clips, f"the file {name}" if catalog.layout == "file" else f"all of {name}"
     if data.protocol == "given":
         return tuple(clip for clip in catalog.clips if clip.split == "test"), f"given test part of {name}"
     if data.protocol.startswith("official"):

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from rich.progress import Progress
 
-from muybridge.dataset.layouts import VIDEO_SUFFIXES
+from muybridge.dataset.walking import VIDEO_SUFFIXES
 from muybridge.errors import UserError
 from muybridge.text import printable
 from muybridge.verbs.get.archives import Member, open_archive
