@@ -8,7 +8,7 @@
 - Motion JPEG: restarts everywhere.
 
 A packet may also change what the decoder knows of all pictures after it, whether they are jumped to or not. So in-band
-parameter sets are not accepted; headers before an MPEG-4 picture must repeat the first ones, and the JPEG pictures of a
+parameter sets are not accepted, nor a picture less than H.264 counts; headers before an MPEG-4 picture must repeat the first ones, and the JPEG pictures of a
 file must all bring the same tables, or none.
 """
 
@@ -17,7 +17,7 @@ from enum import Enum, auto
 
 from av.video.codeccontext import VideoCodecContext
 
-from muybridge.video.index.h264_headers import read_header
+from muybridge.video.index.h264_headers import frame_number, read_header
 
 _H264_SLICE, _H264_IDR_SLICE, _H264_SPS, _H264_PPS = 1, 5, 7, 8
 _H264_PARTITIONS = (2, 3, 4)
@@ -28,6 +28,7 @@ _MPEG4_I, _MPEG4_P = 0, 1
 _MPEG4_CODED_BYTES = 16
 _MACROBLOCK_PX = 16
 _MPEG4_GROUP = 0xB3  # a header that holds but a time
+_SLICE_HEADER_BYTES = 12  # enough to read frame_num
 _JPEG_SCAN, _JPEG_COMMENT = 0xDA, 0xFE
 
 
@@ -73,7 +74,7 @@ def mjpeg_kinds() -> KindOf:
 
 
 def _jpeg_segments(data: bytes) -> tuple[int, ...] | None:
-    """The kinds of the segments between the start of a JPEG picture and its first scan, without notes; None in doubt."""
+    """The kinds of the segments between the start of a JPEG picture and its first scan, without notes; or None."""
     if not data.startswith(b"\xff\xd8"):
         return None
     found: list[int] = []
@@ -143,7 +144,19 @@ def h264_kinds(extradata: bytes) -> KindOf | None:
     header = read_header(extradata)
     if header is None:
         return None
-    length_bytes = header.length_bytes
+    length_bytes, number_bits = header.length_bytes, header.frame_number_bits
+    last_reference: int | None = None  # its frame_num
+
+    def follows(unit: bytes, *, is_idr: bool, is_reference: bool) -> bool:
+        """Whether a picture comes next by its frame_num; else one is missing, and FFmpeg makes something up for it."""
+        nonlocal last_reference
+        number = frame_number(unit, number_bits)
+        if number is None:
+            return False
+        expected = None if last_reference is None else (last_reference + 1) % (1 << number_bits)
+        if is_reference:
+            last_reference = number
+        return number == 0 if is_idr else expected in (None, number)
 
     def kind(data: bytes) -> PacketKind | None:
         pictures, is_idr, is_reference, position = 0, False, False, 0
@@ -156,9 +169,13 @@ def h264_kinds(extradata: bytes) -> KindOf | None:
             if unit in _H264_PARTITIONS or unit in (_H264_SPS, _H264_PPS):
                 return None
             if unit in (_H264_SLICE, _H264_IDR_SLICE):
-                pictures += data[start + 1] >> 7  # first_mb_in_slice = 0 is coded as a single 1
                 is_idr |= unit == _H264_IDR_SLICE
                 is_reference |= data[start] & 0x60 != 0  # nal_ref_idc
+                if data[start + 1] >> 7:  # first_mb_in_slice = 0 is coded as a single 1
+                    pictures += 1
+                    beginning = data[start + 1 : start + _SLICE_HEADER_BYTES]
+                    if not follows(beginning, is_idr=is_idr, is_reference=data[start] & 0x60 != 0):
+                        return None
         if pictures != 1:
             return None
         if is_idr:

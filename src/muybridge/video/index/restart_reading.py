@@ -4,9 +4,10 @@ Reading by the index jumps over stretches, so it cannot know whether something i
 does not depend on what was jumped over, the frames of such a file are defined from restart point to restart point, each
 stretch by itself:
 
-- decoding begins at the restart point with an empty decoder, and with a new one if the stretch before was damaged;
-- a packet that the decoder refuses costs its own picture and those that come out damaged after it, up to the next
-  restart point;
+- decoding begins at the restart point with an empty decoder, that complains of all that is not as it should be;
+- where it complains, or anything but the expected frames comes, the stretch is decoded again by a new decoder that
+  conceals damage as players do. What it returns counts. (Not of motion JPEG, where it would return whatever was in
+  memory; there a picture that the strict decoder refuses is lost.)
 - the place of a picture that does not come is taken by the picture before it, as a player shows it; at the beginning of
   a stretch by the first that comes; where a whole stretch is lost, by the last picture before it.
 
@@ -20,6 +21,7 @@ from pathlib import Path
 
 import av
 from av.container import InputContainer
+from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from muybridge.errors import VideoError
@@ -27,6 +29,9 @@ from muybridge.video.container import open_video, packets_of, unforeseen
 from muybridge.video.index.index_reading import frames_by_index, packets_in_file
 from muybridge.video.index.packets import PacketIndex, PacketOrderError
 from muybridge.video.probing import nothing_decodes
+
+# All that FFmpeg can find wrong. The last three mind also what odd encoders write, which costs time and no picture.
+_STRICT = "explode+crccheck+bitstream+buffer+careful+compliant+aggressive"
 
 
 class RestartReader:
@@ -52,6 +57,7 @@ class RestartReader:
         self._reopened = ExitStack()
         self._forward = _ForwardReader(path, index)
         self.damaged: set[int] = set()
+        _set_strict(stream, _STRICT)
 
     def __enter__(self) -> "RestartReader":
         return self
@@ -73,12 +79,17 @@ class RestartReader:
                 return
             except PacketOrderError:
                 self._is_spoilt = True
-            except (AttributeError, IndexError, TypeError, ValueError) as error:
+            except VideoError:
+                raise
+            except Exception as error:
                 raise unforeseen(self._path, error) from error
             rest = rest[given:]
             group = bisect_right(self._restarts, rest[0]) - 1
             inside = bisect_left(rest, self._end(group))
-            yield from self._picked(group, frozenset(rest[:inside]))
+            picked = frozenset(rest[:inside])
+            for number, frame in self._whole(group):
+                if number in picked:
+                    yield frame
             rest = rest[inside:]
 
     def in_order(self, first: int = 0) -> Iterator[tuple[int, av.VideoFrame]]:
@@ -89,21 +100,53 @@ class RestartReader:
                 if number >= first:
                     yield number, frame
 
-    def _picked(self, group: int, wanted: frozenset[int]) -> Iterator[av.VideoFrame]:
-        for number, frame in self._whole(group):
-            if number in wanted:
-                yield frame
-
     def _whole(self, group: int) -> Iterator[tuple[int, av.VideoFrame]]:
-        """All frames of a stretch; another stands in for each that does not come."""
+        """All frames of a stretch."""
+        number = self._restarts[group]
+        try:
+            for frame in self._clean(group):
+                yield number, frame
+                number += 1
+            return
+        except PacketOrderError:
+            self._is_spoilt = True
+        for mended, frame in self._mended(group):
+            if mended >= number:
+                yield mended, frame
+
+    def _clean(self, group: int) -> Iterator[av.VideoFrame]:
+        """The frames of a stretch, by the strict decoder.
+
+        Raises:
+            PacketOrderError: It met damage, or something else than the index says.
+        """
+        self._renew()
+        context = self._stream.codec_context
+        context.flush_buffers()
+        number, end = self._restarts[group], self._end(group)
+        for packet in self._packets(group):
+            for frame in self._decoded(context, packet):
+                if number == end or frame.is_corrupt or frame.pts != self._shown_pts[number]:
+                    raise PacketOrderError
+                yield frame
+                number += 1
+        if number != end:
+            raise PacketOrderError
+        context.flush_buffers()
+
+    def _mended(self, group: int) -> Iterator[tuple[int, av.VideoFrame]]:
+        """All frames of a damaged stretch; another stands in for each that does not come."""
+        self._note_damage(group)
         last: av.VideoFrame | None = None
         number = self._restarts[group]
-        for number_come, frame in self._coming(group):
-            for missing in range(number, number_come):
+        for come, frame in self._coming(group):
+            for missing in range(number, come):
                 self.damaged.add(missing)
                 yield missing, last or frame
-            yield number_come, frame
-            number, last = number_come + 1, frame
+            if frame.is_corrupt:
+                self.damaged.add(come)
+            yield come, frame
+            number, last = come + 1, frame
         if number < self._end(group):
             last = last or self._stand_in(group)
             for missing in range(number, self._end(group)):
@@ -111,31 +154,40 @@ class RestartReader:
                 yield missing, last
 
     def _coming(self, group: int) -> Iterator[tuple[int, av.VideoFrame]]:
-        """The frames of a stretch that come, with rising indices."""
-        self._renew()
-        context = self._stream.codec_context
-        context.flush_buffers()
-        number, end = self._restarts[group], self._end(group)
-        for packet in self._packets(group):
-            try:
-                frames = context.decode(packet)
-            except av.FFmpegError:
-                self._is_spoilt = True
-                continue
-            except Exception as error:
-                raise unforeseen(self._path, error) from error
-            for frame in frames:
-                come = self._number(frame)
-                if come is None or not number <= come < end:
-                    self._is_spoilt = True
+        """The frames of a damaged stretch that come from a new decoder, with rising indices."""
+        with open_video(self._path) as (_, stream):
+            if stream.codec_context.name == "mjpeg":
+                _set_strict(stream, _STRICT)
+            number, end = self._restarts[group], self._end(group)
+            for packet in self._packets(group):
+                try:
+                    frames = self._decoded(stream.codec_context, packet)
+                except PacketOrderError:
                     continue
-                if frame.is_corrupt:
-                    self.damaged.add(come)
-                self._is_spoilt |= frame.is_corrupt or come != number
-                yield come, frame
-                number = come + 1
-        self._is_spoilt |= number != end
-        context.flush_buffers()
+                for frame in frames:
+                    come = self._number(frame)
+                    if come is not None and number <= come < end:
+                        yield come, frame
+                        number = come + 1
+
+    def _note_damage(self, group: int) -> None:
+        """Note as damaged what a decoder refuses that does not conceal damage, but is no stickler for the rest."""
+        with open_video(self._path) as (_, stream):
+            _set_strict(stream, "explode")
+            for place, packet in enumerate(self._packets(group), self._restarts[group]):
+                try:
+                    self._decoded(stream.codec_context, packet)
+                except PacketOrderError:
+                    if packet is not None:
+                        self.damaged.add(bisect_left(self._shown_pts, int(self._index.pts[place])))
+
+    def _decoded(self, context: VideoCodecContext, packet: "av.Packet[VideoStream] | None") -> list[av.VideoFrame]:
+        try:
+            return context.decode(packet)
+        except av.FFmpegError as error:
+            raise PacketOrderError from error
+        except Exception as error:
+            raise unforeseen(self._path, error) from error
 
     def _packets(self, group: int) -> "Iterator[av.Packet[VideoStream] | None]":
         positions = range(self._restarts[group], self._end(group))
@@ -170,7 +222,6 @@ class RestartReader:
                 return last
         for after in range(group + 1, len(self._restarts)):
             for _, frame in self._coming(after):
-                self._is_spoilt = True  # left in the middle
                 return frame
         raise nothing_decodes(self._path, "the decoder refuses every picture")
 
@@ -190,7 +241,13 @@ class RestartReader:
             self._reopened.close()
             self._reopened = ExitStack()
             self._container, self._stream = self._reopened.enter_context(open_video(self._path))
+            _set_strict(self._stream, _STRICT)
             self._is_spoilt = False
+
+
+def _set_strict(stream: VideoStream, what: str) -> None:
+    """Let the decoder, which is not open yet, refuse what it would else conceal."""
+    stream.codec_context.options = {**stream.codec_context.options, "err_detect": what}
 
 
 class _ForwardReader:
