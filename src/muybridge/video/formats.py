@@ -63,6 +63,19 @@ _PICTURES: tuple[bytes, ...] = (
     b"qoif",
 )
 _PICTURES += (b"\0\0\x01\0", b"\xff\x0a", b"\0\0\0\x0cJXL ", b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51", b"DDS ", b"SDPX")
+_SOUNDS: tuple[bytes, ...] = (
+    b"ID3",
+    b"fLaC",
+    b".snd",
+    b"#!AMR",
+    b"wvpk",
+    b"MThd",
+    b"\xff\xfb",
+    b"\xff\xfa",
+    b"\xff\xf3",
+    b"\xff\xf2",
+)
+_SOUNDS += (b"\xff\xf1", b"\xff\xf9", b"\x0b\x77", b"caff", b"MAC ")
 _LISTS = (b"ffconcat", b"#EXTM3U", b"<MPD", b"[playlist]", b"v=0\r\n", b"v=0\n", b"<asx", b"[Reference]")
 _MOTION_JPEG_NAMES = (".mjpeg", ".mjpg")
 
@@ -116,6 +129,8 @@ def not_opened(path: Path, head: bytes, reason: str) -> VideoError:
     """The error for a file that FFmpeg refuses, by what its first bytes look like."""
     if head.startswith(_PICTURES) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP"):
         return VideoError(path, "a still image, not a video", _REPLACE_FILE)
+    if head.startswith(_SOUNDS) or head[8:12] in (b"WAVE", b"AIFF", b"AIFC"):
+        return VideoError(path, "no video stream, only audio", _REPLACE_FILE)
     if head and _is_text(head):
         return VideoError(path, "not a video but text", _REPLACE_FILE)
     return VideoError(path, f"not a video, or cut off before its header is complete: {reason}", _REPLACE_FILE)

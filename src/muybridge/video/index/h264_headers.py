@@ -104,7 +104,7 @@ class _Bits:
 
 
 def _frame_number_bits(bits: _Bits) -> int | None:
-    """How long frame_num is, of a sequence parameter set that allows no field pictures; None of another, or in doubt."""
+    """How long frame_num is in a sequence parameter set that allows no field pictures; None of another, or in doubt."""
     try:
         bits.skip(24)  # profile, constraints, level
         bits.number()  # seq_parameter_set_id

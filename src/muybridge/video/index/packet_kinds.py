@@ -7,9 +7,9 @@
   short to be a coded one repeats the picture before it, and makes no frame.
 - Motion JPEG: restarts everywhere.
 
-A packet may also change what the decoder knows of all pictures after it, whether they are jumped to or not. So in-band
-parameter sets are not accepted, nor a picture less than H.264 counts; headers before an MPEG-4 picture must repeat the first ones, and the JPEG pictures of a
-file must all bring the same tables, or none.
+A packet may also change what the decoder knows of all pictures after it, whether they are jumped to or not. So
+in-band parameter sets are not accepted, nor one picture less than H.264 counts; headers before an MPEG-4 picture
+must repeat the first ones, and the JPEG pictures of a file must all bring the same tables, or none.
 """
 
 from collections.abc import Callable
@@ -156,7 +156,7 @@ def h264_kinds(extradata: bytes) -> KindOf | None:
         expected = None if last_reference is None else (last_reference + 1) % (1 << number_bits)
         if is_reference:
             last_reference = number
-        return number == 0 if is_idr else expected in (None, number)
+        return is_idr or expected in (None, number)
 
     def kind(data: bytes) -> PacketKind | None:
         pictures, is_idr, is_reference, position = 0, False, False, 0

@@ -5,7 +5,8 @@ does not depend on what was jumped over, the frames of such a file are defined f
 stretch by itself:
 
 - decoding begins at the restart point with an empty decoder, that complains of all that is not as it should be;
-- where it complains, or anything but the expected frames comes, the stretch is decoded again by a new decoder that
+- where it complains of a picture that no other needs, that picture is lost, and the stretch is decoded without it;
+- where it complains of another, or anything but the expected frames comes, a new decoder takes the stretch again, which
   conceals damage as players do. What it returns counts. (Not of motion JPEG, where it would return whatever was in
   memory; there a picture that the strict decoder refuses is lost.)
 - the place of a picture that does not come is taken by the picture before it, as a player shows it; at the beginning of
@@ -32,6 +33,13 @@ from muybridge.video.probing import nothing_decodes
 
 # All that FFmpeg can find wrong. The last three mind also what odd encoders write, which costs time and no picture.
 _STRICT = "explode+crccheck+bitstream+buffer+careful+compliant+aggressive"
+
+
+class _RefusedError(PacketOrderError):
+    """The strict decoder refuses the packet at a position."""
+
+    def __init__(self, position: int) -> None:
+        self.position = position
 
 
 class RestartReader:
@@ -101,50 +109,37 @@ class RestartReader:
                     yield number, frame
 
     def _whole(self, group: int) -> Iterator[tuple[int, av.VideoFrame]]:
-        """All frames of a stretch."""
+        """All frames of a stretch; another stands in for each that does not come."""
+        lost: set[int] = set()  # positions of packets
         number = self._restarts[group]
-        try:
-            for frame in self._clean(group):
-                yield number, frame
-                number += 1
-            return
-        except PacketOrderError:
-            self._is_spoilt = True
-        for mended, frame in self._mended(group):
-            if mended >= number:
-                yield mended, frame
-
-    def _clean(self, group: int) -> Iterator[av.VideoFrame]:
-        """The frames of a stretch, by the strict decoder.
-
-        Raises:
-            PacketOrderError: It met damage, or something else than the index says.
-        """
-        self._renew()
-        context = self._stream.codec_context
-        context.flush_buffers()
-        number, end = self._restarts[group], self._end(group)
-        for packet in self._packets(group):
-            for frame in self._decoded(context, packet):
-                if number == end or frame.is_corrupt or frame.pts != self._shown_pts[number]:
-                    raise PacketOrderError
-                yield frame
-                number += 1
-        if number != end:
-            raise PacketOrderError
-        context.flush_buffers()
-
-    def _mended(self, group: int) -> Iterator[tuple[int, av.VideoFrame]]:
-        """All frames of a damaged stretch; another stands in for each that does not come."""
+        while True:
+            try:
+                for come, frame in self._filled(group, self._clean(group, lost)):
+                    if come >= number:
+                        yield come, frame
+                        number = come + 1
+                return
+            except _RefusedError as error:
+                self._is_spoilt = True
+                if not self._index.disposable[error.position]:
+                    break
+                lost.add(error.position)
+            except PacketOrderError:
+                self._is_spoilt = True
+                break
         self._note_damage(group)
+        for come, frame in self._filled(group, self._concealed(group, lost)):
+            if come >= number:
+                yield come, frame
+
+    def _filled(self, group: int, coming: Iterator[tuple[int, av.VideoFrame]]) -> Iterator[tuple[int, av.VideoFrame]]:
+        """The frames of a stretch that come, and for each other one that stands in for it."""
         last: av.VideoFrame | None = None
         number = self._restarts[group]
-        for come, frame in self._coming(group):
+        for come, frame in coming:
             for missing in range(number, come):
                 self.damaged.add(missing)
                 yield missing, last or frame
-            if frame.is_corrupt:
-                self.damaged.add(come)
             yield come, frame
             number, last = come + 1, frame
         if number < self._end(group):
@@ -153,20 +148,52 @@ class RestartReader:
                 self.damaged.add(missing)
                 yield missing, last
 
-    def _coming(self, group: int) -> Iterator[tuple[int, av.VideoFrame]]:
+    def _clean(self, group: int, lost: set[int]) -> Iterator[tuple[int, av.VideoFrame]]:
+        """The frames of a stretch with their indices, by the strict decoder, without those that are lost.
+
+        Raises:
+            _RefusedError: It refused a packet.
+            PacketOrderError: Something else came than the index says.
+        """
+        self._renew()
+        context = self._stream.codec_context
+        context.flush_buffers()
+        without = {self._number(int(self._index.pts[position])) for position in lost}
+        expected = (number for number in range(self._restarts[group], self._end(group)) if number not in without)
+        for position, packet in self._packets(group):
+            if position in lost:
+                continue
+            try:
+                frames = self._decoded(context, packet)
+            except PacketOrderError as error:
+                raise _RefusedError(position) from error
+            for frame in frames:
+                number = next(expected, None)
+                if number is None or frame.is_corrupt or frame.pts != self._shown_pts[number]:
+                    raise PacketOrderError
+                yield number, frame
+        if next(expected, None) is not None:
+            raise PacketOrderError
+        context.flush_buffers()
+
+    def _concealed(self, group: int, lost: set[int]) -> Iterator[tuple[int, av.VideoFrame]]:
         """The frames of a damaged stretch that come from a new decoder, with rising indices."""
         with open_video(self._path) as (_, stream):
             if stream.codec_context.name == "mjpeg":
                 _set_strict(stream, _STRICT)
             number, end = self._restarts[group], self._end(group)
-            for packet in self._packets(group):
+            for position, packet in self._packets(group):
+                if position in lost:
+                    continue
                 try:
                     frames = self._decoded(stream.codec_context, packet)
                 except PacketOrderError:
                     continue
                 for frame in frames:
-                    come = self._number(frame)
+                    come = self._number(frame.pts)
                     if come is not None and number <= come < end:
+                        if frame.is_corrupt:
+                            self.damaged.add(come)
                         yield come, frame
                         number = come + 1
 
@@ -174,12 +201,12 @@ class RestartReader:
         """Note as damaged what a decoder refuses that does not conceal damage, but is no stickler for the rest."""
         with open_video(self._path) as (_, stream):
             _set_strict(stream, "explode")
-            for place, packet in enumerate(self._packets(group), self._restarts[group]):
+            for position, packet in self._packets(group):
                 try:
                     self._decoded(stream.codec_context, packet)
                 except PacketOrderError:
                     if packet is not None:
-                        self.damaged.add(bisect_left(self._shown_pts, int(self._index.pts[place])))
+                        self.damaged.add(bisect_left(self._shown_pts, int(self._index.pts[position])))
 
     def _decoded(self, context: VideoCodecContext, packet: "av.Packet[VideoStream] | None") -> list[av.VideoFrame]:
         try:
@@ -189,13 +216,14 @@ class RestartReader:
         except Exception as error:
             raise unforeseen(self._path, error) from error
 
-    def _packets(self, group: int) -> "Iterator[av.Packet[VideoStream] | None]":
+    def _packets(self, group: int) -> "Iterator[tuple[int, av.Packet[VideoStream] | None]]":
+        """The packets of a stretch with their positions, and None at its end."""
         positions = range(self._restarts[group], self._end(group))
         if self._index.packets is not None:
-            yield from (self._index.packets[position] for position in positions)
+            yield from ((position, self._index.packets[position]) for position in positions)
         else:
-            yield from self._packets_in_file(positions)
-        yield None
+            yield from zip(positions, self._packets_in_file(positions), strict=True)
+        yield positions.stop - 1, None
 
     def _packets_in_file(self, positions: range) -> "Iterator[av.Packet[VideoStream]]":
         read = 0
@@ -216,21 +244,21 @@ class RestartReader:
         """A picture for a stretch of which none comes: the last before it or, where there is none, the first after."""
         for before in range(group - 1, -1, -1):
             last = None
-            for _, last in self._coming(before):  # noqa: B007 - the last is wanted
+            for _, last in self._concealed(before, set()):  # noqa: B007 - the last is wanted
                 pass
             if last is not None:
                 return last
         for after in range(group + 1, len(self._restarts)):
-            for _, frame in self._coming(after):
+            for _, frame in self._concealed(after, set()):
                 return frame
         raise nothing_decodes(self._path, "the decoder refuses every picture")
 
-    def _number(self, frame: av.VideoFrame) -> int | None:
+    def _number(self, pts: int | None) -> int | None:
         """The index of a frame by its time; None where no packet has that time."""
-        if frame.pts is None:
+        if pts is None:
             return None
-        place = bisect_left(self._shown_pts, frame.pts)
-        return place if place < len(self._shown_pts) and self._shown_pts[place] == frame.pts else None
+        place = bisect_left(self._shown_pts, pts)
+        return place if place < len(self._shown_pts) and self._shown_pts[place] == pts else None
 
     def _end(self, group: int) -> int:
         return self._restarts[group + 1] if group + 1 < len(self._restarts) else len(self._shown_pts)
