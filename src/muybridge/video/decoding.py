@@ -31,6 +31,7 @@ from muybridge.errors import VideoError
 from muybridge.video.clip_times import Seconds
 from muybridge.video.fit_names import Fit
 from muybridge.video.index.index_reading import jump_cost_frames
+from muybridge.video.isolation import current
 from muybridge.video.picture import Image, ImageMaker
 from muybridge.video.probing import declared_frames
 from muybridge.video.reading import TimeRange
@@ -152,6 +153,14 @@ def read_sampled(
     """
     path = Path(path)
     time_range = TimeRange.checked(path, start_seconds, end_seconds)
+    isolation = current()
+    if isolation is not None:
+        asked = {"views": views, "size_px": size_px, "fit": fit, "strategy": strategy}
+        within = {"start_seconds": start_seconds, "end_seconds": end_seconds}
+        header, arrays = isolation.call(path, "sampled", sampler=sampler, **asked, **within)
+        return SampledFrames(
+            frames_THWC=arrays[0], indices=arrays[1], timestamps_seconds=arrays[2], views=arrays[3:], **header
+        )
     maker = ImageMaker(size_px, fit, name=path)
 
     def choose(seconds_N: Seconds) -> list[Indices]:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from muybridge.video.isolation import current
 from muybridge.video.picture import displayed_size
 from muybridge.video.probing import declared_frames, nominal_rate, nothing_decodes
 from muybridge.video.reading import RATE_IF_UNKNOWN
@@ -42,6 +43,9 @@ def decode_fully(path: str | Path) -> DecodeResult:
         VideoError: the file is no readable video, or no frame of it decodes.
     """
     path = Path(path)
+    isolation = current()
+    if isolation is not None:
+        return DecodeResult(path=path, **isolation.call(path, "fully")[0])
     with OpenedFile(path) as file:
         frame_count, last_seconds, size_px = 0, 0.0, (0, 0)
         for seconds, frame in file.frames():

@@ -15,6 +15,9 @@ from muybridge.errors import UserError, VideoError
 PIXELS = "MUYBRIDGE_MAX_PIXELS"
 PICTURES = "MUYBRIDGE_MAX_PICTURES"
 STALL_SECONDS = "MUYBRIDGE_STALL_SECONDS"
+PIPE_BYTES = "MUYBRIDGE_MAX_PIPE_BYTES"
+CHILD_BYTES = "MUYBRIDGE_CHILD_BYTES"
+CHILD_SECONDS = "MUYBRIDGE_CHILD_SECONDS"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,11 +28,17 @@ class Limits:
         pixels: Width times height of a picture. The largest cameras write 8192 x 4320, half of the default.
         pictures: How many pictures a file may hold. The default is 46 hours at 60 a second.
         stall_seconds: How long reading may go on without a picture or, where only packets are read, a packet.
+        pipe_bytes: How much is read from a pipe that is named in place of a file.
+        child_bytes: Memory of a process that decodes in isolation, beside the libraries that it loads.
+        child_seconds: Processor seconds that it may take for one file.
     """
 
     pixels: int = 2**26
     pictures: int = 10_000_000
     stall_seconds: float = 60.0
+    pipe_bytes: int = 8 * 2**30
+    child_bytes: int = 2 * 2**30
+    child_seconds: float = 300.0
 
     @classmethod
     def current(cls) -> "Limits":
@@ -38,6 +47,9 @@ class Limits:
             pixels=int(_number(PIXELS, cls.pixels)),
             pictures=int(_number(PICTURES, cls.pictures)),
             stall_seconds=_number(STALL_SECONDS, cls.stall_seconds),
+            pipe_bytes=int(_number(PIPE_BYTES, cls.pipe_bytes)),
+            child_bytes=int(_number(CHILD_BYTES, cls.child_bytes)),
+            child_seconds=_number(CHILD_SECONDS, cls.child_seconds),
         )
 
     def check_size(self, path: Path, width_px: int, height_px: int) -> None:
@@ -47,7 +59,7 @@ class Limits:
             VideoError: They are.
         """
         if width_px * height_px > self.pixels:
-            reason = f"pictures of {width_px} x {height_px} are more than {self.pixels} pixels"
+            reason = f"pictures of {width_px} x {height_px} pixels, more than {PIXELS} allows ({self.pixels})"
             raise VideoError(path, reason, f"if you trust the file, set {PIXELS}={width_px * height_px}")
 
     def check_count(self, path: Path, pictures: int) -> None:
@@ -57,13 +69,13 @@ class Limits:
             VideoError: It does.
         """
         if pictures > self.pictures:
-            reason = f"more than {self.pictures} pictures"
-            raise VideoError(path, reason, f"cut it into parts or, if you trust it, set {PICTURES} higher")
+            reason = f"more pictures than {PICTURES} allows ({self.pictures})"
+            raise VideoError(path, reason, "cut it into parts or, if you trust it, set that higher")
 
     def stalled(self, path: Path) -> VideoError:
         """The error for a file on which reading does not get on."""
-        reason = f"no picture in {self.stall_seconds:g} s of reading"
-        return VideoError(path, reason, f"copy it to a faster disk, or set {STALL_SECONDS} higher")
+        reason = f"no picture in {self.stall_seconds:g} s of reading ({STALL_SECONDS})"
+        return VideoError(path, reason, "copy it to a faster disk, or set that higher")
 
 
 def _number(name: str, default: float) -> float:
