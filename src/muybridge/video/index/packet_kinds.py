@@ -27,6 +27,7 @@ _MPEG4_I, _MPEG4_P = 0, 1
 # picture before; a coded one has a bit per macroblock at least.
 _MPEG4_CODED_BYTES = 16
 _MACROBLOCK_PX = 16
+_MPEG4_LAYERS = frozenset(range(0x20, 0x30))  # the headers that say what size and time mean
 _MPEG4_GROUP = 0xB3  # a header that holds but a time
 _SLICE_HEADER_BYTES = 12  # enough to read frame_num
 _JPEG_SCAN, _JPEG_COMMENT = 0xDA, 0xFE
@@ -91,12 +92,16 @@ def _jpeg_segments(data: bytes) -> tuple[int, ...] | None:
     return None
 
 
-def mpeg4_kinds(width_px: int, height_px: int, extradata: bytes = b"") -> KindOf:
-    """The look at packets of MPEG-4 part 2 with pictures of this size; the first must be looked at first."""
+def mpeg4_kinds(width_px: int, height_px: int, extradata: bytes | None = None) -> KindOf:
+    """The look at packets of MPEG-4 part 2 with pictures of this size; the first must be looked at first.
+
+    With the header of the container, one of the stream must be in it or before the first picture: without one, FFmpeg
+    guesses, and how depends on what it decoded before.
+    """
     macroblocks = -(-width_px // _MACROBLOCK_PX) * -(-height_px // _MACROBLOCK_PX)
     # In a tiny picture, a coded VOP can be as short.
     is_empty_when_short = macroblocks > 8 * _MPEG4_CODED_BYTES
-    headers = {section[0]: section for section in _mpeg4_sections(extradata) or [] if section}
+    headers = {section[0]: section for section in _mpeg4_sections(extradata or b"") or [] if section}
     is_first = True
 
     def kind(data: bytes) -> PacketKind | None:
@@ -106,6 +111,8 @@ def mpeg4_kinds(width_px: int, height_px: int, extradata: bytes = b"") -> KindOf
         if start < 0 or data.find(MPEG4_VOP, start + 4) >= 0 or len(data) < start + 5:
             return None
         if start > 0 and not _mpeg4_headers_repeat(data[:start], headers, may_add=may_add):
+            return None
+        if may_add and extradata is not None and not headers.keys() & _MPEG4_LAYERS:
             return None
         coding_type = data[start + 4] >> 6
         if len(data) - start < _MPEG4_CODED_BYTES:

@@ -161,7 +161,7 @@ class RestartReader:
         without = {self._number(int(self._index.pts[position])) for position in lost}
         expected = (number for number in range(self._restarts[group], self._end(group)) if number not in without)
         for position, packet in self._packets(group):
-            if position in lost:
+            if packet is not None and position in lost:
                 continue
             try:
                 frames = self._decoded(context, packet)
@@ -183,7 +183,7 @@ class RestartReader:
                 _set_strict(stream, _STRICT)
             number, end = self._restarts[group], self._end(group)
             for position, packet in self._packets(group):
-                if position in lost:
+                if packet is not None and position in lost:
                     continue
                 try:
                     frames = self._decoded(stream.codec_context, packet)
