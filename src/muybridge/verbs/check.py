@@ -55,7 +55,12 @@ class CheckResult:
 
 
 def check(
-    clips: str | Path, *, out: str | Path | None = None, workers: int | None = None, console: Console = STDERR
+    clips: str | Path,
+    *,
+    out: str | Path | None = None,
+    workers: int | None = None,
+    isolate: bool = False,
+    console: Console = STDERR,
 ) -> CheckResult:
     """Decode every clip fully, and find bad files, wrong headers, duplicates and leaks between sources.
 
@@ -63,6 +68,7 @@ def check(
         clips: A folder with a sub-folder per class, a CSV (path, label, ...), or an HMDB-51 or UCF101 folder.
         out: Folder for check.json and check.csv; default: ``<clips>-check`` in the current folder.
         workers: Processes that decode; default: one per core.
+        isolate: Whether each file is decoded in a process of its own, with limits of memory and processor time.
         console: Where progress is printed.
 
     Raises:
@@ -74,6 +80,7 @@ def check(
         report = check_catalog(
             catalog,
             workers=workers,
+            isolate=isolate,
             progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
     folder = Path(out) if out else Path(f"{Path(clips).resolve().stem}-check")

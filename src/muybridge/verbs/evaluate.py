@@ -26,6 +26,7 @@ from muybridge.recipes.data import DataConfig
 from muybridge.recipes.store import load_recipe
 from muybridge.runs import RunFolder
 from muybridge.text import counted
+from muybridge.video.isolation import isolated
 
 
 def evaluate(
@@ -37,6 +38,7 @@ def evaluate(
     out: str | Path | None = None,
     engine: str = "torch",
     device: str = "auto",
+    isolate: bool = False,
     console: Console = STDERR,
 ) -> Evaluation:
     """Measure a model on its own test part, or on other labelled clips.
@@ -54,6 +56,7 @@ def evaluate(
             engine if one was.
         engine: What computes: see ``muybridge.load``; by default the model in torch.
         device: Where torch computes: auto, cpu, cuda, cuda:1 or mps.
+        isolate: Whether each file is decoded in a process of its own, with limits of memory and processor time.
         console: Where progress is printed.
 
     Returns:
@@ -78,15 +81,16 @@ def evaluate(
         notes += dict.fromkeys(used)
     name = (Path(clips).resolve().stem if clips else "test") + views.suffix()
     name += f"-{engine}" if engine != "torch" else ""
-    return measure(
-        models,
-        protocol=protocol,
-        leak=leak,
-        notes=notes,
-        views=views,
-        out=Path(out) if out else run / "evaluations" / name,
-        console=console,
-    )
+    with isolated(isolate):
+        return measure(
+            models,
+            protocol=protocol,
+            leak=leak,
+            notes=notes,
+            views=views,
+            out=Path(out) if out else run / "evaluations" / name,
+            console=console,
+        )
 
 
 _Measurable = tuple[list[tuple[Model, Sequence[Clip]]], str, str | None, list[str]]

@@ -96,9 +96,10 @@ def frames_by_index(
     if len(index.shown_pts) != len(index.pts):
         raise PacketOrderError
     try:
+        restarts = frozenset(index.restarts.tolist())
         for stretch in plan_stretches(index, wanted, least_jump=least_jump):
             coming = iter(stretch.frames)
-            for frame in _decoded(container, stream, index, stretch.positions):
+            for frame in _decoded(container, stream, index, stretch.positions, restarts):
                 number = next(coming, None)
                 if number is None or frame.is_corrupt or frame.pts != index.shown_pts[number]:
                     raise PacketOrderError
@@ -111,7 +112,11 @@ def frames_by_index(
 
 
 def _decoded(
-    container: InputContainer, stream: VideoStream, index: PacketIndex, positions: tuple[int, ...]
+    container: InputContainer,
+    stream: VideoStream,
+    index: PacketIndex,
+    positions: tuple[int, ...],
+    restarts: frozenset[int],
 ) -> Iterator[av.VideoFrame]:
     """Decode the packets at ``positions``; each restart point meets an empty decoder."""
     context = stream.codec_context
@@ -120,7 +125,6 @@ def _decoded(
     else:
         context.flush_buffers()
         packets = (index.packets[position] for position in positions)
-    restarts = frozenset(index.restarts.tolist())
     for position, packet in zip(positions, packets, strict=True):
         if position in restarts and position != positions[0]:
             yield from context.decode(None)
