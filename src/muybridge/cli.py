@@ -32,6 +32,7 @@ Json = Annotated[bool, Parameter(negative="")]
 Times = Annotated[int | None, Parameter(name=("--views", "--views.times"))]
 Crops = Annotated[Literal[1, 3, 5], Parameter(name=("--crops", "--views.crops"))]
 Flip = Annotated[bool, Parameter(name=("--flip", "--views.flip"), negative="")]
+Isolate = Annotated[bool, Parameter("--isolate", negative="")]
 
 
 def _recipe_values(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
@@ -108,6 +109,7 @@ def check(
     groups: Annotated[str, Parameter("--data.groups")] = "auto",
     out: Path | None = None,
     workers: int = -1,
+    isolate: Isolate = False,
     as_json: Annotated[Json, Parameter("--json")] = False,
 ) -> None:
     """Decode every clip fully and say what is wrong: bad files, lying headers, duplicates, leaks between sources.
@@ -120,11 +122,12 @@ def check(
             or a regular expression, as in train.
         out: Folder for check.json and check.csv; default: CLIPS-check in the current folder.
         workers: Processes that decode; -1: one per core.
+        isolate: Decode each file in a process of its own, with limits of memory and processor time.
         as_json: Print the result as JSON.
     """
     from muybridge import api
 
-    result = api.check(clips, groups=groups, out=out, workers=None if workers < 0 else workers)
+    result = api.check(clips, groups=groups, out=out, workers=None if workers < 0 else workers, isolate=isolate)
     show(result, as_json=as_json)
     if not as_json:
         one_file = result.report.catalog.layout == "file"
@@ -236,6 +239,7 @@ def evaluate(
     out: Path | None = None,
     engine: str = "torch",
     device: str = "auto",
+    isolate: Isolate = False,
     data: DataConfig = DataConfig(),  # noqa: B008 - a frozen value
     as_json: Annotated[Json, Parameter("--json")] = False,
 ) -> None:
@@ -252,13 +256,16 @@ def evaluate(
         out: Folder for the result files; default: evaluations/ in the run.
         engine: torch, the model itself; or an export as in predict: onnx, openvino, openvino-int8, auto, ....
         device: Where torch computes: auto (a CUDA GPU if there is one), cpu, cuda, cuda:1 or mps.
+        isolate: Decode each file in a process of its own, with limits of memory and processor time.
         data: Which of the other clips.
         as_json: Print the result as JSON.
     """
     from muybridge import api
 
     chosen = api.Views(times=views, crops=crops, flip=flip)
-    evaluation = api.evaluate(run, clips, views=chosen, out=out, data=data, engine=engine, device=device)
+    evaluation = api.evaluate(
+        run, clips, views=chosen, out=out, data=data, engine=engine, device=device, isolate=isolate
+    )
     write(evaluation.to_dict() if as_json else "\n".join(evaluation.details()))
     if not as_json:
         suggest(["predict", run, "VIDEO"])
@@ -276,6 +283,7 @@ def predict(
     flip: Flip = False,
     engine: str = "auto",
     device: str = "auto",
+    isolate: Isolate = False,
     as_json: Annotated[Json, Parameter("--json")] = False,
 ) -> None:
     """Name the action in video files.
@@ -284,7 +292,7 @@ def predict(
 
     Args:
         model: A run directory or a model folder.
-        videos: Files, folders or glob patterns ('clips/*.avi').
+        videos: Files, folders or glob patterns ('clips/*.avi'); - is standard input.
         top: How many classes to print.
         views: How many samplings of each clip to combine; default: as the model was trained to be used.
         crops: Parts of the picture to combine. 1: the whole; 3: left, middle, right; 5: the corners and the middle.
@@ -292,6 +300,7 @@ def predict(
         engine: What computes. auto: the fastest export that is installed and passed its check, else torch; torch:
             the model itself; onnx or openvino: the fastest export for it; openvino-int8 and the like: that one.
         device: Where torch computes: auto (a CUDA GPU if there is one), cpu, cuda, cuda:1 or mps.
+        isolate: Decode each file in a process of its own, with limits of memory and processor time.
         as_json: Print the result as JSON.
     """
     from muybridge import api
@@ -300,7 +309,7 @@ def predict(
         raise UserError(f"--top is {top}; give 1 or more")
     chosen = api.Views(times=views, crops=crops, flip=flip)
     found = []
-    for prediction in api.predict(model, videos, views=chosen, engine=engine, device=device):
+    for prediction in api.predict(model, videos, views=chosen, engine=engine, device=device, isolate=isolate):
         if prediction.error is not None:
             say(f"skipped {prediction.describe(top)}")
         elif not as_json:

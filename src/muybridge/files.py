@@ -174,8 +174,10 @@ def content_hash(path: Path) -> str:
     """The SHA-256 of a file's bytes, in hexadecimal, read in pieces so that memory stays flat.
 
     Raises:
-        OSError: If the file cannot be read.
+        OSError: If the file cannot be read, or is none but a pipe or a device, which would have no end.
     """
+    if not path.is_file() and path.exists() and not path.is_dir():
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -79,6 +79,7 @@ class CheckedClip:
             "width_px": file and file.width_px,
             "height_px": file and file.height_px,
             "codec": file and file.codec,
+            "mended_times": file and file.mended_times,
             "size_bytes": self.size_bytes,
         }
 
@@ -122,6 +123,11 @@ class CheckReport:
     def header_lied(self) -> tuple[CheckedClip, ...]:
         """The clips whose file declares another number of frames than decode."""
         return tuple(checked for checked in self.clips if checked.header_lied)
+
+    @property
+    def mended_times(self) -> tuple[CheckedClip, ...]:
+        """The clips with frames whose time in the file is not later than that of the frame before."""
+        return tuple(checked for checked in self.clips if checked.file is not None and checked.file.mended_times)
 
     @cached_property
     def duplicates(self) -> tuple[tuple[CheckedClip, ...], ...]:
@@ -189,6 +195,9 @@ class CheckReport:
                 for c in self.header_lied
                 if c.file is not None
             ],
+            "mended_times": [
+                {"id": c.clip.id, "frames": c.file.mended_times} for c in self.mended_times if c.file is not None
+            ],
             "duplicates": [
                 [{"id": checked.clip.id, "label": checked.clip.label} for checked in twins] for twins in self.duplicates
             ],
@@ -231,6 +240,7 @@ def check_catalog(
     *,
     workers: int | None = None,
     lists: Path | None = None,
+    isolate: bool = False,
     progress: Progress | None = None,
 ) -> CheckReport:
     """Decode every file of a catalog fully and report what is wrong, and what the catalog is like.
@@ -241,13 +251,14 @@ def check_catalog(
         catalog: The clips; a file with several clips is decoded once.
         workers: Number of processes; None for one per processor.
         lists: Folder of official lists, as for `make_split`.
+        isolate: Whether each file is decoded in a process with limits, see `decode_all`.
         progress: Called in this process after each file.
 
     Returns:
         The report; problems with files are part of it, not errors.
     """
     paths = sorted({clip.path for clip in catalog.clips})
-    files = decode_all(paths, workers=workers, progress=progress)
+    files = decode_all(paths, workers=workers, isolate=isolate, progress=progress)
     protocols, skipped = _protocols(catalog, lists=lists)
     return CheckReport(
         catalog=catalog,

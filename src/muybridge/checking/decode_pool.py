@@ -9,13 +9,14 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from multiprocessing import get_context
 from pathlib import Path
 
 from muybridge.errors import VideoError
 from muybridge.system import available_cores
 from muybridge.video.full_decoding import DecodeResult, decode_fully
+from muybridge.video.isolation import current, isolated
 
 Progress = Callable[[int, int], None]
 """Called with the number of files done and the number of all files."""
@@ -24,7 +25,11 @@ _CRASHED = "the decoder crashed on it"
 
 
 def decode_all(
-    paths: Sequence[Path], *, workers: int | None = None, progress: Progress | None = None
+    paths: Sequence[Path],
+    *,
+    workers: int | None = None,
+    isolate: bool = False,
+    progress: Progress | None = None,
 ) -> dict[Path, DecodeResult | str]:
     """Decode files from the first frame to the last.
 
@@ -34,6 +39,7 @@ def decode_all(
     Args:
         paths: The files, each once.
         workers: Number of processes; None for one per processor.
+        isolate: Whether each of them lets another decode, with limits of memory and processor time.
         progress: Called in this process after each file.
 
     Returns:
@@ -58,27 +64,29 @@ def decode_all(
                 while waiting or running:
                     # Few files are handed out at a time, so that there are few suspects after a crash.
                     while waiting and len(running) < 2 * workers:
-                        running[_submit(pool, waiting[-1])] = waiting[-1]
+                        running[_submit(pool, waiting[-1], isolate)] = waiting[-1]
                         waiting.pop()
                     for future in wait(running, return_when=FIRST_COMPLETED).done:
                         note(running[future], future.result())
                         del running[future]
             except BrokenProcessPool:
                 for path in running.values():
-                    note(path, _decode_alone(path))
+                    note(path, _decode_alone(path, isolate))
     return outcomes
 
 
-def _decode_alone(path: Path) -> DecodeResult | str:
+def _decode_alone(path: Path, isolate: bool) -> DecodeResult | str:
     """Decode one file in a process of its own, whose crash is this file's fault."""
     with _processes(1) as pool:
         try:
-            return _submit(pool, path).result()
+            return _submit(pool, path, isolate).result()
         except BrokenProcessPool:
             return _CRASHED
 
 
-def _decode(path: Path) -> DecodeResult | str:
+def _decode(path: Path, isolate: bool) -> DecodeResult | str:
+    if isolate and current() is None:
+        ExitStack().enter_context(isolated())  # for as long as this process lives
     try:
         return decode_fully(path)
     except VideoError as error:
@@ -107,9 +115,9 @@ def _processes(workers: int) -> Iterator[ProcessPoolExecutor]:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _submit(pool: ProcessPoolExecutor, path: Path) -> Future[DecodeResult | str]:
+def _submit(pool: ProcessPoolExecutor, path: Path, isolate: bool) -> Future[DecodeResult | str]:
     with _interrupts_held():  # submitting may start another worker
-        return pool.submit(_decode, path)
+        return pool.submit(_decode, path, isolate)
 
 
 # A terminal sends Ctrl-C to every process. A worker shall end of it at once and without a traceback, even while

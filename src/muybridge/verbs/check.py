@@ -68,6 +68,7 @@ def check(
     groups: str = "auto",
     out: str | Path | None = None,
     workers: int | None = None,
+    isolate: bool = False,
     console: Console = STDERR,
 ) -> CheckResult:
     """Decode every clip fully, and find bad files, wrong headers, duplicates and leaks between sources.
@@ -77,6 +78,7 @@ def check(
         groups: What says which clips were cut from one recording, as ``data.groups`` of a recipe.
         out: Folder for check.json and check.csv; default: ``<clips>-check`` in the current folder.
         workers: Processes that decode; default: one per core.
+        isolate: Whether each file is decoded in a process of its own, with limits of memory and processor time.
         console: Where progress is printed.
 
     Raises:
@@ -91,6 +93,7 @@ def check(
         report = check_catalog(
             catalog,
             workers=workers,
+            isolate=isolate,
             progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
     with keeping_result() as kept:

@@ -31,6 +31,7 @@ from muybridge.recipes.store import load_recipe
 from muybridge.runs import RunFolder
 from muybridge.schemas import read_leak
 from muybridge.text import counted, shortened
+from muybridge.video.isolation import isolated
 
 
 def evaluate(
@@ -42,6 +43,7 @@ def evaluate(
     out: str | Path | None = None,
     engine: str = "torch",
     device: str = "auto",
+    isolate: bool = False,
     console: Console = STDERR,
 ) -> Evaluation:
     """Measure a model on its own test part, or on other labelled clips.
@@ -59,6 +61,7 @@ def evaluate(
             engine if one was.
         engine: What computes: see ``muybridge.load``; by default the model in torch.
         device: Where torch computes: auto, cpu, cuda, cuda:1 or mps.
+        isolate: Whether each file is decoded in a process of its own, with limits of memory and processor time.
         console: Where progress is printed.
 
     Returns:
@@ -86,16 +89,17 @@ def evaluate(
     name += f"-{engine}" if engine != "torch" else ""
     folder = Path(out) if out else run / "evaluations" / name
     require_writable(folder)
-    return measure(
-        models,
-        protocol=protocol,
-        leak=leak,
-        notes=notes,
-        floors=floors,
-        views=views,
-        out=folder,
-        console=console,
-    )
+    with isolated(isolate):
+        return measure(
+            models,
+            protocol=protocol,
+            leak=leak,
+            notes=notes,
+            floors=floors,
+            views=views,
+            out=folder,
+            console=console,
+        )
 
 
 _Measurable = tuple[list[tuple[Model, Sequence[Clip]]], str, str | None, list[str]]

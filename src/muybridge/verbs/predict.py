@@ -3,6 +3,7 @@
 import glob
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,8 +14,10 @@ from muybridge.dataset.locating import exists, is_folder
 from muybridge.dataset.walking import walk
 from muybridge.errors import UserError
 from muybridge.inference.loading import load
-from muybridge.inference.trained_model import Prediction
+from muybridge.inference.trained_model import Model, Prediction
 from muybridge.inference.views import AS_TRAINED, Views
+from muybridge.video.isolation import isolated
+from muybridge.video.pipes import STDIN, regular_file
 
 
 def predict(
@@ -24,16 +27,18 @@ def predict(
     views: Views = AS_TRAINED,
     engine: str = "auto",
     device: str = "auto",
+    isolate: bool = False,
     console: Console = STDERR,
 ) -> Iterator[Prediction]:
     """Name the action in videos, one prediction each, as they are done.
 
     Args:
         model: A run directory or a model folder.
-        videos: Files, folders or glob patterns (``clips/*.avi``).
+        videos: Files, folders or glob patterns (``clips/*.avi``); a pipe, too, and ``-`` for standard input.
         views: Which views of each clip to combine; default: as the model was trained to be used.
         engine: What computes: see ``muybridge.load``.
         device: Where torch computes: auto, cpu, cuda, cuda:1 or mps.
+        isolate: Whether each file is decoded in a process of its own, with limits of memory and processor time.
         console: Where progress and the choice of the engine are printed.
 
     Yields:
@@ -44,7 +49,15 @@ def predict(
     """
     paths = find_videos(videos, announce=lambda line: say(console, line))
     recognizer = load(model, device=device, engine=engine, announce=lambda why: say(console, why))
-    return _with_progress(recognizer.predict_files(paths, views=views), len(paths), console)
+    return _with_progress(_predictions(recognizer, paths, views, isolate=isolate), len(paths), console)
+
+
+def _predictions(model: Model, paths: Sequence[Path], views: Views, *, isolate: bool) -> Iterator[Prediction]:
+    with ExitStack() as stack:
+        stack.enter_context(isolated(isolate))
+        files = [stack.enter_context(regular_file(path)) for path in paths]
+        for path, prediction in zip(paths, model.predict_files(files, views=views), strict=True):
+            yield prediction if prediction.path == path else replace(prediction, path=path)
 
 
 def _with_progress(found: Iterator[Prediction], total: int, console: Console) -> Iterator[Prediction]:
@@ -72,7 +85,7 @@ def find_videos(patterns: Sequence[str | Path], *, announce: Callable[[str], Non
     """
     paths: list[Path] = []
     for pattern in patterns:
-        path = Path(pattern)
+        path = STDIN if str(pattern) == "-" else Path(pattern)
         if is_folder(path):
             below = walk(path)
             found = below.videos

@@ -4,21 +4,21 @@ Frame i is the i-th frame that decoding from the start of the file returns, in t
 whatever the header says about counts and times. There are two ways to get there, and they return the same
 pixels:
 
-- in order: decode from the first frame on. This is the definition, and it works for every file.
+- in order: decode from the first frame on. It works for every file.
 - by index (`packets`, `index_reading`): list the packets without decoding, jump to the restart point before
   each frame, decode from there what the frame needs. Only for files whose every packet is seen to be one
-  frame, and checked on the way; at the first surprise the file is read in order after all.
+  frame, and checked on the way.
 
-On damaged files the frames up to the first packet that the decoder refuses are kept, and their count is the
-count. By index, damage can stay unseen in a stretch that was jumped over (see `packets`);
-``strategy="sequential"`` and `full_decoding` see all of it.
+So that damage does not make them differ, the frames of a file with an index are defined from one restart point
+to the next, whichever way they are read (`restart_reading`). Of a damaged file without an index the frames up to
+the first packet that the decoder refuses are kept, and their count is the count.
 
 Times are seconds since the first frame of the file, whatever its timestamps start with.
 
 Legend: T frames, H height, W width, C channels (RGB).
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -26,20 +26,17 @@ from typing import Literal
 import av
 import numpy as np
 import numpy.typing as npt
-from av.container import InputContainer
-from av.video.stream import VideoStream
 
 from muybridge.errors import VideoError
 from muybridge.video.clip_times import Seconds
-from muybridge.video.container import open_video
 from muybridge.video.fit_names import Fit
-from muybridge.video.index.avi_index import index_avi
-from muybridge.video.index.index_reading import frames_by_index, jump_cost_frames
-from muybridge.video.index.packets import PacketOrderError, PacketReader, index_packets
+from muybridge.video.index.index_reading import jump_cost_frames
+from muybridge.video.isolation import current
 from muybridge.video.picture import Image, ImageMaker
 from muybridge.video.probing import declared_frames
-from muybridge.video.reading import TimeRange, frames_in_order
+from muybridge.video.reading import TimeRange
 from muybridge.video.sampler import ClipTooShortError, Indices, Sampler
+from muybridge.video.whole_reading import OpenedFile
 
 Strategy = Literal["auto", "seek", "sequential"]
 
@@ -115,19 +112,15 @@ def read_indices(
     wanted = np.unique(asked)
     if wanted[0] < 0:
         raise VideoError(path, f"no frame {wanted[0]}", "indices count from 0")
-
-    def choose(seconds_N: Seconds) -> list[Indices]:
-        if wanted[-1] >= len(seconds_N):
-            raise PacketOrderError  # before telling the user, count by decoding
-        return [wanted]
-
-    found = None
-    if strategy != "sequential":
-        found = _read_by_index(path, choose, ImageMaker(size_px, fit), time_range, strategy, else_in_order=False)
-    if found is None:
-        frames_THWC = _read_in_order(path, wanted, ImageMaker(size_px, fit), time_range)
-    else:
-        frames_THWC = found.frames_THWC
+    maker = ImageMaker(size_px, fit, name=path)
+    with OpenedFile(path) as file:
+        if file.index is None:
+            frames_THWC = _picked_in_order(file, wanted, maker, time_range)
+        else:
+            first, end = file.range_of(time_range)
+            if wanted[-1] >= end - first:
+                raise _no_such_frame(path, int(wanted[-1]), end - first)
+            frames_THWC = _by_index(file, wanted + first, maker, strategy)
     return frames_THWC[np.searchsorted(wanted, asked)]
 
 
@@ -160,6 +153,15 @@ def read_sampled(
     """
     path = Path(path)
     time_range = TimeRange.checked(path, start_seconds, end_seconds)
+    isolation = current()
+    if isolation is not None:
+        asked = {"views": views, "size_px": size_px, "fit": fit, "strategy": strategy}
+        within = {"start_seconds": start_seconds, "end_seconds": end_seconds}
+        header, arrays = isolation.call(path, "sampled", sampler=sampler, **asked, **within)
+        return SampledFrames(
+            frames_THWC=arrays[0], indices=arrays[1], timestamps_seconds=arrays[2], views=arrays[3:], **header
+        )
+    maker = ImageMaker(size_px, fit, name=path)
 
     def choose(seconds_N: Seconds) -> list[Indices]:
         try:
@@ -167,13 +169,15 @@ def read_sampled(
         except ClipTooShortError as error:
             raise VideoError(path, str(error), "it is too short for these settings") from error
 
-    found = None
-    if strategy != "sequential":
-        found = _read_by_index(path, choose, ImageMaker(size_px, fit), time_range, strategy, else_in_order=True)
-    if found is None:
-        with open_video(path) as (container, stream):
-            found = _count_and_sample(path, container, stream, None, choose, ImageMaker(size_px, fit), time_range)
-    return found
+    with OpenedFile(path) as file:
+        if file.index is None:
+            return _count_and_sample(file, choose, maker, time_range)
+        first, end = file.range_of(time_range)
+        seconds_N = file.seconds_N[first:end]
+        chosen = choose(seconds_N)
+        wanted = np.unique(np.concatenate(chosen))
+        frames_THWC = _by_index(file, wanted + first, maker, strategy)
+        return _sampled(frames_THWC, wanted, chosen, seconds_N, declared_frames(file.stream))
 
 
 def iterate_frames(
@@ -198,87 +202,66 @@ def iterate_frames(
     """
     path = Path(path)
     time_range = TimeRange.checked(path, start_seconds, end_seconds)
-    images = ImageMaker(size_px, fit)
-    with open_video(path) as (container, stream):
-        for index, seconds, frame in frames_in_order(path, container, stream, time_range):
+    images = ImageMaker(size_px, fit, name=path)
+    with OpenedFile(path) as file:
+        for index, seconds, frame in file.frames_within(time_range):
             yield Frame(index=index, timestamp_seconds=seconds, image_HWC=images.image(frame))
 
 
-def _read_in_order(path: Path, wanted: Indices, maker: ImageMaker, time_range: TimeRange) -> npt.NDArray[np.uint8]:
-    """Decode from the start up to the last of the rising indices ``wanted``."""
-    images: list[Image] = []
-    with open_video(path) as (container, stream):
-        for index, _, frame in frames_in_order(path, container, stream, time_range):
-            if index == wanted[len(images)]:
+def _by_index(file: OpenedFile, wanted: Indices, maker: ImageMaker, strategy: Strategy) -> npt.NDArray[np.uint8]:
+    """The frames with the rising indices ``wanted``, counted in the whole file, of a file with an index."""
+    assert file.index is not None and file.restarts is not None
+    if strategy == "sequential":
+        taken, images = set(wanted.tolist()), []
+        for number, frame in file.restarts.in_order():
+            if number in taken:
                 images.append(maker.image(frame))
-                if len(images) == len(wanted):
-                    return _stack(path, images)
-    raise VideoError(path, f"no frame {wanted[-1]}", f"{index + 1} frames decode, indices count from 0")
+            if number == wanted[-1]:
+                break
+    else:
+        least_jump = jump_cost_frames(file.index) if strategy == "auto" else 1
+        images = [maker.image(frame) for frame in file.restarts.chosen(wanted.tolist(), least_jump=least_jump)]
+    return _stack(file.path, images)
 
 
-def _count_and_sample(
-    path: Path,
-    container: InputContainer,
-    stream: VideoStream,
-    packets: "Iterable[av.Packet[VideoStream]] | None",
-    choose: Choose,
-    maker: ImageMaker,
-    time_range: TimeRange,
-) -> SampledFrames:
+def _picked_in_order(
+    file: OpenedFile, wanted: Indices, maker: ImageMaker, time_range: TimeRange
+) -> npt.NDArray[np.uint8]:
+    """Decode a file without an index from its start up to the last of the rising indices ``wanted``."""
+    images: list[Image] = []
+    for index, _, frame in file.frames_within(time_range):
+        if index == wanted[len(images)]:
+            images.append(maker.image(frame))
+            if len(images) == len(wanted):
+                return _stack(file.path, images)
+    raise _no_such_frame(file.path, int(wanted[-1]), index + 1)
+
+
+def _no_such_frame(path: Path, wanted: int, count: int) -> VideoError:
+    return VideoError(path, f"no frame {wanted}", f"{count} frames decode, indices count from 0")
+
+
+def _count_and_sample(file: OpenedFile, choose: Choose, maker: ImageMaker, time_range: TimeRange) -> SampledFrames:
     """Decode the whole range to count its frames; the chosen ones are then taken from memory if all fit."""
     times: list[float] = []
     held: list[av.VideoFrame] | None = []
-    for _, time, frame in frames_in_order(path, container, stream, time_range, packets):
+    held_bytes = 0
+    for _, time, frame in file.frames_within(time_range):
         times.append(time)
         if held is not None:
             held.append(frame)
-            if len(held) * frame.width * frame.height * 3 > _HOLD_BYTES:
+            held_bytes += frame.width * frame.height * 3
+            if held_bytes > _HOLD_BYTES:
                 held = None
     seconds_N = np.array(times)
     views = choose(seconds_N)
     wanted = np.unique(np.concatenate(views))
     if held is None:
-        frames_THWC = _read_in_order(path, wanted, maker, time_range)
+        with OpenedFile(file.path) as again:
+            frames_THWC = _picked_in_order(again, wanted, maker, time_range)
     else:
-        frames_THWC = _stack(path, [maker.image(held[i]) for i in wanted])
-    return _sampled(frames_THWC, wanted, views, seconds_N, declared_frames(stream))
-
-
-def _read_by_index(
-    path: Path,
-    choose: Choose,
-    maker: ImageMaker,
-    time_range: TimeRange,
-    strategy: Literal["auto", "seek"],
-    *,
-    else_in_order: bool,
-) -> SampledFrames | None:
-    """Read what `choose` picks by the packet index.
-
-    A file without one is read in order from the packets read so far, if asked; else None: start afresh.
-    """
-    with open_video(path) as (container, stream):
-        reader = PacketReader(container, stream)
-        index = index_avi(path, container, stream) or index_packets(container, stream, reader)
-        if index is None:
-            if not (else_in_order and reader.keeps_all):
-                return None
-            return _count_and_sample(path, container, stream, reader.from_first(), choose, maker, time_range)
-        all_seconds = index.seconds(stream)
-        first = int(np.searchsorted(all_seconds, time_range.start_seconds))
-        last = int(np.searchsorted(all_seconds, time_range.end_seconds))
-        if first == last:
-            raise time_range.nothing_inside(path, float(all_seconds[-1]))
-        least_jump = jump_cost_frames(index) if strategy == "auto" else 1
-        try:
-            views = choose(all_seconds[first:last])
-            wanted = np.unique(np.concatenate(views))
-            frames = frames_by_index(container, stream, index, (wanted + first).tolist(), least_jump=least_jump)
-            images = [maker.image(frame) for frame in frames]
-        except PacketOrderError:
-            return None
-        seconds = all_seconds[first:last]
-        return _sampled(_stack(path, images), wanted, views, seconds, declared_frames(stream))
+        frames_THWC = _stack(file.path, [maker.image(held[i]) for i in wanted])
+    return _sampled(frames_THWC, wanted, views, seconds_N, declared_frames(file.stream))
 
 
 def _sampled(

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from muybridge.video.container import open_video
+from muybridge.video.isolation import current
 from muybridge.video.picture import displayed_size
 from muybridge.video.probing import declared_frames, nominal_rate, nothing_decodes
-from muybridge.video.reading import OrderedReader
+from muybridge.video.reading import RATE_IF_UNKNOWN
+from muybridge.video.whole_reading import OpenedFile
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +24,7 @@ class DecodeResult:
     codec: str
     damaged_frames: int  # frames that the decoder returned and marked as damaged
     stopped_by: str | None  # FFmpeg's reason, if it refused to decode to the end
+    mended_times: int = 0  # frames whose time in the file is not later than that of the frame before
 
     @property
     def problem(self) -> str | None:
@@ -41,26 +43,29 @@ def decode_fully(path: str | Path) -> DecodeResult:
         VideoError: the file is no readable video, or no frame of it decodes.
     """
     path = Path(path)
-    with open_video(path) as (container, stream):
-        reader = OrderedReader(container, stream)
+    isolation = current()
+    if isolation is not None:
+        return DecodeResult(path=path, **isolation.call(path, "fully")[0])
+    with OpenedFile(path) as file:
         frame_count, last_seconds, size_px = 0, 0.0, (0, 0)
-        for seconds, frame in reader:
+        for seconds, frame in file.frames():
             if frame_count == 0:
                 size_px = displayed_size(frame)
             frame_count += 1
             last_seconds = seconds
         if frame_count == 0:
-            raise nothing_decodes(path, reader.stopped_by or "it holds no picture")
-        rate = nominal_rate(stream)
+            raise nothing_decodes(path, file.stopped_by or "it holds no picture")
+        rate = nominal_rate(file.container, file.stream)
         return DecodeResult(
             path=path,
             frame_count=frame_count,
-            declared_frames=declared_frames(stream),
-            duration_seconds=last_seconds + float(reader.clock.frame_seconds),
+            declared_frames=declared_frames(file.stream),
+            duration_seconds=last_seconds + float(1 / (rate or RATE_IF_UNKNOWN)),
             frames_per_second=None if rate is None else float(rate),
             width_px=size_px[0],
             height_px=size_px[1],
-            codec=stream.codec_context.name,
-            damaged_frames=reader.damaged_frames,
-            stopped_by=reader.stopped_by,
+            codec=file.stream.codec_context.name,
+            damaged_frames=file.damaged_frames,
+            stopped_by=file.stopped_by,
+            mended_times=0 if file.clock is None else file.clock.mended,
         )

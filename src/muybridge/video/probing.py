@@ -14,8 +14,9 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from muybridge.errors import VideoError
-from muybridge.video.container import open_video
-from muybridge.video.picture import displayed_size, quarter_turns
+from muybridge.video.container import open_video, packets_of, unforeseen
+from muybridge.video.formats import WITHOUT_TIMES
+from muybridge.video.picture import displayed_size, orientation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +33,7 @@ class VideoInfo:
     codec: str  # FFmpeg's name, e.g. "h264"
     container: str  # FFmpeg's name, e.g. "avi" or "mov,mp4,m4a,3gp,3g2,mj2"
     has_audio: bool
+    mirrored: bool = False  # left and right, before the rotation; already done to every frame we return
 
 
 def probe(path: str | Path) -> VideoInfo:
@@ -44,12 +46,14 @@ def probe(path: str | Path) -> VideoInfo:
     with open_video(path) as (container, stream):
         frame = _first_frame(path, container, stream)
         width_px, height_px = displayed_size(frame)
-        rate = nominal_rate(stream)
+        shown = orientation(frame)
+        rate = nominal_rate(container, stream)
         return VideoInfo(
             path=path,
             width_px=width_px,
             height_px=height_px,
-            rotation_degrees=90 * quarter_turns(frame),
+            rotation_degrees=90 * shown.quarter_turns,
+            mirrored=shown.mirrored,
             declared_frames=declared_frames(stream),
             frames_per_second=None if rate is None else float(rate),
             duration_seconds=_declared_seconds(container, stream),
@@ -64,8 +68,10 @@ def declared_frames(stream: VideoStream) -> int | None:
     return stream.frames or None
 
 
-def nominal_rate(stream: VideoStream) -> Fraction | None:
+def nominal_rate(container: InputContainer, stream: VideoStream) -> Fraction | None:
     """Frames per second as the header has it, or as FFmpeg guessed it from the first packets."""
+    if container.format.name in WITHOUT_TIMES:
+        return stream.guessed_rate or stream.average_rate or None
     return stream.average_rate or stream.guessed_rate or None
 
 
@@ -76,13 +82,21 @@ def _declared_seconds(container: InputContainer, stream: VideoStream) -> float |
 
 
 def _first_frame(path: Path, container: InputContainer, stream: VideoStream) -> av.VideoFrame:
+    reason = "it holds no picture"
     try:
-        frame = next(container.decode(stream), None)
-    except av.FFmpegError as error:
-        raise nothing_decodes(path, str(error.strerror)) from error
-    if frame is None:
-        raise nothing_decodes(path, "it holds no picture")
-    return frame
+        for packet in (*packets_of(path, container, stream), None):
+            try:
+                frames = stream.codec_context.decode(packet)
+            except av.FFmpegError as error:  # recordings cut from a broadcast begin in the middle
+                reason = str(error.strerror)
+                continue
+            if frames:
+                return frames[0]
+    except av.FFmpegError as error:  # the file breaks off between two packets
+        reason = str(error.strerror)
+    except (AttributeError, IndexError, TypeError, ValueError) as error:
+        raise unforeseen(path, error) from error
+    raise nothing_decodes(path, reason)
 
 
 def nothing_decodes(path: Path, detail: str) -> VideoError:

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from muybridge.video.index.packet_kinds import MPEG4_VOP, PacketKind, mpeg4_kinds
+from muybridge.video.index.packet_kinds import MPEG4_VOP, KindOf, PacketKind, mpeg4_kinds
 from muybridge.video.index.packets import KEEP_BYTES, PacketIndex
 from muybridge.video.probing import declared_frames
 
@@ -74,7 +74,7 @@ def index_avi(path: Path, container: InputContainer, stream: VideoStream) -> Pac
     starts, sizes = own_chunks["offset"].astype(np.int64) + _HEADER_BYTES, own_chunks["size"].astype(np.int64)
     if not len(starts) or declared_frames(stream) not in (None, len(starts)):
         return None
-    kinds = _kinds(data, starts, sizes, context.width, context.height)
+    kinds = _kinds(data, starts, sizes, mpeg4_kinds(context.width, context.height, context.extradata or b""))
     if kinds is None:
         return None
     is_intra, is_picture = kinds
@@ -150,7 +150,7 @@ def _lists(data: bytes) -> tuple[int, int, npt.NDArray[np.void]] | None:
 
 
 def _kinds(
-    data: bytes, starts: npt.NDArray[np.int64], sizes: npt.NDArray[np.int64], width_px: int, height_px: int
+    data: bytes, starts: npt.NDArray[np.int64], sizes: npt.NDArray[np.int64], kind_of: KindOf
 ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]] | None:
     """Of each packet whether it is an I picture and whether a picture at all; None unless each is one I or P picture.
 
@@ -167,8 +167,7 @@ def _kinds(
     if (coding_type[is_plain] > 1).any():
         return None
     is_intra, is_picture = is_plain & (coding_type == 0), np.ones(len(starts), dtype=np.bool_)
-    kind_of = mpeg4_kinds(width_px, height_px)
-    for number in np.flatnonzero(~is_plain).tolist():
+    for number in np.union1d([0], np.flatnonzero(~is_plain)).tolist():  # the first brings the headers
         kind = kind_of(data[starts[number] : starts[number] + sizes[number]])
         if kind is None:
             return None

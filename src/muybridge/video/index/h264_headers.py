@@ -19,10 +19,12 @@ class StreamHeader:
         length_bytes: how many bytes before each NAL unit hold its length.
         reorder_depth: how many frames at most are decoded before a frame that is shown before them; None where
             the header does not say.
+        frame_number_bits: how long frame_num is in the header of each slice.
     """
 
     length_bytes: int
     reorder_depth: int | None
+    frame_number_bits: int = 4
 
 
 def read_header(extradata: bytes) -> StreamHeader | None:
@@ -34,18 +36,41 @@ def read_header(extradata: bytes) -> StreamHeader | None:
     if len(extradata) < 8 or extradata[0] != _AVCC_VERSION:
         return None
     depths: list[int | None] = []
+    lengths: dict[str, int] = {}
     position = 6
     for _ in range(extradata[5] & 31):
         end = position + 2 + int.from_bytes(extradata[position : position + 2])
         if end > len(extradata):
             return None
         bits = _Bits(extradata[position + 2 : end])
-        if not _is_progressive(bits):
+        length = _frame_number_bits(bits)
+        if length is None or length != lengths.setdefault("bits", length):
             return None
         depths.append(_reorder_depth(bits))
         position = end
     depth = None if not depths or None in depths else min(each for each in depths if each is not None)
-    return StreamHeader(length_bytes=(extradata[4] & 3) + 1, reorder_depth=depth)
+    return StreamHeader(
+        length_bytes=(extradata[4] & 3) + 1, reorder_depth=depth, frame_number_bits=lengths.get("bits", 4)
+    )
+
+
+def frame_number(slice_unit: bytes, bits: int) -> int | None:
+    """frame_num of the first slice of a picture (7.3.3): it goes up by one behind each reference picture.
+
+    Args:
+        slice_unit: The beginning of its NAL unit, behind the first byte.
+        bits: How long the number is.
+    """
+    payload = slice_unit.replace(b"\x00\x00\x03", b"\x00\x00")
+    text = f"{int.from_bytes(payload):0{8 * len(payload)}b}"
+    position = 1  # first_mb_in_slice = 0
+    for _ in ("slice_type", "pic_parameter_set_id"):
+        zeros = text.find("1", position) - position
+        if zeros < 0:
+            return None
+        position += 2 * zeros + 1
+    number = text[position : position + bits]
+    return int(number, 2) if len(number) == bits else None
 
 
 class _Bits:
@@ -78,30 +103,31 @@ class _Bits:
             self.number()
 
 
-def _is_progressive(bits: _Bits) -> bool:
-    """Whether a sequence parameter set allows no field pictures (frame_mbs_only_flag); False if in doubt."""
+def _frame_number_bits(bits: _Bits) -> int | None:
+    """How long frame_num is in a sequence parameter set that allows no field pictures; None of another, or in doubt."""
     try:
         bits.skip(24)  # profile, constraints, level
         bits.number()  # seq_parameter_set_id
         if bits.payload[0] in _HIGH_PROFILES:
-            if bits.number() == 3:  # chroma_format_idc
-                bits.skip(1)  # separate_colour_plane_flag
+            # chroma_format_idc, separate_colour_plane_flag: rare, and slices have one field more
+            if bits.number() == 3 and bits.flag():
+                return None
             bits.numbers(2)  # the bit depths
             bits.skip(1)  # qpprime_y_zero_transform_bypass_flag
             if bits.flag():  # scaling lists: rare, and long to step over
-                return False
-        bits.number()  # log2_max_frame_num_minus4
+                return None
+        length = bits.number() + 4  # log2_max_frame_num_minus4
         order_type = bits.number()
         if order_type == 1:  # a list of offsets: rare, and long to step over
-            return False
+            return None
         if order_type == 0:
             bits.number()  # log2_max_pic_order_cnt_lsb_minus4
         bits.number()  # max_num_ref_frames
         bits.skip(1)  # gaps_in_frame_num_value_allowed_flag
         bits.numbers(2)  # width and height in macroblocks
-        return bits.flag()
+        return length if bits.flag() else None
     except (IndexError, ValueError):  # cut off
-        return False
+        return None
 
 
 def _reorder_depth(bits: _Bits) -> int | None:

@@ -1,7 +1,7 @@
 """Getting decoded frames by the packet index: decode only what the wanted frames need.
 
-Each frame that comes is checked against the index, so that this either returns the same frames as decoding in
-order or says that it cannot. It saves work in three ways:
+Each frame that comes is checked against the index, so that this either returns the same frames as decoding every
+stretch from restart point to restart point (`restart_reading`), or says that it cannot. It saves work in three ways:
 
 - it jumps over stretches from one restart point to another that hold no wanted frame;
 - it leaves out pictures that nobody wants and no other needs;
@@ -96,9 +96,10 @@ def frames_by_index(
     if len(index.shown_pts) != len(index.pts):
         raise PacketOrderError
     try:
+        restarts = frozenset(index.restarts.tolist())
         for stretch in plan_stretches(index, wanted, least_jump=least_jump):
             coming = iter(stretch.frames)
-            for frame in _decoded(container, stream, index, stretch.positions):
+            for frame in _decoded(container, stream, index, stretch.positions, restarts):
                 number = next(coming, None)
                 if number is None or frame.is_corrupt or frame.pts != index.shown_pts[number]:
                     raise PacketOrderError
@@ -111,24 +112,35 @@ def frames_by_index(
 
 
 def _decoded(
-    container: InputContainer, stream: VideoStream, index: PacketIndex, positions: tuple[int, ...]
+    container: InputContainer,
+    stream: VideoStream,
+    index: PacketIndex,
+    positions: tuple[int, ...],
+    restarts: frozenset[int],
 ) -> Iterator[av.VideoFrame]:
-    """Decode the packets at ``positions``, from an empty decoder to an empty decoder."""
+    """Decode the packets at ``positions``; each restart point meets an empty decoder."""
     context = stream.codec_context
     if index.packets is None:
-        packets = _packets_in_file(container, stream, index, positions)
+        packets = packets_in_file(container, stream, index, positions)
     else:
         context.flush_buffers()
         packets = (index.packets[position] for position in positions)
-    for packet in packets:
+    for position, packet in zip(positions, packets, strict=True):
+        if position in restarts and position != positions[0]:
+            yield from context.decode(None)
+            context.flush_buffers()
         yield from context.decode(packet)
     yield from context.decode(None)
 
 
-def _packets_in_file(
+def packets_in_file(
     container: InputContainer, stream: VideoStream, index: PacketIndex, positions: tuple[int, ...]
 ) -> "Iterator[av.Packet[VideoStream]]":
-    """Read the packets at ``positions`` again, checking that all packets on the way are those of the index."""
+    """Read the packets at ``positions`` again, checking that all packets on the way are those of the index.
+
+    Raises:
+        PacketOrderError: They are not.
+    """
     position, wanted = positions[0], frozenset(positions)
     container.seek(int(min(index.pts[position], index.dts[position])), stream=stream, backward=True)  # and flush
     started = False

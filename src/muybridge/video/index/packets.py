@@ -9,11 +9,11 @@ is trusted only if each of its packets passes a look at its first bytes (`packet
 Packets are read from the file once: up to a limit they are kept, and decoded from memory, whether by the index
 or, where the file is not trusted, in order.
 
-What this cannot see lies inside packets that are never decoded. Damage there that keeps the structure
-(flipped bits): had the decoder refused that packet, a full read would have ended there. And an H.264 stream
-that does not declare how deep it reorders: FFmpeg finds out from the first packets, and drops a picture
-wherever the depth grows later. Where such packets are decoded, it shows, and the file is read in order; so for
-streams that do not declare it, no picture is taken for one that can be left out.
+What this cannot see lies inside packets that are never decoded. So damage there may change no other stretch between two
+restart points than its own: `restart_reading` defines the frames that way, and a file stands aside whose decoder learns
+anything on the way that outlives a stretch (headers between pictures, tables that only some pictures bring). Also an
+H.264 stream that reorders its pictures and does not declare how deep: FFmpeg finds out from the first packets, and
+drops a picture wherever the depth grows later.
 """
 
 from bisect import bisect
@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
+from pathlib import Path
 from typing import Protocol
 
 import av
@@ -29,8 +30,10 @@ import numpy.typing as npt
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from muybridge.video.container import packets_of
 from muybridge.video.index.h264_headers import read_header
 from muybridge.video.index.packet_kinds import PacketKind, kind_of_packets
+from muybridge.video.limits import Limits
 from muybridge.video.probing import declared_frames
 
 # Packets are kept up to this size, about five minutes of 320x240; beyond, they are read again where needed.
@@ -46,8 +49,8 @@ class PacketOrderError(Exception):
 class PacketReader:
     """The packets of a stream, each read from the file once as long as all of them are small enough to keep."""
 
-    def __init__(self, container: InputContainer, stream: VideoStream) -> None:
-        self._rest = container.demux(stream)
+    def __init__(self, path: Path, container: InputContainer, stream: VideoStream) -> None:
+        self._rest = packets_of(path, container, stream)
         self.keeps_all = True  # whether every packet that was read so far is still kept
         self._kept: list[av.Packet[VideoStream]] = []
 
@@ -124,7 +127,8 @@ def index_packets(
     kind_of = kind_of_packets(stream.codec_context)
     if kind_of is None:
         return None
-    reader = PacketReader(container, stream) if reader is None else reader
+    reader = PacketReader(Path(container.name.removeprefix("file:")), container, stream) if reader is None else reader
+    limits = Limits.current()
     pts_list: list[int] = []
     dts_list: list[int] = []
     sizes_bytes: list[int] = []
@@ -134,8 +138,6 @@ def index_packets(
     packets: list[av.Packet[VideoStream]] = []
     try:
         for packet in reader.read():
-            if packet.size == 0 and packet.pts is None and packet.dts is None:
-                continue  # the empty packet with which PyAV ends every stream
             pts, dts = packet.pts, packet.dts
             if pts is None or packet.is_corrupt or packet.is_discard:
                 return None
@@ -150,6 +152,8 @@ def index_packets(
             if kind is _RESTART and packet.is_keyframe:
                 intra.append(len(pts_list))
             pts_list.append(pts)
+            if len(pts_list) > limits.pictures:
+                return None
             dts_list.append(pts if dts is None else dts)
             sizes_bytes.append(packet.size)
             disposable.append(kind is _DISPOSABLE)
@@ -167,13 +171,16 @@ def index_packets(
     shown_pts = np.unique(pts_array)
     if len(shown_pts) != len(pts_array):
         return None
+    is_reordered = not np.array_equal(shown_pts, pts_array)
+    if is_reordered and not _declares_its_reordering(stream, pts_array):
+        return None
     return PacketIndex(
         pts=pts_array,
         dts=np.array(dts_list, dtype=np.int64),
         sizes_bytes=np.array(sizes_bytes, dtype=np.int64),
         restarts=_closed(pts_array, intra),
         shown_pts=shown_pts,
-        disposable=np.array(disposable) & (any(disposable) and _declares_its_reordering(stream, pts_array)),
+        disposable=np.array(disposable),
         no_picture_pts=frozenset(no_picture_pts),
         packets=tuple(packets) if reader.keeps_all else None,
     )

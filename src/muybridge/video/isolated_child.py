@@ -1,0 +1,119 @@
+"""The process that decodes for `isolation`: limits itself, then serves requests until its input ends.
+
+A request is a pickle of the parent, which is trusted. An answer is JSON and raw arrays, since nothing that comes from
+here is.
+"""
+
+import ctypes
+import json
+import os
+import pickle
+import resource
+import signal
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from muybridge.errors import VideoError
+from muybridge.video.decoding import read_sampled
+from muybridge.video.full_decoding import decode_fully
+from muybridge.video.isolation import Array, described
+from muybridge.video.limits import CHILD_BYTES, Limits
+
+_DIE_WITH_PARENT, _NO_NEW_RIGHTS = 1, 38  # prctl
+_NEW_USERS, _NEW_NETWORK = 0x10000000, 0x40000000  # unshare
+
+
+def sampled(path: Path, arguments: dict[str, Any]) -> tuple[dict[str, Any], list[Array]]:
+    """The frames that a sampler chooses."""
+    found = read_sampled(path, **arguments)
+    header = {"frame_count": found.frame_count, "declared_frames": found.declared_frames}
+    views = [np.asarray(view, dtype=np.int64) for view in found.views]
+    return header, [found.frames_THWC, found.indices.astype(np.int64), found.timestamps_seconds, *views]
+
+
+def fully(path: Path, arguments: dict[str, Any]) -> tuple[dict[str, Any], list[Array]]:
+    """What decoding all of it shows."""
+    return {key: value for key, value in asdict(decode_fully(path, **arguments)).items() if key != "path"}, []
+
+
+_FUNCTIONS = {"sampled": sampled, "fully": fully}
+
+
+def main() -> None:
+    """Serve until the input ends."""
+    requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a library prints is no answer
+    _give_up_rights()
+    while True:
+        length = requests.read(8)
+        if len(length) < 8:
+            return
+        path, what, arguments, limits = pickle.loads(requests.read(int.from_bytes(length)))
+        _limit(limits)
+        try:
+            header, arrays = _FUNCTIONS[what](Path(path), arguments)
+        except VideoError as error:
+            header, arrays = {"reason": error.reason, "hint": error.hint}, []
+        except MemoryError:
+            reason = f"decoding takes more memory than {CHILD_BYTES} allows ({limits.child_bytes})"
+            header, arrays = {"reason": reason, "hint": "if you trust the file, set that higher", "is_spoilt": True}, []
+        except Exception as error:  # of whatever kind: a finding about the file
+            text = " ".join(str(error).split())
+            header = {"reason": f"reading fails: {type(error).__name__}: {text}", "hint": "replace or remove the file"}
+            arrays = []
+        _answer(answers, header, arrays)
+
+
+def _answer(answers: BinaryIO, header: dict[str, Any], arrays: list[Array]) -> None:
+    text = json.dumps({**header, "arrays": described(arrays)}).encode()
+    answers.write(len(text).to_bytes(8) + text)
+    for array in arrays:
+        answers.write(np.ascontiguousarray(array).data)
+    answers.flush()
+
+
+def _give_up_rights() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which then ends this
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    if sys.platform != "linux":
+        return
+    libc = ctypes.CDLL(None)
+    libc.prctl(_DIE_WITH_PARENT, signal.SIGKILL)
+    libc.prctl(_NO_NEW_RIGHTS, 1, 0, 0, 0)
+    # Where the system does not let a user do so, the network stays; FFmpeg may open files alone in any case.
+    libc.unshare(_NEW_USERS | _NEW_NETWORK)
+
+
+_loaded_bytes: list[int] = []
+
+
+def _limit(limits: Limits) -> None:
+    """Limit memory and processor time for the next file; Python raises the soft limit for each anew."""
+    if not _loaded_bytes:
+        _loaded_bytes.append(_data_bytes())
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (_loaded_bytes[0] + limits.child_bytes, hard))
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    seconds = int(used.ru_utime + used.ru_stime + limits.child_seconds) + 1
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, hard))
+
+
+def _data_bytes() -> int:
+    """What this process has of the memory that is limited, with its libraries loaded."""
+    try:
+        for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+            if line.startswith("VmData:"):
+                return int(line.split()[1]) * 1024
+    except OSError:  # not Linux
+        pass
+    return 2**30
+
+
+if __name__ == "__main__":
+    main()

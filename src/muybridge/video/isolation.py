@@ -1,0 +1,210 @@
+"""Decoding in a process of its own, with limits: for files of strangers.
+
+FFmpeg is C code. A file that is made to, may crash it, let it loop for ever or take all memory; and where it has a
+hole, the file's code runs with the rights of this process. In isolation another process decodes, which may take so much
+memory and processor time and no more, writes no file, has no network where the system permits that, and sends back
+nothing but pictures and numbers, whose sizes are checked here. If it dies, that is an error of the file. What is not
+enforced: it can read what its user can read.
+
+The processes are started as ``python -m``, so that scripts without a main guard and notebooks can use them, and serve
+one file after the other, so that the start is paid once.
+"""
+
+import json
+import os
+import pickle
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from muybridge.errors import UserError, VideoError
+from muybridge.video.limits import CHILD_BYTES, CHILD_SECONDS, Limits
+
+Array = npt.NDArray[Any]
+_HINT = "leave the file alone, or decode it without isolation if you trust it"
+_HEADER_BYTES = 2**20
+_TYPES = {"uint8", "int64", "float64"}
+
+
+class Isolation:
+    """A pool of processes that decode; one at a time for each thread that asks."""
+
+    def __init__(self) -> None:
+        self._idle: list[_Child] = []
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def call(self, path: Path, what: str, **arguments: Any) -> tuple[dict[str, Any], list[Array]]:
+        """Let a process do something with a file.
+
+        Args:
+            path: The file.
+            what: A function of `isolated_child`.
+            arguments: Its arguments, which may be any Python values.
+
+        Returns:
+            What it returns: plain values and arrays.
+
+        Raises:
+            VideoError: As the function raises it, or because the process died.
+        """
+        with self._lock:
+            child = self._idle.pop() if self._idle else None
+        child = child or _Child()
+        try:
+            return child.call(path, what, arguments)
+        finally:
+            with self._lock:
+                is_kept = child.is_ready and not self._closed
+                if is_kept:
+                    self._idle.append(child)
+            if not is_kept:
+                child.end()
+
+    def close(self) -> None:
+        """End all processes."""
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, []
+        for child in idle:
+            child.end()
+
+
+_active: list[Isolation] = []
+
+
+@contextmanager
+def isolated(wanted: bool = True) -> Iterator[None]:
+    """While this lasts, video files are decoded in isolation, in all threads of this process."""
+    if not wanted:
+        yield
+        return
+    if os.name != "posix":
+        raise UserError("isolate: processes with limits need Linux or macOS; leave isolate off")
+    pool = Isolation()
+    _active.append(pool)
+    try:
+        yield
+    finally:
+        _active.remove(pool)
+        pool.close()
+
+
+def current() -> Isolation | None:
+    """The isolation that holds now, if any."""
+    return _active[-1] if _active else None
+
+
+class _Child:
+    """One process that decodes.
+
+    Attributes:
+        is_ready: Whether it waits for the next file.
+    """
+
+    def __init__(self) -> None:
+        self.is_ready = True
+        search = os.pathsep.join(entry for entry in sys.path if entry)
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "muybridge.video.isolated_child"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONPATH": search, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+        )
+
+    def call(self, path: Path, what: str, arguments: dict[str, Any]) -> tuple[dict[str, Any], list[Array]]:
+        limits = Limits.current()
+        self.is_ready = False
+        request = pickle.dumps((str(Path(path).absolute()), what, arguments, limits))
+        # The processor time is limited in the process itself; this is for one that waits for something.
+        until = time.monotonic() + limits.child_seconds + limits.stall_seconds
+        try:
+            assert self._process.stdin is not None
+            self._process.stdin.write(len(request).to_bytes(8) + request)
+            self._process.stdin.flush()
+            header = self._header(until)
+            arrays = self._arrays(header, limits, until)
+        except (EOFError, BrokenPipeError):
+            raise VideoError(path, self._why_it_died(limits), _HINT) from None
+        except TimeoutError:
+            reason = f"decoding does not get on; its process was ended after {limits.child_seconds:g} s and more"
+            raise VideoError(path, reason, _HINT) from None
+        except (ValueError, KeyError, TypeError) as error:
+            raise VideoError(path, f"the process that decodes it answers nonsense: {error}", _HINT) from None
+        self.is_ready = not header.pop("is_spoilt", False)
+        if "reason" in header:
+            raise VideoError(path, str(header["reason"]), str(header.get("hint", "")))
+        return header, arrays
+
+    def end(self) -> None:
+        self._process.kill()
+        for pipe in (self._process.stdin, self._process.stdout):
+            with suppress(BrokenPipeError):  # what it was not sent, it does not need any more
+                if pipe is not None:
+                    pipe.close()
+        self._process.wait()
+
+    def _header(self, until: float) -> dict[str, Any]:
+        length = int.from_bytes(self._read(8, until))
+        if length > _HEADER_BYTES:
+            raise ValueError(f"a header of {length} bytes")
+        header = json.loads(bytes(self._read(length, until)))
+        if not isinstance(header, dict):
+            raise TypeError("no header")
+        return header
+
+    def _arrays(self, header: dict[str, Any], limits: Limits, until: float) -> list[Array]:
+        arrays, room = [], limits.child_bytes
+        for described in header.pop("arrays", []):
+            dtype, shape = described["dtype"], tuple(int(axis) for axis in described["shape"])
+            if dtype not in _TYPES or any(axis < 0 for axis in shape):
+                raise ValueError(f"an array of {dtype}, {shape}")
+            size = np.dtype(dtype).itemsize
+            for axis in shape:
+                size *= axis
+            room -= size
+            if room < 0:
+                raise ValueError(f"arrays of more than {limits.child_bytes} bytes ({CHILD_BYTES})")
+            arrays.append(np.frombuffer(self._read(size, until), dtype).reshape(shape))
+        return arrays
+
+    def _read(self, size: int, until: float) -> bytearray:
+        assert self._process.stdout is not None
+        handle = self._process.stdout.fileno()
+        data = bytearray(size)
+        view, done = memoryview(data), 0
+        while done < size:
+            if not select.select([handle], [], [], max(0.0, until - time.monotonic()))[0]:
+                raise TimeoutError
+            got = os.readv(handle, [view[done : done + 2**20]])
+            if got == 0:
+                raise EOFError
+            done += got
+        return data
+
+    def _why_it_died(self, limits: Limits) -> str:
+        try:
+            code = self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            return "the process that decodes it does not answer any more"
+        if code == -signal.SIGXCPU:
+            return f"decoding takes more than {limits.child_seconds:g} processor seconds ({CHILD_SECONDS})"
+        if code < 0:
+            return f"the process that decodes it was killed ({signal.Signals(-code).name})"
+        return f"the process that decodes it ended ({code})"
+
+
+def described(arrays: Sequence[Array]) -> list[dict[str, Any]]:
+    """How `_Child` is told what arrays follow."""
+    return [{"dtype": array.dtype.name, "shape": list(array.shape)} for array in arrays]
