@@ -10,12 +10,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing import active_children
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+from tests.helpers.clips import write_clip
 
 from muybridge.checking.checking import CheckReport, check_catalog
 from muybridge.dataset.catalog import Catalog, Clip
@@ -125,45 +127,47 @@ def test_real_odd_files(shared: Path) -> None:
     assert lied == {"corrupted.mp4": (50, 28), names[1]: (84, 83)}
 
 
-# A named pipe stands in for a file that the decoder hangs on: opening it for writing succeeds exactly while a
-# decoder has it open for reading, which tells when to strike.
+# A film that takes a second to decode stands in for a file that the decoder hangs on; which files a process has open
+# tells when to strike.
 
-needs_pipes = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+needs_proc = pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs /proc")
 
 
 @pytest.fixture
-def with_pipe(folder: Path, tmp_path: Path) -> Path:
+def with_long(folder: Path, tmp_path: Path) -> Path:
     shutil.copytree(folder / "walk", tmp_path / "walk")
-    os.mkfifo(tmp_path / "walk" / "1x.mp4")
+    write_clip(tmp_path / "walk" / "1x.mp4", level=100, seed=0, frames=4000)
     return tmp_path
 
 
-def when_opened(pipe: Path, strike: Callable[[], None]) -> None:
-    while True:
-        try:
-            handle = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
-        except OSError:
-            time.sleep(0.02)
-        else:
-            break
+def when_opened(path: Path, strike: Callable[[], None]) -> None:
+    while not _is_open(path):
+        time.sleep(0.001)
     strike()
-    os.close(handle)
 
 
-@needs_pipes
-def test_a_crash_of_the_decoder_is_laid_to_its_file(with_pipe: Path) -> None:
-    pipe = with_pipe / "walk" / "1x.mp4"
-    root = with_pipe
+def _is_open(path: Path) -> bool:
+    for handle in Path("/proc").glob("[0-9]*/fd/*"):
+        with suppress(OSError):  # closed meanwhile
+            if handle.readlink() == path:
+                return True
+    return False
+
+
+@needs_proc
+def test_a_crash_of_the_decoder_is_laid_to_its_file(with_long: Path) -> None:
+    path = with_long / "walk" / "1x.mp4"
+    root = with_long
     clips = tuple(Clip(path, label="walk", group=path.name, root=root) for path in (root / "walk").iterdir())
 
     def kill_workers() -> None:
         for process in active_children():
             process.kill()
-            while process.is_alive():  # until then it holds the pipe open
+            while process.is_alive():  # until then it holds the file open
                 time.sleep(0.02)
 
     # Once as one of several files in work, and once alone.
-    killer = threading.Thread(target=lambda: [when_opened(pipe, kill_workers) for _ in range(2)], daemon=True)
+    killer = threading.Thread(target=lambda: [when_opened(path, kill_workers) for _ in range(2)], daemon=True)
     killer.start()
     report = check_catalog(Catalog(root, "csv", clips), workers=1)
     killer.join()
@@ -178,6 +182,7 @@ def test_a_crash_of_the_decoder_is_laid_to_its_file(with_pipe: Path) -> None:
 
 SCRIPT = """
 import sys
+from contextlib import suppress
 from pathlib import Path
 from muybridge.dataset.catalog import Catalog, Clip
 from muybridge.checking.checking import check_catalog
@@ -192,17 +197,17 @@ if __name__ == "__main__":
 """
 
 
-@needs_pipes
-def test_ctrl_c_stops_everything_at_once(with_pipe: Path) -> None:
-    (with_pipe / "script.py").write_text(SCRIPT)
+@needs_proc
+def test_ctrl_c_stops_everything_at_once(with_long: Path) -> None:
+    (with_long / "script.py").write_text(SCRIPT)
     process = subprocess.Popen(
-        [sys.executable, str(with_pipe / "script.py"), str(with_pipe)],
+        [sys.executable, str(with_long / "script.py"), str(with_long)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
     )
-    when_opened(with_pipe / "walk" / "1x.mp4", lambda: os.killpg(process.pid, signal.SIGINT))
+    when_opened(with_long / "walk" / "1x.mp4", lambda: os.killpg(process.pid, signal.SIGINT))
     out, err = process.communicate(timeout=20)
     assert (process.returncode, out, err) == (0, "interrupted\n", "")
     with pytest.raises(ProcessLookupError):  # soon nobody of the group is left
