@@ -15,7 +15,7 @@ from muybridge.inference.loading import load
 from muybridge.inference.trained_model import Model, Prediction
 from muybridge.inference.views import AS_TRAINED, Views
 from muybridge.video.isolation import isolated
-from muybridge.video.pipes import STDIN, regular_file
+from muybridge.video.pipes import regular_file
 
 
 def predict(
@@ -32,7 +32,8 @@ def predict(
 
     Args:
         model: A run directory or a model folder.
-        videos: Files, folders or glob patterns (``clips/*.avi``); a pipe, too, and ``-`` for standard input.
+        videos: Files, folders or glob patterns (``clips/*.avi``); a pipe, too, such as
+            ``/dev/stdin``.
         views: Which views of each clip to combine; default: as the model was trained to be used.
         engine: What computes: see ``muybridge.load``.
         device: Where torch computes: auto, cpu, cuda, cuda:1 or mps.
@@ -75,7 +76,7 @@ def find_videos(patterns: Sequence[str | Path]) -> list[Path]:
     """
     paths: list[Path] = []
     for pattern in patterns:
-        path = STDIN if str(pattern) == "-" else Path(pattern)
+        path = Path(pattern)
         if path.is_dir():
             found = sorted(p for p in path.rglob("*") if p.suffix.lower() in VIDEO_SUFFIXES and p.is_file())
             if not found:
