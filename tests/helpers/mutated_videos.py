@@ -157,7 +157,7 @@ def mutated(seeds: dict[str, bytes], number: int) -> tuple[str, str, bytes]:
     """Video ``number``: its kind, how it was damaged, its bytes."""
     kinds = list(KINDS)
     kind = kinds[number % len(kinds)]
-    mutation = MUTATIONS[number // len(kinds) % len(MUTATIONS)]
+    mutation = MUTATIONS[(number + number // len(kinds)) % len(MUTATIONS)]
     data = bytearray(seeds[kind])
     mutation(data, np.random.default_rng([13, number]))
     return kind, mutation.__name__.strip("_"), bytes(data)

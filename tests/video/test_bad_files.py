@@ -209,3 +209,74 @@ def test_full_decode_tells_where_it_stopped(tmp_path, write_video) -> None:
     assert len(list(iterate_frames(path))) == result.frame_count
     for strategy in STRATEGIES:
         assert read_sampled(path, UniformSampler(frames=5), strategy=strategy).frame_count == result.frame_count
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_sound_that_begins_in_the_middle(tmp_path, strategy) -> None:
+    """PyAV has no list of a stream that turns up on the way, and says so by an IndexError at the end."""
+    parts = []
+    for has_sound, frames in ((False, 220), (True, 40), (False, 60)):
+        path = tmp_path / "part.ts"
+        generator = np.random.default_rng(0)
+        with av.open(str(path), "w", format="mpegts") as container:
+            video = container.add_stream("mpeg2video", rate=25)
+            video.width, video.height, video.pix_fmt = 320, 240, "yuv420p"
+            video.codec_context.bit_rate = 6_000_000
+            sound = container.add_stream("mp2", rate=48000) if has_sound else None
+            for number in range(frames):
+                noise = generator.integers(0, 255, (240, 320, 3), dtype=np.uint8)
+                container.mux(video.encode(av.VideoFrame.from_ndarray(noise, format="rgb24")))
+                if sound is not None:
+                    silence = av.AudioFrame.from_ndarray(np.zeros((1, 3840), np.int16), format="s16", layout="stereo")
+                    silence.sample_rate, silence.pts = 48000, number * 1920
+                    container.mux(sound.encode(silence))
+            container.mux(video.encode())
+        parts.append(path.read_bytes())
+    path.write_bytes(b"".join(parts))
+    with av.open(str(path)) as container:
+        assert not container.streams.audio  # it comes behind what a demuxer looks at first
+    assert decode_fully(path).frame_count == 320
+    found = read_sampled(path, UniformSampler(frames=320), size_px=8, strategy=strategy)
+    assert found.frame_count == 320
+    assert all(np.diff(found.timestamps_seconds) > 0)
+    assert found.timestamps_seconds[-1] == pytest.approx(319 / 25, abs=0.1)
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.avi", "a.ts"])
+def test_any_exception_of_the_library_is_an_error_of_the_file(tmp_path, write_video, monkeypatch, name) -> None:
+    """Errors that PyAV is known for, where no file that makes them is at hand."""
+    path = write_video(tmp_path / name, codec="mpeg4" if name == "a.avi" else "libx264")
+
+    def fail(*_: object, **__: object) -> object:
+        raise IndexError("list index out of range")
+
+    for target in ("muybridge.video.container.av.open", "muybridge.video.picture.VideoReformatter.reformat"):
+        with monkeypatch.context() as patch:
+            try:
+                patch.setattr(target, fail)
+            except TypeError:  # a type of C cannot be patched
+                continue
+            for reader in ("read_indices", "read_sampled", "iterate_frames"):
+                with pytest.raises(VideoError, match="IndexError: list index out of range") as caught:
+                    READERS[reader](path)
+                assert caught.value.path == path
+
+
+def test_a_lost_picture_is_stood_in_for_and_counted(tmp_path, write_video, numbers_in) -> None:
+    path = write_video(tmp_path / "a.mp4", **FAST_START)
+    start, end = packet_places(path)[21]
+    data = bytearray(path.read_bytes())
+    data[start + 24 : end] = bytes(end - start - 24)  # its bytes are there, and mean nothing
+    path.write_bytes(data)
+    result = decode_fully(path)
+    assert result.frame_count == 40
+    assert result.stopped_by is None
+    assert result.damaged_frames > 0
+    assert result.problem == f"{result.damaged_frames} of 40 frames are damaged"
+    shown = numbers_in(read_indices(path, range(40)))
+    assert shown[:20] == list(range(20))
+    assert shown[30:] == list(range(30, 40))
+    for strategy in STRATEGIES:
+        for index in range(20, 30):
+            one = read_indices(path, [index], strategy=strategy)
+            assert np.array_equal(one[0], read_indices(path, range(40))[index])

@@ -24,7 +24,7 @@ def summarise(report: CheckReport) -> str:
     lines += _section("decode in part", damaged, lambda clip: clip.problem or "")
     lines += _section("frame count in the header is wrong", report.header_lied, _count_of)
     if report.mended_times:
-        lines += _section("times that repeat or go back", report.mended_times, _times_of)
+        lines += _section("times that repeat or go back, put behind the frame before", report.mended_times, _times_of)
     lines.append(f"byte-identical: {len(report.duplicates) or 'none'}")
     lines += [f"  {' = '.join(twin.clip.id for twin in twins)}" for twins in report.duplicates]
     if found := report.catalog.contradictions:
@@ -102,7 +102,7 @@ def _count_of(clip: CheckedClip) -> str:
 
 def _times_of(clip: CheckedClip) -> str:
     assert clip.file is not None
-    return f"{clip.file.mended_times} of {counted(clip.file.frame_count, 'frame')}, each put just behind the one before"
+    return f"{clip.file.mended_times} of {counted(clip.file.frame_count, 'frame')}"
 
 
 def _frequencies(counts: dict[str, int]) -> str:

@@ -17,7 +17,7 @@ from muybridge.inference.loading import load
 from muybridge.inference.trained_model import Model, Prediction
 from muybridge.inference.views import AS_TRAINED, Views
 from muybridge.video.isolation import isolated
-from muybridge.video.pipes import STDIN, regular_file
+from muybridge.video.pipes import regular_file
 
 
 def predict(
@@ -34,7 +34,8 @@ def predict(
 
     Args:
         model: A run directory or a model folder.
-        videos: Files, folders or glob patterns (``clips/*.avi``); a pipe, too, and ``-`` for standard input.
+        videos: Files, folders or glob patterns (``clips/*.avi``); a pipe, too, such as
+            ``/dev/stdin``.
         views: Which views of each clip to combine; default: as the model was trained to be used.
         engine: What computes: see ``muybridge.load``.
         device: Where torch computes: auto, cpu, cuda, cuda:1 or mps.
@@ -85,7 +86,7 @@ def find_videos(patterns: Sequence[str | Path], *, announce: Callable[[str], Non
     """
     paths: list[Path] = []
     for pattern in patterns:
-        path = STDIN if str(pattern) == "-" else Path(pattern)
+        path = Path(pattern)
         if is_folder(path):
             below = walk(path)
             found = below.videos

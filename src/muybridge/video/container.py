@@ -125,14 +125,26 @@ def _open(path: Path, head: bytes, limits: Limits) -> InputContainer:
         limits.check_size(path, *size)
     if not lists_streams_in_header(head):
         # FFmpeg decodes pictures to learn about streams that turn up on the way, before a limit can be set for them.
-        first = _try_open(path, head, limits, decode=False)
-        try:
-            for stream in first.streams.video:
-                if stream.codec_context is not None:
-                    limits.check_size(path, stream.codec_context.width, stream.codec_context.height)
-        finally:
-            first.close()
-    return _try_open(path, head, limits, decode=True)
+        _check_sizes(path, head, limits)
+    container = _try_open(path, head, limits, decode=True)
+    if any(s.codec_context is not None and not s.codec_context.width for s in container.streams.video):
+        try:  # a decoder that refuses a size forgets it, too
+            _check_sizes(path, head, limits)
+        except VideoError:
+            container.close()
+            raise
+    return container
+
+
+def _check_sizes(path: Path, head: bytes, limits: Limits) -> None:
+    """Refuse a file with pictures that are too large, by its headers alone."""
+    container = _try_open(path, head, limits, decode=False)
+    try:
+        for stream in container.streams.video:
+            if stream.codec_context is not None:
+                limits.check_size(path, stream.codec_context.width, stream.codec_context.height)
+    finally:
+        container.close()
 
 
 def _try_open(path: Path, head: bytes, limits: Limits, *, decode: bool) -> InputContainer:

@@ -106,8 +106,9 @@ class ImageMaker:
         try:
             # One thread: for small pictures, waking the others costs more than the conversion.
             rgb = self._converter.reformat(frame, format="rgb24", threads=1).to_ndarray()
-        except (av.FFmpegError, ValueError) as error:
-            reason = f"its pictures ({frame.format.name}) are not converted: {' '.join(str(error).split())}"
+        except Exception as error:  # of whatever kind, as everywhere at this door
+            text = " ".join(str(error).split())
+            reason = f"its pictures ({frame.format.name}) are not converted: {type(error).__name__}: {text}"
             raise VideoError(self._name, reason, "re-encode it, e.g. as H.264") from error
         image = orientation(frame).apply(cast(Image, rgb))
         return image if self._size_px is None else to_square(image, self._size_px, self._fit)

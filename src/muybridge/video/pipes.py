@@ -16,7 +16,6 @@ from muybridge.errors import VideoError
 from muybridge.video.limits import PIPE_BYTES, STALL_SECONDS, Limits
 
 _CHUNK_BYTES = 2**20
-STDIN = Path("/dev/stdin")
 
 
 def is_pipe(path: Path) -> bool:
