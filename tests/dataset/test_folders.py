@@ -156,3 +156,15 @@ def test_a_spreadsheet_is_told_to_be_saved_as_csv(tmp_path: Path) -> None:
     (tmp_path / "x.xlsx").write_bytes(b"PK\x03\x04 and so on")
     with pytest.raises(UserError, match="save the table as CSV"):
         read_catalog(tmp_path / "x.xlsx")
+
+
+def test_a_loose_video_does_not_hide_that_the_folder_is_too_high(tmp_path: Path) -> None:
+    make(tmp_path, "holiday.mp4", "videos/walk/a.mp4", "videos/run/b.mp4")
+    with pytest.raises(UserError, match=rf"give {tmp_path}/videos, to take"):
+        read_catalog(tmp_path)
+
+
+def test_a_folder_between_parts_and_classes_is_told(tmp_path: Path) -> None:
+    make(tmp_path, "train/videos/walk/a.mp4", "train/videos/run/b.mp4", "test/videos/run/c.mp4")
+    with pytest.raises(UserError, match=r"lie in a folder videos: move what it holds \(run, walk\)"):
+        read_catalog(tmp_path)

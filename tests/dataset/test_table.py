@@ -165,3 +165,9 @@ def test_paths_as_other_systems_write_them(tmp_path: Path, monkeypatch: pytest.M
 def test_the_home_of_nobody_is_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"~nosuchuser/c\.mp4 does not exist"):
         read_table(table(tmp_path, "path,label\n~nosuchuser/c.mp4,walk\n"))
+
+
+@pytest.mark.parametrize("written", ["C.mp4", "c", "c.avi"])
+def test_a_file_named_almost_so_is_shown(tmp_path: Path, written: str) -> None:
+    with pytest.raises(UserError, match=r"does not exist; paths are relative to .* \(there is a c\.mp4\)"):
+        read_table(table(tmp_path, f"path,label\n{written},walk\n"))

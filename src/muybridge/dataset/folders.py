@@ -72,8 +72,10 @@ def read_folders(root: Path) -> tuple[list[Clip], list[str]]:
     if not tops:
         raise _no_classes(found, loose)
     reading = _read_parts(root, tops, deepest=max(map(len, places)))
-    if not loose and not any(reading.above.values()) and not reading.inner_parts:
-        _require_right_height(root, places, tops)
+    if len(reading.above) > 1 or any(reading.above.values()):
+        _require_classes_in_parts(root, places, reading)
+    elif not reading.inner_parts:
+        _require_right_height(root, [place for place in places if len(place) > 1], tops)
 
     clips, outside = [], loose
     for video, place in zip(found.videos, places, strict=True):
@@ -170,6 +172,22 @@ def _require_right_height(root: Path, places: Sequence[tuple[str, ...]], tops: M
         f"it holds as classes ({shortened([printable(name) for name in below], limit=4)}); if "
         f"{printable(above[0])} is itself a class, give a CSV with the columns path and label"
     )
+
+
+def _require_classes_in_parts(root: Path, places: Sequence[tuple[str, ...]], reading: _Reading) -> None:
+    """Refuse parts in which a single folder holds everything, as in `train/videos/walk`.
+
+    Raises:
+        UserError: With that folder.
+    """
+    inside = [place[1:] for place in places if place[:1] in reading.above and len(place) > 2]
+    only, below = {place[0] for place in inside}, {place[1] for place in inside if len(place) > 2}
+    if len(only) == 1 and len(below) > 1 and all(len(place) > 2 for place in inside):
+        raise UserError(
+            f"all videos in the parts of {root} lie in a folder {_names(sorted(only))}: move what it holds "
+            f"({shortened([printable(name) for name in sorted(below)], limit=4)}) into the part, or give a CSV with "
+            "the columns path, label and split"
+        )
 
 
 def _no_classes(found: Walk, loose: int) -> UserError:

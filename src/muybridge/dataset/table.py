@@ -14,6 +14,7 @@ import re
 import stat
 import unicodedata
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from muybridge.dataset.catalog import Clip
@@ -23,8 +24,10 @@ from muybridge.dataset.part_names import PART_NAMES, part_of
 from muybridge.dataset.table_text import NEITHER, TABLE_SUFFIXES, Table, read_text
 from muybridge.dataset.walking import is_video
 from muybridge.errors import UserError
-from muybridge.text import counted, did_you_mean, shortened
+from muybridge.text import closest, counted, did_you_mean, printable, shortened
 
+_MOST_BESIDE = 5000
+"""So many files beside one that is not there are compared with its name."""
 _LONGEST_CELL = 60
 """Characters of a cell that a message repeats."""
 
@@ -182,10 +185,13 @@ def _clip(row: dict[str, str], *, root: Path, where: str) -> Clip:
 
 def _located(written: str, root: Path) -> Path:
     """The file that a path means: as it is written, else with other slashes, or letters composed in another way."""
+    as_written = root / expanded(Path(written))
+    if exists(as_written):
+        return as_written
     slashed = written.replace("\\", "/")
-    spellings = [written, slashed, *(unicodedata.normalize(form, slashed) for form in ("NFC", "NFD"))]
-    paths = [root / expanded(Path(spelling)) for spelling in spellings]
-    return next((path for path in paths if exists(path)), paths[0])
+    spellings = [slashed, *(unicodedata.normalize(form, slashed) for form in ("NFC", "NFD"))]
+    paths = (root / expanded(Path(spelling)) for spelling in spellings)
+    return next((path for path in paths if exists(path)), as_written)
 
 
 def _missing(table: Path, missing: list[tuple[int, str, Path]]) -> UserError:
@@ -200,10 +206,21 @@ def _missing(table: Path, missing: list[tuple[int, str, Path]]) -> UserError:
     except (OSError, ValueError):
         hint = f"; it begins in another system's way, so give it relative to {table.parent}"
         foreign = re.match(r"[A-Za-z]:[\\/]|\\\\", written) is not None and os.sep == "/"
-        rule = hint if foreign else f"; paths are relative to {table.parent}"
+        rule = hint if foreign else f"; paths are relative to {table.parent}{_meant(path)}"
         return UserError(f"{where} does not exist{others}{rule}")
     kind = "a folder" if stat.S_ISDIR(mode) else "a pipe or a device"
     return UserError(f"{where} is {kind}; name a video file")
+
+
+def _meant(path: Path) -> str:
+    """The file in the same folder that is named almost so, as a question."""
+    try:
+        beside = [entry.name for entry in islice(path.parent.iterdir(), _MOST_BESIDE)]
+    except (OSError, ValueError):
+        return ""  # there is no such folder, either
+    names = {**{Path(name).stem: name for name in beside}, **{name: name for name in beside}}
+    found = closest(path.name, names) or closest(path.stem, names)
+    return "" if found is None else f" (there is a {_cut(printable(names[found]))})"
 
 
 def _seconds(cell: str, name: str, where: str) -> float | None:
