@@ -213,8 +213,11 @@ def _missing(table: Path, missing: list[tuple[int, str, Path]]) -> UserError:
 
 
 def _meant(path: Path) -> str:
-    """The file in the same folder that is named almost so, as a question."""
+    """The file in the same folder that is named almost so, or in a folder of it named so, for a hint."""
     try:
+        below = next((each for each in islice(path.parent.glob("*/*"), _MOST_BESIDE) if each.name == path.name), None)
+        if below is not None:
+            return f" (there is a {_cut(printable(below.relative_to(path.parent).as_posix()))})"
         beside = [entry.name for entry in islice(path.parent.iterdir(), _MOST_BESIDE)]
     except (OSError, ValueError):
         return ""  # there is no such folder, either
