@@ -121,6 +121,14 @@ def test_a_label_cut_at_its_separator_is_an_error_with_its_line(tmp_path: Path, 
         read_table(table(tmp_path, text))
 
 
+def test_the_rest_of_a_label_in_the_next_column_is_asked_about(tmp_path: Path) -> None:
+    rows = ["path,label,group", "parts/walk/a.mp4,pick up, left", "parts/run/b.mp4,run,s1", "c.mp4,run,"]
+    with pytest.raises(UserError, match="line 2: is 'left' the rest of the label 'pick up'"):
+        read_table(table(tmp_path, "\n".join(rows)))
+    spaced = [row.replace(",", ", ") for row in rows[:3]]
+    assert [clip.group for clip in read_table(table(tmp_path, "\n".join(spaced)))[0]] == ["left", "s1"]
+
+
 def test_rows_with_empty_cells_too_many_or_too_few_are_read(tmp_path: Path) -> None:
     path = table(tmp_path, "path,label,group\nparts/walk/a.mp4,walk,,,\nparts/run/b.mp4,run\n")
     assert labels(path) == WALK_AND_RUN

@@ -36,13 +36,6 @@ def hmdb51_group(stem: str) -> str | None:
     return match["group"] if match else None
 
 
-def is_action_of(stem: str, folder: str, naming: str) -> bool:
-    """Whether the action in a file name of UCF101 or HMDB-51 is the name of a folder."""
-    if naming == "ucf101":
-        return (ucf101_group(stem) or "").startswith(f"{folder}_g")
-    return (hmdb51_group(stem) or "").endswith(f"_{folder}")
-
-
 def detect_naming(clips: Sequence[Clip]) -> Literal["ucf101", "hmdb51"] | None:
     """Name the data set, `ucf101` or `hmdb51`, whose naming most of the clips follow, or None."""
     stems = [clip.path.stem for clip in clips]
@@ -112,3 +105,10 @@ def _plausible(clips: Sequence[Clip]) -> bool:
         groups[clip.label].add(clip.group)
     joined = len({clip.group for clip in clips}) < len({clip.path for clip in clips})
     return joined and all(len(names) >= _FEWEST_GROUPS for names in groups.values())
+
+
+def is_action_of(stem: str, folder: str, naming: str) -> bool:
+    """Whether the action in a file name of UCF101 or HMDB-51 is the name of a folder."""
+    if naming == "ucf101":
+        return (ucf101_group(stem) or "").startswith(f"{folder}_g")
+    return (hmdb51_group(stem) or "").endswith(f"_{folder}")

@@ -90,6 +90,8 @@ def read_table(path: Path, *, group_column: str | None = None) -> tuple[list[Cli
         clips.append(clip)
         if not is_regular(clip.path):
             missing.append((line, row["path"], clip.path))
+    if columns["label"] + 1 not in [place for name, place in columns.items() if name != "group"]:
+        _require_whole_labels(table, columns["label"], contents)
     if missing:
         raise _missing(path, missing)
     if not clips:
@@ -100,9 +102,9 @@ def read_table(path: Path, *, group_column: str | None = None) -> tuple[list[Cli
     return clips, notes
 
 
-def _rows(table: Table) -> Iterator[tuple[int, list[str]]]:
-    """The rows that are not blank, each with the line in which it begins."""
-    reader = csv.reader(io.StringIO(table.text), delimiter=table.delimiter, skipinitialspace=True)
+def _rows(table: Table, *, strip: bool = True) -> Iterator[tuple[int, list[str]]]:
+    """The rows that are not blank, each with the line in which it begins; its cells without blanks before them."""
+    reader = csv.reader(io.StringIO(table.text), delimiter=table.delimiter, skipinitialspace=strip)
     line = table.first_line
     try:
         for cells in reader:
@@ -152,6 +154,28 @@ def _require_cells(cells: list[str], header: list[str], table: Table, *, where: 
     for cell in cells:
         if "\n" in cell.strip():
             raise UserError(f"{where}: a cell runs over several lines ({_cut(cell)!r}); is a quote not closed?")
+
+
+def _require_whole_labels(table: Table, place: int, rows: list[tuple[int, list[str]]]) -> None:
+    """Refuse a label that is cut at its comma where the rest of it fills a column that few rows fill, or fill so.
+
+    `pick up, left` in a table with a column after the label shows by the blank, if most rows have none there.
+
+    Raises:
+        UserError: With the line.
+    """
+    if table.delimiter != ",":
+        return
+    as_written = {line: cells[place + 1] for line, cells in _rows(table, strip=False) if len(cells) > place + 1}
+    filled = [line for line, cells in rows if len(cells) > place + 1 and cells[place + 1].strip()]
+    spaced = [line for line in filled if as_written.get(line, "").startswith(" ")]
+    if spaced and 2 * len(spaced) <= len(rows):
+        line, cells = next((line, cells) for line, cells in rows if line == spaced[0])
+        raise UserError(
+            f"{table.path}, line {line}: is {_cut(cells[place + 1])!r} the rest of the label {_cut(cells[place])!r}? "
+            f'If so, put it between double quotes, "{_cut(cells[place])}, {_cut(cells[place + 1])}"; if not, take away '
+            "the blank after the comma"
+        )
 
 
 _DELIMITER_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar", " ": "blank"}
