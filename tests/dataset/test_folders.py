@@ -156,3 +156,36 @@ def test_a_spreadsheet_is_told_to_be_saved_as_csv(tmp_path: Path) -> None:
     (tmp_path / "x.xlsx").write_bytes(b"PK\x03\x04 and so on")
     with pytest.raises(UserError, match="save the table as CSV"):
         read_catalog(tmp_path / "x.xlsx")
+
+
+def test_a_loose_video_does_not_hide_that_the_folder_is_too_high(tmp_path: Path) -> None:
+    make(tmp_path, "holiday.mp4", "videos/walk/a.mp4", "videos/run/b.mp4")
+    with pytest.raises(UserError, match=rf"give {tmp_path}/videos, to take"):
+        read_catalog(tmp_path)
+
+
+def test_a_folder_between_parts_and_classes_is_told(tmp_path: Path) -> None:
+    make(tmp_path, "train/videos/walk/a.mp4", "train/videos/run/b.mp4", "test/videos/run/c.mp4")
+    with pytest.raises(UserError, match=r"lie in a folder videos: move what it holds \(run, walk\)"):
+        read_catalog(tmp_path)
+
+
+def test_official_names_tell_that_the_classes_are_further_down(tmp_path: Path) -> None:
+    make(tmp_path, "UCF-101/Biking/v_Biking_g01_c01.avi", "UCF-101/Diving/v_Diving_g01_c01.avi", "other/x.mp4")
+    with pytest.raises(UserError, match=rf"is a clip of Biking by its name.*give {tmp_path}/UCF-101$"):
+        read_catalog(tmp_path)
+    assert read_catalog(tmp_path / "UCF-101").classes == ("Biking", "Diving")
+    make(tmp_path, "mine/ride/game1/v_Biking_g02_c01.avi", "mine/dive/game2/v_Diving_g02_c01.avi")
+    assert read_catalog(tmp_path / "mine").classes == ("dive", "ride")
+
+
+def test_a_table_beside_videos_without_class_folders_is_named(tmp_path: Path) -> None:
+    make(tmp_path, "videos/a.mp4", "videos/b.mp4")
+    (tmp_path / "classes.csv").write_text("id,what\n1,walk\n", encoding="utf-8")
+    (tmp_path / "labels.csv").write_text("file,class\na.mp4,walk\nb.mp4,run\n", encoding="utf-8")
+    assert any(f"to read it, give {tmp_path}/labels.csv" in note for note in read_catalog(tmp_path).notes)
+    with pytest.raises(UserError, match=r"line 2: a\.mp4 does not exist.*there is a videos/a\.mp4"):
+        read_catalog(tmp_path / "labels.csv")
+    (tmp_path / "videos/labels.csv").write_text("file,class\na.mp4,walk\nb.mp4,run\n", encoding="utf-8")
+    with pytest.raises(UserError, match=rf"give {tmp_path}/videos/labels\.csv"):
+        read_catalog(tmp_path / "videos")

@@ -42,6 +42,8 @@ def test_what_cannot_be_seen_is_written_out() -> None:
     assert shown("salto\u0301") == r"'salto\u0301'"
     assert shown("saltó") == "'saltó'"
     assert shown("jump ") == "'jump '"
+    assert shown("pr\u00fcfen\u00a0jetzt") == "'pr\u00fcfen\\xa0jetzt'"
+    assert shown("\u1112\u1161\u11ab") == r"'\u1112\u1161\u11ab'"
 
 
 def three() -> Catalog:

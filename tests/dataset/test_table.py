@@ -121,6 +121,14 @@ def test_a_label_cut_at_its_separator_is_an_error_with_its_line(tmp_path: Path, 
         read_table(table(tmp_path, text))
 
 
+def test_the_rest_of_a_label_in_the_next_column_is_asked_about(tmp_path: Path) -> None:
+    rows = ["path,label,group", "parts/walk/a.mp4,pick up, left", "parts/run/b.mp4,run,s1", "c.mp4,run,"]
+    with pytest.raises(UserError, match="line 2: is 'left' the rest of the label 'pick up'"):
+        read_table(table(tmp_path, "\n".join(rows)))
+    spaced = [row.replace(",", ", ") for row in rows[:3]]
+    assert [clip.group for clip in read_table(table(tmp_path, "\n".join(spaced)))[0]] == ["left", "s1"]
+
+
 def test_rows_with_empty_cells_too_many_or_too_few_are_read(tmp_path: Path) -> None:
     path = table(tmp_path, "path,label,group\nparts/walk/a.mp4,walk,,,\nparts/run/b.mp4,run\n")
     assert labels(path) == WALK_AND_RUN
@@ -165,3 +173,9 @@ def test_paths_as_other_systems_write_them(tmp_path: Path, monkeypatch: pytest.M
 def test_the_home_of_nobody_is_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"~nosuchuser/c\.mp4 does not exist"):
         read_table(table(tmp_path, "path,label\n~nosuchuser/c.mp4,walk\n"))
+
+
+@pytest.mark.parametrize("written", ["C.mp4", "c", "c.avi"])
+def test_a_file_named_almost_so_is_shown(tmp_path: Path, written: str) -> None:
+    with pytest.raises(UserError, match=r"does not exist; paths are relative to .* \(there is a c\.mp4\)"):
+        read_table(table(tmp_path, f"path,label\n{written},walk\n"))

@@ -32,8 +32,8 @@ def summarise(report: CheckReport) -> str:
         lines += [f"  {' = '.join(f'{clip.id} ({clip.label})' for clip in clips)}" for clips in found]
     if labels := alike_in_words(report.catalog):
         lines.append(
-            f"WARNING, labels look alike: {len(labels)}; for a training set data.alike_labels join "
-            "to make each set one class, or keep"
+            f"WARNING, labels look alike: {len(labels)}; train asks: data.alike_labels join makes each set one class, "
+            "keep leaves them apart"
         )
         lines += [f"  {each}" for each in labels]
     if report.durations:

@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from muybridge.dataset.catalog import Clip
+from muybridge.dataset.columns import find_columns
 from muybridge.dataset.part_names import part_of
+from muybridge.dataset.table import column_names
 from muybridge.dataset.walking import Walk, holds_videos, visible_folders, walk
 from muybridge.errors import UserError
 from muybridge.text import counted, printable, shortened
@@ -72,8 +74,10 @@ def read_folders(root: Path) -> tuple[list[Clip], list[str]]:
     if not tops:
         raise _no_classes(found, loose)
     reading = _read_parts(root, tops, deepest=max(map(len, places)))
-    if not loose and not any(reading.above.values()) and not reading.inner_parts:
-        _require_right_height(root, places, tops)
+    if len(reading.above) > 1 or any(reading.above.values()):
+        _require_classes_in_parts(root, places, reading)
+    elif not reading.inner_parts:
+        _require_right_height(root, [place for place in places if len(place) > 1], tops)
 
     clips, outside = [], loose
     for video, place in zip(found.videos, places, strict=True):
@@ -88,6 +92,8 @@ def read_folders(root: Path) -> tuple[list[Clip], list[str]]:
     notes = [*reading.notes, *found.notes()]
     if outside:
         notes.append(f"{counted(outside, 'video')} skipped, outside a class folder")
+    if len({clip.label for clip in clips}) == 1 and (table := _table_in(root)):
+        notes.append(f"{table.name} may be the table of these clips; to read it, give {table}")
     if empty := _empty(found, reading, {clip.path for clip in clips}):
         notes.append(f"{counted(len(empty), 'folder')} without videos, not a class: {shortened(empty)}")
     return clips, notes
@@ -172,6 +178,22 @@ def _require_right_height(root: Path, places: Sequence[tuple[str, ...]], tops: M
     )
 
 
+def _require_classes_in_parts(root: Path, places: Sequence[tuple[str, ...]], reading: _Reading) -> None:
+    """Refuse parts in which a single folder holds everything, as in `train/videos/walk`.
+
+    Raises:
+        UserError: With that folder.
+    """
+    inside = [place[1:] for place in places if place[:1] in reading.above and len(place) > 2]
+    only, below = {place[0] for place in inside}, {place[1] for place in inside if len(place) > 2}
+    if len(only) == 1 and len(below) > 1 and all(len(place) > 2 for place in inside):
+        raise UserError(
+            f"all videos in the parts of {root} lie in a folder {_names(sorted(only))}: move what it holds "
+            f"({shortened([printable(name) for name in sorted(below)], limit=4)}) into the part, or give a CSV with "
+            "the columns path, label and split"
+        )
+
+
 def _no_classes(found: Walk, loose: int) -> UserError:
     """What to say of a folder without class folders."""
     root = found.root
@@ -181,6 +203,10 @@ def _no_classes(found: Walk, loose: int) -> UserError:
             f"give the folder above it, {root.parent}, which also has {shortened(beside, limit=4)}; else make a "
             "sub-folder per class"
         )
+    if table := _table_in(root):
+        return UserError(
+            f"no videos in the class folders of {root}, but {table.name} looks like a table of clips: give {table}"
+        )
     seen = f"{counted(loose, 'video')} outside a class folder" if loose else ""
     seen = seen or (f"only {found.kinds()}" if found.others else "none")
     ours = f"; {shortened([each.name for each in found.ours])} is muybridge's own" if found.ours else ""
@@ -188,6 +214,17 @@ def _no_classes(found: Walk, loose: int) -> UserError:
         f"no videos in the class folders of {root} (found {seen}{ours}); make one sub-folder per class and "
         "put its video files (.avi, .mp4, .mkv, ...) there, or give a CSV with the columns path and label"
     )
+
+
+def _table_in(folder: Path) -> Path | None:
+    """A table of clips that lies directly in a folder, by its header."""
+    for path in sorted(folder.glob("*.[ct]sv"))[:_NEIGHBOURS]:
+        try:
+            find_columns(column_names(path), where=path.name)
+        except UserError:
+            continue  # a table of something else
+        return path
+    return None
 
 
 def _neighbours(folder: Path) -> list[str]:

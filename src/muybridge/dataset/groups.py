@@ -223,3 +223,10 @@ def _enough_groups(clips: Sequence[Clip]) -> bool:
     for clip in clips:
         groups[clip.label].add(clip.group)
     return all(len(names) >= _FEWEST_GROUPS for names in groups.values())
+
+
+def is_action_of(stem: str, folder: str, naming: str) -> bool:
+    """Whether the action in a file name of UCF101 or HMDB-51 is the name of a folder."""
+    if naming == "ucf101":
+        return (ucf101_group(stem) or "").startswith(f"{folder}_g")
+    return (hmdb51_group(stem) or "").endswith(f"_{folder}")

@@ -107,6 +107,6 @@ def _with_numbers(labels: Iterable[str], numbers: Counter[str]) -> str:
 
 def shown(label: str) -> str:
     """A label in quotes with what cannot be seen written out, so that labels that look alike no longer do."""
-    if unicodedata.is_normalized("NFC", label) and label.isprintable():
-        return repr(label)
-    return ascii(label)
+    composed = unicodedata.normalize("NFC", label)
+    seen = (char if char.isprintable() and char in composed else ascii(char)[1:-1] for char in label)
+    return f"'{''.join(seen)}'"

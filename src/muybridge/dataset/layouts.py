@@ -4,13 +4,14 @@ A folder is read as one sub-folder per class, its videos at any depth below; see
 from classes, `walking` for what is a video, and `table` for CSV files. Nothing is opened but the CSV.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, get_args
 
 from muybridge.dataset.catalog import Catalog, Clip
 from muybridge.dataset.folders import read_folders
 from muybridge.dataset.group_rule import column_of, grouped
-from muybridge.dataset.groups import detect_naming, groups_by_naming, ungrouped
+from muybridge.dataset.groups import detect_naming, groups_by_naming, is_action_of, ungrouped
 from muybridge.dataset.labels import AlikeLabels, settle_alike
 from muybridge.dataset.locating import exists, expanded, is_folder, is_regular
 from muybridge.dataset.table import column_names, read_table
@@ -58,6 +59,7 @@ def _read(path: Path, *, layout: Layout, groups: str) -> Catalog:
 
     clips, notes = read_folders(path)
     naming = detect_naming(clips)
+    _require_classes_by_name(path, clips, naming)
     if layout == "auto":
         layout = naming or "folders"
     elif layout in ("ucf101", "hmdb51") and naming != layout:
@@ -65,6 +67,23 @@ def _read(path: Path, *, layout: Layout, groups: str) -> Catalog:
     notes = [f"layout: {layout}, {counted(len(clips), 'clip')} of {_classes_of(clips)}", *notes]
     clips, group_notes = grouped(clips, rule=groups, naming=naming, where=str(path))
     return Catalog(root=path, layout=layout, clips=tuple(clips), notes=(*notes, *group_notes))
+
+
+def _require_classes_by_name(root: Path, clips: Sequence[Clip], naming: str | None) -> None:
+    """Refuse a folder of data sets, whose file names say that the classes are further down.
+
+    Raises:
+        UserError: With the folder of the first of them.
+    """
+    if naming is None:
+        return
+    for clip in clips:
+        inner = clip.path.parent
+        if not is_action_of(clip.path.stem, clip.label, naming) and is_action_of(clip.path.stem, inner.name, naming):
+            raise UserError(
+                f"{clip.id} is a clip of {inner.name} by its name, so the class folders of {root} lie further down; "
+                f"give {inner.parent}"
+            )
 
 
 def _read_video(path: Path) -> Catalog:

@@ -14,6 +14,7 @@ import re
 import stat
 import unicodedata
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from muybridge.dataset.catalog import Clip
@@ -23,8 +24,10 @@ from muybridge.dataset.part_names import PART_NAMES, part_of
 from muybridge.dataset.table_text import NEITHER, TABLE_SUFFIXES, Table, read_text
 from muybridge.dataset.walking import is_video
 from muybridge.errors import UserError
-from muybridge.text import counted, did_you_mean, shortened
+from muybridge.text import closest, counted, did_you_mean, printable, shortened
 
+_MOST_BESIDE = 5000
+"""So many files beside one that is not there are compared with its name."""
 _LONGEST_CELL = 60
 """Characters of a cell that a message repeats."""
 
@@ -87,6 +90,8 @@ def read_table(path: Path, *, group_column: str | None = None) -> tuple[list[Cli
         clips.append(clip)
         if not is_regular(clip.path):
             missing.append((line, row["path"], clip.path))
+    if columns["label"] + 1 not in [place for name, place in columns.items() if name != "group"]:
+        _require_whole_labels(table, columns["label"], contents)
     if missing:
         raise _missing(path, missing)
     if not clips:
@@ -97,9 +102,9 @@ def read_table(path: Path, *, group_column: str | None = None) -> tuple[list[Cli
     return clips, notes
 
 
-def _rows(table: Table) -> Iterator[tuple[int, list[str]]]:
-    """The rows that are not blank, each with the line in which it begins."""
-    reader = csv.reader(io.StringIO(table.text), delimiter=table.delimiter, skipinitialspace=True)
+def _rows(table: Table, *, strip: bool = True) -> Iterator[tuple[int, list[str]]]:
+    """The rows that are not blank, each with the line in which it begins; its cells without blanks before them."""
+    reader = csv.reader(io.StringIO(table.text), delimiter=table.delimiter, skipinitialspace=strip)
     line = table.first_line
     try:
         for cells in reader:
@@ -151,6 +156,28 @@ def _require_cells(cells: list[str], header: list[str], table: Table, *, where: 
             raise UserError(f"{where}: a cell runs over several lines ({_cut(cell)!r}); is a quote not closed?")
 
 
+def _require_whole_labels(table: Table, place: int, rows: list[tuple[int, list[str]]]) -> None:
+    """Refuse a label that is cut at its comma where the rest of it fills a column that few rows fill, or fill so.
+
+    `pick up, left` in a table with a column after the label shows by the blank, if most rows have none there.
+
+    Raises:
+        UserError: With the line.
+    """
+    if table.delimiter != ",":
+        return
+    as_written = {line: cells[place + 1] for line, cells in _rows(table, strip=False) if len(cells) > place + 1}
+    filled = [line for line, cells in rows if len(cells) > place + 1 and cells[place + 1].strip()]
+    spaced = [line for line in filled if as_written.get(line, "").startswith(" ")]
+    if spaced and 2 * len(spaced) <= len(rows):
+        line, cells = next((line, cells) for line, cells in rows if line == spaced[0])
+        raise UserError(
+            f"{table.path}, line {line}: is {_cut(cells[place + 1])!r} the rest of the label {_cut(cells[place])!r}? "
+            f'If so, put it between double quotes, "{_cut(cells[place])}, {_cut(cells[place + 1])}"; if not, take away '
+            "the blank after the comma"
+        )
+
+
 _DELIMITER_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar", " ": "blank"}
 
 
@@ -182,10 +209,13 @@ def _clip(row: dict[str, str], *, root: Path, where: str) -> Clip:
 
 def _located(written: str, root: Path) -> Path:
     """The file that a path means: as it is written, else with other slashes, or letters composed in another way."""
+    as_written = root / expanded(Path(written))
+    if exists(as_written):
+        return as_written
     slashed = written.replace("\\", "/")
-    spellings = [written, slashed, *(unicodedata.normalize(form, slashed) for form in ("NFC", "NFD"))]
-    paths = [root / expanded(Path(spelling)) for spelling in spellings]
-    return next((path for path in paths if exists(path)), paths[0])
+    spellings = [slashed, *(unicodedata.normalize(form, slashed) for form in ("NFC", "NFD"))]
+    paths = (root / expanded(Path(spelling)) for spelling in spellings)
+    return next((path for path in paths if exists(path)), as_written)
 
 
 def _missing(table: Path, missing: list[tuple[int, str, Path]]) -> UserError:
@@ -200,10 +230,24 @@ def _missing(table: Path, missing: list[tuple[int, str, Path]]) -> UserError:
     except (OSError, ValueError):
         hint = f"; it begins in another system's way, so give it relative to {table.parent}"
         foreign = re.match(r"[A-Za-z]:[\\/]|\\\\", written) is not None and os.sep == "/"
-        rule = hint if foreign else f"; paths are relative to {table.parent}"
+        rule = hint if foreign else f"; paths are relative to {table.parent}{_meant(path)}"
         return UserError(f"{where} does not exist{others}{rule}")
     kind = "a folder" if stat.S_ISDIR(mode) else "a pipe or a device"
     return UserError(f"{where} is {kind}; name a video file")
+
+
+def _meant(path: Path) -> str:
+    """The file in the same folder that is named almost so, or in a folder of it named so, for a hint."""
+    try:
+        below = next((each for each in islice(path.parent.glob("*/*"), _MOST_BESIDE) if each.name == path.name), None)
+        if below is not None:
+            return f" (there is a {_cut(printable(below.relative_to(path.parent).as_posix()))})"
+        beside = [entry.name for entry in islice(path.parent.iterdir(), _MOST_BESIDE)]
+    except (OSError, ValueError):
+        return ""  # there is no such folder, either
+    names = {**{Path(name).stem: name for name in beside}, **{name: name for name in beside}}
+    found = closest(path.name, names) or closest(path.stem, names)
+    return "" if found is None else f" (there is a {_cut(printable(names[found]))})"
 
 
 def _seconds(cell: str, name: str, where: str) -> float | None:
