@@ -119,7 +119,9 @@ def check(
     result = api.check(clips, groups=groups, out=out, workers=None if workers < 0 else workers)
     _show(result, as_json=as_json)
     if not as_json:
-        _next(["train", clips])
+        alike = result.report.look_alikes
+        proposed = "look-alike" if alike is not None and alike.group_of else groups
+        _next(["train", clips, *(["--data.groups", proposed] if proposed != "auto" else [])])
 
 
 @app.command

@@ -10,20 +10,21 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from muybridge.console import say
+from muybridge.console import STDERR, say
 from muybridge.dataset.catalog import Catalog, Clip
 from muybridge.dataset.contents import with_contents
 from muybridge.dataset.folds import cross_validation
-from muybridge.dataset.layouts import read_catalog
 from muybridge.dataset.protocols import make_split
 from muybridge.dataset.split import Split
 from muybridge.errors import UserError
+from muybridge.experiment.named_clips import read_clips
 from muybridge.experiment.provenance import describe_environment, describe_network
 from muybridge.files import write_json
 from muybridge.models.heads.head import require_positions
 from muybridge.models.network import RecognizerNet, build
 from muybridge.models.weights.origin import weights_origins
 from muybridge.pipeline.device_augment import augments_on_device
+from muybridge.recipes.cache import CacheConfig
 from muybridge.recipes.data import DataConfig
 from muybridge.recipes.model import ModelConfig
 from muybridge.recipes.recipe import Recipe
@@ -40,18 +41,6 @@ LISTED_TWINS = 5
 
 # Frames of a clip for which memory is reckoned where the sampler has no limit.
 LONG_CLIP_FRAMES = 64
-
-
-def read_clips(clips: str | Path, data: DataConfig) -> Catalog:
-    """Read a catalog and keep the classes that the options name.
-
-    Raises:
-        UserError: If there is nothing to read, or the options contradict each other.
-    """
-    catalog = read_catalog(Path(clips), groups=data.groups)
-    if data.classes and data.class_count:
-        raise UserError("data.classes and data.class_count exclude each other; leave one of them out")
-    return catalog.subset(data.classes or data.class_count or None)
 
 
 @dataclass(frozen=True)
@@ -87,7 +76,15 @@ class DividedClips:
         )
 
 
-def divide(clips: str | Path, data: DataConfig, *, validates: bool = True, others: Sequence[Clip] = ()) -> DividedClips:
+def divide(
+    clips: str | Path,
+    data: DataConfig,
+    *,
+    validates: bool = True,
+    others: Sequence[Clip] = (),
+    cache: CacheConfig | None = None,
+    console: Console = STDERR,
+) -> DividedClips:
     """Read clips and divide them for a training.
 
     Args:
@@ -95,11 +92,13 @@ def divide(clips: str | Path, data: DataConfig, *, validates: bool = True, other
         data: Which of them, and how they are divided.
         validates: Whether validation clips are needed.
         others: Clips that join them, from elsewhere.
+        cache: Where frames are kept, for a rule that looks at pictures; default: the usual place.
+        console: Where progress is printed.
 
     Raises:
         UserError: If the options make no sense for these clips, or leave nothing to validate on.
     """
-    catalog = read_clips(clips, data)
+    catalog = read_clips(clips, data, cache=cache, console=console)
     if others:
         catalog = joined(catalog, others)
     folds: tuple[Split, ...] = ()

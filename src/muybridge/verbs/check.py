@@ -10,7 +10,10 @@ from muybridge import notebook
 from muybridge.checking.checking import CheckReport, check_catalog
 from muybridge.checking.summary import summarise
 from muybridge.console import STDERR, progress_on
-from muybridge.dataset.layouts import read_catalog
+from muybridge.dataset.group_rule import LOOK_ALIKE
+from muybridge.experiment.named_clips import read_clips
+from muybridge.recipes.cache import CacheConfig
+from muybridge.recipes.data import DataConfig
 from muybridge.text import counted
 
 
@@ -74,13 +77,14 @@ def check(
     Raises:
         UserError: If there are no clips, or the result cannot be written.
     """
-    catalog = read_catalog(Path(clips), groups=groups)
+    catalog = read_clips(clips, DataConfig(groups=groups), console=console)
     with progress_on(console) as progress:
         task = progress.add_task("decoding", total=len(catalog.clips))
         report = check_catalog(
             catalog,
             workers=workers,
             progress=lambda done, total: progress.update(task, completed=done, total=total),
+            cache=None if groups == LOOK_ALIKE else CacheConfig(),
         )
     folder = Path(out) if out else Path(f"{Path(clips).resolve().stem}-check")
     report.save(folder)

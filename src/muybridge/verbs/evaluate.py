@@ -17,7 +17,7 @@ from muybridge.evaluation.evaluation import Evaluation
 from muybridge.evaluation.floors import Floors
 from muybridge.experiment.measure import measure
 from muybridge.experiment.measure_floors import cache_of, each_of, summed
-from muybridge.experiment.prepare import read_clips
+from muybridge.experiment.named_clips import read_clips
 from muybridge.experiment.refit import parts_seen
 from muybridge.files import read_json
 from muybridge.inference.loading import load
@@ -70,7 +70,7 @@ def evaluate(
     if clips is None:
         models, protocol, leak, notes = _own_clips(RunFolder.existing(run), opened)
     else:
-        models, protocol, leak, notes = _other_clips(run, opened(run), Path(clips), data or DataConfig())
+        models, protocol, leak, notes = _other_clips(run, opened(run), Path(clips), data or DataConfig(), console)
     first = models[0][0]
     floors = _floors(run, [tested for _, tested in models], console)
     if isinstance(first, Recognizer) and first.unfinished:
@@ -119,9 +119,9 @@ def _own_clips(folder: RunFolder, opened: Callable[[Path], Model]) -> _Measurabl
     return [(opened(folder.before_refit if seen else folder.path), test)], split.protocol, leak, notes
 
 
-def _other_clips(run: Path, model: Model, clips: Path, data: DataConfig) -> _Measurable:
+def _other_clips(run: Path, model: Model, clips: Path, data: DataConfig, console: Console) -> _Measurable:
     """Clips of another data set that a model can be measured on."""
-    catalog = read_clips(clips, data)
+    catalog = read_clips(clips, data, console=console)
     notes = list(catalog.notes)
     chosen, protocol = _part(catalog, data)
     unknown = Counter(clip.label for clip in chosen if clip.label not in model.classes)
@@ -149,8 +149,8 @@ def _other_clips(run: Path, model: Model, clips: Path, data: DataConfig) -> _Mea
             )
         notes.append(f"left out, the model was fitted on them: {counted(len(known) - len(new), 'clip')}")
         known = new
-    groups = {clip.group for clip in fitted}
-    shared = sum(clip.group in groups or clip.path in identical for clip in known)
+    groups = {clip.group for clip in fitted if clip.group_known}
+    shared = sum((clip.group_known and clip.group in groups) or clip.path in identical for clip in known)
     return [(model, known)], protocol, _leak(shared, known, fitted), notes
 
 

@@ -75,7 +75,14 @@ def train(
     recipe = _recipe(clips, recipe, options, console)
     if learning_curve:
         check_curve(recipe)
-    divided = divide(clips, recipe.data, validates=recipe.model.head != "probe", others=others)
+    divided = divide(
+        clips,
+        recipe.data,
+        validates=recipe.model.head != "probe",
+        others=others,
+        cache=recipe.cache,
+        console=console,
+    )
     divided.announce(console)
     experiment = prepare(divided, recipe, run=folder, device=chosen_device, logger=logger, console=console)
     return complete(experiment, curve=learning_curve, console=console)
