@@ -15,6 +15,7 @@ from muybridge.dataset.catalog import Catalog, Clip
 from muybridge.dataset.contents import with_contents
 from muybridge.dataset.folds import cross_validation
 from muybridge.dataset.protocols import make_split
+from muybridge.dataset.run_clips import require_files, split_of
 from muybridge.dataset.split import Split
 from muybridge.errors import UserError
 from muybridge.experiment.named_clips import read_clips
@@ -137,7 +138,7 @@ def joined(catalog: Catalog, others: Sequence[Clip]) -> Catalog:
     """A catalog with clips from elsewhere; one that is in both is taken once, with the label that it has now."""
     here = {(clip.path.resolve(), clip.start_seconds, clip.end_seconds) for clip in catalog.clips}
     new = [clip for clip in others if (clip.path.resolve(), clip.start_seconds, clip.end_seconds) not in here]
-    clips = (*catalog.clips, *(replace(clip, root=catalog.root) for clip in new))
+    clips = (*catalog.clips, *(replace(clip, root=catalog.root, known_as=None) for clip in new))
     return replace(catalog, clips=clips, notes=(*catalog.notes, f"{counted(len(new), 'clip')} of the run joined"))
 
 
@@ -222,17 +223,27 @@ def prepare(
     return Experiment(folder, recipe, divided.split, net, device, logger, folds=divided.folds)
 
 
-def reopen(run: Path, *, device: torch.device, logger: LoggerName = "csv") -> Experiment:
+def reopen(
+    run: Path, *, device: torch.device, logger: LoggerName = "csv", clips_root: str | Path | None = None
+) -> Experiment:
     """Take up the run directory of a training that was interrupted; it may go on on another device.
+
+    Where its clips were moved, ``clips_root`` is the folder that holds them now, and the run remembers it.
 
     Raises:
         UserError: If there is no run, or it is damaged.
     """
     folder = RunFolder.trained(run)
-    recipe, split = load_recipe(str(folder.recipe)), Split.load(folder.split)
+    recipe, split = load_recipe(str(folder.recipe)), split_of(folder, clips_root)
+    fitted = [*split.clips_of("train"), *split.clips_of("validation")]  # of all folds together every clip is tested
+    require_files(fitted or split.clips, run=folder.path)
     # The checkpoint replaces every weight, so the pretrained ones are needed only where there is none yet.
     net = new_net(recipe, split, device=device, weights="none" if folder.last_checkpoint.exists() else None)
-    folds = tuple(Split.load(inner.split) for inner in folder.folds(recipe.data.folds))
+    inner_folders = folder.folds(recipe.data.folds)
+    folds = tuple(split_of(inner, clips_root) for inner in inner_folders)
+    if clips_root is not None:
+        for found, place in zip((split, *folds), (folder, *inner_folders), strict=True):
+            found.save(place.split)
     return Experiment(folder, recipe, split, net, device, logger, resumes=True, folds=folds)
 
 
