@@ -130,8 +130,12 @@ def check(
     result = api.check(clips, groups=groups, out=out, workers=None if workers < 0 else workers, isolate=isolate)
     show(result, as_json=as_json)
     if not as_json:
-        one_file = result.report.catalog.layout == "file"
-        suggest(["predict", "RUN", clips] if one_file else ["train", clips])
+        if result.report.catalog.layout == "file":
+            suggest(["predict", "RUN", clips])
+            return
+        alike = result.report.look_alikes
+        proposed = "look-alike" if alike is not None and alike.group_of else groups
+        suggest(["train", clips, *(["--data.groups", proposed] if proposed != "auto" else [])])
 
 
 @app.command
@@ -143,6 +147,7 @@ def train(
     name: str | None = None,
     resume: Path | None = None,
     from_run: Annotated[Path | None, Parameter("--from")] = None,
+    clips_root: Path | None = None,
     learning_curve: Annotated[bool, Parameter(negative="")] = False,
     profile: Annotated[bool, Parameter(negative="")] = False,
     device: str = "auto",
@@ -162,9 +167,10 @@ def train(
             default, or where its weights are missing, a recipe whose weights are available.
         run: The folder to make for the run; default: runs/RECIPE-ENCODER-HEAD-1, -2, ....
         name: Name of the run's folder, in runs/; instead of --run.
-        resume: Continue this run where it was interrupted; of the other options only --device goes with it.
+        resume: Continue this run where it was interrupted; of the others only --device and --clips-root go with it.
         from_run: Train on the clips of this run and CLIPS together, with the run's recipe if none is named; what is
             kept of its clips is not computed again.
+        clips_root: Folder that holds the clips of the run of --resume or --from now, where they were moved or renamed.
         learning_curve: Measure how accuracy grows with the number of clips a class, too (head probe only).
         profile: Train for 30 steps only, print where a step's time goes, and make no run.
         device: Where torch computes: auto (a CUDA GPU if there is one), cpu, cuda, cuda:1 or mps.
@@ -176,7 +182,7 @@ def train(
     from muybridge import api
 
     if profile:
-        unused = run or name or resume or from_run or learning_curve or None
+        unused = run or name or resume or from_run or clips_root or learning_curve or None
         _profile(clips, experiment, unused=unused, device=device, as_json=as_json)
         return
     if (clips is None) == (resume is None):
@@ -184,9 +190,11 @@ def train(
     given = recipe or run or name or from_run or learning_curve
     if resume is not None and (given or experiment != Recipe()):
         raise UserError(f"--resume {resume} continues with the run's own recipe; leave the other options out")
+    if clips_root is not None and resume is None and from_run is None:
+        raise UserError("--clips-root says where the clips of a run are; it goes with --resume or --from")
     try:
         if resume is not None:
-            result = api.resume(resume, device=device, device_count=device_count, logger=logger)
+            result = api.resume(resume, device=device, device_count=device_count, logger=logger, clips_root=clips_root)
         else:
             assert clips is not None
             result = api.train(
@@ -196,6 +204,7 @@ def train(
                 name=name,
                 device=device,
                 from_run=from_run,
+                clips_root=clips_root,
                 learning_curve=learning_curve,
                 device_count=device_count,
                 logger=logger,
@@ -236,6 +245,7 @@ def evaluate(
     views: Times = None,
     crops: Crops = 1,
     flip: Flip = False,
+    clips_root: Path | None = None,
     out: Path | None = None,
     engine: str = "torch",
     device: str = "auto",
@@ -253,6 +263,7 @@ def evaluate(
         views: How many samplings of each clip to combine; default: as the model was trained to be used.
         crops: Parts of the picture to combine. 1: the whole; 3: left, middle, right; 5: the corners and the middle.
         flip: Combine with the mirror image of each, too.
+        clips_root: Folder that holds the run's clips now, where they were moved or renamed.
         out: Folder for the result files; default: evaluations/ in the run.
         engine: torch, the model itself; or an export as in predict: onnx, openvino, openvino-int8, auto, ....
         device: Where torch computes: auto (a CUDA GPU if there is one), cpu, cuda, cuda:1 or mps.
@@ -264,7 +275,15 @@ def evaluate(
 
     chosen = api.Views(times=views, crops=crops, flip=flip)
     evaluation = api.evaluate(
-        run, clips, views=chosen, out=out, data=data, engine=engine, device=device, isolate=isolate
+        run,
+        clips,
+        views=chosen,
+        clips_root=clips_root,
+        out=out,
+        data=data,
+        engine=engine,
+        device=device,
+        isolate=isolate,
     )
     write(evaluation.to_dict() if as_json else "\n".join(evaluation.details()))
     if not as_json:
@@ -334,7 +353,7 @@ def export(
     force: Annotated[bool, Parameter(negative="")] = False,
     out: Path | None = None,
     clips: int = 128,
-    data: Path | None = None,
+    clips_root: Annotated[Path | None, Parameter(("--clips-root", "--data"))] = None,
     as_json: Annotated[Json, Parameter("--json")] = False,
 ) -> None:
     """Write a run's model for a faster engine, and check it against torch on the run's own clips.
@@ -355,13 +374,13 @@ def export(
         force: Keep it in spite of a failed check; then only --engine with its full name uses it.
         out: Folder to make; default: exports/ENGINE-PRECISION in the run, where predict looks.
         clips: At most this many training clips are compared, and for int8 observed; all validation clips are.
-        data: Where the clips of the run lie now, if they were moved.
+        clips_root: Folder that holds the run's clips now, where they were moved or renamed.
         as_json: Print the result as JSON.
     """
     from muybridge import api
 
     result = api.export(
-        run, to=to, precision=precision, streaming=streaming, force=force, out=out, clips=clips, data=data
+        run, to=to, precision=precision, streaming=streaming, force=force, out=out, clips=clips, clips_root=clips_root
     )
     show(result, as_json=as_json)
     if not as_json and out is None:
@@ -419,6 +438,7 @@ def report(
     runs: list[Path],
     /,
     *,
+    clips_root: Path | None = None,
     out: Path | None = None,
     as_json: Annotated[Json, Parameter("--json")] = False,
 ) -> None:
@@ -429,12 +449,13 @@ def report(
     Args:
         runs: Run directories of trainings and ensembles, in any mix, of the same classes; the others are compared
             with the first.
+        clips_root: Folder that holds the clips of the runs now, where they were moved or renamed.
         out: The file to write; default: report.html in the run, or in the current folder for several.
         as_json: Print the result as JSON.
     """
     from muybridge import api
 
-    file = api.report(runs, out=out)
+    file = api.report(runs, clips_root=clips_root, out=out)
     write({"report": str(file), "runs": [str(run) for run in runs]} if as_json else f"report: {file}")
     if not as_json:
         say(f"next: open {file.absolute().as_uri()} in a browser")
@@ -493,6 +514,7 @@ def ensemble(
     calibrate: Annotated[bool, Parameter(negative="")] = False,
     run: Path | None = None,
     name: str | None = None,
+    clips_root: Path | None = None,
     device: str = "auto",
     as_json: Annotated[Json, Parameter("--json")] = False,
 ) -> None:
@@ -511,12 +533,15 @@ def ensemble(
             it is right.
         run: The run directory to make; default: runs/ensemble-1, -2, ....
         name: Name of the run directory, in runs/; instead of --run.
+        clips_root: Folder that holds the clips of the runs now, where they were moved or renamed.
         device: Where torch computes: auto (a CUDA GPU if there is one), cpu, cuda, cuda:1 or mps.
         as_json: Print the result as JSON.
     """
     from muybridge import api
 
-    result = api.ensemble(runs, rule=rule, calibrate=calibrate, run=run, name=name, device=device)
+    result = api.ensemble(
+        runs, rule=rule, calibrate=calibrate, run=run, name=name, clips_root=clips_root, device=device
+    )
     show(result, as_json=as_json)
     if not as_json:
         suggest(["predict", result.run, "VIDEO"], ["report", result.run, runs[0]])

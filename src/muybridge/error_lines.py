@@ -152,7 +152,8 @@ def _names_by_key(app: App, verb: str) -> dict[str, list[str]]:
     for names in _options(app, verb):
         for name in names:
             key = name.removeprefix("--").replace("-", "_")
-            found[key] = found[f"{verb}.{key}"] = names
+            # Several verbs have options about a run that they read, of which the library says "run."
+            found[key] = found[f"{verb}.{key}"] = found[f"run.{key}"] = names
     return found
 
 

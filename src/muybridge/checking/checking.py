@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from muybridge.checking.alike_report import SeenAlike, see_alike
 from muybridge.checking.decode_pool import Progress, decode_all
 from muybridge.dataset.catalog import Catalog, Clip
 from muybridge.dataset.labels import alike
@@ -19,6 +20,7 @@ from muybridge.dataset.protocols import make_split
 from muybridge.dataset.split import Leak
 from muybridge.errors import UserError
 from muybridge.files import write_json, write_rows
+from muybridge.recipes.cache import CacheConfig
 from muybridge.text import printable
 from muybridge.video.full_decoding import DecodeResult
 
@@ -108,12 +110,14 @@ class CheckReport:
         clips: All its clips, sorted by id.
         protocols: The protocols that apply, by name.
         skipped_protocols: The protocols that do not apply, with the reason.
+        look_alikes: Clips that look alike, where source groups are unknown; None where they are known.
     """
 
     catalog: Catalog
     clips: tuple[CheckedClip, ...]
     protocols: dict[str, CheckedProtocol]
     skipped_protocols: dict[str, str]
+    look_alikes: SeenAlike | None = None
 
     def with_status(self, status: Status) -> tuple[CheckedClip, ...]:
         """The clips that are ok, damaged or bad."""
@@ -220,6 +224,7 @@ class CheckReport:
                 for name, protocol in self.protocols.items()
             },
             "skipped_protocols": self.skipped_protocols,
+            "look_alikes": None if self.look_alikes is None else self.look_alikes.to_dict(),
             "clips": [checked.to_dict() for checked in self.clips],
         }
 
@@ -231,7 +236,10 @@ class CheckReport:
         """
         json_path, csv_path = folder / "check.json", folder / "check.csv"
         write_json(json_path, self.to_dict())
-        write_rows(csv_path, [checked.to_dict() for checked in self.clips])
+        rows = [checked.to_dict() for checked in self.clips]
+        if self.look_alikes is not None:
+            rows = [{**row, "look_alike_group": self.look_alikes.group_of.get(row["id"])} for row in rows]
+        write_rows(csv_path, rows)
         return json_path, csv_path
 
 
@@ -242,6 +250,7 @@ def check_catalog(
     lists: Path | None = None,
     isolate: bool = False,
     progress: Progress | None = None,
+    cache: CacheConfig | None = None,
 ) -> CheckReport:
     """Decode every file of a catalog fully and report what is wrong, and what the catalog is like.
 
@@ -253,6 +262,8 @@ def check_catalog(
         lists: Folder of official lists, as for `make_split`.
         isolate: Whether each file is decoded in a process with limits, see `decode_all`.
         progress: Called in this process after each file.
+        cache: Where tiny frames are kept while look-alikes are looked for, which is done where source groups are
+            unknown; None: nobody looks.
 
     Returns:
         The report; problems with files are part of it, not errors.
@@ -260,11 +271,13 @@ def check_catalog(
     paths = sorted({clip.path for clip in catalog.clips})
     files = decode_all(paths, workers=workers, isolate=isolate, progress=progress)
     protocols, skipped = _protocols(catalog, lists=lists)
+    unknown = not all(clip.group_known for clip in catalog.clips)
     return CheckReport(
         catalog=catalog,
         clips=tuple(_checked(clip, files[clip.path]) for clip in catalog.clips),
         protocols=protocols,
         skipped_protocols=skipped,
+        look_alikes=see_alike(catalog, cache=cache) if cache is not None and unknown else None,
     )
 
 

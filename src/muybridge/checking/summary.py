@@ -54,6 +54,8 @@ def summarise(report: CheckReport) -> str:
     for name, protocol in report.protocols.items():
         counts = ", ".join(str(count) for count in protocol.clips.values())
         lines.append(f"  {name:<10}  {counts}: {_leak(protocol.leak)}")
+    if report.look_alikes is not None:
+        lines += report.look_alikes.lines()
     return "\n".join(lines)
 
 

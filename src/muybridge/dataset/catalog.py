@@ -155,6 +155,12 @@ class Catalog:
         return replace(self, clips=clips, notes=(*self.notes, note))
 
 
+def are_guessed(clips: Sequence[Clip]) -> bool:
+    """Whether source groups that are not known join clips all the same, as look-alikes do."""
+    unknown = [clip.group for clip in clips if not clip.group_known]
+    return len(set(unknown)) < len(unknown)
+
+
 def matches_group(clip: Clip, pattern: str) -> bool:
     """Whether a clip belongs to the group a user named.
 

@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
-from muybridge.dataset.catalog import Catalog
+from muybridge.dataset.catalog import Catalog, are_guessed
 from muybridge.dataset.cutting import drawn
 from muybridge.dataset.protocols import cut_validation
 from muybridge.dataset.sources import linked_clips
@@ -54,7 +54,10 @@ def cross_validation(
     single = [label for label, number in sources.items() if number == 1]
     unknown = sum(not clip.group_known for clip in catalog.clips)
     # Two clips of one recording may be in different folds, unseen.
-    by_clip = ", divided by clip, since source groups are unknown" if unknown == len(catalog.clips) else ""
+    by_clip = ""
+    if unknown == len(catalog.clips):
+        by = "look-alikes and else by clip" if are_guessed(catalog.clips) else "clip"
+        by_clip = f", divided by {by}, since source groups are unknown"
     source = "it" if by_clip else "its source, where that is known" if unknown else "its source"
     notes = [f"every clip is tested once, by a model that never saw {source} ({count} folds{by_clip})"]
     if single:

@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from muybridge.dataset.catalog import Catalog, Clip
+from muybridge.dataset.catalog import Catalog, Clip, are_guessed
 from muybridge.dataset.groups import NAME_THEM
 from muybridge.dataset.sources import contents_of
 from muybridge.errors import UserError
@@ -32,6 +32,12 @@ UNKNOWN_LEAK = (
 )
 """What stands in place of a count of the leak where nothing is known of the sources."""
 
+LOOK_ALIKE_LEAK = (
+    "source groups{whose} unknown but for look-alikes, which are on one side: other clips of one recording may stand "
+    "on both, so this accuracy may be too high"
+)
+"""The same where look-alikes are kept together."""
+
 
 @dataclass(frozen=True)
 class Leak:
@@ -46,6 +52,7 @@ class Leak:
         validation_shared: Validation clips that share a group or bytes with train.
         unknown: Clips, of all parts, whose source group is not known: what they share cannot be counted.
         clips: Clips of all parts.
+        guessed: Whether clips of unknown source are joined by a guess, as look-alikes are.
     """
 
     test_clips: int
@@ -56,6 +63,7 @@ class Leak:
     validation_shared: int
     unknown: int = 0
     clips: int = 0
+    guessed: bool = False
 
     @property
     def is_known(self) -> bool:
@@ -66,6 +74,8 @@ class Leak:
         if self.unknown and not self.test_shared - self.test_identical:
             # A count of none would claim what nobody knows.
             whose = "" if self.unknown == self.clips else f" of {counted(self.unknown, 'clip')}"
+            if self.guessed:
+                return LOOK_ALIKE_LEAK.format(whose=whose)
             are = "clip is" if self.test_identical == 1 else "clips are"
             twins = f"; {self.test_identical} test {are} in train byte for byte" if self.test_identical else ""
             return UNKNOWN_LEAK.format(whose=whose) + twins
@@ -166,6 +176,7 @@ class Split:
             validation_shared=shared(validation, train)[2],
             unknown=self.unknown_groups,
             clips=len(self.clips),
+            guessed=are_guessed(self.clips),
         )
 
     def with_clips(self, clips: Iterable[Clip]) -> "Split":

@@ -16,10 +16,11 @@ from muybridge.dataset.contents import changed_clips, with_contents
 from muybridge.dataset.contradictions import CONTRADICTION, said_of_contradictions
 from muybridge.dataset.folds import cross_validation
 from muybridge.dataset.labels import settle_alike
-from muybridge.dataset.layouts import read_catalog
 from muybridge.dataset.protocols import make_split
+from muybridge.dataset.run_clips import require_files, split_of
 from muybridge.dataset.split import Split
 from muybridge.errors import UserError
+from muybridge.experiment.named_clips import read_clips
 from muybridge.experiment.provenance import describe_environment, describe_network
 from muybridge.files import write_json
 from muybridge.locks import Lock
@@ -27,6 +28,7 @@ from muybridge.models.heads.head import require_positions
 from muybridge.models.network import RecognizerNet, build
 from muybridge.models.weights.origin import weights_origins
 from muybridge.pipeline.device_augment import augments_on_device
+from muybridge.recipes.cache import CacheConfig
 from muybridge.recipes.data import DataConfig
 from muybridge.recipes.model import ModelConfig
 from muybridge.recipes.recipe import Recipe
@@ -44,18 +46,6 @@ LISTED_TWINS = 5
 
 # Frames of a clip for which memory is reckoned where the sampler has no limit.
 LONG_CLIP_FRAMES = 64
-
-
-def read_clips(clips: str | Path, data: DataConfig) -> Catalog:
-    """Read a catalog and keep the classes that the options name.
-
-    Raises:
-        UserError: If there is nothing to read, or the options contradict each other.
-    """
-    catalog = read_catalog(Path(clips), groups=data.groups, alike_labels=data.alike_labels)
-    if data.classes and data.class_count:
-        raise UserError("data.classes and data.class_count exclude each other; leave one of them out")
-    return catalog.subset(data.classes or data.class_count or None)
 
 
 @dataclass(frozen=True)
@@ -91,7 +81,15 @@ class DividedClips:
         )
 
 
-def divide(clips: str | Path, data: DataConfig, *, validates: bool = True, others: Sequence[Clip] = ()) -> DividedClips:
+def divide(
+    clips: str | Path,
+    data: DataConfig,
+    *,
+    validates: bool = True,
+    others: Sequence[Clip] = (),
+    cache: CacheConfig | None = None,
+    console: Console = STDERR,
+) -> DividedClips:
     """Read clips and divide them for a training.
 
     Args:
@@ -99,11 +97,13 @@ def divide(clips: str | Path, data: DataConfig, *, validates: bool = True, other
         data: Which of them, and how they are divided.
         validates: Whether validation clips are needed.
         others: Clips that join them, from elsewhere.
+        cache: Where frames are kept, for a rule that looks at pictures; default: the usual place.
+        console: Where progress is printed.
 
     Raises:
         UserError: If the options make no sense for these clips, or leave nothing to validate on.
     """
-    catalog = read_clips(clips, data)
+    catalog = read_clips(clips, data, cache=cache, console=console)
     if catalog.layout == "file" and not others:
         raise UserError(f"{clips} is one video; to train, give a folder with a sub-folder per class, or a CSV")
     if others:
@@ -146,7 +146,7 @@ def joined(catalog: Catalog, others: Sequence[Clip]) -> Catalog:
     """A catalog with clips from elsewhere; one that is in both is taken once, with the label that it has now."""
     here = {(clip.path.resolve(), clip.start_seconds, clip.end_seconds) for clip in catalog.clips}
     new = [clip for clip in others if (clip.path.resolve(), clip.start_seconds, clip.end_seconds) not in here]
-    clips = (*catalog.clips, *(replace(clip, root=catalog.root) for clip in new))
+    clips = (*catalog.clips, *(replace(clip, root=catalog.root, known_as=None) for clip in new))
     return replace(catalog, clips=clips, notes=(*catalog.notes, f"{counted(len(new), 'clip')} of the run joined"))
 
 
@@ -242,8 +242,17 @@ def prepare(
     return Experiment(folder, recipe, divided.split, net, device, logger, folds=divided.folds, lock=lock)
 
 
-def reopen(run: Path, *, device: torch.device, logger: LoggerName = "csv", console: Console = STDERR) -> Experiment:
+def reopen(
+    run: Path,
+    *,
+    device: torch.device,
+    logger: LoggerName = "csv",
+    clips_root: str | Path | None = None,
+    console: Console = STDERR,
+) -> Experiment:
     """Take up the run directory of a training that was interrupted; it may go on on another device.
+
+    Where its clips were moved, ``clips_root`` is the folder that holds them now, and the run remembers it.
 
     Raises:
         UserError: If there is no run, it or a checkpoint is damaged, or a clip is not what it was.
@@ -251,12 +260,18 @@ def reopen(run: Path, *, device: torch.device, logger: LoggerName = "csv", conso
     folder = RunFolder.trained(run)
     lock = folder.lock()
     try:
-        recipe, split = load_recipe(str(folder.recipe)), Split.load(folder.split)
+        recipe, split = load_recipe(str(folder.recipe)), split_of(folder, clips_root)
+        fitted = [*split.clips_of("train"), *split.clips_of("validation")]  # of all folds together every clip is tested
+        require_files(fitted or split.clips, run=folder.path)
         _require_unchanged(folder, split)
         mend_checkpoints(folder, console=console)
         # The checkpoint replaces every weight, so the pretrained ones are needed only where there is none yet.
         net = new_net(recipe, split, device=device, weights="none" if folder.last_checkpoint.exists() else None)
-        folds = tuple(Split.load(inner.split) for inner in folder.folds(recipe.data.folds))
+        inner_folders = folder.folds(recipe.data.folds)
+        folds = tuple(split_of(inner, clips_root) for inner in inner_folders)
+        if clips_root is not None:
+            for found, place in zip((split, *folds), (folder, *inner_folders), strict=True):
+                found.save(place.split)
     except BaseException:
         lock.release()
         raise

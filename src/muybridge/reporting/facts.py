@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import PurePath
 from typing import Any
 
+from muybridge.dataset.catalog import are_guessed
 from muybridge.recipes.encoder_names import encoders_of
 from muybridge.reporting.reported import ModelFacts, ReportedRun
 from muybridge.text import counted, number, percent
@@ -208,7 +209,7 @@ def _division(run: ReportedRun) -> Fact:
     split = run.split
     if run.folds:
         how = (
-            "by clip, since source groups are unknown; each clip was tested by a model that never saw it"
+            "by clip, since not all source groups are known; each clip was tested by a model that never saw it"
             if split.unknown_groups
             else "by source; each clip was tested by a model that never saw its source"
         )
@@ -227,6 +228,8 @@ def _division(run: ReportedRun) -> Fact:
 
 def _protocol(run: ReportedRun) -> str:
     if run.split.protocol == "grouped" and run.split.unknown_groups == len(run.split.clips):
+        if are_guessed(run.split.clips):
+            return "grouped: look-alikes are kept together; source groups are unknown"
         return "grouped: each clip by itself, since source groups are unknown"
     return protocol_in_words(run.split.protocol)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 from muybridge.console import STDERR, progress_on, say
+from muybridge.dataset.run_clips import split_of
 from muybridge.dataset.split import Split
 from muybridge.errors import UserError
 from muybridge.evaluation.evaluation import evaluate_predictions
@@ -52,12 +53,19 @@ WITH_WIDTHS = ("bilstm", "lstm", "attentive")
 """Heads that ``model.head_widths`` speaks of."""
 
 
-def report(runs: Sequence[str | Path], *, out: str | Path | None = None, console: Console = STDERR) -> Path:
+def report(
+    runs: Sequence[str | Path],
+    *,
+    clips_root: str | Path | None = None,
+    out: str | Path | None = None,
+    console: Console = STDERR,
+) -> Path:
     """Make one self-contained HTML page of one or several runs.
 
     Args:
         runs: Run directories of trainings and ensembles, in any mix, all of the same classes. The others are
             compared with the first.
+        clips_root: Folder that holds the clips of the runs now, where they were moved or renamed; for the film strips.
         out: The file to write; default: ``report.html`` in the run, or in the current folder for several. A
             report that is already there is replaced, any other file is not.
         console: Where progress is printed.
@@ -72,7 +80,7 @@ def report(runs: Sequence[str | Path], *, out: str | Path | None = None, console
     if not paths:
         raise UserError("name at least one run to report on")
     file = _file_to_write(paths, None if out is None else Path(out))
-    read = [read_run(path, name=name) for path, name in zip(paths, _names(paths), strict=True)]
+    read = [read_run(path, name=name, clips_root=clips_root) for path, name in zip(paths, _names(paths), strict=True)]
     with progress_on(console) as progress:
         task = progress.add_task("drawing", total=len(read))
         notes = write_report(file, read, on_progress=lambda done: progress.update(task, completed=done))
@@ -81,18 +89,19 @@ def report(runs: Sequence[str | Path], *, out: str | Path | None = None, console
     return file
 
 
-def read_run(path: Path, *, name: str) -> ReportedRun:
+def read_run(path: Path, *, name: str, clips_root: str | Path | None = None) -> ReportedRun:
     """Read all that a report says of one run.
 
     Args:
         path: The run directory.
         name: What to call it.
+        clips_root: Folder that holds its clips now, where they were moved or renamed.
 
     Raises:
         UserError: If it is no run, is not finished, or one of its files is damaged; the message names it.
     """
     folder = RunFolder.existing(path)
-    split = Split.load(folder.split)
+    split = split_of(folder, clips_root)
     if not folder.model.is_dir():
         raise UserError(f"{path} is not finished: it has no model; continue it with: muybridge train --resume {path}")
     model = load(folder.path, device="cpu")

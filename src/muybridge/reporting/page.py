@@ -99,7 +99,8 @@ def _missing(view: RunView, strips: "dict[Clip, Strip]") -> str | None:
         return None
     example = f"for example {absent[0].path}: {strips[absent[0]].problem}"
     if len(absent) == len(clips):
-        return f"none of its clips can be shown ({example}); put them back and make the report again to see frames"
+        what_to_do = "put them back, or name their folder (clips_root), and make the report again"
+        return f"none of its clips can be shown ({example}); {what_to_do}"
     return f"{len(absent)} of {len(clips)} clips cannot be shown ({example})"
 
 

@@ -10,10 +10,13 @@ from muybridge import notebook
 from muybridge.checking.checking import CheckReport, check_catalog
 from muybridge.checking.summary import summarise
 from muybridge.console import STDERR, progress_on
+from muybridge.dataset.group_rule import LOOK_ALIKE
 from muybridge.dataset.labels import alike_in_words
-from muybridge.dataset.layouts import read_catalog
 from muybridge.disk_errors import keeping_result
+from muybridge.experiment.named_clips import read_clips
 from muybridge.files import require_writable
+from muybridge.recipes.cache import CacheConfig
+from muybridge.recipes.data import DataConfig
 from muybridge.text import counted
 
 
@@ -85,7 +88,7 @@ def check(
         UserError: If there are no clips, or the result cannot be written.
     """
     # Labels that look alike are reported, and train asks about them.
-    catalog = read_catalog(Path(clips), groups=groups, alike_labels="keep")
+    catalog = read_clips(clips, DataConfig(groups=groups, alike_labels="keep"), console=console)
     folder = Path(out) if out else Path(f"{Path(clips).resolve().stem}-check")
     require_writable(folder)
     with progress_on(console) as progress:
@@ -95,6 +98,7 @@ def check(
             workers=workers,
             isolate=isolate,
             progress=lambda done, total: progress.update(task, completed=done, total=total),
+            cache=None if groups == LOOK_ALIKE else CacheConfig(),
         )
     with keeping_result() as kept:
         kept.result = CheckResult(report, folder, saved=False)

@@ -13,13 +13,14 @@ from muybridge.dataset.contradictions import said_of_contradictions
 from muybridge.dataset.duplicates import find_duplicates
 from muybridge.dataset.labels import joined_to
 from muybridge.dataset.official import read_official
-from muybridge.dataset.split import FITTED_PARTS, UNKNOWN_LEAK, Split
+from muybridge.dataset.run_clips import require_files, split_of
+from muybridge.dataset.split import FITTED_PARTS, UNKNOWN_LEAK
 from muybridge.errors import UserError
 from muybridge.evaluation.evaluation import Evaluation
 from muybridge.evaluation.floors import Floors
 from muybridge.experiment.measure import measure
 from muybridge.experiment.measure_floors import cache_of, each_of, summed
-from muybridge.experiment.prepare import read_clips
+from muybridge.experiment.named_clips import read_clips
 from muybridge.experiment.refit import parts_seen
 from muybridge.files import require_writable
 from muybridge.inference.loading import load
@@ -40,6 +41,7 @@ def evaluate(
     *,
     data: DataConfig | None = None,
     views: Views = AS_TRAINED,
+    clips_root: str | Path | None = None,
     out: str | Path | None = None,
     engine: str = "torch",
     device: str = "auto",
@@ -56,6 +58,7 @@ def evaluate(
         clips: Other labelled clips; default: the run's test part.
         data: Which of the other clips: classes, and for ``given``, ``official-N`` or named groups the test part.
         views: Which views of each clip to combine; default: as the model was trained to be used.
+        clips_root: Folder that holds the run's clips now, where they were moved or renamed.
         out: Folder for predictions.csv, per_class.csv, confusion_matrix.png, evaluation.json; default: the run's
             folder ``evaluations/<clips>``, with ``-views<n>`` and the like if views were asked for, and with the
             engine if one was.
@@ -74,11 +77,13 @@ def evaluate(
     used: list[str] = []
     opened = partial(load, device=device, engine=engine, announce=used.append)
     if clips is None:
-        models, protocol, leak, notes = _own_clips(RunFolder.existing(run), opened)
+        models, protocol, leak, notes = _own_clips(RunFolder.existing(run), opened, clips_root)
     else:
-        models, protocol, leak, notes = _other_clips(run, opened(run), Path(clips), data or DataConfig())
+        models, protocol, leak, notes = _other_clips(
+            run, opened(run), Path(clips), data or DataConfig(), clips_root, console
+        )
     first = models[0][0]
-    floors = _floors(run, [tested for _, tested in models], console)
+    floors = _floors(run, [tested for _, tested in models], clips_root, console)
     if isinstance(first, Recognizer) and first.unfinished:
         notes.append(f"the model is {first.unfinished}")
     if views != AS_TRAINED:
@@ -106,20 +111,19 @@ _Measurable = tuple[list[tuple[Model, Sequence[Clip]]], str, str | None, list[st
 """Models with their clips, the protocol, the leak in words, and what there is to say."""
 
 
-def _own_clips(folder: RunFolder, opened: Callable[[Path], Model]) -> _Measurable:
+def _own_clips(folder: RunFolder, opened: Callable[[Path], Model], clips_root: str | Path | None) -> _Measurable:
     """The run's own test clips, each with a model that was not fitted on it."""
-    split = Split.load(folder.split)
+    split = split_of(folder, clips_root)
     if not split.test:
         raise UserError(f"{folder.path} has no test clips; name other clips to evaluate on")
     test = split.clips_of("test")
-    missing = [clip for clip in test if not clip.path.exists()]
-    if len(missing) == len(test):
-        raise UserError(f"the clips of {folder.path} are gone (for example {missing[0].path}); name their new folder")
+    if not any(clip.path.exists() for clip in test):  # a single one that is gone counts as wrong, and is named
+        require_files(test, run=folder.path, what="test")
     leak, notes = read_leak(folder.leak), []
     if folder.fold_figures.is_file():
         folds = folder.folds(load_recipe(str(folder.recipe)).data.folds)
         models: list[tuple[Model, Sequence[Clip]]] = [
-            (opened(fold.model), Split.load(fold.split).clips_of("test")) for fold in folds
+            (opened(fold.model), split_of(fold, clips_root).clips_of("test")) for fold in folds
         ]
         return models, split.protocol, leak, ["measured with the models of the folds, not with the final one"]
     seen = "test" in parts_seen(folder.model)
@@ -128,9 +132,11 @@ def _own_clips(folder: RunFolder, opened: Callable[[Path], Model]) -> _Measurabl
     return [(opened(folder.before_refit if seen else folder.path), test)], split.protocol, leak, notes
 
 
-def _other_clips(run: Path, model: Model, clips: Path, data: DataConfig) -> _Measurable:
+def _other_clips(
+    run: Path, model: Model, clips: Path, data: DataConfig, clips_root: str | Path | None, console: Console
+) -> _Measurable:
     """Clips of another data set that a model can be measured on."""
-    catalog = read_clips(clips, data)
+    catalog = read_clips(clips, data, console=console)
     notes = [*catalog.notes, *said_of_contradictions(catalog)]
     chosen, protocol = _part(catalog, data)
     chosen, joined = joined_to(model.classes, chosen, data.alike_labels)
@@ -148,7 +154,7 @@ def _other_clips(run: Path, model: Model, clips: Path, data: DataConfig) -> _Mea
     folder = RunFolder(run)
     if not folder.split.is_file():  # a model without its run
         return [(model, known)], protocol, None, notes
-    split = Split.load(folder.split)
+    split = split_of(folder, clips_root)
     refitted = parts_seen(folder.model)
     fitted = [clip for part in refitted or FITTED_PARTS for clip in split.clips_of(part)]
     identical = _identical(fitted, known)
@@ -161,19 +167,18 @@ def _other_clips(run: Path, model: Model, clips: Path, data: DataConfig) -> _Mea
             )
         notes.append(f"left out, the model was fitted on them: {counted(len(known) - len(new), 'clip')}")
         known = new
-    groups = {clip.group for clip in fitted}
-    shared = sum(clip.group in groups or clip.path in identical for clip in known)
+    groups = {clip.group for clip in fitted if clip.group_known}
+    shared = sum((clip.group_known and clip.group in groups) or clip.path in identical for clip in known)
     return [(model, known)], protocol, _leak(shared, known, fitted), notes
 
 
-def _floors(run: Path, tested: Sequence[Sequence[Clip]], console: Console) -> Floors:
+def _floors(run: Path, tested: Sequence[Sequence[Clip]], clips_root: str | Path | None, console: Console) -> Floors:
     """What answers that know no action get right of the clips that each model is measured on."""
     folder = RunFolder(run)
     if not folder.split.is_file():
         return Floors(absent="the model's run is not here, so nothing is known of its training clips")
-    splits = [Split.load(folder.split)]
-    if len(tested) > 1:
-        splits = [Split.load(fold.split) for fold in folder.folds(len(tested))]
+    folders = folder.folds(len(tested)) if len(tested) > 1 else [folder]
+    splits = [split_of(each, clips_root) for each in folders]
     parts = [(split.clips_of("train"), clips) for split, clips in zip(splits, tested, strict=True)]
     return summed(each_of(parts, cache=cache_of(run), console=console))
 

@@ -202,7 +202,8 @@ def test_missing_clips_are_named(runs, clips, tmp_path, capsys):
     gone.path.unlink()
     code, _, err = run("ensemble", *reversed(members), "--run", tmp_path / "made", capsys=capsys)
     assert code == 2
-    assert f"1 clip of {tmp_path / 'run'} cannot be found: {gone.path}" in err
+    assert f"clips of {tmp_path / 'run'} cannot be found, for example {gone.path}" in err
+    assert "--clips-root" in err
     assert not (tmp_path / "made").exists()
 
 

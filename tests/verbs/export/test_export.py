@@ -175,7 +175,7 @@ def test_clips_that_are_gone_are_named_and_can_be_given(run, clips, tmp_path):
     split = json.loads((run / "split.json").read_text())
     split["root"] = str(tmp_path / "gone")
     (run / "split.json").write_text(json.dumps(split))
-    with pytest.raises(UserError, match=r"gone.*export.data CLIPS"):
+    with pytest.raises(UserError, match=r"cannot be found, for example .*gone.*run.clips_root"):
         api.export(run, to="torch")
     assert not (run / "exports").exists()
     assert api.export(run, to="torch", data=clips).export.parity.passed
@@ -191,10 +191,13 @@ def test_a_clip_that_lay_outside_the_folder_is_looked_for_where_it_was(run, clip
         clips=tuple(outside if clip.id == inside.id else clip for clip in split.clips),
     )
     changed.save(RunFolder(run).split)
-    with pytest.raises(UserError, match=r"1 of .* train clips.*apart.*export.data CLIPS"):
-        api.export(run, to="torch", data=clips)
+    with pytest.raises(UserError, match=r"1 of .* train clips.*apart.*run.clips_root"):
+        api.export(run, to="torch")
+    # It has the bytes of a clip in the folder, so it is found there; and where it was, once it is back.
+    assert api.export(run, to="torch", clips_root=clips).export.parity.passed
     outside.path.parent.mkdir()
     shutil.copy(clips / inside.id, outside.path)
+    assert api.export(run, to="torch").export.parity.passed
     assert api.export(run, to="torch", data=clips).export.parity.passed
 
 

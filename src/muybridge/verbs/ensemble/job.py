@@ -42,6 +42,7 @@ def ensemble(
     calibrate: bool = False,
     run: str | Path | None = None,
     name: str | None = None,
+    clips_root: str | Path | None = None,
     device: str = "auto",
     console: Console = STDERR,
 ) -> EnsembleResult:
@@ -54,6 +55,7 @@ def ensemble(
         calibrate: Whether each member gets a temperature, fitted on those clips, too.
         run: The run directory to make; default: ``runs/ensemble-<n>``.
         name: Name of the run directory, in ``runs/``; instead of ``run``.
+        clips_root: Folder that holds the clips of the runs now, where they were moved or renamed.
         device: Where the members compute: auto, cpu, cuda, cuda:1 or mps.
         console: Where progress is printed.
 
@@ -70,7 +72,7 @@ def ensemble(
         raise UserError("a temperature changes no vote; leave out ensemble.calibrate, or choose another ensemble.rule")
     chosen = chosen_folder(run, name)
     computing = resolve_device(device)
-    members = read_members([Path(path) for path in runs], device=computing)
+    members = read_members([Path(path) for path in runs], device=computing, clips_root=clips_root)
     model = Ensemble({member.name: member.recognizer for member in members}, Combination.equal(len(members)))
     split, leak = common_split(members)
     say(

@@ -13,6 +13,7 @@ import torch
 
 from muybridge.dataset.catalog import Catalog, Clip
 from muybridge.dataset.duplicates import find_duplicates
+from muybridge.dataset.run_clips import require_files, split_of
 from muybridge.dataset.split import FITTED_PARTS, Leak, Split
 from muybridge.errors import UserError
 from muybridge.files import content_hash
@@ -47,8 +48,10 @@ class Member:
         return str(self.run)
 
 
-def read_members(runs: Sequence[Path], *, device: torch.device) -> tuple[Member, ...]:
-    """Open the runs.
+def read_members(
+    runs: Sequence[Path], *, device: torch.device, clips_root: str | Path | None = None
+) -> tuple[Member, ...]:
+    """Open the runs; ``clips_root`` is the folder that holds their clips now, where they were moved.
 
     Raises:
         UserError: If one is no run of a training, has no model, or is named twice.
@@ -70,7 +73,7 @@ def read_members(runs: Sequence[Path], *, device: torch.device) -> tuple[Member,
         # What was fitted again on all clips has seen the clips that decide and measure.
         model = run.deciding_model
         recognizer = Recognizer.load(model, device=device)
-        members.append(Member(name, path, Split.load(run.split), recognizer, content_hash(model / WEIGHTS_FILE)))
+        members.append(Member(name, path, split_of(run, clips_root), recognizer, content_hash(model / WEIGHTS_FILE)))
     return tuple(members)
 
 
@@ -101,11 +104,7 @@ def common_split(members: Sequence[Member]) -> tuple[Split, Leak]:
             f"chosen on such clips; {_WHAT_TO_DO}"
         )
     test = first.split.clips_of("test")
-    gone = [str(clip.path) for clip in (*test, *validation) if not clip.path.is_file()]
-    if gone:
-        raise UserError(
-            f"{counted(len(gone), 'clip')} of {first} cannot be found: {shortened(gone, limit=3)}; put them back"
-        )
+    require_files([*test, *validation], run=first.run, what="test and validation")
     train = _fitted_clips(members, identify, besides=shared)
     split = _united([member.split for member in members], train=train, validation=validation, test=test)
     leak = _leak(split)

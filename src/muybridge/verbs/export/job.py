@@ -10,7 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, get_args
@@ -20,6 +20,7 @@ from rich.console import Console
 from muybridge import notebook
 from muybridge.console import STDERR, progress_on, say
 from muybridge.dataset.catalog import Clip
+from muybridge.dataset.run_clips import require_files, split_of
 from muybridge.dataset.split import Part, Split
 from muybridge.disk_errors import keeping_result
 from muybridge.errors import UserError, VideoError
@@ -93,6 +94,7 @@ def export(
     force: bool = False,
     out: str | Path | None = None,
     clips: int = 128,
+    clips_root: str | Path | None = None,
     data: str | Path | None = None,
     tolerance_points: float = TOLERANCE_POINTS,
     streaming: bool = False,
@@ -107,7 +109,8 @@ def export(
         force: Keep an export that does not pass the check. It is never picked by itself.
         out: Folder to make; default: ``exports/<engine>-<precision>`` in the run. An export there is replaced.
         clips: At most this many training clips are compared, and for int8 observed. Validation clips are all used.
-        data: Where the clips of the run lie now, if they were moved.
+        clips_root: Folder that holds the run's clips now, where they were moved or renamed.
+        data: The older name of ``clips_root``.
         tolerance_points: Accuracy on the validation clips that it may cost, in percent points.
         streaming: Write next to it the graph of one step, for a model that sees past frames only: a frame and the
             state in, the scores of all frames so far and the new state out; checked against whole clips.
@@ -125,9 +128,9 @@ def export(
     recognizer = Recognizer.load(folder.model, device="cpu")
     if streaming:
         _check_streaming(recognizer, to, precision)
-    decider, split, held_out = _deciding(folder)
-    validation = _clips_of(split, held_out, run, data)
-    training = spread(_clips_of(split, "train", run, data), clips)
+    decider, split, held_out = _deciding(folder, clips_root or data)
+    validation = _clips_of(split, held_out, run)
+    training = spread(_clips_of(split, "train", run), clips)
     example = next(_views(recognizer, training), None)
     if example is None:
         raise UserError(
@@ -197,7 +200,7 @@ def export(
     return ExportResult(target, made)
 
 
-def _deciding(folder: RunFolder) -> tuple[Path, Split, Part]:
+def _deciding(folder: RunFolder, clips_root: str | Path | None) -> tuple[Path, Split, Part]:
     """The model that an export is judged by, the clips of its training, and the part that it did not learn from.
 
     Raises:
@@ -205,8 +208,8 @@ def _deciding(folder: RunFolder) -> tuple[Path, Split, Part]:
     """
     if folder.fold_figures.is_file():
         fold = folder.fold(1)
-        return fold.model, Split.load(fold.split), "test"
-    split = Split.load(folder.split)
+        return fold.model, split_of(fold, clips_root), "test"
+    split = split_of(folder, clips_root)
     if not split.validation:
         raise UserError(
             f"{folder.path} has no validation clips to judge an export by; train with data.validation_share above 0, "
@@ -243,28 +246,16 @@ def _failing(parity: Parity, precision: Precision, tolerance_points: float) -> s
     return f"{parity}; {limit}"
 
 
-def _clips_of(split: Split, part: Part, run: Path, data: str | Path | None) -> tuple[Clip, ...]:
-    """Clips of one part, found under ``data`` if that is given.
+def _clips_of(split: Split, part: Part, run: Path) -> tuple[Clip, ...]:
+    """Clips of one part, which the export is checked on.
 
     Raises:
         UserError: If there are none, or their files are gone.
     """
     found = split.clips_of(part)
-    if data is not None:
-        # A clip that lay outside the catalog's folder is not in its new place either.
-        found = tuple(
-            replace(clip, path=Path(data) / clip.path.relative_to(clip.root), root=Path(data))
-            if clip.path.is_relative_to(clip.root)
-            else clip
-            for clip in found
-        )
-    gone = [clip for clip in found if not clip.path.is_file()]
-    if gone or not found:
-        example = f" (for example {gone[0].path})" if gone else ""
-        raise UserError(
-            f"{len(gone)} of {len(found)} {part} clips of {run}, which the export is checked on, cannot be found"
-            f"{example}; say where the clips are with export.data CLIPS"
-        )
+    if not found:
+        raise UserError(f"{run} has no {part} clips, which an export is checked on; export another run")
+    require_files(found, run=run, what=part)
     return found
 
 

@@ -91,7 +91,7 @@ def sweep(
         raise UserError("a sweep compares its trials on a validation part; leave out data.folds")
     if recipe.training.monitor == "last":
         raise UserError("a sweep compares validation figures; set training.monitor to loss or accuracy")
-    divided = divide(clips, recipe.data)
+    divided = divide(clips, recipe.data, cache=recipe.cache, console=console)
     if not divided.split.validation:
         raise UserError("a sweep compares its trials on a validation part; set data.validation_share above 0")
     split = divided.split

@@ -9,8 +9,7 @@ from rich.console import Console
 
 from muybridge.console import STDERR, say
 from muybridge.dataset.catalog import Clip
-from muybridge.dataset.split import Split
-from muybridge.errors import UserError
+from muybridge.dataset.run_clips import require_files, split_of
 from muybridge.experiment.complete import TrainResult, complete
 from muybridge.experiment.learning_curve import check_curve
 from muybridge.experiment.prepare import divide, prepare, reopen
@@ -19,7 +18,6 @@ from muybridge.recipes.recipe import Recipe
 from muybridge.recipes.store import parse_recipe
 from muybridge.runs import RunFolder, chosen_folder
 from muybridge.system import check_device_count, resolve_device
-from muybridge.text import counted
 from muybridge.training.loggers import LoggerName, check_logger
 from muybridge.verbs.train.default_recipe import FIRST, available_recipe
 
@@ -32,6 +30,7 @@ def train(
     name: str | None = None,
     device: str = "auto",
     from_run: str | Path | None = None,
+    clips_root: str | Path | None = None,
     learning_curve: bool = False,
     device_count: int = 1,
     logger: LoggerName = "csv",
@@ -49,6 +48,7 @@ def train(
         device: Where it computes: ``auto``, a GPU if there is one; ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
         from_run: A run to go on from with more clips or classes: its clips are used besides the new ones, and its
             recipe if none is named. What is kept of its clips in the cache is not computed again.
+        clips_root: Folder that holds the clips of ``from_run`` now, where they were moved or renamed.
         learning_curve: Whether to measure how accuracy grows with the number of clips a class; head ``probe`` only.
         device_count: Devices to train on; only 1 so far.
         logger: Who gets the figures of every epoch besides metrics.csv: ``tensorboard``, ``wandb`` or ``mlflow``.
@@ -69,13 +69,20 @@ def train(
     folder = chosen_folder(run, name)
     others: tuple[Clip, ...] = ()
     if from_run is not None:
-        others = _clips_of(RunFolder.trained(Path(from_run)))
+        others = _clips_of(RunFolder.trained(Path(from_run)), clips_root)
         if recipe is None:
             recipe = recipe_of(from_run)
     recipe = _recipe(clips, recipe, options, console)
     if learning_curve:
         check_curve(recipe)
-    divided = divide(clips, recipe.data, validates=recipe.model.head != "probe", others=others)
+    divided = divide(
+        clips,
+        recipe.data,
+        validates=recipe.model.head != "probe",
+        others=others,
+        cache=recipe.cache,
+        console=console,
+    )
     divided.announce(console)
     experiment = prepare(divided, recipe, run=folder, device=chosen_device, logger=logger, console=console)
     return complete(experiment, curve=learning_curve, console=console)
@@ -90,19 +97,14 @@ def recipe_of(run: str | Path) -> Path:
     return RunFolder.trained(Path(run)).recipe
 
 
-def _clips_of(run: RunFolder) -> tuple[Clip, ...]:
+def _clips_of(run: RunFolder, clips_root: str | Path | None) -> tuple[Clip, ...]:
     """The clips of a run.
 
     Raises:
         UserError: If one of their files is gone.
     """
-    clips = Split.load(run.split).clips
-    gone = [clip for clip in clips if not clip.path.is_file()]
-    if gone:
-        raise UserError(
-            f"{counted(len(gone), 'clip')} of {run.path} cannot be found, for example {gone[0].path}; put them back, "
-            "or train on all clips without the run"
-        )
+    clips = split_of(run, clips_root).clips
+    require_files(clips, run=run.path)
     return clips
 
 
@@ -126,6 +128,7 @@ def resume(
     device: str = "auto",
     device_count: int = 1,
     logger: LoggerName = "csv",
+    clips_root: str | Path | None = None,
     console: Console = STDERR,
 ) -> TrainResult:
     """Continue an interrupted training; the result is the one it would have had.
@@ -135,6 +138,7 @@ def resume(
         device: Where it computes, as in ``train``; it may be another than before.
         device_count: Devices to train on; only 1 so far.
         logger: As in ``train``.
+        clips_root: Folder that holds the run's clips now, where they were moved or renamed; the run remembers it.
         console: Where progress is printed.
 
     Raises:
@@ -143,4 +147,5 @@ def resume(
     """
     check_device_count(device_count)
     check_logger(logger)
-    return complete(reopen(Path(run), device=resolve_device(device), logger=logger, console=console), console=console)
+    experiment = reopen(Path(run), device=resolve_device(device), logger=logger, clips_root=clips_root, console=console)
+    return complete(experiment, console=console)

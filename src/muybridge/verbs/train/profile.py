@@ -131,7 +131,13 @@ def profile(
     """
     computing = resolve_device(device)
     recipe = recipe_with(recipe, options, verb="profile")
-    divided = divide(clips, replace(recipe.data, folds=0), validates=recipe.model.head != "probe")
+    divided = divide(
+        clips,
+        replace(recipe.data, folds=0),
+        validates=recipe.model.head != "probe",
+        cache=recipe.cache,
+        console=console,
+    )
     divided.announce(console)
     recipe, net = checked(divided.split, recipe, device=computing, console=console)
     config, cache = recipe.training, frame_cache(recipe)

@@ -1,0 +1,43 @@
+"""The clips that a user names: read, kept to some classes, and given source groups, by their pictures where asked."""
+
+from pathlib import Path
+
+from rich.console import Console
+
+from muybridge.checking.look_alike import find_look_alikes
+from muybridge.console import STDERR, progress_on
+from muybridge.dataset.catalog import Catalog
+from muybridge.dataset.group_rule import LOOK_ALIKE
+from muybridge.dataset.layouts import read_catalog
+from muybridge.errors import UserError
+from muybridge.recipes.cache import CacheConfig
+from muybridge.recipes.data import DataConfig
+
+
+def read_clips(
+    clips: str | Path, data: DataConfig, *, cache: CacheConfig | None = None, console: Console = STDERR
+) -> Catalog:
+    """Read a catalog and keep the classes that the options name.
+
+    Args:
+        clips: Where they lie.
+        data: Which of them.
+        cache: Where frames are kept, for the rule that looks at pictures; default: the usual place.
+        console: Where progress is printed.
+
+    Raises:
+        UserError: If there is nothing to read, or the options contradict each other.
+    """
+    catalog = read_catalog(Path(clips), groups=data.groups, alike_labels=data.alike_labels)
+    if data.classes and data.class_count:
+        raise UserError("data.classes and data.class_count exclude each other; leave one of them out")
+    catalog = catalog.subset(data.classes or data.class_count or None)
+    if data.groups != LOOK_ALIKE:
+        return catalog
+    with progress_on(console) as progress:
+        task = progress.add_task("looking for look-alikes", total=len(catalog.clips))
+        return find_look_alikes(
+            catalog.clips,
+            cache=cache or CacheConfig(),
+            on_progress=lambda done, total: progress.update(task, completed=done),
+        ).grouped(catalog)
