@@ -111,8 +111,12 @@ def require_writable(folder: Path) -> None:
     """
     with naming(folder):
         there = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
-        with tempfile.NamedTemporaryFile(prefix=prefix_of(folder.name), dir=there) as probe:
-            probe.write(b"\0")
+        handle, name = tempfile.mkstemp(prefix=prefix_of(folder.name), dir=there)
+        try:
+            os.write(handle, b"\0")
+        finally:
+            os.close(handle)
+            Path(name).unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
