@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -130,11 +130,17 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Write ``value`` to ``path`` as indented JSON, whole or not at all."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    # Piece by piece: the confusion matrix of 1,000 classes is a million numbers.
+    pieces = json.JSONEncoder(indent=2, ensure_ascii=False, allow_nan=False).iterencode(value)
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", errors="backslashreplace") as file:
+        file.writelines(pieces)
+        file.write("\n")
 
 
-def write_rows(path: Path, rows: Sequence[Mapping[str, Any]], *, columns: Sequence[str] = ()) -> None:
-    """Write rows of equal keys as CSV, whole or not at all; ``columns`` are named where there may be no row.
+def write_rows(path: Path, rows: Iterable[Mapping[str, Any]], *, columns: Sequence[str] = ()) -> None:
+    """Write rows of equal keys as CSV, whole or not at all.
+
+    Where ``columns`` are named, there may be no row, and rows are taken one by one.
 
     File names that are not UTF-8 keep their bytes (surrogateescape).
     """
@@ -142,7 +148,8 @@ def write_rows(path: Path, rows: Sequence[Mapping[str, Any]], *, columns: Sequen
         replacing(path) as temporary,
         temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
     ):
-        writer = csv.DictWriter(file, fieldnames=columns or list(rows[0]))
+        rows = rows if columns else list(rows)
+        writer = csv.DictWriter(file, fieldnames=columns or list(next(iter(rows))))
         writer.writeheader()
         writer.writerows(rows)
 
