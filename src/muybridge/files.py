@@ -33,7 +33,7 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
     Raises:
         OSError: If it cannot be written; its ``filename`` is ``path``, whatever library was writing.
     """
-    with naming(path):
+    with naming(path, instead_of=path.parent / prefix_of(path.stem)):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=prefix_of(path.stem), suffix=path.suffix, dir=path.parent)
         os.close(handle)
@@ -77,7 +77,7 @@ def building_folder(path: Path) -> Iterator[Path]:
     Args:
         path: A folder that does not exist, or is empty: one made to reserve the name. On an exception that goes, too.
     """
-    with naming(path):
+    with naming(path, instead_of=path.parent / prefix_of(path.name)):
         path.parent.mkdir(parents=True, exist_ok=True)
         remove_dead(path.parent)
         # Inside a hidden folder next to it: on the same disk, and with its own name, which reports print.
@@ -109,8 +109,8 @@ def require_writable(folder: Path) -> None:
     Raises:
         OSError: If it cannot.
     """
-    with naming(folder):
-        there = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
+    there = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
+    with naming(folder, instead_of=there / prefix_of(folder.name)):
         handle, name = tempfile.mkstemp(prefix=prefix_of(folder.name), dir=there)
         try:
             os.write(handle, b"\0")

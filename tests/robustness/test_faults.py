@@ -202,6 +202,24 @@ def test_signals_end_a_check_and_its_workers(number, many, tmp_path):
     assert f"stopped ({signal.Signals(number).name})" in err and "Traceback" not in err
 
 
+def test_workers_of_a_killed_check_end_with_it(many, tmp_path):
+    code = "from muybridge.__main__ import main; main()"
+    words = [sys.executable, "-c", code, "check", str(many), "--workers", "2", "--out", str(tmp_path / "out")]
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        if not children.exists():
+            pytest.skip("needs a system that lists the children of a process")
+        begun = time.monotonic()
+        while len(workers := children.read_text().split()) < 2 and time.monotonic() - begun < 60:
+            time.sleep(0.05)
+        time.sleep(1)
+        process.kill()
+    begun = time.monotonic()
+    while any(Path(f"/proc/{worker}").exists() for worker in workers) and time.monotonic() - begun < 60:
+        time.sleep(0.1)
+    assert not any(Path(f"/proc/{worker}").exists() for worker in workers)
+
+
 def test_what_nohup_ignores_stays_ignored(tmp_path):
     code = (
         "import os, signal; signal.signal(signal.SIGHUP, signal.SIG_IGN); from muybridge import stopping; "
@@ -377,6 +395,21 @@ def test_on_a_full_disk_the_result_comes_as_json_too(trained, tmp_path, capsys):
         code, out, _ = run("evaluate", trained["head"], "--out", disk / "out", "--json", capsys=capsys)
         assert code == 2
         assert json.loads(out)["clips"] > 0
+
+
+def test_a_disk_that_cannot_be_written_is_told_by_the_name_that_was_asked_for(clips, trained, tmp_path, capsys):
+    with small_disk(tmp_path / "disk", kilobytes=100) as disk:
+        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        for words in (
+            ("check", clips, "--workers", 1, "--out", disk / "out"),
+            ("evaluate", trained["head"], "--out", disk / "out"),
+            ("train", clips, "--epochs", 1, "--run", disk / "out", "--weights", "none"),
+            ("export", trained["head"], "--to", "torch", "--out", disk / "out"),
+        ):
+            code, _, err = run(*words, capsys=capsys)
+            assert code == 2
+            assert f"error: {disk}/out" in err or f"error: {disk}/.out-fresh" in err, err
+            assert "Read-only file system" in err
 
 
 def test_a_full_cache_disk_is_told(clips, recipes, tmp_path, capsys):
