@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
     Raises:
         OSError: If it cannot be written; its ``filename`` is ``path``, whatever library was writing.
     """
-    with naming(path):
+    with naming(path, instead_of=path.parent / prefix_of(path.stem)):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=prefix_of(path.stem), suffix=path.suffix, dir=path.parent)
         os.close(handle)
@@ -76,7 +76,7 @@ def building_folder(path: Path) -> Iterator[Path]:
     Args:
         path: A folder that does not exist, or is empty: one made to reserve the name. On an exception that goes, too.
     """
-    with naming(path):
+    with naming(path, instead_of=path.parent / prefix_of(path.name)):
         path.parent.mkdir(parents=True, exist_ok=True)
         remove_dead(path.parent)
         # Inside a hidden folder next to it: on the same disk, and with its own name, which reports print.
@@ -108,10 +108,14 @@ def require_writable(folder: Path) -> None:
     Raises:
         OSError: If it cannot.
     """
-    with naming(folder):
-        there = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
-        with tempfile.NamedTemporaryFile(prefix=prefix_of(folder.name), dir=there) as probe:
-            probe.write(b"\0")
+    there = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
+    with naming(folder, instead_of=there / prefix_of(folder.name)):
+        handle, name = tempfile.mkstemp(prefix=prefix_of(folder.name), dir=there)
+        try:
+            os.write(handle, b"\0")
+        finally:
+            os.close(handle)
+            Path(name).unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -125,11 +129,17 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Write ``value`` to ``path`` as indented JSON, whole or not at all."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    # Piece by piece: the confusion matrix of 1,000 classes is a million numbers.
+    pieces = json.JSONEncoder(indent=2, ensure_ascii=False, allow_nan=False).iterencode(value)
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", errors="backslashreplace") as file:
+        file.writelines(pieces)
+        file.write("\n")
 
 
-def write_rows(path: Path, rows: Sequence[Mapping[str, Any]], *, columns: Sequence[str] = ()) -> None:
-    """Write rows of equal keys as CSV, whole or not at all; ``columns`` are named where there may be no row.
+def write_rows(path: Path, rows: Iterable[Mapping[str, Any]], *, columns: Sequence[str] = ()) -> None:
+    """Write rows of equal keys as CSV, whole or not at all.
+
+    Where ``columns`` are named, there may be no row, and rows are taken one by one.
 
     Text is written as `printable` has it; where a spreadsheet would compute it, with an apostrophe before it, which
     `read_rows` takes away.
@@ -138,7 +148,8 @@ def write_rows(path: Path, rows: Sequence[Mapping[str, Any]], *, columns: Sequen
         replacing(path) as temporary,
         temporary.open("w", encoding="utf-8", newline="") as file,
     ):
-        writer = csv.DictWriter(file, fieldnames=columns or list(rows[0]))
+        rows = rows if columns else list(rows)
+        writer = csv.DictWriter(file, fieldnames=columns or list(next(iter(rows))))
         writer.writeheader()
         writer.writerows({key: _cell(value) for key, value in row.items()} for row in rows)
 

@@ -75,8 +75,12 @@ class Commands:
         out, err = self._folder / "stdout.txt", self._folder / "stderr.txt"
         arguments = (self._folder, [str(word) for word in words], out, err)
         process = self._context.Process(target=_command, args=arguments)
+        begun = self._folder / "begun"
+        begun.unlink(missing_ok=True)
         process.start()
         if after is not None:
+            while process.is_alive() and not begun.exists():
+                time.sleep(0.005)
             process.join(after)
             if process.is_alive():
                 os.kill(process.pid, send)
@@ -108,6 +112,7 @@ def _command(folder: Path, words: Sequence[str], out: Path, err: Path) -> None:
 
     STDERR.file = sys.stderr
     sys.argv = ["muybridge", *words]
+    (folder / "begun").touch()
     main()
 
 

@@ -8,11 +8,11 @@ Legend: N clips, K classes.
 """
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -143,16 +143,18 @@ class Predictions:
         reading returns the identical float64.
         """
         columns = [*_FIXED_COLUMNS, *(_CLASS_PREFIX + name for name in self.classes)]
-        rows = []
-        for clip, predicted, correct in zip(self.clips, self.predicted_N, self.correct_N, strict=True):
-            if clip.probabilities is None:
-                answer, scores = ["", 0, "", clip.error], [""] * len(self.classes)
-            else:
-                scores = [repr(value) for value in clip.probabilities.tolist()]
-                answer = [self.classes[predicted], int(correct), scores[predicted], ""]
-            cells = [clip.clip_id, clip.path, clip.group or "", clip.label, *answer, *scores]
-            rows.append(dict(zip(columns, cells, strict=True)))
-        write_rows(path, rows, columns=columns)
+
+        def rows() -> Iterator[dict[str, Any]]:  # one at a time: 1,000 classes make long ones
+            for clip, predicted, correct in zip(self.clips, self.predicted_N, self.correct_N, strict=True):
+                if clip.probabilities is None:
+                    answer, scores = ["", 0, "", clip.error], [""] * len(self.classes)
+                else:
+                    scores = [repr(value) for value in clip.probabilities.tolist()]
+                    answer = [self.classes[predicted], int(correct), scores[predicted], ""]
+                cells = [clip.clip_id, clip.path, clip.group or "", clip.label, *answer, *scores]
+                yield dict(zip(columns, cells, strict=True))
+
+        write_rows(path, rows(), columns=columns)
 
     @classmethod
     def read_csv(cls, path: Path) -> Self:

@@ -18,6 +18,7 @@ from muybridge.files import require_writable
 from muybridge.recipes.cache import CacheConfig
 from muybridge.recipes.data import DataConfig
 from muybridge.text import counted
+from muybridge.video.isolation import isolated
 
 
 @dataclass(frozen=True)
@@ -88,10 +89,11 @@ def check(
         UserError: If there are no clips, or the result cannot be written.
     """
     # Labels that look alike are reported, and train asks about them.
-    catalog = read_clips(clips, DataConfig(groups=groups, alike_labels="keep"), console=console)
+    with isolated(isolate):
+        catalog = read_clips(clips, DataConfig(groups=groups, alike_labels="keep"), console=console)
     folder = Path(out) if out else Path(f"{Path(clips).resolve().stem}-check")
     require_writable(folder)
-    with progress_on(console) as progress:
+    with isolated(isolate), progress_on(console) as progress:
         task = progress.add_task("decoding", total=len(catalog.clips))
         report = check_catalog(
             catalog,

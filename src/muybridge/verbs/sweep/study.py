@@ -14,6 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 
+from muybridge.disk_errors import disk_error
 from muybridge.errors import UserError
 from muybridge.verbs.sweep.space import Option, Range, Space, Value
 
@@ -60,6 +61,8 @@ class Study:
                 load_if_exists=True,
             )
         except SQLAlchemyError as error:
+            if full := disk_error(error, path):
+                raise full from None
             raise UserError(f"{path} cannot be read ({error.args[0]}); start a new sweep in another folder") from None
         self._space = space
         self._seed = training.seed
