@@ -22,6 +22,7 @@ class ForwardReader:
         self.position = 0  # of the packet that comes next
 
     def close(self) -> None:
+        """Close the file."""
         self._opened.close()
 
     def packet_at(self, position: int) -> "av.Packet[VideoStream]":
