@@ -190,12 +190,23 @@ def test_signals_end_a_verb_as_ctrl_c_does(number, verb, commands, recipes, clip
     assert not left_over(tmp_path)
 
 
+def wait_for_workers(process: int, count: int) -> list[str]:
+    """The processes that one has started, once there are so many; the first helps Python to clear up."""
+    children = Path(f"/proc/{process}/task/{process}/children")
+    if not children.exists():
+        pytest.skip("needs a system that lists the children of a process")
+    begun = time.monotonic()
+    while len(found := children.read_text().split()) <= count and time.monotonic() - begun < 60:
+        time.sleep(0.02)
+    return found
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_signals_end_a_check_and_its_workers(number, many, tmp_path):
     code = "from muybridge.__main__ import main; main()"
     words = [sys.executable, "-c", code, "check", str(many), "--workers", "1", "--out", str(tmp_path / "out")]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        time.sleep(2.5)
+        wait_for_workers(process.pid, 1)
         process.send_signal(number)
         _, err = process.communicate(timeout=60)
     assert process.returncode == 128 + number
@@ -206,12 +217,7 @@ def test_workers_of_a_killed_check_end_with_it(many, tmp_path):
     code = "from muybridge.__main__ import main; main()"
     words = [sys.executable, "-c", code, "check", str(many), "--workers", "2", "--out", str(tmp_path / "out")]
     with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-        if not children.exists():
-            pytest.skip("needs a system that lists the children of a process")
-        begun = time.monotonic()
-        while len(workers := children.read_text().split()) < 2 and time.monotonic() - begun < 60:
-            time.sleep(0.05)
+        workers = wait_for_workers(process.pid, 2)
         time.sleep(1)
         process.kill()
     begun = time.monotonic()

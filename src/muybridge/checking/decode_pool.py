@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
-from multiprocessing import get_context, parent_process
+from multiprocessing import active_children, get_context, parent_process
 from pathlib import Path
 
 from muybridge.errors import VideoError
@@ -100,6 +100,7 @@ def _decode(path: Path, isolate: bool) -> DecodeResult | str:
 def _processes(workers: int) -> Iterator[ProcessPoolExecutor]:
     """Worker processes that have started, so that a later break is the fault of a file."""
     # Fresh processes rather than forks: a fork would inherit locks that another thread of this process holds.
+    others = active_children()
     pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_die_quietly)
     try:
         try:
@@ -112,6 +113,11 @@ def _processes(workers: int) -> Iterator[ProcessPoolExecutor]:
                 "`if __name__ == '__main__':`"
             ) from error
         yield pool
+    except KeyboardInterrupt:
+        for worker in active_children():  # one that is just starting would complain that its parent is gone
+            if worker not in others:
+                worker.kill()
+        raise
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 
@@ -125,12 +131,16 @@ def _submit(pool: ProcessPoolExecutor, path: Path, isolate: bool) -> Future[Deco
 # it starts: it inherits a mask that holds the signal back, and lifts it once the signal would end it quietly.
 
 
+# The signals that end a verb; in a worker all but Ctrl-C's already do what they do by default.
+_STOPS = {getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)}
+
+
 @contextmanager
 def _interrupts_held() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
-    previous = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    previous = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
     try:
         yield
     finally:
@@ -142,7 +152,7 @@ def _die_quietly() -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
 
 
 def _end_with_parent() -> None:
