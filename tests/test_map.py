@@ -33,7 +33,8 @@ FLOORS = [
     ["console", "system"],
     ["files", "schemas"],
     ["disk_errors"],
-    ["temporaries", "stopping", "text", "sequences", "errors", "notebook"],
+    ["temporaries", "errors"],
+    ["stopping", "text", "sequences", "notebook"],
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 

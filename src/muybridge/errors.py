@@ -3,12 +3,18 @@
 from pathlib import Path
 from typing import Any
 
+from muybridge.text import printable
+
 
 class UserError(Exception):
     """Bad input, in one line. The command line prints it and exits with code 2, without a traceback.
 
-    The message says what is wrong, names the file or option, and says what to do about it.
+    The message says what is wrong, names the file or option, and says what to do about it. Whatever a file in it is
+    called, it stays one line.
     """
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class VideoError(UserError):
@@ -29,7 +35,7 @@ class VideoError(UserError):
         self.hint = hint
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.reason} ({self.hint})"
+        return printable(f"{self.path}: {self.reason} ({self.hint})")
 
 
 class NotSavedError(UserError):
