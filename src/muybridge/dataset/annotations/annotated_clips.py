@@ -27,6 +27,7 @@ def annotated_catalog(path: Path, annotations: Annotations, *, groups: str) -> C
     if not annotations.segments:
         listed = counted(len(annotations.videos), "video")
         raise UserError(f"{path} has no segment of its {listed}; annotate some, with a label and two times each")
+    root = path if path.is_dir() else path.parent
     clips = [
         Clip(
             each.video,
@@ -35,7 +36,7 @@ def annotated_catalog(path: Path, annotations: Annotations, *, groups: str) -> C
             split=each.split,
             start_seconds=each.start_seconds,
             end_seconds=each.end_seconds,
-            root=path.parent,
+            root=root,
         )
         for each in annotations.segments
     ]
@@ -48,7 +49,7 @@ def annotated_catalog(path: Path, annotations: Annotations, *, groups: str) -> C
         f"{counted(len({clip.path for clip in clips}), 'video')}"
     )
     return Catalog(
-        root=path.parent,
+        root=root,
         layout=annotations.format,
         clips=tuple(found),
         notes=(said, *annotations.notes, *notes),

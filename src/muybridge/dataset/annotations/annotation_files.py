@@ -30,7 +30,7 @@ from muybridge.dataset.annotations.rules import AnnotationRules, FileContents, M
 from muybridge.dataset.annotations.video_times import TimesOf
 from muybridge.dataset.annotations.writing import WrittenAnnotations
 from muybridge.dataset.labels import shown
-from muybridge.dataset.locating import expanded, is_regular
+from muybridge.dataset.locating import expanded, is_folder, is_regular
 from muybridge.dataset.segments import Annotations, Segment
 from muybridge.dataset.table_text import TABLE_SUFFIXES
 from muybridge.errors import UserError
@@ -48,6 +48,7 @@ SUFFIXES: dict[AnnotationFormat, str] = {
 
 _READ_SUFFIXES = {".eaf", ".boris", ".json", ".xml"}
 _LONGEST_SECONDS = 1e9
+_MOST_NOTES = 10
 _FORMATS = "Label Studio, BORIS, ActivityNet or VIA 3"
 
 
@@ -60,6 +61,18 @@ def is_annotation_file(path: Path) -> bool:
     return path.suffix.lower() in _READ_SUFFIXES or boris_table.recognises(path)
 
 
+def annotation_files_in(folder: Path) -> list[Path]:
+    """The files of formats that hold one video each, ELAN's or CVAT's, which lie in a folder; sorted.
+
+    Raises:
+        UserError: If an .xml file there is none.
+    """
+    files = sorted(path for path in folder.iterdir() if not path.name.startswith(".") and is_regular(path))
+    return [path for path in files if path.suffix.lower() == elan.SUFFIX] or [
+        path for path in files if path.suffix.lower() == cvat.SUFFIX and xml_files.root_name(path) == cvat.ROOT
+    ]
+
+
 def read_annotations(
     path: Path,
     *,
@@ -69,10 +82,10 @@ def read_annotations(
     missing: MissingVideos = "error",
     times_of: TimesOf | None = None,
 ) -> Annotations:
-    """Read an annotation file of any known format.
+    """Read an annotation file of any known format, or a folder of ELAN's or CVAT's, which hold one video each.
 
     Args:
-        path: The file.
+        path: The file or folder.
         unit: What the times of a CSV count.
         tier: Which tier of ELAN, attribute of VIA or control of Label Studio; `*` stands for any characters.
         fps: How many frames a second frame numbers count; 0: they count the frames of the file.
@@ -83,6 +96,10 @@ def read_annotations(
         UserError: If the file is none, is damaged, or videos are missing; the message says what to do.
     """
     path = expanded(path).absolute()
+    if is_folder(path) and (files := annotation_files_in(path)):
+        return _joined(
+            [read_annotations(f, unit=unit, tier=tier, fps=fps, missing=missing, times_of=times_of) for f in files]
+        )
     if not is_regular(path):
         raise UserError(f"{path} is no file; give the file that holds the annotations")
     if unit not in get_args(TimeUnit):
@@ -96,6 +113,19 @@ def read_annotations(
         videos=tuple(sorted(set(found.values()))),
         notes=(*contents.notes, *notes, *more),
         format=contents.format,
+    )
+
+
+def _joined(parts: Sequence[Annotations]) -> Annotations:
+    """The annotations of several files."""
+    notes = list(dict.fromkeys(note for part in parts for note in part.notes))
+    if len(notes) > _MOST_NOTES:
+        notes = [*notes[:_MOST_NOTES], f"and {len(notes) - _MOST_NOTES} notes more on {len(parts)} files"]
+    return Annotations(
+        segments=tuple(sorted({segment for part in parts for segment in part.segments}, key=_order)),
+        videos=tuple(sorted({video for part in parts for video in part.videos})),
+        notes=tuple(notes),
+        format=parts[0].format,
     )
 
 
