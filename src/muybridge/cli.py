@@ -113,7 +113,7 @@ def check(
     tier: Annotated[str, Parameter(("--annotations.tier", "--data.annotation-tier"))] = "",
     fps: Annotated[float, Parameter(("--annotations.fps", "--data.annotation-fps"))] = 0.0,
     missing: Annotated[
-        Literal["error", "skip"], Parameter(("--annotations.missing", "--data.missing-videos"))
+        Literal["error", "skip"], Parameter(("--annotations.missing", "--data.annotation-missing"))
     ] = "error",
     out: Path | None = None,
     workers: int = -1,
@@ -146,7 +146,7 @@ def check(
         annotation_unit=unit,
         annotation_tier=tier,
         annotation_fps=fps,
-        missing_videos=missing,
+        annotation_missing=missing,
         out=out,
         workers=None if workers < 0 else workers,
         isolate=isolate,

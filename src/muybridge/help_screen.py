@@ -31,6 +31,11 @@ _RECIPE_SCREEN = (
 _RUN_SCREEN = ("--device", "--name", "--resume", "--from", "--learning-curve")
 SCREENS = {
     "train": ("--clips", "--recipe", *_RECIPE_SCREEN, *_RUN_SCREEN, "--json"),
+    "evaluate": (
+        *("--run", "--clips", "--views", "--crops", "--flip", "--clips-root", "--out", "--engine", "--device"),
+        *("--isolate", "--data.protocol", "--data.groups", "--data.classes", "--data.test-groups"),
+        *("--data.alike-labels", "--data.background", "--data.annotation-unit", "--data.annotation-tier", "--json"),
+    ),
     "sweep": (
         "--recipe",
         "--clips",

@@ -1,7 +1,8 @@
 """Background: time of long videos that no segment covers, cut into clips of a class of its own.
 
-The clips last as long as the segments do, since a network could tell a class by its length. They keep away from every
-border, which nobody sets to the frame. Draws are by hash, as those of a split (see `cutting`).
+The clips last as long as the segments do, since a network could tell a class by its length; a gap that is shorter than
+every segment, and longer than half the shortest, is a clip, too. They keep away from every border, which nobody sets to
+the frame. Draws are by hash, as those of a split (see `cutting`).
 """
 
 import hashlib
@@ -131,6 +132,10 @@ def _clips(
         while True:
             fitting = bisect_right(lengths, end - here)
             if not fitting:
+                # A gap that holds none is better than no clip, as long as it is nearly as long as one.
+                if here == start and end - start >= max(_SHORTEST_SECONDS, lengths[0] / 2):
+                    yield replace(template, start_seconds=round(start, 6), end_seconds=round(end, 6))
+                    number += 1
                 break
             # Which length, by the hash of the clip's name: the same on every machine.
             digest = hashlib.sha256(f"{seed} {alone.group} {number}".encode()).digest()

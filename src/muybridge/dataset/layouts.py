@@ -126,7 +126,10 @@ def _read_video(path: Path) -> Catalog:
 def _read_csv(path: Path, *, groups: str, rules: AnnotationRules, times_of: TimesOf | None) -> Catalog:
     columns = column_names(path)
     table = read_contents_of_table(
-        path, group_column=column_of(groups, columns), read_time=frame_reader(rules, times_of)
+        path,
+        group_column=column_of(groups, columns),
+        read_time=frame_reader(rules, times_of),
+        missing=rules.missing,
     )
     clips = list(table.clips)
     notes = [f"layout: csv, {counted(len(clips), 'clip')} of {_classes_of(clips)}", *table.notes]

@@ -6,7 +6,7 @@ from pathlib import Path
 from muybridge.dataset.annotations.annotation_files import read_annotations, write_annotations
 from muybridge.dataset.annotations.rules import AnnotationRules
 from muybridge.dataset.annotations.video_times import VideoTimes
-from muybridge.dataset.annotations.writing import WrittenAnnotations
+from muybridge.dataset.annotations.written_parts import WrittenAnnotations
 from muybridge.dataset.segments import Annotations
 from muybridge.recipes.data import DataConfig
 from muybridge.video.frame_times import read_frame_times
@@ -34,7 +34,7 @@ def _times_of(video: Path, size: int, changed: int) -> VideoTimes:
 def rules_of(data: DataConfig) -> AnnotationRules:
     """What a recipe says about annotation files."""
     return AnnotationRules(
-        unit=data.annotation_unit, tier=data.annotation_tier, fps=data.annotation_fps, missing=data.missing_videos
+        unit=data.annotation_unit, tier=data.annotation_tier, fps=data.annotation_fps, missing=data.annotation_missing
     )
 
 

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from muybridge.dataset.annotations.rules import FileContents, Spellings, Stretch
 from muybridge.dataset.annotations.video_times import TimesOf
-from muybridge.dataset.annotations.writing import label_text, name_of_video
+from muybridge.dataset.annotations.written_parts import label_text, name_of_video
 from muybridge.dataset.part_names import part_of
 from muybridge.dataset.segments import Annotations
 from muybridge.schemas import Number, Share, convert

@@ -28,7 +28,7 @@ from muybridge.dataset.annotations.finding_videos import VideoFinder
 from muybridge.dataset.annotations.frame_seconds import FrameSeconds
 from muybridge.dataset.annotations.rules import AnnotationRules, FileContents, MissingVideos, Stretch, TimeUnit
 from muybridge.dataset.annotations.video_times import TimesOf
-from muybridge.dataset.annotations.writing import WrittenAnnotations
+from muybridge.dataset.annotations.written_parts import WrittenAnnotations
 from muybridge.dataset.labels import shown
 from muybridge.dataset.locating import expanded, is_folder, is_regular
 from muybridge.dataset.segments import Annotations, Segment

@@ -10,7 +10,7 @@ from pathlib import Path
 from xml.etree.ElementTree import Element
 
 from muybridge.dataset.annotations.rules import AnnotationRules, FileContents, Spellings, Stretch
-from muybridge.dataset.annotations.writing import (
+from muybridge.dataset.annotations.written_parts import (
     label_text,
     lanes,
     lasting,

@@ -15,7 +15,7 @@ from msgspec import field as struct_field
 
 from muybridge.dataset.annotations.rules import AnnotationRules, FileContents, Spellings, Stretch
 from muybridge.dataset.annotations.video_times import TimesOf, VideoTimes
-from muybridge.dataset.annotations.writing import label_text, name_of_video, without
+from muybridge.dataset.annotations.written_parts import label_text, name_of_video, without
 from muybridge.dataset.segments import Annotations, Segment
 from muybridge.dataset.walking import is_video
 from muybridge.errors import UserError
