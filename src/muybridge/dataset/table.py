@@ -86,7 +86,7 @@ def read_contents_of_table(
         path: The file.
         group_column: As in `read_table`.
         read_time: What makes seconds of times; default: they are seconds, or minutes and seconds.
-        as_annotations: Whether the same part of a video may have several labels, and a column `score` is one.
+        as_annotations: Whether the same part of a video may be there several times, and a column `score` is one.
         missing: Whether videos that are not there are an error, or left out.
 
     Raises:
@@ -135,10 +135,9 @@ def read_contents_of_table(
             gone.append((line, row["path"], video))  # before its times, which may be frames
             continue
         clip = _clip(row, root=path.parent, where=where, read_time=read_time or _seconds)
-        key = f"{clip.id} {clip.label}" if as_annotations and is_timed else clip.id
-        if key in lines:
-            raise UserError(f"{where}: {cut(clip.id)} is already in line {lines[key]}; list each clip once")
-        lines[key] = line
+        if clip.id in lines and not (as_annotations and is_timed):
+            raise UserError(f"{where}: {cut(clip.id)} is already in line {lines[clip.id]}; list each clip once")
+        lines[clip.id] = line
         clips.append(clip)
         scores.append(_score(cells, score_column, where))
         if not is_regular(clip.path):

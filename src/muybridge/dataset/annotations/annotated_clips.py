@@ -48,6 +48,8 @@ def annotated_catalog(path: Path, annotations: Annotations, *, groups: str) -> C
         f"layout: {annotations.format}, {counted(len(clips), 'segment')} of {counted(classes, 'class')} in "
         f"{counted(len({clip.path for clip in clips}), 'video')}"
     )
+    if same := sum(number > 1 for number in by_id.values()):
+        said += f"; {same} with several labels at the same times: a clip each, since a clip has one label"
     return Catalog(
         root=root,
         layout=annotations.format,
