@@ -102,19 +102,66 @@ def demo(
         suggest(["predict", result.runs["grouped"], result.prediction.path], ["train", "CLIPS"])
 
 
+Unit = Annotated[Literal["seconds", "frames"], Parameter(("--annotations.unit", "--data.annotation-unit"))]
+Tier = Annotated[str, Parameter(("--annotations.tier", "--data.annotation-tier"))]
+Fps = Annotated[float, Parameter(("--annotations.fps", "--data.annotation-fps"))]
+Missing = Annotated[Literal["error", "skip"], Parameter(("--annotations.missing", "--data.annotation-missing"))]
+
+
+@app.command
+def annotations(
+    file: Path,
+    /,
+    *,
+    to: Literal["csv", "label-studio", "elan", "boris", "activitynet", "cvat"] | None = None,
+    out: Path | None = None,
+    unit: Unit = "seconds",
+    tier: Tier = "",
+    fps: Fps = 0.0,
+    missing: Missing = "error",
+    as_json: Annotated[Json, Parameter("--json")] = False,
+) -> None:
+    """Read annotations of long videos, and write them in another format.
+
+        muybridge annotations game.eaf --to csv
+
+    Args:
+        file: CSV, Label Studio, ELAN, BORIS, ActivityNet, CVAT or VIA 3; or a folder of ELAN's or CVAT's files.
+        to: Write this format, too.
+        out: The new file; default: next to the old one, with the format's suffix. Nothing that is there is replaced.
+        unit: What start and end of a CSV are: seconds (or mm:ss, hh:mm:ss.mmm) or frames.
+        tier: Which tier of an ELAN file has the labels; * and ? stand for any characters.
+        fps: Frames a second that frame numbers count; 0: they count the frames of the file.
+        missing: Videos that are not there: error or skip.
+        as_json: Print the result as JSON.
+    """
+    from muybridge import api
+
+    result = api.annotations(
+        file,
+        to=to,
+        out=out,
+        annotation_unit=unit,
+        annotation_tier=tier,
+        annotation_fps=fps,
+        annotation_missing=missing,
+    )
+    show(result, as_json=as_json)
+    if not as_json:
+        chosen = {"--annotations.unit": unit, "--annotations.tier": tier, "--annotations.fps": fps}
+        given = [part for name, value in chosen.items() if value not in ("seconds", "", 0) for part in (name, value)]
+        suggest(["check", *([result.files[0]] if len(result.files) == 1 else [file, *given])])
+
+
 @app.command
 def check(
     clips: Path,
     *,
     groups: Annotated[str, Parameter("--data.groups")] = "auto",
-    unit: Annotated[
-        Literal["seconds", "frames"], Parameter(("--annotations.unit", "--data.annotation-unit"))
-    ] = "seconds",
-    tier: Annotated[str, Parameter(("--annotations.tier", "--data.annotation-tier"))] = "",
-    fps: Annotated[float, Parameter(("--annotations.fps", "--data.annotation-fps"))] = 0.0,
-    missing: Annotated[
-        Literal["error", "skip"], Parameter(("--annotations.missing", "--data.annotation-missing"))
-    ] = "error",
+    unit: Unit = "seconds",
+    tier: Tier = "",
+    fps: Fps = 0.0,
+    missing: Missing = "error",
     out: Path | None = None,
     workers: int = -1,
     isolate: Isolate = False,

@@ -112,8 +112,10 @@ def read_contents_of_table(
         ignored.remove(header[score_column].strip())
     if ignored:
         notes.append(f"columns ignored: {shortened([cut(name) for name in ignored])}")
+    is_timed = "start_seconds" in columns or "end_seconds" in columns
     for name, place in columns.items():
-        if not (is_own_name(name, header[place]) or header[place].strip() == group_column):
+        of_video = is_timed and name == "path" and plain(header[place]) == "video"  # as annotations have it
+        if not (of_video or is_own_name(name, header[place]) or header[place].strip() == group_column):
             notes.append(f"column {cut(header[place])} taken as {name.removesuffix('_seconds')}")
 
     clips: list[Clip] = []
@@ -121,7 +123,6 @@ def read_contents_of_table(
     eventless: list[Path] = []
     lines: dict[str, int] = {}
     gone: list[tuple[int, str, Path]] = []
-    is_timed = "start_seconds" in columns or "end_seconds" in columns
     for line, cells in contents:
         where = f"{path}, line {line}"
         _require_cells(cells, header, table, where=where)

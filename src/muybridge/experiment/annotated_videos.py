@@ -50,12 +50,20 @@ def read_annotated(path: Path, data: DataConfig) -> Annotations:
     )
 
 
-def write_annotated(annotations: Annotations, path: Path, format: str) -> WrittenAnnotations:
+def write_annotated(
+    annotations: Annotations, path: Path, format: str, *, replace_files: bool = True
+) -> WrittenAnnotations:
     """Write segments in any of the formats that are written.
 
+    Args:
+        annotations: The segments.
+        path: The file; of several videos, ELAN and CVAT get a file each.
+        format: One of `annotation_files.SUFFIXES`.
+        replace_files: Whether files that are there are replaced.
+
     Raises:
-        UserError: If there is no such format, or no video.
+        UserError: If there is no such format, no video, or a file that must not be replaced.
         VideoError: If a video does not decode.
         OSError: If a file cannot be written.
     """
-    return write_annotations(annotations, path, format, times_of=times_of)
+    return write_annotations(annotations, path, format, times_of=times_of, replace_files=replace_files)

@@ -30,7 +30,7 @@ from muybridge.dataset.annotations.rules import AnnotationRules, FileContents, M
 from muybridge.dataset.annotations.video_times import TimesOf
 from muybridge.dataset.annotations.written_parts import WrittenAnnotations
 from muybridge.dataset.labels import shown
-from muybridge.dataset.locating import expanded, is_folder, is_regular
+from muybridge.dataset.locating import exists, expanded, is_folder, is_regular
 from muybridge.dataset.segments import Annotations, Segment
 from muybridge.dataset.table_text import TABLE_SUFFIXES
 from muybridge.errors import UserError
@@ -205,7 +205,12 @@ def _seconds(stretch: Stretch, video: Path, times_of: TimesOf | None) -> tuple[f
 
 
 def write_annotations(
-    annotations: Annotations, path: Path, format: str, *, times_of: TimesOf | None = None
+    annotations: Annotations,
+    path: Path,
+    format: str,
+    *,
+    times_of: TimesOf | None = None,
+    replace_files: bool = True,
 ) -> WrittenAnnotations:
     """Write segments in a format.
 
@@ -217,18 +222,23 @@ def write_annotations(
         format: One of `AnnotationFormat`.
         times_of: Looks into a video; Label Studio and CVAT need it, and what ActivityNet and BORIS say of a video's
             length comes from it.
+        replace_files: Whether files that are there are replaced.
 
     Returns:
         The files, and what the format does not hold.
 
     Raises:
-        UserError: If there is no such format, or no video.
+        UserError: If there is no such format, no video, or a file that must not be replaced.
         OSError: If a file cannot be written.
     """
     if format not in SUFFIXES:
         raise UserError(f"unknown annotation format {format!r}{did_you_mean(format, SUFFIXES)}")
     if not annotations.videos:
         raise UserError(f"no video to write annotations of into {path}")
+    several = len(annotations.videos) > 1 and format in ("elan", "cvat")
+    places = _free_names(path, annotations.videos) if several else [path]
+    if not replace_files and (taken := next((place for place in places if exists(place)), None)):
+        raise UserError(f"{taken} is there already; name another file, or remove that one")
     annotations = replace(annotations, segments=tuple(sorted(annotations.segments, key=_order)))
     folder = path.absolute().parent
     if format == "csv":
@@ -243,34 +253,37 @@ def write_annotations(
         write_json(path, values)
         return WrittenAnnotations((path,), tuple(notes))
     if format == "elan":
-        return _written_each(annotations, path, lambda video, own: elan.text_of(video, own, folder))
+        return _written_each(annotations, places, lambda video, own: elan.text_of(video, own, folder))
     if times_of is None:
         raise UserError(f"annotations of {format} count frames, and nobody looked into the videos")
     if format == "label-studio":
         tasks, notes = label_studio.values_of(annotations, folder, times_of)
         write_json(path, tasks)
         return WrittenAnnotations((path,), tuple(notes))
-    return _written_each(annotations, path, lambda video, own: cvat.text_of(video, own, folder, times_of(video)))
+    return _written_each(annotations, places, lambda video, own: cvat.text_of(video, own, folder, times_of(video)))
 
 
 def _written_each(
-    annotations: Annotations, path: Path, text_of: Callable[[Path, list[Segment]], tuple[str, list[str]]]
+    annotations: Annotations, places: Sequence[Path], text_of: Callable[[Path, list[Segment]], tuple[str, list[str]]]
 ) -> WrittenAnnotations:
     """A file for each video."""
-    files: list[Path] = []
     notes: dict[str, None] = {}
-    for video in annotations.videos:
+    for video, place in zip(annotations.videos, places, strict=True):
         text, own = text_of(video, list(annotations.of(video)))
-        files.append(path if len(annotations.videos) == 1 else _free_name(path, video, files))
-        write_text(files[-1], text)
+        write_text(place, text)
         notes |= dict.fromkeys(own)
-    return WrittenAnnotations(tuple(files), tuple(notes))
+    return WrittenAnnotations(tuple(places), tuple(notes))
 
 
-def _free_name(path: Path, video: Path, taken: Sequence[Path]) -> Path:
-    name = path.with_name(f"{path.stem}-{printable(video.stem)}{path.suffix}")
-    number = 2
-    while name in taken:
-        name = path.with_name(f"{path.stem}-{printable(video.stem)}-{number}{path.suffix}")
-        number += 1
-    return name
+def _free_names(path: Path, videos: Sequence[Path]) -> list[Path]:
+    """A file for each video, which bears its name."""
+    names: list[Path] = []
+    for video in videos:
+        stem = f"{path.stem}-{printable(video.stem)}"
+        name = path.with_name(f"{stem}{path.suffix}")
+        number = 2
+        while name in names:
+            name = path.with_name(f"{stem}-{number}{path.suffix}")
+            number += 1
+        names.append(name)
+    return names
