@@ -231,8 +231,8 @@ def train(
         muybridge train my_clips --folds 5
 
     Args:
-        clips: A folder with a sub-folder per class, an HMDB-51 or UCF101 folder, or a CSV: path, label and optional
-            group, split, start, end.
+        clips: A folder with a sub-folder per class, an HMDB-51 or UCF101 folder, a CSV: path, label and optional group,
+            split, start, end; or annotations of long videos.
         recipe: A recipe's name (see: muybridge recipes) or YAML file; other options go before its values. None:
             default, or where its weights are missing, a recipe whose weights are available.
         run: The folder to make for the run; default: runs/RECIPE-ENCODER-HEAD-1, -2, ....
@@ -329,7 +329,8 @@ def evaluate(
 
     Args:
         run: A run directory of a training or an ensemble, or a model folder together with CLIPS.
-        clips: Other labelled clips: a folder, a CSV, an HMDB-51 or UCF101 folder, or one video in its class folder.
+        clips: Other labelled clips: a folder, a CSV, annotations of long videos, an HMDB-51 or UCF101 folder, or one
+            video in its class folder.
         views: How many samplings of each clip to combine; default: as the model was trained to be used.
         crops: Parts of the picture to combine. 1: the whole; 3: left, middle, right; 5: the corners and the middle.
         flip: Combine with the mirror image of each, too.
@@ -552,7 +553,7 @@ def sweep(
 
     Args:
         recipe: Name of a recipe that comes with muybridge (default is one), or a YAML file.
-        clips: A folder with a sub-folder per class, a CSV, or an HMDB-51 or UCF101 folder.
+        clips: A folder with a sub-folder per class, a CSV, annotations of long videos, or an HMDB-51 or UCF101 folder.
         over: What is varied, once per option. KEY=a,b,c: these values, written as in YAML, lists in brackets:
             model.head_widths=[256,128],[256]. KEY=low..high: anything between; by powers of ten if the ends are
             positive and 10 times apart, or as log:low..high and linear:low..high say.

@@ -84,6 +84,17 @@ def test_one_part_of_a_video_has_several_labels_in_annotations_and_one_in_a_tabl
         read_catalog(path)
 
 
+def test_videos_of_a_csv_that_are_not_there(tmp_path: Path) -> None:
+    path = saved(films(tmp_path), "a.csv", "video,start,end,label\ngone.mp4,1,2,a\ngame.mp4,1,2,b\nalso.mp4,,,\n")
+    with pytest.raises(UserError, match=r"line 2: gone\.mp4 does not exist \(nor do 1 other\)"):
+        read_annotations(path)
+    read = read_annotations(path, missing="skip")
+    assert rows(read) == [("game.mp4", 1.0, 2.0, "b")]
+    assert "left out, 2 rows whose video cannot be found, such as gone.mp4" in read.notes
+    catalog = read_catalog(path, annotations=AnnotationRules(missing="skip"))
+    assert [clip.id for clip in catalog.clips] == ["game.mp4#1-2"]
+
+
 # Label Studio
 
 
@@ -419,7 +430,7 @@ def test_two_labels_at_the_same_time_are_two_clips(tmp_path: Path) -> None:
     catalog = read_catalog(saved(tmp_path, "a.json", {"database": database}))
     assert [(clip.id, clip.label) for clip in catalog.clips] == [("game.mp4#1-2 a", "a"), ("game.mp4#1-2 b", "b")]
     assert any("left out, 1 segment that are there twice" in note for note in catalog.notes)
-    assert "1 with several labels at the same times: a clip each" in catalog.notes[0]
+    assert "1 more than once at the same times: a clip for each label" in catalog.notes[0]
 
 
 def test_a_folder_of_elan_files_is_one_data_set(tmp_path: Path) -> None:

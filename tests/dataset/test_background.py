@@ -93,6 +93,13 @@ def test_a_video_without_a_segment_is_background_and_the_split_of_a_video_is_its
     }  # fmt: skip
 
 
+def test_the_rule_of_source_groups_holds_for_videos_without_a_segment() -> None:
+    clips = catalog(part("cam1_a.mp4", 20.0, 22.0, "run", group="cam1"), videos=("cam1_a.mp4", "cam1_b.mp4"))
+    ends = {ROOT / "cam1_a.mp4": 30.0, ROOT / "cam1_b.mp4": 30.0}
+    made = with_background(clips, clips, ends, amount="all", guard_seconds=0.5, seed=0, groups=r"(cam\d)_")
+    assert {clip.group for clip in made.clips} == {"cam1"}
+
+
 def test_clips_that_are_files_have_no_background() -> None:
     whole = Catalog(ROOT, "folders", (Clip(ROOT / "a.mp4", "run", "a", root=ROOT),))
     with pytest.raises(UserError, match=r"data\.background auto needs long videos with segments"):

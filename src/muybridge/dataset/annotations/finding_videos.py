@@ -144,4 +144,4 @@ def _file_names(spelling: str) -> list[str]:
 
 
 def _short(name: str) -> str:
-    return abbreviated(printable(name), 80)
+    return abbreviated(printable(name), 80) or "a video without a name"
