@@ -274,6 +274,15 @@ def test_boris_s_tables(tmp_path: Path) -> None:
     assert rows(read) == [("game.mp4", 1.5, 3.25, "eat")]
     assert read.format == "boris"
     assert "left out, point events: peck (1)" in read.notes
+    columns = (
+        "Observation id\tSource\tTime offset (s)\tMedia duration (s)\tBehavior\tBehavior type\tStart (s)\tStop (s)\n"
+    )
+    two = "day 1\tplayer #1:/x/game.mp4|player #2:/x/b.mp4\t5\t10|10\teat\tSTATE\t1\t2\n"
+    read = read_annotations(saved(tmp_path, "two.tsv", columns + two))
+    assert rows(read) == [("game.mp4", 1.0, 2.0, "eat")]
+    assert "BORIS gives a time offset: times are taken as they are in the table" in read.notes
+    with pytest.raises(UserError, match=r"line 2: the observation plays several files .*save the project"):
+        read_annotations(saved(tmp_path, "list.tsv", columns + two.replace("game.mp4|", "game.mp4;/x/c.mp4|")))
     tabular = (
         "Observation id,day 1,,,\n,,,,\nPlayer #1,game.mp4,,,\n,,,,\n"
         "Time,Media file path,Subject,Behavior,Status\n1.5,game.mp4,,eat,START\n2.5,game.mp4,hen,eat,START\n"
