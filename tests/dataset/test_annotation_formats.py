@@ -450,3 +450,17 @@ def test_a_folder_of_elan_files_is_one_data_set(tmp_path: Path) -> None:
     catalog = read_catalog(tmp_path, annotations=AnnotationRules(tier="action"))
     times = ("0.1-0.5", "0.5-0.9")
     assert {clip.id for clip in catalog.clips} == {f"{video}#{t}" for video in ("b.mp4", "game.mp4") for t in times}
+
+
+def test_what_is_said_and_means_nothing_is_named(tmp_path: Path) -> None:
+    films(tmp_path)
+    path = saved(tmp_path, "a.csv", "video,start,end,label\ngame.mp4,1,2,b\n")
+    notes = read_annotations(path, tier="x", fps=3).notes
+    assert "data.annotation_tier x means nothing for csv, and was not used" in notes
+    assert "data.annotation_fps 3 means nothing for csv, and was not used" in notes
+    assert read_catalog(path, annotations=AnnotationRules(tier="x")).notes[-1].startswith("data.annotation_tier x")
+    eaf = saved(tmp_path, "a.eaf", EAF.format(media='RELATIVE_MEDIA_URL="./game.mp4"'))
+    assert (
+        "data.annotation_unit frames means nothing for elan, and was not used"
+        in read_annotations(eaf, tier="how", unit="frames").notes
+    )

@@ -136,7 +136,8 @@ def _read_csv(path: Path, *, groups: str, rules: AnnotationRules, times_of: Time
     clips, group_notes = grouped(clips, rule=groups, naming=None, where=str(path), columns=columns)
     parts = {clip.path for clip in clips if clip.start_seconds is not None or clip.end_seconds is not None}
     videos = tuple(sorted({*parts, *table.eventless}))
-    return Catalog(root=path.parent, layout="csv", clips=tuple(clips), notes=(*notes, *group_notes), videos=videos)
+    notes += [*group_notes, *rules.unused("csv")]
+    return Catalog(root=path.parent, layout="csv", clips=tuple(clips), notes=tuple(notes), videos=videos)
 
 
 def _classes_of(clips: list[Clip]) -> str:

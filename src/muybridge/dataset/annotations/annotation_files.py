@@ -111,7 +111,7 @@ def read_annotations(
     return Annotations(
         segments=tuple(sorted(segments, key=_order)),
         videos=tuple(sorted(set(found.values()))),
-        notes=(*contents.notes, *notes, *more),
+        notes=(*contents.notes, *notes, *more, *rules.unused(contents.format)),
         format=contents.format,
     )
 

@@ -27,6 +27,16 @@ class AnnotationRules:
     fps: float = 0.0
     missing: MissingVideos = "error"
 
+    def unused(self, format: str) -> list[str]:
+        """Notes on what was said and means nothing for a format."""
+        counts_frames = format in ("label-studio", "cvat") or (format == "csv" and self.unit == "frames")
+        said = {
+            f"data.annotation_tier {self.tier}": self.tier and format not in ("elan", "via", "label-studio"),
+            "data.annotation_unit frames": self.unit == "frames" and format != "csv",
+            f"data.annotation_fps {self.fps:g}": self.fps and not counts_frames,
+        }
+        return [f"{what} means nothing for {format}, and was not used" for what, is_unused in said.items() if is_unused]
+
 
 Spellings = tuple[str, ...]
 """What a video may be called, the likeliest first: paths, URLs, file names, or names without a suffix."""
