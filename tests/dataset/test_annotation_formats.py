@@ -464,3 +464,10 @@ def test_what_is_said_and_means_nothing_is_named(tmp_path: Path) -> None:
         "data.annotation_unit frames means nothing for elan, and was not used"
         in read_annotations(eaf, tier="how", unit="frames").notes
     )
+
+
+def test_other_xml_beside_class_folders_is_left_alone(tmp_path: Path) -> None:
+    films(tmp_path, "run/a.mp4", "jump/b.mp4")
+    saved(tmp_path, "broken.xml", "<annotations")
+    saved(tmp_path, "other.xml", "<project/>")
+    assert read_catalog(tmp_path).classes == ("jump", "run")

@@ -8,6 +8,7 @@ looks into videos, `times_of`, since nothing here does.
 """
 
 import math
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -62,15 +63,21 @@ def is_annotation_file(path: Path) -> bool:
 
 
 def annotation_files_in(folder: Path) -> list[Path]:
-    """The files of formats that hold one video each, ELAN's or CVAT's, which lie in a folder; sorted.
+    """The files of formats that hold one video each, ELAN's or CVAT's, which lie in a folder; sorted."""
+    try:
+        names = sorted(name for name in os.listdir(folder) if not name.startswith("."))
+    except OSError:  # whoever reads the folder says so
+        return []
+    files = [folder / name for name in names if name.lower().endswith((elan.SUFFIX, cvat.SUFFIX))]
+    files = [path for path in files if is_regular(path)]
+    return [path for path in files if path.suffix.lower() == elan.SUFFIX] or list(filter(_is_cvat, files))
 
-    Raises:
-        UserError: If an .xml file there is none.
-    """
-    files = sorted(path for path in folder.iterdir() if not path.name.startswith(".") and is_regular(path))
-    return [path for path in files if path.suffix.lower() == elan.SUFFIX] or [
-        path for path in files if path.suffix.lower() == cvat.SUFFIX and xml_files.root_name(path) == cvat.ROOT
-    ]
+
+def _is_cvat(path: Path) -> bool:
+    try:
+        return xml_files.root_name(path) == cvat.ROOT
+    except UserError:  # a file next to clips that is none of annotations, and no business of theirs
+        return False
 
 
 def read_annotations(
