@@ -4,6 +4,7 @@ Nothing here opens a video.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 
@@ -48,4 +49,11 @@ class Annotations:
 
     def of(self, video: Path) -> tuple[Segment, ...]:
         """The segments of one video."""
-        return tuple(segment for segment in self.segments if segment.video == video)
+        return self._by_video.get(video, ())
+
+    @cached_property
+    def _by_video(self) -> dict[Path, tuple[Segment, ...]]:
+        found: dict[Path, list[Segment]] = {}
+        for segment in self.segments:
+            found.setdefault(segment.video, []).append(segment)
+        return {video: tuple(segments) for video, segments in found.items()}

@@ -3,6 +3,7 @@
 Format: activity-net.org/download.html (`database`), and that of its evaluation code for results.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -106,13 +107,13 @@ _SUBSETS = {"train": "training", "validation": "validation", "test": "testing"}
 
 def values_of(annotations: Annotations, folder: Path, times_of: TimesOf | None) -> tuple[dict[str, Any], list[str]]:
     """Segments as the values of such a file, and notes: both as annotations and, with scores, as results."""
-    stems = [video.stem for video in annotations.videos]
+    stems = Counter(video.stem for video in annotations.videos)
     database: dict[str, Any] = {}
     results: dict[str, list[dict[str, Any]]] = {}
     notes = []
     for video in annotations.videos:
         file = name_of_video(video, folder)
-        name = video.stem if stems.count(video.stem) == 1 else file
+        name = video.stem if stems[video.stem] == 1 else file
         segments = annotations.of(video)
         entries = [
             {"segment": [each.start_seconds, each.end_seconds], "label": label_text(each.label)}

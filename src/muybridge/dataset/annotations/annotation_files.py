@@ -8,7 +8,6 @@ looks into videos, `times_of`, since nothing here does.
 """
 
 import math
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -65,7 +64,7 @@ def is_annotation_file(path: Path) -> bool:
 def annotation_files_in(folder: Path) -> list[Path]:
     """The files of formats that hold one video each, ELAN's or CVAT's, which lie in a folder; sorted."""
     try:
-        names = sorted(name for name in os.listdir(folder) if not name.startswith("."))
+        names = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
     except OSError:  # whoever reads the folder says so
         return []
     files = [folder / name for name in names if name.lower().endswith((elan.SUFFIX, cvat.SUFFIX))]

@@ -180,9 +180,11 @@ def values_of(annotations: Annotations, folder: Path, times_of: TimesOf | None) 
         notes += lost
         file = name_of_video(video, folder)
         events: list[list[Any]] = []
-        for label in labels:
+        by_label: dict[str, list[Segment]] = {}
+        for segment in kept:
+            by_label.setdefault(label_text(segment.label), []).append(segment)
+        for label, same in sorted(by_label.items()):
             # Starts and stops of one behavior alternate, so segments of it that overlap belong to several subjects.
-            same = [segment for segment in kept if label_text(segment.label) == label]
             for number, lane in enumerate(lanes(same), 1):
                 subjects = max(subjects, number)
                 subject = "" if number == 1 else f"subject {number}"
