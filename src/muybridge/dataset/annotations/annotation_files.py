@@ -21,6 +21,7 @@ from muybridge.dataset.annotations import (
     delimited,
     elan,
     label_studio,
+    label_studio_tasks,
     via,
     xml_files,
 )
@@ -263,7 +264,7 @@ def write_annotations(
     if times_of is None:
         raise UserError(f"annotations of {format} count frames, and nobody looked into the videos")
     if format == "label-studio":
-        tasks, notes = label_studio.values_of(annotations, folder, times_of)
+        tasks, notes = label_studio_tasks.values_of(annotations, folder, times_of)
         write_json(path, tasks)
         return WrittenAnnotations((path,), tuple(notes))
     return _written_each(annotations, places, lambda video, own: cvat.text_of(video, own, folder, times_of(video)))
