@@ -18,7 +18,20 @@ from cyclopts.argument import Argument
 
 HELP, HELP_ALL = ("--help", "-h"), "--help-all"
 
-ORDER = ("demo", "get", "check", "recipes", "train", "evaluate", "predict", "report", "ensemble", "sweep", "export")
+ORDER = (
+    "demo",
+    "get",
+    "annotations",
+    "check",
+    "recipes",
+    "train",
+    "evaluate",
+    "predict",
+    "report",
+    "ensemble",
+    "sweep",
+    "export",
+)
 """The verbs in the order in which one meets them."""
 
 SECTIONS = ("Data", "Frames", "Augmentation", "Model", "Training", "Cache")
@@ -31,6 +44,11 @@ _RECIPE_SCREEN = (
 _RUN_SCREEN = ("--device", "--name", "--resume", "--from", "--learning-curve")
 SCREENS = {
     "train": ("--clips", "--recipe", *_RECIPE_SCREEN, *_RUN_SCREEN, "--json"),
+    "evaluate": (
+        *("--run", "--clips", "--views", "--crops", "--flip", "--clips-root", "--out", "--engine", "--device"),
+        *("--isolate", "--data.protocol", "--data.groups", "--data.classes", "--data.test-groups"),
+        *("--data.alike-labels", "--data.background", "--data.annotation-unit", "--data.annotation-tier", "--json"),
+    ),
     "sweep": (
         "--recipe",
         "--clips",
