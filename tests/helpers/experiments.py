@@ -4,8 +4,9 @@ from pathlib import Path
 
 from muybridge.console import STDERR
 from muybridge.experiment.complete import resumable
+from muybridge.experiment.dividing import divide
 from muybridge.experiment.fit import Fitted, StopEarly, fit_experiment
-from muybridge.experiment.prepare import divide, prepare
+from muybridge.experiment.prepare import prepare
 from muybridge.recipes.recipe import Recipe
 from muybridge.system import resolve_device
 

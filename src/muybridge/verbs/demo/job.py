@@ -18,7 +18,8 @@ from muybridge.dataset.protocol_names import Protocol
 from muybridge.dataset.split import Split
 from muybridge.evaluation.evaluation import Evaluation
 from muybridge.experiment.complete import complete
-from muybridge.experiment.prepare import divide, prepare
+from muybridge.experiment.dividing import divide
+from muybridge.experiment.prepare import prepare
 from muybridge.inference.loading import load
 from muybridge.inference.trained_model import Prediction
 from muybridge.recipes.recipe import Recipe

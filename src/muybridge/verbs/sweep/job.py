@@ -22,8 +22,9 @@ from muybridge.disk_errors import keeping_result
 from muybridge.errors import Interrupted, UserError
 from muybridge.evaluation.plots import plot_curves
 from muybridge.experiment.complete import resumable
+from muybridge.experiment.dividing import DividedClips, divide
 from muybridge.experiment.fit import fit_experiment
-from muybridge.experiment.prepare import DividedClips, divide, prepare, reopen
+from muybridge.experiment.prepare import prepare, reopen
 from muybridge.files import write_json, write_rows
 from muybridge.recipes.options import Options, recipe_with
 from muybridge.recipes.recipe import Recipe

@@ -11,8 +11,9 @@ from muybridge.console import STDERR, say
 from muybridge.dataset.catalog import Clip
 from muybridge.dataset.run_clips import require_files, split_of
 from muybridge.experiment.complete import TrainResult, complete
+from muybridge.experiment.dividing import divide
 from muybridge.experiment.learning_curve import check_curve
-from muybridge.experiment.prepare import divide, prepare, reopen
+from muybridge.experiment.prepare import prepare, reopen
 from muybridge.recipes.options import Options, option_values, recipe_with
 from muybridge.recipes.recipe import Recipe
 from muybridge.recipes.store import parse_recipe

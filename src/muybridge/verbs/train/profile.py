@@ -17,8 +17,9 @@ from rich.console import Console
 
 from muybridge.console import STDERR
 from muybridge.errors import UserError
+from muybridge.experiment.dividing import divide
 from muybridge.experiment.examples import decode_once, encoded, frame_cache
-from muybridge.experiment.prepare import checked, divide
+from muybridge.experiment.prepare import checked
 from muybridge.models.network import RecognizerNet
 from muybridge.pipeline.activations import ActivationDataset
 from muybridge.pipeline.loader import ClipDataset

@@ -2,7 +2,7 @@
 
 import shutil
 
-from muybridge.experiment.prepare import LISTED_TWINS, divide
+from muybridge.experiment.dividing import LISTED_TWINS, divide
 from muybridge.recipes.data import DataConfig
 
 
