@@ -31,6 +31,7 @@ FLOORS = [
     ["runs"],
     ["locks"],
     ["console", "system"],
+    ["run_schemas"],
     ["files", "schemas"],
     ["disk_errors"],
     ["temporaries", "errors"],

@@ -12,7 +12,8 @@ from muybridge.dataset.catalog import Clip
 from muybridge.evaluation.floors import Floor, Floors
 from muybridge.experiment.measure_floors import each_of, summed
 from muybridge.recipes.cache import CacheConfig
-from muybridge.schemas import FloorsEntry, convert
+from muybridge.run_schemas import FloorsEntry
+from muybridge.schemas import convert
 
 QUIET = Console(quiet=True)
 

@@ -7,7 +7,8 @@ from muybridge.errors import UserError
 from muybridge.evaluation.metrics import negative_log_likelihood
 from muybridge.inference.combining import RULES, Combination, combine_predictions
 from muybridge.inference.predictions import ClipPrediction, Predictions
-from muybridge.schemas import CombinationValues, convert
+from muybridge.run_schemas import CombinationValues
+from muybridge.schemas import convert
 from muybridge.verbs.ensemble.fitting import fit_combination
 
 TWO_MK = np.array([[0.9, 0.1, 0.0], [0.2, 0.5, 0.3]])

@@ -8,7 +8,8 @@ from muybridge import api
 from muybridge.errors import UserError
 from muybridge.inference.recognizer import Recognizer
 from muybridge.inference.rejection import Rejection, familiarity
-from muybridge.schemas import Threshold, convert
+from muybridge.run_schemas import Threshold
+from muybridge.schemas import convert
 
 
 def test_the_threshold_lets_so_many_known_clips_fall_below():

@@ -19,7 +19,8 @@ from muybridge.dataset.groups import NAME_THEM
 from muybridge.dataset.sources import contents_of
 from muybridge.errors import UserError
 from muybridge.files import write_text
-from muybridge.schemas import ClipEntry, SplitFile, convert, distinct, read
+from muybridge.run_schemas import ClipEntry, SplitFile
+from muybridge.schemas import convert, distinct, read
 from muybridge.text import counted
 
 Part = Literal["train", "validation", "test"]

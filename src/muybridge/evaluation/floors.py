@@ -7,7 +7,7 @@ nearest colours (see `colours`). Both are measured on the very test clips of the
 from dataclasses import dataclass
 from typing import Any
 
-from muybridge.schemas import FloorsEntry, RightClips
+from muybridge.run_schemas import FloorsEntry, RightClips
 from muybridge.text import percent
 
 

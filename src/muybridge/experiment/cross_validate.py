@@ -24,8 +24,9 @@ from muybridge.experiment.measure_floors import each_of, summed
 from muybridge.experiment.prepare import Experiment
 from muybridge.files import write_json, write_rows
 from muybridge.inference.predictions import Predictions
+from muybridge.run_schemas import RUN_WROTE, FitFile, Reasons, read_leak
 from muybridge.runs import RunFolder
-from muybridge.schemas import RUN_WROTE, FitFile, Reasons, read, read_leak
+from muybridge.schemas import read
 from muybridge.text import percent
 from muybridge.training.encoding import encodes_once
 

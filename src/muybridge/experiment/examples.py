@@ -18,7 +18,8 @@ from muybridge.pipeline.cache_records import record_entries
 from muybridge.pipeline.frame_cache import FrameCache
 from muybridge.pipeline.loader import ClipDataset
 from muybridge.recipes.recipe import Recipe
-from muybridge.schemas import RUN_WROTE, Reasons, read
+from muybridge.run_schemas import RUN_WROTE, Reasons
+from muybridge.schemas import read
 from muybridge.system import available_cores
 from muybridge.text import counted
 from muybridge.training.encoding import FrozenPart, encodes_once

@@ -15,7 +15,7 @@ from muybridge.files import write_rows
 from muybridge.inference.recognizer import Recognizer
 from muybridge.inference.rejection import Rejection
 from muybridge.models.heads.probe import ProbeHead
-from muybridge.schemas import FitFile
+from muybridge.run_schemas import FitFile
 from muybridge.text import percent
 from muybridge.training.calibrating import Calibration, calibrate
 from muybridge.training.checkpoints import finished_epochs

@@ -17,8 +17,8 @@ from muybridge.inference.predictions import ClipPrediction, Predictions
 from muybridge.inference.trained_model import Model
 from muybridge.inference.views import AS_TRAINED, Views
 from muybridge.recipes.cache import CacheConfig
+from muybridge.run_schemas import read_leak
 from muybridge.runs import RunFolder
-from muybridge.schemas import read_leak
 
 
 def measure(

@@ -20,7 +20,7 @@ import torch
 from muybridge.files import write_json
 from muybridge.models.network import RecognizerNet
 from muybridge.models.weights.origin import weights_record
-from muybridge.schemas import read_environment
+from muybridge.run_schemas import read_environment
 from muybridge.system import processor_name, total_memory
 
 _PACKAGES = ("muybridge", "torch", "lightning", "torchmetrics", "av", "opencv-python-headless", "numpy")

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from muybridge.inference.predictions import ClipPrediction, Predictions
 from muybridge.inference.probabilities import log, softmax, tempered, vote
-from muybridge.schemas import CombinationValues
+from muybridge.run_schemas import CombinationValues
 
 Rule = Literal["mean", "logits", "vote", "weighted"]
 RULES: tuple[str, ...] = get_args(Rule)

@@ -24,7 +24,8 @@ from muybridge.inference.recognizer import Recognizer
 from muybridge.inference.trained_model import Answer, Model, Scores, Source, clip_prediction, read_ahead
 from muybridge.inference.views import AS_TRAINED, Views
 from muybridge.models.saving import METADATA_FILE, read_description
-from muybridge.schemas import EnsembleModelFile, require_sealed, sealed
+from muybridge.run_schemas import EnsembleModelFile
+from muybridge.schemas import require_sealed, sealed
 from muybridge.text import only_in_each
 
 FORMAT = "muybridge-ensemble"

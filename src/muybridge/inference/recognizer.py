@@ -23,7 +23,8 @@ from muybridge.inference.views import Views
 from muybridge.models.network import RecognizerNet
 from muybridge.models.saving import COPY_AGAIN, METADATA_FILE, load_recognizer, save_recognizer
 from muybridge.pipeline.augmentation import is_sided
-from muybridge.schemas import Preprocessing, convert
+from muybridge.run_schemas import Preprocessing
+from muybridge.schemas import convert
 from muybridge.system import keep_freed_memory, resolve_device
 from muybridge.video.decoding import read_sampled
 from muybridge.video.fit_names import Fit

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from muybridge.schemas import Threshold
+from muybridge.run_schemas import Threshold
 
 NONE_OF_THESE = "none of these"
 

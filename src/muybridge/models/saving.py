@@ -20,19 +20,8 @@ from muybridge.errors import UserError
 from muybridge.files import content_hash, replacing
 from muybridge.models.network import RecognizerNet, build
 from muybridge.recipes.model import ModelConfig
-from muybridge.schemas import (
-    LONGEST_REASON,
-    Described,
-    ModelFile,
-    ModelState,
-    Threshold,
-    convert,
-    distinct,
-    read,
-    read_json,
-    require_sealed,
-    sealed,
-)
+from muybridge.run_schemas import ModelFile, ModelState, Threshold
+from muybridge.schemas import LONGEST_REASON, Described, convert, distinct, read, read_json, require_sealed, sealed
 from muybridge.text import abbreviated, printable
 
 WEIGHTS_FILE = "model.safetensors"

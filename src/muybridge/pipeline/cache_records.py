@@ -17,7 +17,8 @@ from filelock import FileLock
 from muybridge.errors import UserError
 from muybridge.files import write_json
 from muybridge.pipeline.cache_folder import SUFFIXES
-from muybridge.schemas import CacheRecord, read
+from muybridge.run_schemas import CacheRecord
+from muybridge.schemas import read
 
 RECORDS_FOLDER = "datasets"
 _SUFFIXES = "|".join(map(re.escape, SUFFIXES))

@@ -32,18 +32,18 @@ from muybridge.reporting.reported import (
     ReportedRun,
     ReportedTraining,
 )
-from muybridge.runs import RunFolder
-from muybridge.schemas import (
+from muybridge.run_schemas import (
     RUN_WROTE,
     EnsembleFile,
     EvaluationFile,
     MemberFigures,
     Reasons,
     UnknownFile,
-    read,
     read_environment,
     read_leak,
 )
+from muybridge.runs import RunFolder
+from muybridge.schemas import read
 from muybridge.text import printable
 from muybridge.video.sampler import TimedSampler
 from muybridge.video.sampling import DenseSampler, EverySampler, UniformSampler

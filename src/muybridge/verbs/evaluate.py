@@ -29,8 +29,8 @@ from muybridge.inference.trained_model import Model
 from muybridge.inference.views import AS_TRAINED, Views
 from muybridge.recipes.data import DataConfig
 from muybridge.recipes.store import load_recipe
+from muybridge.run_schemas import read_leak
 from muybridge.runs import RunFolder
-from muybridge.schemas import read_leak
 from muybridge.text import counted, shortened
 from muybridge.video.isolation import isolated
 

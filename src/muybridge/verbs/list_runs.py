@@ -18,8 +18,9 @@ from muybridge.evaluation.phrases import span
 from muybridge.files import read_rows
 from muybridge.models.saving import METADATA_FILE, model_state
 from muybridge.recipes.store import read_values
+from muybridge.run_schemas import RUN_WROTE, EnsembleFile, EnvironmentFile, EvaluationFile, Reasons, read_environment
 from muybridge.runs import RUNS, RunFolder
-from muybridge.schemas import RUN_WROTE, EnsembleFile, EnvironmentFile, EvaluationFile, Reasons, read, read_environment
+from muybridge.schemas import read
 from muybridge.text import aligned, percent, size_text
 
 Kind = Literal["training", "ensemble", "sweep"]

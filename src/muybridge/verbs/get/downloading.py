@@ -17,7 +17,8 @@ from rich.progress import Progress, TaskID
 
 from muybridge.errors import UserError
 from muybridge.files import write_json
-from muybridge.schemas import DownloadState, read
+from muybridge.run_schemas import DownloadState
+from muybridge.schemas import read
 
 CHUNK_BYTES = 1 << 14  # what an interruption can cost
 TIMEOUT_SECONDS = (10, 60)  # to connect, and between two pieces

@@ -29,8 +29,9 @@ from muybridge.files import write_json, write_rows
 from muybridge.recipes.options import Options, recipe_with
 from muybridge.recipes.recipe import Recipe
 from muybridge.recipes.store import save_recipe
+from muybridge.run_schemas import RUN_WROTE, Reasons, SweepFile
 from muybridge.runs import RunFolder
-from muybridge.schemas import RUN_WROTE, Reasons, SweepFile, read
+from muybridge.schemas import read
 from muybridge.system import resolve_device
 from muybridge.temporaries import remove_dead_below
 from muybridge.verbs.sweep.results import BEST_RECIPE, PICTURE, SweepResult, SweepTrial, best_of, has_diverged
