@@ -7,7 +7,7 @@ EXTRAS_VENV ?= .venv-extras
 export PYTHONDONTWRITEBYTECODE =
 PIP := $(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt
 
-.PHONY: demo test test-extras test-docs lint docs install wheel-test clean
+.PHONY: demo test nightly test-extras test-docs lint docs install wheel-test clean
 
 demo: install  ## render clips, train, evaluate and predict
 	$(BIN)/muybridge demo
@@ -17,6 +17,9 @@ test: $(VENV)/installed-test  ## run the tests
 
 test-extras: $(EXTRAS_VENV)/installed  ## run the tests of the adapters of timm and transformers, in an environment of their own
 	MUYBRIDGE_TEST_EXTRAS=1 $(EXTRAS_VENV)/bin/python -m pytest -m adapters tests/models tests/recipes
+
+nightly: $(VENV)/installed-test  ## many more mutated files, kills and full disks; takes about an hour
+	MUYBRIDGE_NIGHTLY=1 $(BIN)/python -m pytest -n 0 --timeout 7200 tests/robustness
 
 test-docs: $(VENV)/installed-test  ## run the code blocks of README and docs
 	$(BIN)/python -m pytest -m blocks -n 0 tests/test_pages.py

@@ -25,7 +25,7 @@ from tests.helpers.commands import run
         ("train x --recipe lihgt", "no recipe lihgt; did you mean 'light'?"),
         ("train x --head brt", "Invalid value"),
         ("train x --epochs -2", "--epochs is -2; give 0 or more"),
-        ("train x --sampler.jitter 2", "--sampler.jitter is 2; give an odd number, 1 for none"),
+        ("train x --sampler.jitter 2", "--sampler.jitter is 2; give an odd number up to 99, 1 for none"),
         ("export x --to torch --clips 0", "--clips is 0; give 1 or more"),
         ("evaluate x --views 0", "--views is 0; give 1 or more"),
         ("--nix", "there is no verb '--nix'; there are demo, "),

@@ -201,10 +201,11 @@ def check(
     show(result, as_json=as_json)
     if not as_json:
         if result.report.catalog.layout == "file":
-            suggest(["predict", "RUN", clips])
+            if not result.report.with_status("bad"):
+                suggest(["predict", "RUN", clips])
             return
         alike = result.report.look_alikes
-        proposed = "look-alike" if alike is not None and alike.group_of else groups
+        proposed = "look-alike" if alike is not None and alike.divides else groups
         suggest(["train", clips, *(["--data.groups", proposed] if proposed != "auto" else [])])
 
 

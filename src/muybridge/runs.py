@@ -165,11 +165,11 @@ class RunFolder:
             run = cls(path)
             if not run.lock_file.is_file():  # else whoever has it locked is told of first
                 _require_free(path)
-            return run, run._begin()
+            return run, run.begin()
         while True:
             run = cls(free_path(RUNS / name))
             try:
-                return run, run._begin()
+                return run, run.begin()
             except InUseError:  # somebody else takes the same number in this very moment
                 continue
 
@@ -184,7 +184,12 @@ class RunFolder:
         remove_dead(self.path.parent)
         return lock
 
-    def _begin(self) -> Lock:
+    def begin(self) -> Lock:
+        """Lock an empty run directory, and clear away what a training left that was ended before its first epoch.
+
+        Raises:
+            UserError: If it holds something else, or another process has it.
+        """
         lock = self.lock()
         try:
             # Only now is it sure that nobody fills it.

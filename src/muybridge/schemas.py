@@ -80,6 +80,13 @@ class ModelFile(Described, frozen=True, kw_only=True):
     refitted: tuple[Part, ...] = ()
 
 
+class ModelState(Struct, frozen=True, kw_only=True):
+    """What is asked of a ``model.json`` of either kind; an ensemble says neither."""
+
+    unfinished: Text = ""
+    refitted: tuple[Part, ...] = ()
+
+
 class MemberEntry(Struct, frozen=True, kw_only=True):
     """A member of an ensemble's model."""
 

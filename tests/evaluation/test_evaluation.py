@@ -117,9 +117,9 @@ def test_the_folder_holds_the_whole_evaluation(tmp_path: Path) -> None:
     assert (rows["sit"]["clips"], rows["sit"]["accuracy"]) == ("0", "")
 
 
-def test_names_that_are_not_utf8_are_kept(tmp_path: Path) -> None:
+def test_names_that_are_not_utf8_are_written_out(tmp_path: Path) -> None:
     name = b"caf\xe9.avi".decode("utf-8", errors="surrogateescape")
     made = Predictions(("a", "b"), (ClipPrediction(name, name, "a", None, np.array([0.2, 0.8])),))
     write_evaluation(tmp_path, made, evaluate_predictions(made, protocol="folder", leak=None))
-    assert b"caf\xe9.avi" in (tmp_path / "predictions.csv").read_bytes()
-    assert json.loads((tmp_path / "evaluation.json").read_text("utf-8"))["mistakes"][0]["path"] == name
+    assert r"caf\xe9.avi" in (tmp_path / "predictions.csv").read_text("utf-8")
+    assert json.loads((tmp_path / "evaluation.json").read_text("utf-8"))["mistakes"][0]["path"] == r"caf\xe9.avi"

@@ -12,6 +12,7 @@ from muybridge.dataset.catalog import Clip
 from muybridge.evaluation.floors import Floor, Floors
 from muybridge.experiment.measure_floors import each_of, summed
 from muybridge.recipes.cache import CacheConfig
+from muybridge.schemas import FloorsEntry, convert
 
 QUIET = Console(quiet=True)
 
@@ -40,7 +41,7 @@ def test_the_nearest_colours_and_the_most_frequent_class_are_counted_on_the_test
     assert str(floors) == "floors: 66.7 % (2 of 3) by always answering dark; 66.7 % (2 of 3) by the nearest colours"
     assert "always answering dark or the nearest colours" in (floors.not_beaten_by(2) or "")
     assert floors.not_beaten_by(3) is None
-    assert Floors.from_dict(json.loads(json.dumps(floors.to_dict()))) == floors
+    assert Floors.of_values(convert(floors.to_dict(), FloorsEntry, where="it", hint="")) == floors
 
 
 def test_folds_are_summed_and_an_undecodable_test_clip_is_wrong(clips, cache, tmp_path):

@@ -21,7 +21,6 @@ from muybridge.video.decoding import read_indices, read_sampled
 from muybridge.video.full_decoding import decode_fully
 from muybridge.video.sampling import DenseSampler, UniformSampler
 
-IN_SUITE, NIGHTLY = 100, 2000
 FRAMES = 40
 
 _X264 = {"preset": "ultrafast", "x264-params": "keyint=10:min-keyint=10:scenecut=0:bframes=2:b-pyramid=0"}

@@ -8,13 +8,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.helpers.catalogs import make
+from tests.helpers.nightly import cases
 
 from muybridge.dataset.labels import alike, settle_alike
 from muybridge.dataset.layouts import read_catalog
 from muybridge.errors import UserError
 from muybridge.text import original_cell, printable
 
-EXAMPLES = 5000 if os.environ.get("MUYBRIDGE_NIGHTLY") else 150
+EXAMPLES = len(cases(150, 5000))
 QUICK = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 NAMES = ("path", "label", "group", "split", "start", "end", "video", "Class", "action", "set", "fps", "", "sep=;")

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.helpers.mutated_videos import IN_SUITE, KINDS, NIGHTLY, make_seed
+from tests.helpers.mutated_videos import KINDS, make_seed
+from tests.helpers.nightly import NIGHTLY, cases
 
 from muybridge.errors import VideoError
 from muybridge.video.full_decoding import decode_fully
@@ -72,12 +73,11 @@ def agree(folder: Path, first: int, count: int) -> list[dict]:
 @pytest.mark.skipif(sys.platform != "linux", reason="inotify")
 @pytest.mark.timeout(3600)
 def test_all_ways_of_reading_agree_on_damaged_videos(tmp_path) -> None:
-    is_nightly = os.environ.get("MUYBRIDGE_NIGHTLY") == "1"
     (tmp_path / "secret.mp4").touch()
     opened = OpenedFiles(tmp_path)
     # The suite's are of every kind and every mutation, too, but not of each pair of them.
-    count = NIGHTLY if is_nightly else IN_SUITE
-    assert agree(tmp_path, 0 if is_nightly else 20_000, count) == []
+    count = len(cases(100, 2000))
+    assert agree(tmp_path, 0 if NIGHTLY else 20_000, count) == []
     others = {name for name in opened.names() if not name[:1].isdigit() and name != "seeds"}
     assert others == set()
 

@@ -37,6 +37,12 @@ class SeenAlike:
         clusters = self.found.clusters if self.found else ()
         return {clip.id: cluster[0].id for cluster in clusters for clip in cluster}
 
+    @property
+    def divides(self) -> bool:
+        """Whether the proposed groups leave something to divide: the largest holds no more than half of the clips."""
+        clusters = self.found.clusters if self.found else ()
+        return bool(clusters) and self.found is not None and 2 * len(clusters[0]) <= len(self.found.clips)
+
     def lines(self) -> list[str]:
         """All that in lines for a terminal."""
         if self.found is None:
@@ -58,9 +64,10 @@ class SeenAlike:
         if self.found.whole:
             lines.append(f"  {self.found.whole} clips look so much alike that pictures cannot tell their sources apart")
         if self.test_clips:
+            twins = f"divided as they are, {self.with_twin} of {counted(self.test_clips, 'test clip')} would have a "
+            keeps = "data.groups look-alike keeps look-alikes together"
             lines.append(
-                f"divided as they are, {self.with_twin} of {counted(self.test_clips, 'test clip')} would have a "
-                "look-alike in train; data.groups look-alike keeps look-alikes together"
+                f"{twins}look-alike in train; {keeps if self.divides else 'too many are alike to divide them'}"
             )
         return lines
 

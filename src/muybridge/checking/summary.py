@@ -89,6 +89,8 @@ def _of_one_file(clip: CheckedClip) -> Iterable[str]:
         yield f"problem: {clip.problem}"
     if clip.header_lied:
         yield f"frame count in the header is wrong: {_count_of(clip)}"
+    if file.mended_times:
+        yield f"times that repeat or go back, put behind the frame before: {_times_of(clip)}"
 
 
 def _section(title: str, clips: tuple[CheckedClip, ...], text: Callable[[CheckedClip], str]) -> Iterable[str]:

@@ -138,5 +138,6 @@ def _expression(rule: str, where: str, columns: Sequence[str]) -> re.Pattern[str
         return expression
     column = f"no column of {where} ({shortened(list(columns))})" if columns else f"no column, since {where} is no CSV"
     meant = closest(rule, [*WORDS, *columns])
-    hint = f"did you mean {meant!r}?" if meant else r"give a column, or one such as (person\d+)_, or folder or none"
+    column_or = "a column, " if columns else ""
+    hint = f"did you mean {meant!r}?" if meant else rf"give {column_or}folder, none, or one such as (person\d+)_"
     raise UserError(f"data.groups {rule!r} is {column}, and as a regular expression it {problem}; {hint}")

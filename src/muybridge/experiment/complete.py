@@ -29,7 +29,7 @@ from muybridge.experiment.prepare import Experiment
 from muybridge.experiment.provenance import session
 from muybridge.experiment.refit import parts_to_refit, refit, wants_refit
 from muybridge.files import copy_folder, write_json
-from muybridge.models.saving import METADATA_FILE, described
+from muybridge.models.saving import METADATA_FILE, model_state
 from muybridge.reporting.job import report
 from muybridge.runs import RunFolder
 from muybridge.text import counted
@@ -179,7 +179,7 @@ def _usable(experiment: Experiment) -> Interrupted:
     """An interruption with what there is of the training as a model."""
     folder = experiment.folder
     description = folder.model / METADATA_FILE
-    if description.is_file() and not described(folder.model).unfinished:
+    if description.is_file() and not model_state(folder.model).unfinished:
         return Interrupted(folder.path, model=folder.model, kept="The model is trained, but the run is not complete.")
     if experiment.folds:
         done = sum(fold.predictions.is_file() for fold in folder.folds(len(experiment.folds)))

@@ -15,8 +15,9 @@ from muybridge.evaluation.colours import colours_of, nearest
 from muybridge.evaluation.floors import Floor, Floors
 from muybridge.pipeline.glimpses import Seen, look_at
 from muybridge.recipes.cache import CacheConfig
-from muybridge.recipes.store import load_recipe
+from muybridge.recipes.store import read_values
 from muybridge.runs import RunFolder
+from muybridge.schemas import convert
 from muybridge.text import counted
 
 Parts = tuple[Sequence[Clip], Sequence[Clip]]
@@ -62,7 +63,9 @@ def summed(found: Sequence[Floors]) -> Floors:
 def cache_of(run: Path) -> CacheConfig:
     """Where a run keeps frames; the usual place for one without a recipe, an ensemble."""
     recipe = RunFolder(run).recipe
-    return load_recipe(str(recipe)).cache if recipe.is_file() else CacheConfig()
+    # Not checked against today's options, so that the run of an older version is measured, too.
+    values = read_values(str(recipe))[0].get("cache", {}) if recipe.is_file() else {}
+    return convert(values, CacheConfig, where=str(recipe), hint="correct its section cache")
 
 
 def _sum(floors: Sequence[Floor | None]) -> Floor | None:

@@ -18,7 +18,7 @@ from muybridge.experiment.examples import draws
 from muybridge.experiment.fit import FitOutcome, Fitted, fit_experiment
 from muybridge.experiment.prepare import Experiment
 from muybridge.files import copy_folder
-from muybridge.models.saving import METADATA_FILE, described
+from muybridge.models.saving import METADATA_FILE, model_state
 from muybridge.runs import RunFolder
 from muybridge.text import counted
 from muybridge.training.encoding import encodes_once
@@ -39,7 +39,7 @@ def parts_seen(model: Path) -> tuple[Part, ...]:
     Raises:
         UserError: If its description is damaged.
     """
-    return described(model).refitted if (model / METADATA_FILE).is_file() else ()
+    return model_state(model).refitted if (model / METADATA_FILE).is_file() else ()
 
 
 def wants_refit(experiment: Experiment, outcome: FitOutcome, *, measuring_seconds: float = 0.0) -> bool:

@@ -24,9 +24,11 @@ from muybridge.schemas import (
     LONGEST_REASON,
     Described,
     ModelFile,
+    ModelState,
     Threshold,
     convert,
     distinct,
+    read,
     read_json,
     require_sealed,
     sealed,
@@ -150,18 +152,18 @@ def _blank(saved: SavedModel) -> RecognizerNet:
     return build(saved.config, len(saved.classes), weights="none")
 
 
-def described(folder: Path) -> ModelFile:
-    """What the ``model.json`` of a recognizer's folder says.
+def model_state(folder: Path) -> ModelState:
+    """What the ``model.json`` of a recognizer or an ensemble says of its training.
 
     Raises:
-        UserError: There is none, or it is damaged, or of a newer version.
+        UserError: There is none, or it is damaged.
     """
-    return read_description(folder, ModelFile, kind=FORMAT, version=FORMAT_VERSION)
+    return read(folder / METADATA_FILE, ModelState, hint=COPY_AGAIN)
 
 
 def _read_metadata(path: Path) -> tuple[SavedModel, str]:
     """Read ``model.json``: what it describes and the checksum of the tensors."""
-    content = described(path.parent)
+    content = read_description(path.parent, ModelFile, kind=FORMAT, version=FORMAT_VERSION)
     values = dict(content.model)
     if isinstance(values.get("feature_norm"), bool):  # models saved when it was yes or no
         values["feature_norm"] = "layer" if values["feature_norm"] else "none"

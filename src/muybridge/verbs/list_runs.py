@@ -16,8 +16,7 @@ from muybridge.errors import UserError
 from muybridge.evaluation.intervals import Interval, wilson
 from muybridge.evaluation.phrases import span
 from muybridge.files import read_rows
-from muybridge.inference.loading import is_ensemble
-from muybridge.models.saving import METADATA_FILE, described
+from muybridge.models.saving import METADATA_FILE, model_state
 from muybridge.recipes.store import read_values
 from muybridge.runs import RUNS, RunFolder
 from muybridge.schemas import RUN_WROTE, EnsembleFile, EnvironmentFile, EvaluationFile, Reasons, read, read_environment
@@ -225,7 +224,7 @@ def _test_accuracy(run: RunFolder) -> RunAccuracy | None:
 
 def _unfinished(run: RunFolder) -> str:
     """What the model says of an interruption of its training."""
-    return "" if is_ensemble(run.model) else described(run.model).unfinished
+    return model_state(run.model).unfinished
 
 
 def _problem(run: RunFolder, accuracy: RunAccuracy | None) -> str:

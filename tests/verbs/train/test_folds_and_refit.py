@@ -187,7 +187,7 @@ def test_more_clips_join_those_of_a_run(refitted, clips, tmp_path):
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        (("--folds", "1"), "give 2 or more, or 0"),
+        (("--folds", "1"), "give 2 to 1000, or 0"),
         (("--folds", "3", "--protocol", "random"), "does not go with data.protocol random"),
         (("--folds", "3", "--test-groups", "g01"), "does not go with data.test_groups"),
     ],

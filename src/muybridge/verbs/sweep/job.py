@@ -176,7 +176,7 @@ def _open(path: Path, space: Space, split: Split) -> None:
         write_json(kept, identity)
         return
     begun = read(kept, SweepFile, hint=f"name another folder than {path}")
-    if asdict(begun) == identity:
+    if {"over": list(begun.over), "recipe": begun.recipe, "split": begun.split} == identity:
         return
     if list(begun.over) != identity["over"]:
         what = f"over {' '.join(begun.over)}, now it is {' '.join(identity['over'])}"

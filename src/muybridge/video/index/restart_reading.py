@@ -26,7 +26,8 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from muybridge.errors import VideoError
-from muybridge.video.container import open_video, packets_of, unforeseen
+from muybridge.video.container import open_video, unforeseen
+from muybridge.video.index.forward_reading import ForwardReader
 from muybridge.video.index.index_reading import frames_by_index, packets_in_file
 from muybridge.video.index.packets import PacketIndex, PacketOrderError
 from muybridge.video.probing import nothing_decodes
@@ -63,7 +64,7 @@ class RestartReader:
         self._shown_pts: list[int] = index.shown_pts.tolist()
         self._is_spoilt = False
         self._reopened = ExitStack()
-        self._forward = _ForwardReader(path, index)
+        self._forward = ForwardReader(path, index)
         self.damaged: set[int] = set()
         _set_strict(stream, _STRICT)
 
@@ -237,7 +238,7 @@ class RestartReader:
                 pass
         if self._forward.position > positions[read]:
             self._forward.close()
-            self._forward = _ForwardReader(self._path, self._index)
+            self._forward = ForwardReader(self._path, self._index)
         yield from (self._forward.packet_at(position) for position in positions[read:])
 
     def _stand_in(self, group: int) -> av.VideoFrame:
@@ -276,34 +277,3 @@ class RestartReader:
 def _set_strict(stream: VideoStream, what: str) -> None:
     """Let the decoder, which is not open yet, refuse what it would else conceal."""
     stream.codec_context.options = {**stream.codec_context.options, "err_detect": what}
-
-
-class _ForwardReader:
-    """Reads the packets of an index from the beginning of the file on, without a jump."""
-
-    def __init__(self, path: Path, index: PacketIndex) -> None:
-        self._path, self._index = path, index
-        self._opened = ExitStack()
-        self._packets: Iterator[av.Packet[VideoStream]] | None = None
-        self.position = 0  # of the packet that comes next
-
-    def close(self) -> None:
-        self._opened.close()
-
-    def packet_at(self, position: int) -> "av.Packet[VideoStream]":
-        """The packet at a position that is not behind."""
-        if self._packets is None:
-            self._packets = packets_of(self._path, *self._opened.enter_context(open_video(self._path)))
-        try:
-            for packet in self._packets:
-                if packet.pts in self._index.no_picture_pts:
-                    continue
-                here, self.position = self.position, self.position + 1
-                if here < position:
-                    continue
-                if packet.pts == self._index.pts[here] and packet.size == self._index.sizes_bytes[here]:
-                    return packet
-                break
-        except av.FFmpegError:
-            pass
-        raise VideoError(self._path, "it changes while it is read", "copy it, and see that nothing writes to it")
