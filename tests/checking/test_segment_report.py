@@ -31,7 +31,9 @@ def films(tmp_path: Path) -> Path:
 
 
 def test_what_is_wrong_with_segments(films: Path) -> None:
-    report = api.check(films / "a.csv", out=films / "out", workers=1, console=QUIET).report
+    result = api.check(films / "a.csv", out=films / "out", workers=1, console=QUIET)
+    assert "1.1 of 3.0 s" in result._repr_html_()
+    report = result.report
     found = report.segments
     assert found is not None
     assert found.outside == {
@@ -82,3 +84,11 @@ def test_frames_and_a_tier_are_told_to_check(films: Path, monkeypatch, capsys) -
 
 def test_clips_that_are_files_have_no_such_report(clips: Path, tmp_path: Path) -> None:
     assert api.check(clips, out=tmp_path, workers=2, console=QUIET).report.segments is None
+
+
+def test_a_video_without_a_segment_that_does_not_decode_is_named(films: Path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(films)
+    (films / "empty.avi").write_bytes(b"")
+    code, out, _ = run("check", "a.csv", "--workers", "1", capsys=capsys)
+    assert code == 0
+    assert "videos without a segment that do not decode: 1\n  empty.avi: empty file" in out

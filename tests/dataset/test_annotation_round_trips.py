@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.helpers.catalogs import make
-from tests.helpers.nightly import NIGHTLY
+from tests.helpers.nightly import cases
 
 from muybridge.dataset.annotations.annotation_files import SUFFIXES, read_annotations, write_annotations
 from muybridge.dataset.annotations.video_times import VideoTimes
@@ -20,7 +20,7 @@ from muybridge.schemas import read_json
 from muybridge.text import printable
 
 OFTEN = settings(
-    max_examples=2000 if NIGHTLY else 60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=len(cases(60, 2000)), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 RATE = 29.97
 FRAMES = 300

@@ -51,6 +51,7 @@ class SegmentReport:
         overlaps_of_labels: Number of pairs of segments of different labels that overlap.
         tiny: Segments that are very short, by id, with their seconds.
         unlabelled: The time without a segment of every video that decodes.
+        unreadable: Videos without a segment that do not decode, with the reason; the others are among the clips.
     """
 
     root: Path
@@ -59,9 +60,15 @@ class SegmentReport:
     overlaps_of_labels: int
     tiny: dict[str, float]
     unlabelled: tuple[UnlabelledTime, ...]
+    unreadable: tuple[tuple[Path, str], ...] = ()
 
     def lines(self) -> Iterable[str]:
         """All that in lines for a terminal."""
+        if self.unreadable:
+            yield from _section(
+                "videos without a segment that do not decode",
+                [f"{self._name(video)}: {why}" for video, why in self.unreadable],
+            )
         yield from _section("segments outside the video", [f"{name}: {why}" for name, why in self.outside.items()])
         yield from _section("segments of one label that overlap", [f"{a} and {b}" for a, b in self.overlaps])
         if self.overlaps_of_labels:
@@ -81,6 +88,17 @@ class SegmentReport:
             if len(self.unlabelled) > _LISTED:
                 yield f"  and {len(self.unlabelled) - _LISTED} more, see check.json"
 
+    def facts(self) -> dict[str, str | int]:
+        """How much of it there is, for a card."""
+        free = sum(each.seconds for each in self.unlabelled)
+        whole = sum(each.duration_seconds for each in self.unlabelled)
+        return {
+            "segments outside the video": len(self.outside),
+            "segments of one label that overlap": len(self.overlaps),
+            f"segments shorter than {TINY_SECONDS:g} s": len(self.tiny),
+            "time without a label": f"{free:.1f} of {whole:.1f} s",
+        }
+
     def to_dict(self) -> dict[str, Any]:
         """All that as plain values."""
         return {
@@ -88,6 +106,7 @@ class SegmentReport:
             "overlaps_of_one_label": [list(pair) for pair in self.overlaps],
             "overlaps_of_different_labels": self.overlaps_of_labels,
             "tiny_seconds": {name: round(seconds, 3) for name, seconds in self.tiny.items()},
+            "unreadable": {self._name(video): why for video, why in self.unreadable},
             "unlabelled": {
                 self._name(each.video): {"seconds": round(each.seconds, 3), "share": round(each.share, 4)}
                 for each in self.unlabelled
@@ -107,10 +126,12 @@ def look_at_segments(catalog: Catalog, files: Mapping[Path, DecodeResult | str])
     tiny: dict[str, float] = {}
     overlaps: list[tuple[str, str]] = []
     of_labels = 0
-    unlabelled = []
+    unlabelled: list[UnlabelledTime] = []
+    unreadable: list[tuple[Path, str]] = []
     for video in catalog.videos:
         file = files[video]
         if isinstance(file, str):
+            unreadable += [] if by_video[video] else [(video, file)]
             continue
         last = file.duration_seconds
         own = sorted(by_video[video], key=lambda clip: (*_span(clip, last), clip.label))
@@ -127,7 +148,7 @@ def look_at_segments(catalog: Catalog, files: Mapping[Path, DecodeResult | str])
         of_labels += number
         free = free_spans([_span(clip, last) for clip in own], last)
         unlabelled.append(UnlabelledTime(video, sum(end - start for start, end in free), last))
-    return SegmentReport(catalog.root, outside, tuple(overlaps), of_labels, tiny, tuple(unlabelled))
+    return SegmentReport(catalog.root, outside, tuple(overlaps), of_labels, tiny, tuple(unlabelled), tuple(unreadable))
 
 
 def _span(clip: Clip, last: float) -> tuple[float, float]:

@@ -49,7 +49,7 @@ class CheckResult:
             {"protocol": name, **protocol.clips, "leak": str(protocol.leak)}
             for name, protocol in report.protocols.items()
         ]
-        facts = {
+        facts: dict[str, Any] = {
             "do not decode": len(report.with_status("bad")),
             "decode in part": len(report.with_status("damaged")),
             "wrong frame count in the header": len(report.header_lied),
@@ -58,6 +58,8 @@ class CheckResult:
             "labels that look alike": "; ".join(alike_in_words(report.catalog)) or "none",
             "saved in": self.folder,
         }
+        if report.segments is not None:
+            facts |= report.segments.facts()
         title = f"{counted(len(report.clips), 'clip')} in {counted(len(classes), 'class')}"
         tables = (notebook.rows(table) for table in (wrong, protocols, classes))
         return notebook.card(title, notebook.facts(facts), *tables)
