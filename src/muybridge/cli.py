@@ -107,6 +107,14 @@ def check(
     clips: Path,
     *,
     groups: Annotated[str, Parameter("--data.groups")] = "auto",
+    unit: Annotated[
+        Literal["seconds", "frames"], Parameter(("--annotations.unit", "--data.annotation-unit"))
+    ] = "seconds",
+    tier: Annotated[str, Parameter(("--annotations.tier", "--data.annotation-tier"))] = "",
+    fps: Annotated[float, Parameter(("--annotations.fps", "--data.annotation-fps"))] = 0.0,
+    missing: Annotated[
+        Literal["error", "skip"], Parameter(("--annotations.missing", "--data.missing-videos"))
+    ] = "error",
     out: Path | None = None,
     workers: int = -1,
     isolate: Isolate = False,
@@ -117,9 +125,14 @@ def check(
         muybridge check my_clips
 
     Args:
-        clips: A folder with a sub-folder per class, a CSV (path, label, ...), an HMDB-51 or UCF101 folder, or a video.
+        clips: A folder with a sub-folder per class, a CSV (path, label, ...), annotations of long videos, an HMDB-51 or
+            UCF101 folder, or a video.
         groups: What says which clips were cut from one recording: auto, none, folder, look-alike, a column of the CSV
             or a regular expression, as in train.
+        unit: What start and end of a CSV are: seconds (or mm:ss, hh:mm:ss.mmm) or frames.
+        tier: Which tier of an ELAN file has the labels; * and ? stand for any characters.
+        fps: Frames a second that frame numbers count; 0: they count the frames of the file.
+        missing: Videos that are not there: error or skip.
         out: Folder for check.json and check.csv; default: CLIPS-check in the current folder.
         workers: Processes that decode; -1: one per core.
         isolate: Decode each file in a process of its own, with limits of memory and processor time.
@@ -127,7 +140,17 @@ def check(
     """
     from muybridge import api
 
-    result = api.check(clips, groups=groups, out=out, workers=None if workers < 0 else workers, isolate=isolate)
+    result = api.check(
+        clips,
+        groups=groups,
+        annotation_unit=unit,
+        annotation_tier=tier,
+        annotation_fps=fps,
+        missing_videos=missing,
+        out=out,
+        workers=None if workers < 0 else workers,
+        isolate=isolate,
+    )
     show(result, as_json=as_json)
     if not as_json:
         if result.report.catalog.layout == "file":

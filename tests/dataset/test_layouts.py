@@ -202,7 +202,7 @@ def test_what_spreadsheets_write_is_read(tmp_path: Path, encoding: str, delimite
         ("path,label\nclips/a.mp4,walk\n\nclips/b.mp4,\n", "line 4: the label is empty"),
         ("path,label\n,walk\n", "line 2: the path is empty"),
         ("path,label,split\nclips/a.mp4,walk,tset\n", "line 2: unknown split 'tset'; did you mean 'test'"),
-        ("path,label,start\nclips/a.mp4,walk,1:30\n", "line 2: start is '1:30'"),
+        ("path,label,start\nclips/a.mp4,walk,1:75\n", "line 2: start is '1:75'"),
         ("path,label,end\nclips/a.mp4,walk,nan\n", "line 2: end is 'nan'"),
         ("path,label,start\nclips/a.mp4,walk,-1\n", "line 2: start is '-1'"),
         ("path,label,start,end\nclips/a.mp4,walk,3,2\n", "line 2: the clip ends at 2 s"),

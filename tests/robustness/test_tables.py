@@ -12,6 +12,7 @@ from tests.helpers.catalogs import make
 from muybridge.dataset.labels import alike, settle_alike
 from muybridge.dataset.layouts import read_catalog
 from muybridge.errors import UserError
+from muybridge.text import original_cell, printable
 
 EXAMPLES = 5000 if os.environ.get("MUYBRIDGE_NIGHTLY") else 150
 QUICK = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -98,7 +99,8 @@ def test_a_well_written_table_comes_back_as_it_was(rows: list[tuple[str, str]]) 
                 read_catalog(folder / "t.csv")
             return
         read = {clip.id: clip.label for clip in read_catalog(folder / "t.csv", alike_labels="keep").clips}
-        assert read == {f"{number}.mp4": label for number, label in enumerate(wanted)}
+        # An apostrophe before what a spreadsheet would compute is not of the label.
+        assert read == {f"{number}.mp4": printable(original_cell(label)) for number, label in enumerate(wanted)}
         if alike(wanted):
             with pytest.raises(UserError, match="look alike"):
                 read_catalog(folder / "t.csv")

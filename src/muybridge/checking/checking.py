@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from muybridge.checking.alike_report import SeenAlike, see_alike
 from muybridge.checking.decode_pool import Progress, decode_all
+from muybridge.checking.segment_report import SegmentReport, look_at_segments
 from muybridge.dataset.catalog import Catalog, Clip
 from muybridge.dataset.labels import alike
 from muybridge.dataset.protocol_names import PROTOCOLS
@@ -111,6 +112,7 @@ class CheckReport:
         protocols: The protocols that apply, by name.
         skipped_protocols: The protocols that do not apply, with the reason.
         look_alikes: Clips that look alike, where source groups are unknown; None where they are known.
+        segments: What was found about segments of long videos; None where clips are files of their own.
     """
 
     catalog: Catalog
@@ -118,6 +120,7 @@ class CheckReport:
     protocols: dict[str, CheckedProtocol]
     skipped_protocols: dict[str, str]
     look_alikes: SeenAlike | None = None
+    segments: SegmentReport | None = None
 
     def with_status(self, status: Status) -> tuple[CheckedClip, ...]:
         """The clips that are ok, damaged or bad."""
@@ -225,6 +228,7 @@ class CheckReport:
             },
             "skipped_protocols": self.skipped_protocols,
             "look_alikes": None if self.look_alikes is None else self.look_alikes.to_dict(),
+            "segments": None if self.segments is None else self.segments.to_dict(),
             "clips": [checked.to_dict() for checked in self.clips],
         }
 
@@ -268,7 +272,7 @@ def check_catalog(
     Returns:
         The report; problems with files are part of it, not errors.
     """
-    paths = sorted({clip.path for clip in catalog.clips})
+    paths = sorted({*(clip.path for clip in catalog.clips), *catalog.videos})
     files = decode_all(paths, workers=workers, isolate=isolate, progress=progress)
     protocols, skipped = _protocols(catalog, lists=lists)
     unknown = not all(clip.group_known for clip in catalog.clips)
@@ -278,6 +282,7 @@ def check_catalog(
         protocols=protocols,
         skipped_protocols=skipped,
         look_alikes=see_alike(catalog, cache=cache) if cache is not None and unknown else None,
+        segments=look_at_segments(catalog, files) if catalog.videos else None,
     )
 
 

@@ -36,6 +36,8 @@ def summarise(report: CheckReport) -> str:
             "keep leaves them apart"
         )
         lines += [f"  {each}" for each in labels]
+    if report.segments is not None:
+        lines += report.segments.lines()
     if report.durations:
         seconds = report.durations
         lines.append(

@@ -73,9 +73,11 @@ class Catalog:
 
     Attributes:
         root: Folder that the clips' ids are relative to.
-        layout: How the data set was laid out: `folders`, `csv`, `hmdb51`, `ucf101`, or `file` for one video.
+        layout: How the data set was laid out: `folders`, `csv`, `hmdb51`, `ucf101`, `file` for one video, or the
+            format of an annotation file.
         clips: The clips, sorted by id whatever order they are given in.
         notes: What a user should know about how this table came about, one line each.
+        videos: Where clips are parts of longer videos: all that were looked through, also those without a clip.
 
     Raises:
         UserError: If two clips have the same id.
@@ -85,6 +87,7 @@ class Catalog:
     layout: str
     clips: tuple[Clip, ...]
     notes: tuple[str, ...] = ()
+    videos: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "clips", tuple(sorted(self.clips, key=lambda clip: clip.id)))

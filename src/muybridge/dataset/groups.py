@@ -123,6 +123,8 @@ def groups_by_habit(clips: Sequence[Clip]) -> tuple[list[Clip], list[str]]:
     Returns:
         The clips with their groups, and notes.
     """
+    if all(clip.start_seconds is not None or clip.end_seconds is not None for clip in clips):
+        return ungrouped(clips), ["source groups: the files that the clips are parts of"]
     for naming in ("kth", "ntu"):
         if _follows(clips, NAMINGS[naming].group_of):
             return groups_by_naming(clips, naming)
@@ -149,8 +151,6 @@ def groups_by_habit(clips: Sequence[Clip]) -> tuple[list[Clip], list[str]]:
             "data.groups none, or what they are"
         ]
     files = ungrouped(clips)
-    if all(clip.group_known for clip in files):
-        return files, ["source groups: the files that the clips are parts of"]
     numbers = 2 * sum(clip.path.stem.isdecimal() for clip in clips) > len(clips)
     because = " (the files are named by numbers alone, as in Something-Something)" if numbers else ""
     return files, [f"{UNKNOWN}{because}; {NAME_THEM}"]

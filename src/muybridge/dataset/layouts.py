@@ -1,4 +1,4 @@
-"""Reading a catalog from disk: a folder per class, a CSV, HMDB-51 or UCF101, or one video.
+"""Reading a catalog from disk: a folder per class, a CSV, an annotation file, HMDB-51 or UCF101, or one video.
 
 A folder is read as one sub-folder per class, its videos at any depth below; see `folders` for how parts are told
 from classes, `walking` for what is a video, and `table` for CSV files. Nothing is opened but the CSV.
@@ -8,13 +8,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, get_args
 
+from muybridge.dataset.annotations.annotated_clips import annotated_catalog
+from muybridge.dataset.annotations.annotation_files import is_annotation_file, read_annotations
+from muybridge.dataset.annotations.delimited import frame_reader
+from muybridge.dataset.annotations.rules import AnnotationRules
+from muybridge.dataset.annotations.video_times import TimesOf
 from muybridge.dataset.catalog import Catalog, Clip
 from muybridge.dataset.folders import read_folders
 from muybridge.dataset.group_rule import column_of, grouped
 from muybridge.dataset.groups import detect_naming, groups_by_naming, is_action_of, ungrouped
 from muybridge.dataset.labels import AlikeLabels, settle_alike
 from muybridge.dataset.locating import exists, expanded, is_folder, is_regular
-from muybridge.dataset.table import column_names, read_table
+from muybridge.dataset.table import column_names, read_contents_of_table
 from muybridge.dataset.walking import is_video
 from muybridge.errors import UserError
 from muybridge.text import counted, did_you_mean
@@ -23,18 +28,26 @@ Layout = Literal["auto", "folders", "csv", "hmdb51", "ucf101"]
 
 
 def read_catalog(
-    path: Path, *, layout: Layout = "auto", groups: str = "auto", alike_labels: AlikeLabels = "ask"
+    path: Path,
+    *,
+    layout: Layout = "auto",
+    groups: str = "auto",
+    alike_labels: AlikeLabels = "ask",
+    annotations: AnnotationRules | None = None,
+    times_of: TimesOf | None = None,
 ) -> Catalog:
     """Read the catalog of a data set.
 
     Args:
-        path: A folder of class folders, a CSV file, a folder that holds `clips.csv`, or one video, whose label is
-            the name of its folder.
+        path: A folder of class folders, a CSV file, an annotation file, a folder that holds `clips.csv`, or one video,
+            whose label is the name of its folder.
         layout: How the data set is laid out; `auto` takes the CSV where there is one, and recognises HMDB-51 and
             UCF101 by their file names.
         groups: What says each clip's source group: `auto`, `none`, `folder`, a column of the CSV or a regular
             expression, see `group_rule`. The notes say what was taken.
         alike_labels: What becomes of labels that only differ in what hardly shows; see `labels`.
+        annotations: What the user says about an annotation file, or a CSV with times.
+        times_of: Looks into a video; needed where times are frames.
 
     Raises:
         UserError: If there is nothing to read, what is there is not as the layout says, or labels look alike.
@@ -46,14 +59,20 @@ def read_catalog(
         raise UserError(f"{path} does not exist; give a folder with a sub-folder per class, or a CSV file")
     if not (is_regular(path) or is_folder(path)):
         raise UserError(f"{path} is a pipe or a device; give a folder with a sub-folder per class, or a CSV file")
-    return settle_alike(_read(path, layout=layout, groups=groups), alike_labels)
+    rules = annotations or AnnotationRules()
+    if layout == "auto" and is_regular(path) and not is_video(path) and is_annotation_file(path):
+        found = read_annotations(
+            path, unit=rules.unit, tier=rules.tier, fps=rules.fps, missing=rules.missing, times_of=times_of
+        )
+        return settle_alike(annotated_catalog(path, found, groups=groups), alike_labels)
+    return settle_alike(_read(path, layout=layout, groups=groups, rules=rules, times_of=times_of), alike_labels)
 
 
-def _read(path: Path, *, layout: Layout, groups: str) -> Catalog:
+def _read(path: Path, *, layout: Layout, groups: str, rules: AnnotationRules, times_of: TimesOf | None) -> Catalog:
     if layout == "auto" and is_video(path) and is_regular(path):
         return _read_video(path)
     if layout == "csv" or (layout == "auto" and (is_regular(path) or is_regular(path / "clips.csv"))):
-        return _read_csv(path / "clips.csv" if path.is_dir() else path, groups=groups)
+        return _read_csv(path / "clips.csv" if path.is_dir() else path, groups=groups, rules=rules, times_of=times_of)
     if not path.is_dir():
         raise UserError(f"{path} is a file; layout {layout} needs a folder with a sub-folder per class")
 
@@ -98,12 +117,17 @@ def _read_video(path: Path) -> Catalog:
     return Catalog(root=root, layout="file", clips=tuple(clips), notes=(note,))
 
 
-def _read_csv(path: Path, *, groups: str) -> Catalog:
+def _read_csv(path: Path, *, groups: str, rules: AnnotationRules, times_of: TimesOf | None) -> Catalog:
     columns = column_names(path)
-    clips, notes = read_table(path, group_column=column_of(groups, columns))
-    notes = [f"layout: csv, {counted(len(clips), 'clip')} of {_classes_of(clips)}", *notes]
+    table = read_contents_of_table(
+        path, group_column=column_of(groups, columns), read_time=frame_reader(rules, times_of)
+    )
+    clips = list(table.clips)
+    notes = [f"layout: csv, {counted(len(clips), 'clip')} of {_classes_of(clips)}", *table.notes]
     clips, group_notes = grouped(clips, rule=groups, naming=None, where=str(path), columns=columns)
-    return Catalog(root=path.parent, layout="csv", clips=tuple(clips), notes=(*notes, *group_notes))
+    parts = {clip.path for clip in clips if clip.start_seconds is not None or clip.end_seconds is not None}
+    videos = tuple(sorted({*parts, *table.eventless}))
+    return Catalog(root=path.parent, layout="csv", clips=tuple(clips), notes=(*notes, *group_notes), videos=videos)
 
 
 def _classes_of(clips: list[Clip]) -> str:

@@ -18,6 +18,7 @@ class Segment:
         label: Name of the class.
         score: How sure a model is of it, 0..1; None for an annotation by a person.
         group: Source group that the annotations name; empty: the video itself.
+        split: The part (`train`, `validation` or `test`) that the annotations name, or None.
     """
 
     video: Path
@@ -26,6 +27,7 @@ class Segment:
     label: str
     score: float | None = None
     group: str = ""
+    split: str | None = None
 
 
 @dataclass(frozen=True)
@@ -36,11 +38,13 @@ class Annotations:
         segments: By video, start, end and label.
         videos: All videos that were looked at, also those without a segment.
         notes: What a user should know about how this table came about, one line each.
+        format: The kind of file that they were read from, see `annotations`; empty where they were not.
     """
 
     segments: tuple[Segment, ...]
     videos: tuple[Path, ...]
     notes: tuple[str, ...] = ()
+    format: str = ""
 
     def of(self, video: Path) -> tuple[Segment, ...]:
         """The segments of one video."""

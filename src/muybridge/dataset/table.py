@@ -1,30 +1,30 @@
 """Reading a catalog's CSV: one row per clip, and every mistake named with its line.
 
 Columns `path` and `label`; optional `group`, `split` (train, validation, test, or empty), `start` and `end`
-in seconds. Other usual names of these columns are known, see `columns`. Paths are relative to the CSV. What
-spreadsheets do to a CSV is accepted: a byte order mark, UTF-16, a first line `sep=;`, semicolons or tabs in place of
-commas, blank lines; and what other systems do to paths: backslashes, and letters composed in another way.
+in seconds, `mm:ss`, `hh:mm:ss.mmm` or frames. A row with a path alone, in a table with times, names a video in which
+nothing of interest happens. Other usual names of these columns are known, see `columns`. Paths are relative to the
+CSV. What spreadsheets do to a CSV is accepted: a byte order mark, UTF-16, a first line `sep=;`, semicolons or tabs in
+place of commas, blank lines; and what other systems do to paths: backslashes, and letters composed in another way.
 """
 
-import csv
-import io
-import math
 import os
 import re
 import stat
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 from muybridge.dataset.catalog import Clip
-from muybridge.dataset.columns import find_columns, is_own_name, knows_any
+from muybridge.dataset.clock_text import seconds_in
+from muybridge.dataset.columns import find_columns, is_own_name, knows_any, plain
 from muybridge.dataset.locating import exists, expanded, is_regular
 from muybridge.dataset.part_names import PART_NAMES, part_of
-from muybridge.dataset.table_text import NEITHER, TABLE_SUFFIXES, Table, read_text
+from muybridge.dataset.table_text import NEITHER, TABLE_SUFFIXES, Table, read_text, rows_of
 from muybridge.dataset.walking import is_video
 from muybridge.errors import UserError
-from muybridge.text import closest, counted, did_you_mean, printable, shortened
+from muybridge.text import closest, counted, did_you_mean, original_cell, printable, shortened
 
 _MOST_BESIDE = 5000
 """So many files beside one that is not there are compared with its name."""
@@ -39,7 +39,28 @@ def column_names(path: Path) -> list[str]:
         UserError: If the file is empty, or no text.
     """
     table = read_text(path)
-    return [cell.strip() for cell in _header(table, _rows(table))[1]]
+    return [cell.strip() for cell in _header(table, rows_of(table))[1]]
+
+
+ReadTime = Callable[[str, str, str, Path], float]
+"""Makes seconds of a cell, the name of its column, the place for messages, and the video."""
+
+
+@dataclass(frozen=True)
+class TableContents:
+    """What a table holds.
+
+    Attributes:
+        clips: The clips in the order of the rows; one without a group has the empty one.
+        scores: How sure a model is of each, where a column `score` says it.
+        eventless: The videos of rows that name nothing else.
+        notes: What a user should know.
+    """
+
+    clips: tuple[Clip, ...]
+    scores: tuple[float | None, ...]
+    eventless: tuple[Path, ...]
+    notes: tuple[str, ...]
 
 
 def read_table(path: Path, *, group_column: str | None = None) -> tuple[list[Clip], list[str]]:
@@ -55,8 +76,26 @@ def read_table(path: Path, *, group_column: str | None = None) -> tuple[list[Cli
     Raises:
         UserError: If the file, its header or a row is wrong, or a video it names does not exist.
     """
+    contents = read_contents_of_table(path, group_column=group_column)
+    return list(contents.clips), list(contents.notes)
+
+
+def read_contents_of_table(
+    path: Path, *, group_column: str | None = None, read_time: ReadTime | None = None, as_annotations: bool = False
+) -> TableContents:
+    """Read all that a CSV file says.
+
+    Args:
+        path: The file.
+        group_column: As in `read_table`.
+        read_time: What makes seconds of times; default: they are seconds, or minutes and seconds.
+        as_annotations: Whether the same part of a video may have several labels, and a column `score` is one.
+
+    Raises:
+        UserError: As `read_table`.
+    """
     table = read_text(path)
-    rows = _rows(table)
+    rows = rows_of(table)
     line, header = _header(table, rows)
     where = f"{path}, line {line}"
     _require_header(header, table, where=where)
@@ -70,6 +109,9 @@ def read_table(path: Path, *, group_column: str | None = None) -> tuple[list[Cli
         if strangers := sorted(value for value in values if part_of(value) is None):
             ignored.append(header[columns.pop("split")].strip())
             notes.append(f"column {ignored[-1]} is no split: {shortened([_cut(v) for v in strangers], limit=3)}")
+    score_column = next((n for n, cell in enumerate(header) if as_annotations and plain(cell) == "score"), None)
+    if score_column is not None and header[score_column].strip() in ignored:
+        ignored.remove(header[score_column].strip())
     if ignored:
         notes.append(f"columns ignored: {shortened([_cut(name) for name in ignored])}")
     for name, place in columns.items():
@@ -77,42 +119,39 @@ def read_table(path: Path, *, group_column: str | None = None) -> tuple[list[Cli
             notes.append(f"column {_cut(header[place])} taken as {name.removesuffix('_seconds')}")
 
     clips: list[Clip] = []
+    scores: list[float | None] = []
+    eventless: list[Path] = []
     lines: dict[str, int] = {}
     missing = []
+    is_timed = "start_seconds" in columns or "end_seconds" in columns
     for line, cells in contents:
         where = f"{path}, line {line}"
         _require_cells(cells, header, table, where=where)
         row = {name: cells[place].strip() if place < len(cells) else "" for name, place in columns.items()}
-        clip = _clip(row, root=path.parent, where=where)
-        if clip.id in lines:
-            raise UserError(f"{where}: {_cut(clip.id)} is already in line {lines[clip.id]}; list each clip once")
-        lines[clip.id] = line
+        if is_timed and row["path"] and not any(value for name, value in row.items() if name not in ("path", "split")):
+            eventless.append(_located(row["path"], path.parent))
+            if not is_regular(eventless[-1]):
+                missing.append((line, row["path"], eventless[-1]))
+            continue
+        clip = _clip(row, root=path.parent, where=where, read_time=read_time or _seconds)
+        key = f"{clip.id} {clip.label}" if as_annotations and is_timed else clip.id
+        if key in lines:
+            raise UserError(f"{where}: {_cut(clip.id)} is already in line {lines[key]}; list each clip once")
+        lines[key] = line
         clips.append(clip)
+        scores.append(_score(cells, score_column, where))
         if not is_regular(clip.path):
             missing.append((line, row["path"], clip.path))
     if columns["label"] + 1 not in [place for name, place in columns.items() if name != "group"]:
         _require_whole_labels(table, columns["label"], contents)
     if missing:
         raise _missing(path, missing)
-    if not clips:
+    if not clips and not (as_annotations and eventless):
         raise UserError(f"{path} has a header but no clips; add a row per clip")
     unassigned = sum(clip.split is None for clip in clips)
     if "split" in columns and unassigned:
         notes.append(f"{counted(unassigned, 'clip')} with an empty split: in no part of the given split")
-    return clips, notes
-
-
-def _rows(table: Table, *, strip: bool = True) -> Iterator[tuple[int, list[str]]]:
-    """The rows that are not blank, each with the line in which it begins; its cells without blanks before them."""
-    reader = csv.reader(io.StringIO(table.text), delimiter=table.delimiter, skipinitialspace=strip)
-    line = table.first_line
-    try:
-        for cells in reader:
-            if any(cell.strip() for cell in cells):
-                yield line, cells
-            line = table.first_line + reader.line_num
-    except csv.Error as error:
-        raise UserError(f"{table.path}, line {line}: not a CSV row ({error}); is a quote not closed?") from error
+    return TableContents(tuple(clips), tuple(scores), tuple(eventless), tuple(notes))
 
 
 def _header(table: Table, rows: Iterator[tuple[int, list[str]]]) -> tuple[int, list[str]]:
@@ -166,7 +205,7 @@ def _require_whole_labels(table: Table, place: int, rows: list[tuple[int, list[s
     """
     if table.delimiter != ",":
         return
-    as_written = {line: cells[place + 1] for line, cells in _rows(table, strip=False) if len(cells) > place + 1}
+    as_written = {line: cells[place + 1] for line, cells in rows_of(table, strip=False) if len(cells) > place + 1}
     filled = [line for line, cells in rows if len(cells) > place + 1 and cells[place + 1].strip()]
     spaced = [line for line in filled if as_written.get(line, "").startswith(" ")]
     if spaced and 2 * len(spaced) <= len(rows):
@@ -181,7 +220,7 @@ def _require_whole_labels(table: Table, place: int, rows: list[tuple[int, list[s
 _DELIMITER_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar", " ": "blank"}
 
 
-def _clip(row: dict[str, str], *, root: Path, where: str) -> Clip:
+def _clip(row: dict[str, str], *, root: Path, where: str, read_time: ReadTime) -> Clip:
     for name in ("path", "label"):
         if not row[name]:
             raise UserError(f"{where}: the {name} is empty; fill it in")
@@ -193,13 +232,17 @@ def _clip(row: dict[str, str], *, root: Path, where: str) -> Clip:
         raise UserError(
             f"{where}: unknown split {_cut(split)!r}{did_you_mean(split.lower(), set(PART_NAMES.values()))}"
         )
-    start_seconds, end_seconds = (_seconds(row.get(f"{name}_seconds", ""), name, where) for name in ("start", "end"))
+    video = _located(row["path"], root)
+    start_seconds, end_seconds = (
+        read_time(cell, name, where, video) if (cell := row.get(f"{name}_seconds", "")) else None
+        for name in ("start", "end")
+    )
     if end_seconds is not None and end_seconds <= (start_seconds or 0):
         raise UserError(f"{where}: the clip ends at {end_seconds:g} s, before it starts; correct start or end")
     return Clip(
-        path=_located(row["path"], root),
-        label=row["label"],
-        group=row.get("group", ""),
+        path=video,
+        label=original_cell(row["label"]),
+        group=original_cell(row.get("group", "")),
         split=part,
         start_seconds=start_seconds,
         end_seconds=end_seconds,
@@ -250,16 +293,20 @@ def _meant(path: Path) -> str:
     return "" if found is None else f" (there is a {_cut(printable(names[found]))})"
 
 
-def _seconds(cell: str, name: str, where: str) -> float | None:
-    if not cell:
+def _seconds(cell: str, name: str, where: str, video: Path) -> float:
+    return seconds_in(cell, name, where)
+
+
+def _score(cells: list[str], place: int | None, where: str) -> float | None:
+    if place is None or place >= len(cells) or not cells[place].strip():
         return None
     try:
-        seconds = float(cell)
+        score = float(cells[place])
     except ValueError:
-        seconds = math.nan
-    if not (math.isfinite(seconds) and seconds >= 0):
-        raise UserError(f"{where}: {name} is {_cut(cell)!r}; give seconds as a number, as 12.5")
-    return seconds
+        score = -1.0
+    if not 0 <= score <= 1:
+        raise UserError(f"{where}: the score is {_cut(cells[place])!r}; give a number from 0 to 1, or none")
+    return score
 
 
 def _cut(cell: str) -> str:

@@ -1,7 +1,10 @@
 """The text of a table: how it is encoded, where it begins, and what separates its cells."""
 
 import codecs
+import csv
+import io
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,3 +97,20 @@ def _decoded(path: Path) -> str:
         raise UserError(
             f"{path}, line {line}: not {encoding.removesuffix('-sig')} text; save the CSV as UTF-8"
         ) from error
+
+
+def rows_of(table: Table, *, strip: bool = True) -> Iterator[tuple[int, list[str]]]:
+    """The rows that are not blank, each with the line in which it begins; its cells without blanks before them.
+
+    Raises:
+        UserError: If a quote is not closed.
+    """
+    reader = csv.reader(io.StringIO(table.text), delimiter=table.delimiter, skipinitialspace=strip)
+    line = table.first_line
+    try:
+        for cells in reader:
+            if any(cell.strip() for cell in cells):
+                yield line, cells
+            line = table.first_line + reader.line_num
+    except csv.Error as error:
+        raise UserError(f"{table.path}, line {line}: not a CSV row ({error}); is a quote not closed?") from error

@@ -1,4 +1,4 @@
-"""The clips that a user names: read, kept to some classes, and given source groups, by their pictures where asked."""
+"""The clips that a user names: read, kept to some classes, with background and source groups where asked."""
 
 from pathlib import Path
 
@@ -6,10 +6,12 @@ from rich.console import Console
 
 from muybridge.checking.look_alike import find_look_alikes
 from muybridge.console import STDERR, progress_on
+from muybridge.dataset.background import BACKGROUND, with_background
 from muybridge.dataset.catalog import Catalog
 from muybridge.dataset.group_rule import LOOK_ALIKE
 from muybridge.dataset.layouts import read_catalog
 from muybridge.errors import UserError
+from muybridge.experiment.annotated_videos import rules_of, times_of
 from muybridge.recipes.cache import CacheConfig
 from muybridge.recipes.data import DataConfig
 
@@ -28,10 +30,27 @@ def read_clips(
     Raises:
         UserError: If there is nothing to read, or the options contradict each other.
     """
-    catalog = read_catalog(Path(clips), groups=data.groups, alike_labels=data.alike_labels)
+    catalog = everything = read_catalog(
+        Path(clips),
+        groups=data.groups,
+        alike_labels=data.alike_labels,
+        annotations=rules_of(data),
+        times_of=times_of,
+    )
     if data.classes and data.class_count:
         raise UserError("data.classes and data.class_count exclude each other; leave one of them out")
-    catalog = catalog.subset(data.classes or data.class_count or None)
+    # Background joins the classes that are named, and no class covers what is background.
+    classes = tuple(name for name in data.classes if data.background == "none" or name != BACKGROUND)
+    catalog = catalog.subset(classes or data.class_count or None)
+    if data.background != "none":
+        catalog = with_background(
+            catalog,
+            everything,
+            {video: times_of(video).end_seconds for video in everything.videos},
+            amount=data.background,
+            guard_seconds=data.background_guard_seconds,
+            seed=data.split_seed,
+        )
     if data.groups != LOOK_ALIKE:
         return catalog
     with progress_on(console) as progress:

@@ -5,11 +5,15 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from muybridge.dataset.annotations.rules import MissingVideos, TimeUnit
+from muybridge.dataset.background import Background
 from muybridge.dataset.labels import AlikeLabels
 from muybridge.dataset.protocol_names import Protocol
 from muybridge.errors import UserError
 
 MOST_FOLDS = 1000
+MOST_GUARD_SECONDS = 3600.0
+MOST_FPS = 10_000.0
 
 
 @dataclass(frozen=True)
@@ -56,14 +60,42 @@ class DataConfig:
     """Folder of the official lists. Empty: looked for next to the clips."""
 
     split_seed: int = 0
-    """Seed of the division."""
+    """Seed of the division, and of the draw of background."""
+
+    background: Background = "none"
+    """Long videos with segments: time without one as a class of its own, background, in clips as long as the segments.
+    auto: as many clips as the median class has; all: all that fits; none: no such class."""
+
+    background_guard_seconds: float = 0.5
+    """How far background keeps away from every segment, in seconds."""
+
+    annotation_unit: Annotated[TimeUnit, Parameter(alias="--annotations.unit")] = "seconds"
+    """What start and end of a CSV are. seconds: seconds, mm:ss or hh:mm:ss.mmm; frames: frame numbers from 0, the end
+    no longer part of it. Other annotation files say it themselves."""
+
+    annotation_tier: Annotated[str, Parameter(alias="--annotations.tier")] = ""
+    """Which tier of an ELAN file has the labels (of VIA which attribute, of Label Studio which control); * and ? stand
+    for any characters. Empty: the only one."""
+
+    annotation_fps: Annotated[float, Parameter(alias="--annotations.fps")] = 0.0
+    """Frames a second that the frame numbers of annotations count, such as frameRate of Label Studio. 0: they count the
+    frames of the file."""
+
+    missing_videos: Annotated[MissingVideos, Parameter(alias="--annotations.missing")] = "error"
+    """Videos that annotations name and that are not there. error: an error that names them; skip: left out."""
 
     def __post_init__(self) -> None:
-        """Check the folds.
+        """Check the numbers.
 
         Raises:
-            UserError: For a number of folds that makes no sense, or folds next to another division.
+            UserError: For one that makes no sense, or folds next to another division.
         """
+        if not 0 <= self.background_guard_seconds <= MOST_GUARD_SECONDS:
+            raise UserError(
+                f"data.background_guard_seconds is {self.background_guard_seconds:g}; give 0 to {MOST_GUARD_SECONDS:g}"
+            )
+        if not 0 <= self.annotation_fps <= MOST_FPS:
+            raise UserError(f"data.annotation_fps is {self.annotation_fps:g}; give 0 to {MOST_FPS:g}")
         if not 0 <= self.folds <= MOST_FOLDS or self.folds == 1:
             raise UserError(f"data.folds is {self.folds}; give 2 to {MOST_FOLDS}, or 0 for a single test part")
         if self.folds and (self.protocol not in ("auto", "grouped") or self.test_groups):

@@ -77,6 +77,7 @@ def short_names() -> dict[str, tuple[str, str]]:
         for note in getattr(hint, "__metadata__", ())
         if isinstance(note, Parameter)
         for alias in note.alias or ()
+        if "." not in alias  # a flag with a section of its own is no keyword of Python
     }
 
 

@@ -10,6 +10,7 @@ from muybridge import notebook
 from muybridge.checking.checking import CheckReport, check_catalog
 from muybridge.checking.summary import summarise
 from muybridge.console import STDERR, progress_on
+from muybridge.dataset.annotations.rules import MissingVideos, TimeUnit
 from muybridge.dataset.group_rule import LOOK_ALIKE
 from muybridge.dataset.labels import alike_in_words
 from muybridge.disk_errors import keeping_result
@@ -70,6 +71,10 @@ def check(
     clips: str | Path,
     *,
     groups: str = "auto",
+    annotation_unit: TimeUnit = "seconds",
+    annotation_tier: str = "",
+    annotation_fps: float = 0.0,
+    missing_videos: MissingVideos = "error",
     out: str | Path | None = None,
     workers: int | None = None,
     isolate: bool = False,
@@ -78,8 +83,13 @@ def check(
     """Decode every clip fully, and find bad files, wrong headers, duplicates and leaks between sources.
 
     Args:
-        clips: A folder with a sub-folder per class, a CSV (path, label, ...), an HMDB-51 or UCF101 folder, or a video.
+        clips: A folder with a sub-folder per class, a CSV (path, label, ...), annotations of long videos, an HMDB-51 or
+            UCF101 folder, or a video.
         groups: What says which clips were cut from one recording, as ``data.groups`` of a recipe.
+        annotation_unit: What the times of a CSV are, as ``data.annotation_unit`` of a recipe.
+        annotation_tier: Which tier of an annotation file has the labels, as ``data.annotation_tier``.
+        annotation_fps: Frames a second that frame numbers count, as ``data.annotation_fps``.
+        missing_videos: What becomes of videos that are not there, as ``data.missing_videos``.
         out: Folder for check.json and check.csv; default: ``<clips>-check`` in the current folder.
         workers: Processes that decode; default: one per core.
         isolate: Whether each file is decoded in a process of its own, with limits of memory and processor time.
@@ -90,7 +100,15 @@ def check(
     """
     # Labels that look alike are reported, and train asks about them.
     with isolated(isolate):
-        catalog = read_clips(clips, DataConfig(groups=groups, alike_labels="keep"), console=console)
+        data = DataConfig(
+            groups=groups,
+            alike_labels="keep",
+            annotation_unit=annotation_unit,
+            annotation_tier=annotation_tier,
+            annotation_fps=annotation_fps,
+            missing_videos=missing_videos,
+        )
+        catalog = read_clips(clips, data, console=console)
     folder = Path(out) if out else Path(f"{Path(clips).resolve().stem}-check")
     require_writable(folder)
     with isolated(isolate), progress_on(console) as progress:

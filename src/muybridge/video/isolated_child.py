@@ -19,6 +19,7 @@ import numpy as np
 
 from muybridge.errors import VideoError
 from muybridge.video.decoding import read_sampled
+from muybridge.video.frame_times import read_frame_times
 from muybridge.video.full_decoding import decode_fully
 from muybridge.video.isolation import Array, described
 from muybridge.video.limits import CHILD_BYTES, Limits
@@ -40,7 +41,14 @@ def fully(path: Path, arguments: dict[str, Any]) -> tuple[dict[str, Any], list[A
     return {key: value for key, value in asdict(decode_fully(path, **arguments)).items() if key != "path"}, []
 
 
-_FUNCTIONS = {"sampled": sampled, "fully": fully}
+def times(path: Path, arguments: dict[str, Any]) -> tuple[dict[str, Any], list[Array]]:
+    """When each frame is shown."""
+    found = read_frame_times(path, **arguments)
+    header = {"end_seconds": found.end_seconds, "width_px": found.width_px, "height_px": found.height_px}
+    return header, [found.seconds_N]
+
+
+_FUNCTIONS = {"sampled": sampled, "fully": fully, "times": times}
 
 
 def main() -> None:

@@ -1,0 +1,246 @@
+"""The door to annotation files: what a file is, what it says, and segments written in any format.
+
+    annotations = read_annotations(Path("game.eaf"), tier="action")
+    write_annotations(annotations, Path("game.json"), "activitynet")
+
+Videos are found relative to the annotation file, see `finding_videos`. Formats that count frames need somebody who
+looks into videos, `times_of`, since nothing here does.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from muybridge.dataset.annotations import (
+    activitynet,
+    boris,
+    boris_table,
+    cvat,
+    delimited,
+    elan,
+    label_studio,
+    via,
+    xml_files,
+)
+from muybridge.dataset.annotations.finding_videos import VideoFinder
+from muybridge.dataset.annotations.frame_seconds import FrameSeconds
+from muybridge.dataset.annotations.rules import AnnotationRules, FileContents, MissingVideos, Stretch, TimeUnit
+from muybridge.dataset.annotations.video_times import TimesOf
+from muybridge.dataset.annotations.writing import WrittenAnnotations
+from muybridge.dataset.labels import shown
+from muybridge.dataset.locating import expanded, is_regular
+from muybridge.dataset.segments import Annotations, Segment
+from muybridge.dataset.table_text import TABLE_SUFFIXES
+from muybridge.errors import UserError
+from muybridge.files import write_json, write_text
+from muybridge.schemas import read_json
+from muybridge.text import abbreviated, counted, did_you_mean, printable
+
+AnnotationFormat = Literal["csv", "label-studio", "elan", "boris", "activitynet", "cvat"]
+"""The formats that are written."""
+
+SUFFIXES: dict[AnnotationFormat, str] = {
+    "csv": ".csv", "label-studio": ".json", "elan": ".eaf", "boris": ".boris", "activitynet": ".json", "cvat": ".xml",
+}  # fmt: skip
+"""How the names of their files end."""
+
+_READ_SUFFIXES = {".eaf", ".boris", ".json", ".xml"}
+_LONGEST_SECONDS = 1e9
+_FORMATS = "Label Studio, BORIS, ActivityNet or VIA 3"
+
+
+def is_annotation_file(path: Path) -> bool:
+    """Whether a file is one of annotations other than a plain CSV.
+
+    Raises:
+        UserError: If it should be a table, and is no text.
+    """
+    return path.suffix.lower() in _READ_SUFFIXES or boris_table.recognises(path)
+
+
+def read_annotations(
+    path: Path,
+    *,
+    unit: TimeUnit = "seconds",
+    tier: str = "",
+    fps: float = 0.0,
+    missing: MissingVideos = "error",
+    times_of: TimesOf | None = None,
+) -> Annotations:
+    """Read an annotation file of any known format.
+
+    Args:
+        path: The file.
+        unit: What the times of a CSV count.
+        tier: Which tier of ELAN, attribute of VIA or control of Label Studio; `*` stands for any characters.
+        fps: How many frames a second frame numbers count; 0: they count the frames of the file.
+        missing: Whether videos that are not there are an error, or left out.
+        times_of: Looks into a video; needed where times are frames.
+
+    Raises:
+        UserError: If the file is none, is damaged, or videos are missing; the message says what to do.
+    """
+    path = expanded(path).absolute()
+    if not is_regular(path):
+        raise UserError(f"{path} is no file; give the file that holds the annotations")
+    if unit not in get_args(TimeUnit):
+        raise UserError(f"unknown data.annotation_unit {unit!r}{did_you_mean(unit, get_args(TimeUnit))}")
+    rules = AnnotationRules(unit=unit, tier=tier, fps=fps, missing=missing)
+    contents = _contents(path, rules, times_of)
+    found, notes = VideoFinder(path, missing).find_all(contents.videos)
+    segments, more = _segments(contents, found, times_of)
+    return Annotations(
+        segments=tuple(sorted(segments, key=_order)),
+        videos=tuple(sorted(set(found.values()))),
+        notes=(*contents.notes, *notes, *more),
+        format=contents.format,
+    )
+
+
+def _order(segment: Segment) -> tuple[Path, float, float, str]:
+    return segment.video, segment.start_seconds, segment.end_seconds, segment.label
+
+
+def _contents(path: Path, rules: AnnotationRules, times_of: TimesOf | None) -> FileContents:
+    suffix = path.suffix.lower()
+    if suffix == elan.SUFFIX:
+        return elan.read(path, rules)
+    if suffix == ".xml":
+        name = xml_files.root_name(path)
+        if name == "ANNOTATION_DOCUMENT":
+            return elan.read(path, rules)
+        if name == cvat.ROOT:
+            return cvat.read(path, rules)
+        raise UserError(f"{path} is neither CVAT's nor ELAN's XML: its outermost element is {abbreviated(name, 60)}")
+    if suffix in (".json", boris.SUFFIX):
+        return _of_json(read_json(path), path, rules)
+    if suffix in TABLE_SUFFIXES:
+        return boris_table.read(path) if boris_table.recognises(path) else delimited.read(path, rules, times_of)
+    raise UserError(f"{path} is no annotation file by its name; they end in {', '.join(sorted(_READ_SUFFIXES))}, .csv")
+
+
+def _of_json(values: Any, path: Path, rules: AnnotationRules) -> FileContents:
+    if activitynet.recognises(values):
+        return activitynet.read(values, path)
+    if boris.recognises(values):
+        return boris.read(values, path)
+    if via.recognises(values):
+        return via.read(values, path, rules)
+    if values and label_studio.recognises(values):
+        return label_studio.read(values, path, rules)
+    raise UserError(f"{path} is no annotation file of {_FORMATS}; export the annotations as one of these")
+
+
+def _segments(
+    contents: FileContents, found: dict[tuple[str, ...], Path], times_of: TimesOf | None
+) -> tuple[list[Segment], list[str]]:
+    """The segments of the videos that are there, in seconds, each once, and notes on the others."""
+    segments: dict[tuple[Path, float, float, str], Segment] = {}
+    empty = unlabelled = twice = 0
+    for stretch in contents.stretches:
+        video = found.get(stretch.video)
+        if video is None:
+            continue
+        label = printable(stretch.label.strip())
+        if not label:
+            unlabelled += 1
+            continue
+        start, end = _seconds(stretch, video, times_of)
+        if start == end:
+            empty += 1
+            continue
+        segment = Segment(video, start, end, label, stretch.score, printable(stretch.group.strip()), stretch.split)
+        twice += _order(segment) in segments
+        segments.setdefault(_order(segment), segment)
+    said = {"without a length": empty, "without a label": unlabelled, "that are there twice": twice}
+    return list(segments.values()), [
+        f"left out, {counted(number, 'segment')} {which}" for which, number in said.items() if number
+    ]
+
+
+def _seconds(stretch: Stretch, video: Path, times_of: TimesOf | None) -> tuple[float, float]:
+    start, end = stretch.start, stretch.end
+    if not (math.isfinite(start) and math.isfinite(end) and 0 <= start <= end <= _LONGEST_SECONDS):
+        what = "frame {:g} to {:g}" if stretch.in_frames else "{:g} to {:g} s"
+        raise UserError(
+            f"{stretch.where}: {shown(stretch.label)} is from {what.format(start, end)}; a segment begins at or after "
+            "0 and ends behind its start"
+        )
+    if not stretch.in_frames:
+        return float(start), float(end)
+    clock = FrameSeconds(stretch.fps, times_of)
+    return clock.of(start, video, stretch.where), clock.of(end, video, stretch.where)
+
+
+def write_annotations(
+    annotations: Annotations, path: Path, format: str, *, times_of: TimesOf | None = None
+) -> WrittenAnnotations:
+    """Write segments in a format.
+
+    ELAN and CVAT hold one video a file: of several videos, each gets a file that bears its name behind that of `path`.
+
+    Args:
+        annotations: The segments.
+        path: The file.
+        format: One of `AnnotationFormat`.
+        times_of: Looks into a video; Label Studio and CVAT need it, and what ActivityNet and BORIS say of a video's
+            length comes from it.
+
+    Returns:
+        The files, and what the format does not hold.
+
+    Raises:
+        UserError: If there is no such format, or no video.
+        OSError: If a file cannot be written.
+    """
+    if format not in SUFFIXES:
+        raise UserError(f"unknown annotation format {format!r}{did_you_mean(format, SUFFIXES)}")
+    if not annotations.videos:
+        raise UserError(f"no video to write annotations of into {path}")
+    annotations = replace(annotations, segments=tuple(sorted(annotations.segments, key=_order)))
+    folder = path.absolute().parent
+    if format == "csv":
+        write_text(path, delimited.text_of(annotations, folder))
+        return WrittenAnnotations((path,))
+    if format == "activitynet":
+        values, notes = activitynet.values_of(annotations, folder, times_of)
+        write_json(path, values)
+        return WrittenAnnotations((path,), tuple(notes))
+    if format == "boris":
+        values, notes = boris.values_of(annotations, folder, times_of)
+        write_json(path, values)
+        return WrittenAnnotations((path,), tuple(notes))
+    if format == "elan":
+        return _written_each(annotations, path, lambda video, own: elan.text_of(video, own, folder))
+    if times_of is None:
+        raise UserError(f"annotations of {format} count frames, and nobody looked into the videos")
+    if format == "label-studio":
+        tasks, notes = label_studio.values_of(annotations, folder, times_of)
+        write_json(path, tasks)
+        return WrittenAnnotations((path,), tuple(notes))
+    return _written_each(annotations, path, lambda video, own: cvat.text_of(video, own, folder, times_of(video)))
+
+
+def _written_each(
+    annotations: Annotations, path: Path, text_of: Callable[[Path, list[Segment]], tuple[str, list[str]]]
+) -> WrittenAnnotations:
+    """A file for each video."""
+    files: list[Path] = []
+    notes: dict[str, None] = {}
+    for video in annotations.videos:
+        text, own = text_of(video, list(annotations.of(video)))
+        files.append(path if len(annotations.videos) == 1 else _free_name(path, video, files))
+        write_text(files[-1], text)
+        notes |= dict.fromkeys(own)
+    return WrittenAnnotations(tuple(files), tuple(notes))
+
+
+def _free_name(path: Path, video: Path, taken: Sequence[Path]) -> Path:
+    name = path.with_name(f"{path.stem}-{printable(video.stem)}{path.suffix}")
+    number = 2
+    while name in taken:
+        name = path.with_name(f"{path.stem}-{printable(video.stem)}-{number}{path.suffix}")
+        number += 1
+    return name

@@ -1,0 +1,61 @@
+"""Long videos and their annotations together: where annotations count frames, somebody has to look into videos."""
+
+from functools import lru_cache
+from pathlib import Path
+
+from muybridge.dataset.annotations.annotation_files import read_annotations, write_annotations
+from muybridge.dataset.annotations.rules import AnnotationRules
+from muybridge.dataset.annotations.video_times import VideoTimes
+from muybridge.dataset.annotations.writing import WrittenAnnotations
+from muybridge.dataset.segments import Annotations
+from muybridge.recipes.data import DataConfig
+from muybridge.video.frame_times import read_frame_times
+
+_REMEMBERED = 64
+"""So many videos are remembered: an hour of frames is 720 kB."""
+
+
+def times_of(video: Path) -> VideoTimes:
+    """The frames of a video on a clock, looked up once.
+
+    Raises:
+        VideoError: If it does not decode.
+    """
+    status = video.stat()
+    return _times_of(video, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _times_of(video: Path, size: int, changed: int) -> VideoTimes:
+    times = read_frame_times(video)
+    return VideoTimes(times.seconds_N, times.end_seconds, times.width_px, times.height_px)
+
+
+def rules_of(data: DataConfig) -> AnnotationRules:
+    """What a recipe says about annotation files."""
+    return AnnotationRules(
+        unit=data.annotation_unit, tier=data.annotation_tier, fps=data.annotation_fps, missing=data.missing_videos
+    )
+
+
+def read_annotated(path: Path, data: DataConfig) -> Annotations:
+    """Read an annotation file of any format, with what a recipe says about it.
+
+    Raises:
+        UserError: If it is none, is damaged, or videos are missing.
+    """
+    rules = rules_of(data)
+    return read_annotations(
+        path, unit=rules.unit, tier=rules.tier, fps=rules.fps, missing=rules.missing, times_of=times_of
+    )
+
+
+def write_annotated(annotations: Annotations, path: Path, format: str) -> WrittenAnnotations:
+    """Write segments in any of the formats that are written.
+
+    Raises:
+        UserError: If there is no such format, or no video.
+        VideoError: If a video does not decode.
+        OSError: If a file cannot be written.
+    """
+    return write_annotations(annotations, path, format, times_of=times_of)
