@@ -18,7 +18,20 @@ from cyclopts.argument import Argument
 
 HELP, HELP_ALL = ("--help", "-h"), "--help-all"
 
-ORDER = ("demo", "get", "check", "recipes", "train", "evaluate", "predict", "report", "ensemble", "sweep", "export")
+ORDER = (
+    "demo",
+    "get",
+    "check",
+    "recipes",
+    "train",
+    "evaluate",
+    "predict",
+    "timeline",
+    "report",
+    "ensemble",
+    "sweep",
+    "export",
+)
 """The verbs in the order in which one meets them."""
 
 SECTIONS = ("Data", "Frames", "Augmentation", "Model", "Training", "Cache")

@@ -17,10 +17,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from muybridge.dataset.background import BACKGROUND
 from muybridge.dataset.segments import Segment
-
-BACKGROUND = "background"
-"""The label of frames that no segment covers."""
 
 
 class Stretch(NamedTuple):
@@ -152,9 +150,7 @@ def average_precision(
         segment = predicted[position]
         candidates = by_video.get(segment.video, [])
         reached = [
-            _overlap(
-                segment.start_seconds, segment.end_seconds, true[each].start_seconds, true[each].end_seconds
-            )
+            _overlap(segment.start_seconds, segment.end_seconds, true[each].start_seconds, true[each].end_seconds)
             for each in candidates
         ]
         nearest_first = np.argsort(reached)[::-1]

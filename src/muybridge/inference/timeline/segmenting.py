@@ -1,9 +1,9 @@
 """From the scores of a long video to segments.
 
-Two ways. By path the video is in one class at a time, or in none of these, and the likeliest course is found with a cost
-for every change (Viterbi). By tracks each class has stretches of its own where its smoothed probability is high
-(hysteresis), so segments of different classes may overlap. Then both fill gaps and drop what is too short; overlaps are
-thinned out (soft non-maximum suppression).
+Two ways. By path the video is in one class at a time, or in none of these, and the likeliest course is found with a
+cost for every change (Viterbi). By tracks each class has stretches of its own where its smoothed probability is high
+(hysteresis), so segments of different classes may overlap. Then both fill gaps and drop what is too short; overlaps
+are thinned out (soft non-maximum suppression). A class `background` never becomes a segment.
 
 Axes: N steps, K classes, S states: the classes and none of these.
 """
@@ -13,13 +13,11 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from muybridge.dataset.background import BACKGROUND
 from muybridge.dataset.segments import Segment
 from muybridge.inference.probabilities import log, softmax
 from muybridge.inference.timeline.score_track import ScoreTrack
 from muybridge.recipes.timeline_rules import SegmentRules
-
-BACKGROUND = "background"
-"""A class of this name is trained on time without an action; it never becomes a segment."""
 
 Steps = tuple[int, int]
 """The first step of a segment, and the one behind its last."""

@@ -4,14 +4,15 @@ Axes: T frames, H, W, C (RGB), N steps, K classes.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
 from muybridge.errors import UserError
-from muybridge.inference.engines.engine import Frames
+from muybridge.inference.engines.engine import Frames, Logits
 from muybridge.inference.ensemble import Ensemble
 from muybridge.inference.recognizer import Recognizer
 from muybridge.inference.timeline.score_file import ScoreFile
@@ -23,7 +24,8 @@ from muybridge.video.steady_reading import SteadyReader
 
 # Frames that go through the encoder together. More than 16 gain nothing on a CPU.
 STRETCH_FRAMES = 16
-_KEEP_EVERY_SECONDS = 20.0
+KEEP_EVERY_SECONDS = 20.0
+"""How often a job's state is put on the disk: as much is done again after a kill."""
 
 Report = Callable[[float, float | None], None]
 """Called with the seconds of the video that are done, and how many there are, where the file says."""
@@ -95,8 +97,10 @@ def score_video(
     """
     rate = Rate.of(recognizer, windows.frames_per_second)
     kept = None
-    if scores is not None:
-        kept = scores.resume() if resume else scores.begin()
+    if scores is not None and resume:
+        kept = scores.resume()
+    elif scores is not None:
+        scores.begin()
     first_step = 0 if kept is None else int(kept["counts"][0])
     with SteadyReader(
         path,
@@ -150,35 +154,37 @@ def _window_frames(recognizer: Recognizer, rate: Rate, windows: WindowConfig, fr
     return max(1, round(windows.window_seconds * frames_per_second))
 
 
-def _run(
-    scorer: WindowScorer, reader: SteadyReader, scores: ScoreFile | None, report: Report | None
-) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+def _run(scorer: WindowScorer, reader: SteadyReader, scores: ScoreFile | None, report: Report | None) -> Logits:
     """Score all frames; the parts are kept in the file where there is one, else in memory."""
-    parts: list[Frames] | list[np.ndarray[tuple[int, ...], np.dtype[np.float32]]] = []
+    parts: list[Logits] = []
+    give = parts.append if scores is None else scores.append
     kept_at = time.monotonic()
-
-    def give(logits_NK: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> None:
-        if scores is None:
-            parts.append(logits_NK)
-        else:
-            scores.append(logits_NK)
-
-    stretch: list[np.ndarray[tuple[int, ...], np.dtype[np.uint8]]] = []
-    for image_HWC in reader:
-        stretch.append(image_HWC)
-        if len(stretch) < STRETCH_FRAMES:
-            continue
-        give(scorer.push(np.stack(stretch)))
-        stretch.clear()
-        if scores is not None and time.monotonic() - kept_at > _KEEP_EVERY_SECONDS:
-            scores.keep(scorer.kept())
-            kept_at = time.monotonic()
-        if report is not None:
-            report(scorer.frames_seen / reader.frames_per_second, reader.expected_seconds)
-    if stretch:
-        give(scorer.push(np.stack(stretch)))
+    # The next stretch is decoded while the network computes this one.
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        stretches = _stretches(reader)
+        coming = pool.submit(next, stretches, None)
+        while (frames_THWC := coming.result()) is not None:
+            coming = pool.submit(next, stretches, None)
+            give(scorer.push(frames_THWC))
+            if scores is not None and time.monotonic() - kept_at > KEEP_EVERY_SECONDS:
+                scores.keep(scorer.kept())
+                kept_at = time.monotonic()
+            if report is not None:
+                report(scorer.frames_seen / reader.frames_per_second, reader.expected_seconds)
     give(scorer.finish())
     if scores is None:
         return np.concatenate(parts)
     scores.keep(scorer.kept(), seconds=reader.seconds)
     return scores.logits_NK()
+
+
+def _stretches(reader: SteadyReader) -> Iterator[Frames]:
+    """The frames of a video, so many together."""
+    stretch: list[Frames] = []
+    for image_HWC in reader:
+        stretch.append(image_HWC)
+        if len(stretch) == STRETCH_FRAMES:
+            yield np.stack(stretch)
+            stretch.clear()
+    if stretch:
+        yield np.stack(stretch)

@@ -146,8 +146,7 @@ class FeatureScorer(WindowScorer):
                 break
             windows.append((max(0, middle - self._before), min(end, self.frames_seen)))
         found = [
-            self._score(windows[start : start + _WINDOWS_AT_ONCE])
-            for start in range(0, len(windows), _WINDOWS_AT_ONCE)
+            self._score(windows[start : start + _WINDOWS_AT_ONCE]) for start in range(0, len(windows), _WINDOWS_AT_ONCE)
         ]
         given = self._given(found)
         self._forget()
@@ -231,9 +230,7 @@ class ClipScorer(WindowScorer):
         found: list[Tensor] = []
         for step in range(self.scores_given, steps):
             both = [
-                self._window_logits[window - self._first_window]
-                for window in (step - 1, step)
-                if 0 <= window < windows
+                self._window_logits[window - self._first_window] for window in (step - 1, step) if 0 <= window < windows
             ]
             found.append(torch.stack(both).mean(dim=0))
         given = self._given(found)
@@ -257,7 +254,7 @@ class ClipScorer(WindowScorer):
         self._first, self._first_window = (int(each) for each in kept["first"])
         frames_THWC, logits_BK = kept.get("frames_THWC"), kept.get("window_logits")
         self._frames_THWC = None if frames_THWC is None else frames_THWC.to(self.device)
-        self._window_logits = [] if logits_BK is None else list(logits_BK.to(self.device).split(1))
+        self._window_logits = [] if logits_BK is None else [row_K[None] for row_K in logits_BK.to(self.device)]
 
 
 def sees_frames(net: RecognizerNet) -> bool:
@@ -265,9 +262,7 @@ def sees_frames(net: RecognizerNet) -> bool:
     return isinstance(net.encoder, FrameEncoder | StreamingMoViNet)
 
 
-def window_scorer(
-    recognizer: Recognizer, *, window_frames: int, hop_frames: int, example_THWC: Frames
-) -> WindowScorer:
+def window_scorer(recognizer: Recognizer, *, window_frames: int, hop_frames: int, example_THWC: Frames) -> WindowScorer:
     """A scorer of windows for a trained model, computing as its engine does.
 
     Args:
