@@ -379,13 +379,13 @@ def predict(
 @app.command
 def timeline(
     run: Path,
-    videos: list[str] = [],  # noqa: B006 - only read
+    videos: list[str] | None = None,
     *,
     windows: Annotated[WindowConfig, Parameter(name="*")] = WindowConfig(),  # noqa: B008 - a frozen value
     rules: SegmentRules = SegmentRules(),  # noqa: B008 - a frozen value
     tune: Path | None = None,
     out: Path | None = None,
-    formats: Annotated[list[str], Parameter(("--format", "--formats"))] = ["json", "csv", "srt", "vtt"],  # noqa: B006
+    formats: Annotated[list[str] | None, Parameter(("--format", "--formats"))] = None,
     resume: Annotated[bool, Parameter(negative="")] = False,
     device: str = "auto",
     as_json: Annotated[Json, Parameter("--json")] = False,
@@ -404,7 +404,8 @@ def timeline(
         tune: Annotations of validation videos, in any format that train takes: choose the rules on them first, and keep
             them in the run.
         out: Folder for the files; default: timelines/ in the run.
-        formats: What is written there: json, csv, srt, vtt, label-studio, elan, boris, activitynet, cvat.
+        formats: What is written there: json, csv, srt, vtt, label-studio, elan, boris, activitynet, cvat; default: the
+            first four.
         resume: Go on where a killed job was, and take scores that are there already.
         device: Where torch computes: auto (a CUDA GPU if there is one), cpu, cuda, cuda:1 or mps.
         as_json: Print the result as JSON.
@@ -412,7 +413,15 @@ def timeline(
     from muybridge import api
 
     result = api.timeline(
-        run, videos, windows=windows, rules=rules, tune=tune, out=out, formats=formats, resume=resume, device=device
+        run,
+        videos or (),
+        windows=windows,
+        rules=rules,
+        tune=tune,
+        out=out,
+        formats=formats,
+        resume=resume,
+        device=device,
     )
     show(result, as_json=as_json)
     if result.timelines and all(each.error is not None for each in result.timelines):

@@ -44,6 +44,11 @@ _RECIPE_SCREEN = (
 _RUN_SCREEN = ("--device", "--name", "--resume", "--from", "--learning-curve")
 SCREENS = {
     "train": ("--clips", "--recipe", *_RECIPE_SCREEN, *_RUN_SCREEN, "--json"),
+    "timeline": (
+        *("--run", "--videos", "--frames-per-second", "--window-seconds", "--rules.way", "--rules.change-cost"),
+        *("--rules.none-of-these", "--rules.gap-seconds", "--rules.least-seconds", "--tune", "--out", "--format"),
+        *("--resume", "--device", "--json"),
+    ),
     "sweep": (
         "--recipe",
         "--clips",

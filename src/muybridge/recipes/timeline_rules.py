@@ -49,7 +49,7 @@ class SegmentRules:
     `change_cost`. tracks: each class by itself, above two thresholds (`on`, `off`), so that segments of different
     classes may overlap."""
 
-    change_cost: float = 4.0
+    change_cost: float = 6.0
     """path: what a change must gain, in natural logarithms of probability summed over the scores (5 a second). More
     means fewer, longer segments."""
 
@@ -76,7 +76,7 @@ class SegmentRules:
     least_seconds: float = 1.0
     """Shorter segments are dropped, after gaps are filled."""
 
-    lag_seconds: float = 0.0
+    lag_seconds: float = 0.2
     """Borders are set earlier by this; an encoder that sees past frames only notices a change late."""
 
     overlap_sigma: float = 0.3
@@ -95,7 +95,7 @@ class SegmentRules:
             if not 0 <= getattr(self, name) <= 3600:
                 raise UserError(f"rules.{name} is {getattr(self, name):g}; give seconds from 0 to 3600")
         if not 0 <= self.change_cost <= 1e6:
-            raise UserError(f"rules.change_cost is {self.change_cost:g}; give 0 or more, such as 4")
+            raise UserError(f"rules.change_cost is {self.change_cost:g}; give 0 or more, such as 6")
         if not 0 < self.off <= self.on <= 1:
             raise UserError(f"rules.on is {self.on:g} and rules.off {self.off:g}; give 0 < off <= on <= 1")
         if not -1e6 <= self.none_of_these <= 1e6:

@@ -22,7 +22,7 @@ from muybridge.inference.timeline.window_scoring import sees_frames
 from muybridge.locks import Lock
 from muybridge.models.saving import WEIGHTS_FILE
 from muybridge.recipes.timeline_rules import SegmentRules, WindowConfig
-from muybridge.text import printable
+from muybridge.text import counted, printable
 from muybridge.verbs.timeline.output import check_formats, write_files
 from muybridge.verbs.timeline.result import TimelineResult, VideoTimeline
 from muybridge.verbs.timeline.rule_file import TunedRules, read_rules, rules_path, write_rules
@@ -43,7 +43,7 @@ def timeline(
     rules: SegmentRules | None = None,
     tune: str | Path | None = None,
     out: str | Path | None = None,
-    formats: Sequence[str] = FORMATS,
+    formats: Sequence[str] | None = None,
     resume: bool = False,
     device: str = "auto",
     console: Console = STDERR,
@@ -57,7 +57,8 @@ def timeline(
         rules: From scores to segments; None: those that were tuned for this run, else the defaults.
         tune: Annotations of validation videos: rules are chosen on them first, and kept as timeline.json in the run.
         out: Folder for the files; default: timelines/ in the run.
-        formats: What is written there: json, csv, srt, vtt, label-studio, elan, boris, activitynet, cvat.
+        formats: What is written there: json, csv, srt, vtt, label-studio, elan, boris, activitynet, cvat; None: the
+            first four.
         resume: Take up scores that an earlier job left there, of a video that it had not finished, or all of them.
         device: Where torch computes: auto, cpu, cuda, cuda:1 or mps.
         console: Where progress is printed.
@@ -72,6 +73,7 @@ def timeline(
     run = Path(run)
     if not videos and tune is None:
         raise UserError("no video: name one, or annotated videos to tune the rules on")
+    formats = FORMATS if formats is None else formats
     check_formats(formats)
     paths = _find(videos)
     folder = Path(out) if out is not None else run / FOLDER
@@ -217,7 +219,7 @@ def _tune(job: _Job, annotations: Path, start: SegmentRules) -> tuple[TunedRules
 
 def _origin(rules: SegmentRules, tuned: TunedRules | None) -> str:
     if tuned is not None and rules == tuned.rules:
-        return f"tuned on {len(tuned.tuned_on)} videos"
+        return f"tuned on {counted(len(tuned.tuned_on), 'video')}"
     return "as they come with muybridge" if rules == SegmentRules() else "as asked for"
 
 
