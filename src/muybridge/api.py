@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from muybridge.errors import UserError as UserError
     from muybridge.errors import VideoError as VideoError
     from muybridge.evaluation.evaluation import Evaluation as Evaluation
+    from muybridge.evaluation.segment_evaluation import SegmentEvaluation as SegmentEvaluation
     from muybridge.experiment.complete import TrainResult as TrainResult
     from muybridge.inference.ensemble import Ensemble as Ensemble
     from muybridge.inference.loading import load as load

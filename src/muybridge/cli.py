@@ -384,6 +384,7 @@ def timeline(
     windows: Annotated[WindowConfig, Parameter(name="*")] = WindowConfig(),  # noqa: B008 - a frozen value
     rules: SegmentRules = SegmentRules(),  # noqa: B008 - a frozen value
     tune: Path | None = None,
+    truth: Path | None = None,
     out: Path | None = None,
     formats: Annotated[list[str] | None, Parameter(("--format", "--formats"))] = None,
     resume: Annotated[bool, Parameter(negative="")] = False,
@@ -403,6 +404,7 @@ def timeline(
         rules: From scores to segments; default: those that were tuned for this run.
         tune: Annotations of validation videos, in any format that train takes: choose the rules on them first, and keep
             them in the run.
+        truth: Annotations to measure against: frame accuracy, edit score, F1 at overlaps, mAP, borders, false alarms.
         out: Folder for the files; default: timelines/ in the run.
         formats: What is written there: json, csv, srt, vtt, label-studio, elan, boris, activitynet, cvat; default: the
             first four.
@@ -418,6 +420,7 @@ def timeline(
         windows=windows,
         rules=rules,
         tune=tune,
+        truth=truth,
         out=out,
         formats=formats,
         resume=resume,

@@ -46,7 +46,15 @@ SCREENS = {
     "train": ("--clips", "--recipe", *_RECIPE_SCREEN, *_RUN_SCREEN, "--json"),
     "timeline": (
         *("--run", "--videos", "--frames-per-second", "--window-seconds", "--rules.way", "--rules.change-cost"),
-        *("--rules.none-of-these", "--rules.gap-seconds", "--rules.least-seconds", "--tune", "--out", "--format"),
+        *(
+            "--rules.none-of-these",
+            "--rules.gap-seconds",
+            "--rules.least-seconds",
+            "--tune",
+            "--truth",
+            "--out",
+            "--format",
+        ),
         *("--resume", "--device", "--json"),
     ),
     "sweep": (

@@ -161,6 +161,28 @@ def test_rules_are_tuned_kept_and_used(probe_run, video, tmp_path, capsys):
         (probe_run / "timeline.json").unlink()
 
 
+def test_a_truth_is_measured_with(probe_run, video, tmp_path, capsys):
+    table = annotate(tmp_path / "truth.csv", video, parts=("dim", "bright", "dim", "crowd"))
+    result = api.timeline(probe_run, truth=table, rules=RULES, out=tmp_path / "out", formats=["csv"])
+    found = result.evaluation
+    assert [timeline.video.name for timeline in result.timelines] == ["long.mp4"]
+    # Three segments are found, and one too many where there is a class that the model does not know.
+    assert found.f1[0.5].value == pytest.approx(2 * 3 / (2 * 3 + 1))
+    assert found.unknown_labels == ("crowd",)
+    assert found.frame_accuracy.value == pytest.approx(0.75, abs=0.05)
+    assert found.edit.value == pytest.approx(0.75)
+    assert found.false_alarms_an_hour.value == pytest.approx(3600 / 16, rel=0.01)
+    assert found.border_seconds.value < 0.5
+    assert found.mean_average_precision > 0.7
+    assert found.f1[0.5].interval.reason == "1 video, at least 2 are needed"
+    assert "F1 at 50 % overlap 85.7 %" in str(result)
+    assert json.loads((tmp_path / "out" / "evaluation.json").read_text()) == found.to_dict()
+    other = tmp_path / "other.mp4"
+    other.write_bytes(video.read_bytes())
+    with pytest.raises(UserError, match="the annotations have no segment of these videos"):
+        api.timeline(probe_run, [other], truth=table, out=tmp_path / "out")
+
+
 def test_videos_that_the_model_knows_tune_nothing(probe_run, tmp_path):
     for part, said in (("test", "is a test video"), ("train", "learned from")):
         clip = Split.load(probe_run / "split.json").clips_of(part)[0]

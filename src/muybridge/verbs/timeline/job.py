@@ -1,7 +1,8 @@
 """What happens when in long videos: each frame is decoded and encoded once, windows are scored, segments come out."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,11 @@ from rich.console import Console
 
 from muybridge.console import STDERR, progress_on, say
 from muybridge.dataset.locating import exists
+from muybridge.dataset.segments import Segment
 from muybridge.dataset.walking import walk
 from muybridge.errors import UserError, VideoError
-from muybridge.files import content_hash, require_writable
+from muybridge.evaluation.segment_evaluation import SegmentEvaluation, TruthAndAnswer, evaluate_segments
+from muybridge.files import content_hash, require_writable, write_json
 from muybridge.inference.loading import load
 from muybridge.inference.recognizer import Recognizer
 from muybridge.inference.timeline.score_file import ScoreFile
@@ -31,6 +34,9 @@ from muybridge.verbs.timeline.tuning import deciding_model, read_truth, tune_rul
 FOLDER = "timelines"
 """Where results go by default, in the run."""
 
+EVALUATION_FILE = "evaluation.json"
+"""Where there is a truth, the figures."""
+
 FORMATS = ("json", "csv", "srt", "vtt")
 """What is written by default."""
 
@@ -42,6 +48,7 @@ def timeline(
     windows: WindowConfig | None = None,
     rules: SegmentRules | None = None,
     tune: str | Path | None = None,
+    truth: str | Path | None = None,
     out: str | Path | None = None,
     formats: Sequence[str] | None = None,
     resume: bool = False,
@@ -56,6 +63,8 @@ def timeline(
         windows: How the videos are looked at; None: as the rules were tuned, else the defaults.
         rules: From scores to segments; None: those that were tuned for this run, else the defaults.
         tune: Annotations of validation videos: rules are chosen on them first, and kept as timeline.json in the run.
+        truth: Annotations to measure against: frame accuracy, edit score, F1 at overlaps, mAP, borders, false alarms.
+            Where no videos are named, all that it names are looked at.
         out: Folder for the files; default: timelines/ in the run.
         formats: What is written there: json, csv, srt, vtt, label-studio, elan, boris, activitynet, cvat; None: the
             first four.
@@ -71,22 +80,27 @@ def timeline(
             ``tune`` names videos that the model learned from; or if what is to be resumed is of another job.
     """
     run = Path(run)
-    if not videos and tune is None:
-        raise UserError("no video: name one, or annotated videos to tune the rules on")
+    if not videos and tune is None and truth is None:
+        raise UserError("no video: name one, or annotated videos to tune the rules on or to measure with")
     formats = FORMATS if formats is None else formats
     check_formats(formats)
     paths = _find(videos)
+    notes: list[str] = []
+    true_of: dict[Path, list[Segment]] = {}
+    if truth is not None:
+        true_of, notes = read_truth(Path(truth))
+        paths = paths or list(true_of)
     folder = Path(out) if out is not None else run / FOLDER
     require_writable(folder)
     tuned = read_rules(rules_path(run))
     windows = windows or (WindowConfig() if tuned is None else tuned.windows)
     rules = rules or (SegmentRules() if tuned is None else tuned.rules)
     job = _Job(run, folder, windows, resume=resume, device=device, console=console)
-    notes: list[str] = []
     lock = Lock(folder / ".lock", what=folder).acquire()
     try:
         if tune is not None:
-            tuned, notes = _tune(job, Path(tune), rules)
+            tuned, more = _tune(job, Path(tune), rules)
+            notes += more
             rules = tuned.rules
         recognizer = job.recognizer(run) if paths else None
         timelines = []
@@ -95,7 +109,12 @@ def timeline(
             timelines.append(_timeline(job, recognizer, path, folder / stem, rules, formats, notes))
     finally:
         lock.release()
-    return TimelineResult(run, tuple(timelines), windows, rules, _origin(rules, tuned), tuple(dict.fromkeys(notes)))
+    evaluation = None if truth is None or recognizer is None else _measure(timelines, true_of, recognizer.classes)
+    if evaluation is not None:
+        write_json(folder / EVALUATION_FILE, evaluation.to_dict())
+    return TimelineResult(
+        run, tuple(timelines), windows, rules, _origin(rules, tuned), tuple(dict.fromkeys(notes)), evaluation
+    )
 
 
 class _Job:
@@ -209,12 +228,35 @@ def _tune(job: _Job, annotations: Path, start: SegmentRules) -> tuple[TunedRules
     write_rules(rules_path(job.run), tuned)
     if unknown:
         notes.append(f"note: the model knows no {', '.join(sorted(unknown))}: such segments count as background")
-    say(
-        job.console,
-        f"rules: F1 at 50 % overlap {100 * tuned.f1_at_50:.1f} on {len(tracks)} tuning videos "
-        f"({100 * tuned.default_f1_at_50:.1f} before), kept as {rules_path(job.run)}",
+    gained = (
+        f"F1 at 50 % overlap {100 * tuned.f1_at_50:.1f}, {100 * tuned.default_f1_at_50:.1f} before"
+        if tuned.rules != start
+        else f"none were better by more than chance than those before, F1 at 50 % overlap {100 * tuned.f1_at_50:.1f}"
     )
+    count = counted(len(tracks), "tuning video")
+    say(job.console, f"rules: {gained}, on {count}; kept as {rules_path(job.run)}")
     return tuned, notes
+
+
+def _measure(
+    timelines: Sequence[VideoTimeline], true_of: Mapping[Path, Sequence[Segment]], classes: Sequence[str]
+) -> SegmentEvaluation:
+    """Hold timelines against annotations; a file is the same under whatever path.
+
+    Raises:
+        UserError: No video that decoded is annotated.
+    """
+    by_file = {video.resolve(): segments for video, segments in true_of.items()}
+    answers, unknown = [], set()
+    for timeline in timelines:
+        true = by_file.get(timeline.video.resolve())
+        if timeline.error is None and true is not None:
+            known = [replace(each, video=timeline.video) for each in true if each.label in classes]
+            unknown |= {each.label for each in true} - set(classes)
+            answers.append(TruthAndAnswer(timeline.video, timeline.seconds, known, timeline.segments))
+    if not any(answer.true for answer in answers):
+        raise UserError("the annotations have no segment of these videos with a class that the model knows")
+    return evaluate_segments(answers, unknown_labels=sorted(unknown))
 
 
 def _origin(rules: SegmentRules, tuned: TunedRules | None) -> str:

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from muybridge.dataset.segments import Annotations, Segment
+from muybridge.evaluation.segment_evaluation import SegmentEvaluation
 from muybridge.recipes.timeline_rules import SegmentRules, WindowConfig
 from muybridge.text import counted, printable
 from muybridge.verbs.timeline.subtitles import clock
@@ -74,6 +75,7 @@ class TimelineResult:
         rules: How scores became segments.
         rules_from: Where the rules are from, in words.
         notes: What a user should know, one line each.
+        evaluation: How well it matches annotations, where there were any.
     """
 
     model: Path
@@ -82,6 +84,7 @@ class TimelineResult:
     rules: SegmentRules
     rules_from: str
     notes: tuple[str, ...] = ()
+    evaluation: SegmentEvaluation | None = None
 
     def annotations(self) -> Annotations:
         """All segments as one table, which can be written in any format of annotations."""
@@ -108,6 +111,8 @@ class TimelineResult:
         if labels:
             legend = Text("times since the first frame; score: mean probability of the class in the segment")
             parts.append(legend)
+        if self.evaluation is not None:
+            parts += [Text(printable(line)) for line in self.evaluation.details()]
         parts += [Text(printable(note)) for note in self.notes]
         parts.append(Text(f"rules: {self.rules_from}"))
         return Group(*parts)
@@ -128,6 +133,7 @@ class TimelineResult:
             "rules": self.rules.to_dict(),
             "rules_from": self.rules_from,
             "notes": list(self.notes),
+            "evaluation": None if self.evaluation is None else self.evaluation.to_dict(),
         }
 
 
