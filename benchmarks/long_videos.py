@@ -7,7 +7,7 @@ CLIPS.csv has path, label and group. The classes are drawn into pairs. Each pair
 the other classes, and the pair's clips are the background of the videos. Of each pair two videos are made of clips of
 the test groups, and two of clips of the tuning groups. Rules are tuned on the latter, by a model that saw neither; the
 model that is measured learned from all clips but those of the test groups. The plain way names each two seconds of the
-video as a clip by itself and takes the best class; "plain, none" is the same with none of these where the model says so.
+video as a clip by itself and takes the best class; "plain, none" takes none of these where the model says so.
 """
 
 import argparse
