@@ -23,6 +23,7 @@ from muybridge.evaluation.segment_metrics import (
     mean_average_precision,
     segment_counts,
 )
+from muybridge.text import counted
 
 FRAMES_PER_SECOND = 25.0
 """How finely time is cut for the figures that count frames."""
@@ -115,7 +116,8 @@ class SegmentEvaluation:
             + ")",
             f"borders {_plain(self.border_seconds, 2)} s off (median)",
             f"false alarms {_plain(self.false_alarms_an_hour, 1)} an hour",
-            f"measured on {self.segments} segments in {self.videos} videos, {60 * self.hours:.1f} minutes; "
+            f"measured on {counted(self.segments, 'segment')} in {counted(self.videos, 'video')}, "
+            f"{60 * self.hours:.1f} minutes; "
             "intervals: 95 %, by video",
         ]
         if self.unknown_labels:
@@ -158,10 +160,10 @@ def evaluate_segments(answers: Sequence[TruthAndAnswer], *, unknown_labels: Sequ
         answers: At least one video; there is at least one true segment among them.
         unknown_labels: Passed on.
     """
-    counted = [_count(each) for each in answers]
+    each_video = [_count(each) for each in answers]
 
     def figure(value_of: Callable[[Sequence[_Counted]], float]) -> Figure:
-        return Figure(value_of(counted), bootstrap_of_videos(counted, value_of))
+        return Figure(value_of(each_video), bootstrap_of_videos(each_video, value_of))
 
     true = [segment for each in answers for segment in each.true]
     found = [segment for each in answers for segment in each.found]

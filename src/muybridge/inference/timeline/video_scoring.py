@@ -114,11 +114,11 @@ def score_video(
         hop = max(1, round(windows.hop_seconds * reader.frames_per_second))
         blank = np.zeros((frames, recognizer.size_px, recognizer.size_px, 3), np.uint8)
         scorer = window_scorer(recognizer, window_frames=frames, hop_frames=hop, example_THWC=blank)
-        if kept is not None:
-            scorer.restore(kept)
         if scores is not None and scores.seconds is not None:
             logits_NK, seconds = scores.logits_NK(), scores.seconds
         else:
+            if kept is not None:
+                scorer.restore(kept)
             logits_NK = _run(scorer, reader, scores, report)
             seconds = reader.seconds
         step_seconds = scorer.frames_per_score / reader.frames_per_second
@@ -174,7 +174,8 @@ def _run(scorer: WindowScorer, reader: SteadyReader, scores: ScoreFile | None, r
     give(scorer.finish())
     if scores is None:
         return np.concatenate(parts)
-    scores.keep(scorer.kept(), seconds=reader.seconds)
+    # Nothing goes on from here.
+    scores.keep({"counts": scorer.kept()["counts"]}, seconds=reader.seconds)
     return scores.logits_NK()
 
 

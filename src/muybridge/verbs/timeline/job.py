@@ -27,6 +27,7 @@ from muybridge.models.saving import WEIGHTS_FILE
 from muybridge.recipes.timeline_rules import SegmentRules, WindowConfig
 from muybridge.text import counted, printable
 from muybridge.verbs.timeline.output import check_formats, write_files
+from muybridge.verbs.timeline.page import write_page
 from muybridge.verbs.timeline.result import TimelineResult, VideoTimeline
 from muybridge.verbs.timeline.rule_file import TunedRules, read_rules, rules_path, write_rules
 from muybridge.verbs.timeline.tuning import deciding_model, read_truth, tune_rules
@@ -37,7 +38,7 @@ FOLDER = "timelines"
 EVALUATION_FILE = "evaluation.json"
 """Where there is a truth, the figures."""
 
-FORMATS = ("json", "csv", "srt", "vtt")
+FORMATS = ("json", "csv", "srt", "vtt", "html")
 """What is written by default."""
 
 
@@ -66,8 +67,8 @@ def timeline(
         truth: Annotations to measure against: frame accuracy, edit score, F1 at overlaps, mAP, borders, false alarms.
             Where no videos are named, all that it names are looked at.
         out: Folder for the files; default: timelines/ in the run.
-        formats: What is written there: json, csv, srt, vtt, label-studio, elan, boris, activitynet, cvat; None: the
-            first four.
+        formats: What is written there: json, csv, srt, vtt, html, label-studio, elan, boris, activitynet, cvat; None:
+            the first five.
         resume: Take up scores that an earlier job left there, of a video that it had not finished, or all of them.
         device: Where torch computes: auto, cpu, cuda, cuda:1 or mps.
         console: Where progress is printed.
@@ -106,7 +107,8 @@ def timeline(
         timelines = []
         for path, stem in zip(paths, _stems(paths), strict=True):
             assert recognizer is not None
-            timelines.append(_timeline(job, recognizer, path, folder / stem, rules, formats, notes))
+            true = None if truth is None else _true_of(path, true_of)
+            timelines.append(_timeline(job, recognizer, path, folder / stem, rules, formats, notes, true))
     finally:
         lock.release()
     evaluation = None if truth is None or recognizer is None else _measure(timelines, true_of, recognizer.classes)
@@ -187,6 +189,7 @@ def _timeline(
     rules: SegmentRules,
     formats: Sequence[str],
     notes: list[str],
+    true: Sequence[Segment] | None,
 ) -> VideoTimeline:
     try:
         track, times_real_time = job.score(recognizer, job.run, path, stem)
@@ -208,6 +211,11 @@ def _timeline(
     del values["files"]
     files, more = write_files(stem, path, segments, values, formats)
     notes += [f"note: {line}" for line in more]
+    if "html" in formats:
+        page = write_page(
+            stem, track, segments, true, model=job.run, rules=rules, windows=job.windows, console=job.console
+        )
+        files += page
     return VideoTimeline(path, track.seconds, segments, files=tuple(files), times_real_time=times_real_time)
 
 
@@ -246,10 +254,9 @@ def _measure(
     Raises:
         UserError: No video that decoded is annotated.
     """
-    by_file = {video.resolve(): segments for video, segments in true_of.items()}
     answers, unknown = [], set()
     for timeline in timelines:
-        true = by_file.get(timeline.video.resolve())
+        true = _true_of(timeline.video, true_of)
         if timeline.error is None and true is not None:
             known = [replace(each, video=timeline.video) for each in true if each.label in classes]
             unknown |= {each.label for each in true} - set(classes)
@@ -257,6 +264,11 @@ def _measure(
     if not any(answer.true for answer in answers):
         raise UserError("the annotations have no segment of these videos with a class that the model knows")
     return evaluate_segments(answers, unknown_labels=sorted(unknown))
+
+
+def _true_of(video: Path, true_of: Mapping[Path, Sequence[Segment]]) -> Sequence[Segment] | None:
+    """The true segments of a video, whatever path it is named by."""
+    return next((true for other, true in true_of.items() if other.resolve() == video.resolve()), None)
 
 
 def _origin(rules: SegmentRules, tuned: TunedRules | None) -> str:
