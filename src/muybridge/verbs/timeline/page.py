@@ -62,7 +62,9 @@ def write_page(
         probabilities_NK=track.probabilities_NK(),
         facts={
             "model": str(model),
-            **{name.replace("_", " "): str(value) for name, value in vars(windows).items()},
+            "frames per second": f"{windows.frames_per_second:g}" if windows.frames_per_second else "the recipe's",
+            "window": f"{windows.window_seconds:g} s",
+            "step of the scores": f"{track.step_seconds:g} s",
             **{name.replace("_", " "): str(value) for name, value in rules.to_dict().items()},
         },
     )
