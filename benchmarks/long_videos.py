@@ -1,9 +1,10 @@
 """Timelines of long videos made of held-out clips: F1, borders and speed, and the plain way in the same run.
 
 python benchmarks/long_videos.py CLIPS.csv [--out FOLDER] [--test-groups G ...] [--tune-groups G ...] [--rows FILE]
-                                 [--train-flags ...]
+                                 [--join] [--train-flags ...]
 
-CLIPS.csv has path, label and group. The classes are drawn into pairs. Each pair in turn is left out: the model learns
+CLIPS.csv has path, label and group. Without groups, a quarter of them is drawn for tests and
+a sixth for tuning. The classes are drawn into pairs. Each pair in turn is left out: the model learns
 the other classes, and the pair's clips are the background of the videos. Of each pair two videos are made of clips of
 the test groups, and two of clips of the tuning groups. Rules are tuned on the latter, by a model that saw neither; the
 model that is measured learned from all clips but those of the test groups. The plain way names each two seconds of the
@@ -71,16 +72,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("clips", type=Path)
     parser.add_argument("--out", type=Path, default=Path("runs/long-videos"))
-    parser.add_argument("--test-groups", nargs="+", default=["g08", "g09", "g10", "g11"])
-    parser.add_argument("--tune-groups", nargs="+", default=["g12", "g13", "g14"])
+    parser.add_argument("--test-groups", nargs="+", default=[])
+    parser.add_argument("--tune-groups", nargs="+", default=[])
     parser.add_argument("--pairs", type=int, default=5, help="how many pairs of classes are left out in turn")
     parser.add_argument("--rows", type=Path, help="a CSV of the means, as in docs/results")
+    parser.add_argument("--join", action="store_true", help="join clips, which are shorter than the parts")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--train-flags", default="", help="more options of muybridge train, in quotes")
     options = parser.parse_args()
     clips = read_clips(options.clips)
     labels = sorted({clip.label for clip in clips})
     random.Random(options.seed).shuffle(labels)
+    groups = sorted({clip.group for clip in clips})
+    random.Random(options.seed).shuffle(groups)
+    if not options.test_groups:
+        options.test_groups = groups[: len(groups) // 4]
+    if not options.tune_groups:
+        left = [group for group in groups if group not in options.test_groups]
+        options.tune_groups = left[: len(groups) // 6]
     measured: list[Measured] = []
     for number in range(options.pairs):
         unseen = sorted(labels[2 * number : 2 * number + 2])
@@ -103,7 +112,7 @@ def measure(options: argparse.Namespace, clips: list[SourceClip], unseen: list[s
         for which in range(VIDEOS):
             name, seed = f"{kind}{which}", 10 * number + which + (1000 if kind == "tune" else 0)
             own = [clip for clip in clips if clip.group in groups]
-            truths[name] = make(folder / f"{name}.mp4", own, unseen=unseen, parts=PARTS, seed=seed)
+            truths[name] = make(folder / f"{name}.mp4", own, unseen=unseen, parts=PARTS, seed=seed, join=options.join)
     known = [clip for clip in clips if clip.label not in unseen]
     deciding = train(folder / "deciding", [clip for clip in known if clip.group not in test | tune], options)
     model = train(folder / "model", [clip for clip in known if clip.group not in test], options)

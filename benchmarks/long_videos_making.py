@@ -45,11 +45,22 @@ def read_clips(table: Path) -> list[SourceClip]:
         return [SourceClip(table.parent / row["path"], row["label"], row["group"]) for row in csv.DictReader(file)]
 
 
-def make(path: Path, clips: Sequence[SourceClip], *, unseen: Sequence[str], parts: int, seed: int) -> list[TruePart]:
-    """Draw the parts of a video and write it, with its truth as a CSV next to it; what is there is read instead."""
+def make(
+    path: Path, clips: Sequence[SourceClip], *, unseen: Sequence[str], parts: int, seed: int, join: bool = False
+) -> list[TruePart]:
+    """Draw the parts of a video and write it, with its truth as a CSV next to it; what is there is read instead.
+
+    Args:
+        path: The video.
+        clips: What it is made of.
+        unseen: The classes that are background.
+        parts: How many.
+        seed: Of the draw.
+        join: Put clips of a class one behind the other to the length drawn, for clips that are shorter.
+    """
     table = path.with_suffix(".csv")
     if not table.exists():
-        truth = _write(path, clips, unseen=unseen, parts=parts, seed=seed)
+        truth = _write(path, clips, unseen=unseen, parts=parts, seed=seed, join=join)
         with table.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(["video", "start", "end", "label"])
@@ -58,7 +69,9 @@ def make(path: Path, clips: Sequence[SourceClip], *, unseen: Sequence[str], part
         return [TruePart(float(row["start"]), float(row["end"]), row["label"]) for row in csv.DictReader(file)]
 
 
-def _write(path: Path, clips: Sequence[SourceClip], *, unseen: Sequence[str], parts: int, seed: int) -> list[TruePart]:
+def _write(
+    path: Path, clips: Sequence[SourceClip], *, unseen: Sequence[str], parts: int, seed: int, join: bool
+) -> list[TruePart]:
     draw = random.Random(seed)
     by_label = defaultdict(list)
     for clip in clips:
@@ -73,8 +86,8 @@ def _write(path: Path, clips: Sequence[SourceClip], *, unseen: Sequence[str], pa
             label = draw.choice([other for other in sorted(by_label) if other != label])
             wanted = round(draw.uniform(LEAST_SECONDS, MOST_SECONDS) * FRAMES_PER_SECOND)
             images: list[np.ndarray] = []
-            # One clip where it is long enough; else clips of the class one after the other, at least two seconds.
-            while len(images) < min(wanted, LEAST_SECONDS * FRAMES_PER_SECOND):
+            # One clip where it is long enough; else clips of the class one behind the other, at least two seconds.
+            while len(images) < (wanted if join else min(wanted, LEAST_SECONDS * FRAMES_PER_SECOND)):
                 images += _images(draw.choice(by_label[label]))
             images = images[:wanted]
             for image in images:
