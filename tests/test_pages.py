@@ -81,6 +81,15 @@ def weights(tmp_path_factory):
         yield
 
 
+def write_annotations(folder: Path) -> None:
+    """Longer videos, game_1.mp4 and so on, and annotations.csv, which says that each begins with its action."""
+    rows = ["video,start,end,label"]
+    for number, clip in enumerate(sorted((folder / "my_clips").glob("*/*.mp4")), 1):
+        shutil.copy(clip, folder / f"game_{number}.mp4")
+        rows.append(f"game_{number}.mp4,0,0:00.400,{clip.parent.name}")
+    (folder / "annotations.csv").write_text("\n".join(rows) + "\n")
+
+
 @pytest.fixture(scope="module")
 def work(drawn, weights, tmp_path_factory):
     """Makes a folder that holds what the pages name; one for each page, where its blocks run in their order."""
@@ -93,6 +102,7 @@ def work(drawn, weights, tmp_path_factory):
             shutil.copytree(drawn, folder / "my_clips")
             table = (drawn.parent / "drawn.csv").read_text()
             (folder / "my_clips.csv").write_text(table.replace("\nwalk_", "\nmy_clips/walk_"))
+            write_annotations(folder)
             shutil.copytree(drawn, folder / "muybridge-demo" / "clips")
             (folder / "muybridge-demo" / "clips" / "clips.csv").write_text(table)
             shutil.copy(next((drawn / "walk_left").glob("*.mp4")), folder / "holiday.mp4")

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from muybridge.checking.checking import CheckReport as CheckReport
+    from muybridge.dataset.segments import Annotations as Annotations
+    from muybridge.dataset.segments import Segment as Segment
     from muybridge.errors import Interrupted as Interrupted
     from muybridge.errors import NotSavedError as NotSavedError
     from muybridge.errors import UserError as UserError
@@ -42,6 +44,8 @@ if TYPE_CHECKING:
     from muybridge.recipes.timeline_rules import WindowConfig as WindowConfig
     from muybridge.recipes.training import TrainingConfig as TrainingConfig
     from muybridge.reporting.job import report as report
+    from muybridge.verbs.annotations import AnnotationsResult as AnnotationsResult
+    from muybridge.verbs.annotations import annotations as annotations
     from muybridge.verbs.cache import CacheContents as CacheContents
     from muybridge.verbs.cache import CachedDataset as CachedDataset
     from muybridge.verbs.cache import ClearedCache as ClearedCache

@@ -113,19 +113,66 @@ def demo(
         suggest(["predict", result.runs["grouped"], result.prediction.path], ["train", "CLIPS"])
 
 
+Unit = Annotated[Literal["seconds", "frames"], Parameter(("--annotations.unit", "--data.annotation-unit"))]
+Tier = Annotated[str, Parameter(("--annotations.tier", "--data.annotation-tier"))]
+Fps = Annotated[float, Parameter(("--annotations.fps", "--data.annotation-fps"))]
+Missing = Annotated[Literal["error", "skip"], Parameter(("--annotations.missing", "--data.annotation-missing"))]
+
+
+@app.command
+def annotations(
+    file: Path,
+    /,
+    *,
+    to: Literal["csv", "label-studio", "elan", "boris", "activitynet", "cvat"] | None = None,
+    out: Path | None = None,
+    unit: Unit = "seconds",
+    tier: Tier = "",
+    fps: Fps = 0.0,
+    missing: Missing = "error",
+    as_json: Annotated[Json, Parameter("--json")] = False,
+) -> None:
+    """Read annotations of long videos, and write them in another format.
+
+        muybridge annotations game.eaf --to csv
+
+    Args:
+        file: CSV, Label Studio, ELAN, BORIS, ActivityNet, CVAT or VIA 3; or a folder of ELAN's or CVAT's files.
+        to: Write this format, too.
+        out: The new file; default: next to the old one, with the format's suffix. Nothing that is there is replaced.
+        unit: What start and end of a CSV are: seconds (or mm:ss, hh:mm:ss.mmm) or frames.
+        tier: Which tier of an ELAN file has the labels; * and ? stand for any characters.
+        fps: Frames a second that frame numbers count; 0: they count the frames of the file.
+        missing: Videos that are not there: error or skip.
+        as_json: Print the result as JSON.
+    """
+    from muybridge import api
+
+    result = api.annotations(
+        file,
+        to=to,
+        out=out,
+        annotation_unit=unit,
+        annotation_tier=tier,
+        annotation_fps=fps,
+        annotation_missing=missing,
+    )
+    show(result, as_json=as_json)
+    if not as_json:
+        chosen = {"--annotations.unit": unit, "--annotations.tier": tier, "--annotations.fps": fps}
+        given = [part for name, value in chosen.items() if value not in ("seconds", "", 0) for part in (name, value)]
+        suggest(["check", *([result.files[0]] if len(result.files) == 1 else [file, *given])])
+
+
 @app.command
 def check(
     clips: Path,
     *,
     groups: Annotated[str, Parameter("--data.groups")] = "auto",
-    unit: Annotated[
-        Literal["seconds", "frames"], Parameter(("--annotations.unit", "--data.annotation-unit"))
-    ] = "seconds",
-    tier: Annotated[str, Parameter(("--annotations.tier", "--data.annotation-tier"))] = "",
-    fps: Annotated[float, Parameter(("--annotations.fps", "--data.annotation-fps"))] = 0.0,
-    missing: Annotated[
-        Literal["error", "skip"], Parameter(("--annotations.missing", "--data.missing-videos"))
-    ] = "error",
+    unit: Unit = "seconds",
+    tier: Tier = "",
+    fps: Fps = 0.0,
+    missing: Missing = "error",
     out: Path | None = None,
     workers: int = -1,
     isolate: Isolate = False,
@@ -157,7 +204,7 @@ def check(
         annotation_unit=unit,
         annotation_tier=tier,
         annotation_fps=fps,
-        missing_videos=missing,
+        annotation_missing=missing,
         out=out,
         workers=None if workers < 0 else workers,
         isolate=isolate,
@@ -195,8 +242,8 @@ def train(
         muybridge train my_clips --folds 5
 
     Args:
-        clips: A folder with a sub-folder per class, an HMDB-51 or UCF101 folder, or a CSV: path, label and optional
-            group, split, start, end.
+        clips: A folder with a sub-folder per class, an HMDB-51 or UCF101 folder, a CSV: path, label and optional group,
+            split, start, end; or annotations of long videos.
         recipe: A recipe's name (see: muybridge recipes) or YAML file; other options go before its values. None:
             default, or where its weights are missing, a recipe whose weights are available.
         run: The folder to make for the run; default: runs/RECIPE-ENCODER-HEAD-1, -2, ....
@@ -293,7 +340,8 @@ def evaluate(
 
     Args:
         run: A run directory of a training or an ensemble, or a model folder together with CLIPS.
-        clips: Other labelled clips: a folder, a CSV, an HMDB-51 or UCF101 folder, or one video in its class folder.
+        clips: Other labelled clips: a folder, a CSV, annotations of long videos, an HMDB-51 or UCF101 folder, or one
+            video in its class folder.
         views: How many samplings of each clip to combine; default: as the model was trained to be used.
         crops: Parts of the picture to combine. 1: the whole; 3: left, middle, right; 5: the corners and the middle.
         flip: Combine with the mirror image of each, too.
@@ -573,7 +621,7 @@ def sweep(
 
     Args:
         recipe: Name of a recipe that comes with muybridge (default is one), or a YAML file.
-        clips: A folder with a sub-folder per class, a CSV, or an HMDB-51 or UCF101 folder.
+        clips: A folder with a sub-folder per class, a CSV, annotations of long videos, or an HMDB-51 or UCF101 folder.
         over: What is varied, once per option. KEY=a,b,c: these values, written as in YAML, lists in brackets:
             model.head_widths=[256,128],[256]. KEY=low..high: anything between; by powers of ten if the ends are
             positive and 10 times apart, or as log:low..high and linear:low..high say.

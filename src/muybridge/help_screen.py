@@ -21,6 +21,7 @@ HELP, HELP_ALL = ("--help", "-h"), "--help-all"
 ORDER = (
     "demo",
     "get",
+    "annotations",
     "check",
     "recipes",
     "train",
@@ -44,6 +45,11 @@ _RECIPE_SCREEN = (
 _RUN_SCREEN = ("--device", "--name", "--resume", "--from", "--learning-curve")
 SCREENS = {
     "train": ("--clips", "--recipe", *_RECIPE_SCREEN, *_RUN_SCREEN, "--json"),
+    "evaluate": (
+        *("--run", "--clips", "--views", "--crops", "--flip", "--clips-root", "--out", "--engine", "--device"),
+        *("--isolate", "--data.protocol", "--data.groups", "--data.classes", "--data.test-groups"),
+        *("--data.alike-labels", "--data.background", "--data.annotation-unit", "--data.annotation-tier", "--json"),
+    ),
     "timeline": (
         *("--run", "--videos", "--frames-per-second", "--window-seconds", "--rules.way", "--rules.change-cost"),
         *(

@@ -1,7 +1,8 @@
 """Background: time of long videos that no segment covers, cut into clips of a class of its own.
 
-The clips last as long as the segments do, since a network could tell a class by its length. They keep away from every
-border, which nobody sets to the frame. Draws are by hash, as those of a split (see `cutting`).
+The clips last as long as the segments do, since a network could tell a class by its length; a gap that is shorter than
+every segment, and longer than half the shortest, is a clip, too. They keep away from every border, which nobody sets to
+the frame. Draws are by hash, as those of a split (see `cutting`).
 """
 
 import hashlib
@@ -15,6 +16,7 @@ from typing import Literal
 
 from muybridge.dataset.catalog import Catalog, Clip
 from muybridge.dataset.cutting import drawn
+from muybridge.dataset.group_rule import WORDS, grouped
 from muybridge.dataset.groups import ungrouped
 from muybridge.errors import UserError
 from muybridge.text import counted
@@ -56,6 +58,7 @@ def with_background(
     amount: Background,
     guard_seconds: float,
     seed: int,
+    groups: str = "auto",
 ) -> Catalog:
     """A catalog with clips of background.
 
@@ -66,6 +69,7 @@ def with_background(
         amount: How much background.
         guard_seconds: How far it keeps away from every segment.
         seed: Seed of the draw.
+        groups: The rule that gave the clips their source groups, for videos that have no clip; see `group_rule`.
 
     Raises:
         UserError: If the clips are no segments of longer videos, or no time is left.
@@ -90,7 +94,7 @@ def with_background(
             [(clip.start_seconds or 0.0, _end(clip, ends)) for clip in own], ends[video], guard_seconds=guard_seconds
         )
         free_seconds += sum(end - start for start, end in spans)
-        found += list(_clips(video, own, spans, lengths, catalog, seed))
+        found += list(_clips(video, own, spans, lengths, catalog, seed, groups))
     if not found:
         raise UserError(
             f"data.background {amount}: no time of the videos of {catalog.root} is so free of segments that one of "
@@ -114,10 +118,21 @@ def _end(clip: Clip, ends: Mapping[Path, float]) -> float:
 
 
 def _clips(
-    video: Path, own: Sequence[Clip], spans: Sequence[Span], lengths: Sequence[float], catalog: Catalog, seed: int
+    video: Path,
+    own: Sequence[Clip],
+    spans: Sequence[Span],
+    lengths: Sequence[float],
+    catalog: Catalog,
+    seed: int,
+    rule: str,
 ) -> Iterator[Clip]:
     """Clips that fill the free time of a video, one after the other, each as long as a segment that is drawn."""
-    [alone] = ungrouped([Clip(video, BACKGROUND, "", start_seconds=0.0, root=catalog.root)])
+    template = Clip(video, BACKGROUND, "", start_seconds=0.0, root=catalog.root)
+    # A rule that is a column says nothing of a video without a row of clips.
+    says = not own and (rule in WORDS or "(" in rule)
+    [alone], _ = (
+        grouped([template], rule=rule, naming=None, where=str(catalog.root)) if says else (ungrouped([template]), [])
+    )
     groups, splits = {clip.group for clip in own}, {clip.split for clip in own}
     template = replace(
         alone,
@@ -131,6 +146,10 @@ def _clips(
         while True:
             fitting = bisect_right(lengths, end - here)
             if not fitting:
+                # A gap that holds none is better than no clip, as long as it is nearly as long as one.
+                if here == start and end - start >= max(_SHORTEST_SECONDS, lengths[0] / 2):
+                    yield replace(template, start_seconds=round(start, 6), end_seconds=round(end, 6))
+                    number += 1
                 break
             # Which length, by the hash of the clip's name: the same on every machine.
             digest = hashlib.sha256(f"{seed} {alone.group} {number}".encode()).digest()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from muybridge.dataset.annotations.annotated_clips import annotated_catalog
-from muybridge.dataset.annotations.annotation_files import is_annotation_file, read_annotations
+from muybridge.dataset.annotations.annotation_files import annotation_files_in, is_annotation_file, read_annotations
 from muybridge.dataset.annotations.delimited import frame_reader
 from muybridge.dataset.annotations.rules import AnnotationRules
 from muybridge.dataset.annotations.video_times import TimesOf
@@ -60,12 +60,18 @@ def read_catalog(
     if not (is_regular(path) or is_folder(path)):
         raise UserError(f"{path} is a pipe or a device; give a folder with a sub-folder per class, or a CSV file")
     rules = annotations or AnnotationRules()
-    if layout == "auto" and is_regular(path) and not is_video(path) and is_annotation_file(path):
+    if layout == "auto" and _holds_annotations(path):
         found = read_annotations(
             path, unit=rules.unit, tier=rules.tier, fps=rules.fps, missing=rules.missing, times_of=times_of
         )
         return settle_alike(annotated_catalog(path, found, groups=groups), alike_labels)
     return settle_alike(_read(path, layout=layout, groups=groups, rules=rules, times_of=times_of), alike_labels)
+
+
+def _holds_annotations(path: Path) -> bool:
+    if is_regular(path):
+        return not is_video(path) and is_annotation_file(path)
+    return not is_regular(path / "clips.csv") and bool(annotation_files_in(path))
 
 
 def _read(path: Path, *, layout: Layout, groups: str, rules: AnnotationRules, times_of: TimesOf | None) -> Catalog:
@@ -120,7 +126,10 @@ def _read_video(path: Path) -> Catalog:
 def _read_csv(path: Path, *, groups: str, rules: AnnotationRules, times_of: TimesOf | None) -> Catalog:
     columns = column_names(path)
     table = read_contents_of_table(
-        path, group_column=column_of(groups, columns), read_time=frame_reader(rules, times_of)
+        path,
+        group_column=column_of(groups, columns),
+        read_time=frame_reader(rules, times_of),
+        missing=rules.missing,
     )
     clips = list(table.clips)
     notes = [f"layout: csv, {counted(len(clips), 'clip')} of {_classes_of(clips)}", *table.notes]

@@ -7,29 +7,21 @@ CSV. What spreadsheets do to a CSV is accepted: a byte order mark, UTF-16, a fir
 place of commas, blank lines; and what other systems do to paths: backslashes, and letters composed in another way.
 """
 
-import os
-import re
-import stat
-import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
+from muybridge.dataset.annotations.rules import MissingVideos
 from muybridge.dataset.catalog import Clip
 from muybridge.dataset.clock_text import seconds_in
 from muybridge.dataset.columns import find_columns, is_own_name, knows_any, plain
-from muybridge.dataset.locating import exists, expanded, is_regular
+from muybridge.dataset.locating import is_regular
 from muybridge.dataset.part_names import PART_NAMES, part_of
 from muybridge.dataset.table_text import NEITHER, TABLE_SUFFIXES, Table, read_text, rows_of
+from muybridge.dataset.table_videos import cut, located, missing_videos
 from muybridge.dataset.walking import is_video
 from muybridge.errors import UserError
-from muybridge.text import closest, counted, did_you_mean, original_cell, printable, shortened
-
-_MOST_BESIDE = 5000
-"""So many files beside one that is not there are compared with its name."""
-_LONGEST_CELL = 60
-"""Characters of a cell that a message repeats."""
+from muybridge.text import counted, did_you_mean, original_cell, shortened
 
 
 def column_names(path: Path) -> list[str]:
@@ -81,7 +73,12 @@ def read_table(path: Path, *, group_column: str | None = None) -> tuple[list[Cli
 
 
 def read_contents_of_table(
-    path: Path, *, group_column: str | None = None, read_time: ReadTime | None = None, as_annotations: bool = False
+    path: Path,
+    *,
+    group_column: str | None = None,
+    read_time: ReadTime | None = None,
+    as_annotations: bool = False,
+    missing: MissingVideos = "error",
 ) -> TableContents:
     """Read all that a CSV file says.
 
@@ -89,7 +86,8 @@ def read_contents_of_table(
         path: The file.
         group_column: As in `read_table`.
         read_time: What makes seconds of times; default: they are seconds, or minutes and seconds.
-        as_annotations: Whether the same part of a video may have several labels, and a column `score` is one.
+        as_annotations: Whether the same part of a video may be there several times, and a column `score` is one.
+        missing: Whether videos that are not there are an error, or left out.
 
     Raises:
         UserError: As `read_table`.
@@ -108,44 +106,49 @@ def read_contents_of_table(
         values = {cells[columns["split"]].strip() for _, cells in contents if columns["split"] < len(cells)} - {""}
         if strangers := sorted(value for value in values if part_of(value) is None):
             ignored.append(header[columns.pop("split")].strip())
-            notes.append(f"column {ignored[-1]} is no split: {shortened([_cut(v) for v in strangers], limit=3)}")
+            notes.append(f"column {ignored[-1]} is no split: {shortened([cut(v) for v in strangers], limit=3)}")
     score_column = next((n for n, cell in enumerate(header) if as_annotations and plain(cell) == "score"), None)
     if score_column is not None and header[score_column].strip() in ignored:
         ignored.remove(header[score_column].strip())
     if ignored:
-        notes.append(f"columns ignored: {shortened([_cut(name) for name in ignored])}")
+        notes.append(f"columns ignored: {shortened([cut(name) for name in ignored])}")
+    is_timed = "start_seconds" in columns or "end_seconds" in columns
     for name, place in columns.items():
-        if not (is_own_name(name, header[place]) or header[place].strip() == group_column):
-            notes.append(f"column {_cut(header[place])} taken as {name.removesuffix('_seconds')}")
+        of_video = is_timed and name == "path" and plain(header[place]) == "video"  # as annotations have it
+        if not (of_video or is_own_name(name, header[place]) or header[place].strip() == group_column):
+            notes.append(f"column {cut(header[place])} taken as {name.removesuffix('_seconds')}")
 
     clips: list[Clip] = []
     scores: list[float | None] = []
     eventless: list[Path] = []
     lines: dict[str, int] = {}
-    missing = []
-    is_timed = "start_seconds" in columns or "end_seconds" in columns
+    gone: list[tuple[int, str, Path]] = []
     for line, cells in contents:
         where = f"{path}, line {line}"
         _require_cells(cells, header, table, where=where)
         row = {name: cells[place].strip() if place < len(cells) else "" for name, place in columns.items()}
         if is_timed and row["path"] and not any(value for name, value in row.items() if name not in ("path", "split")):
-            eventless.append(_located(row["path"], path.parent))
+            eventless.append(located(row["path"], path.parent))
             if not is_regular(eventless[-1]):
-                missing.append((line, row["path"], eventless[-1]))
+                gone.append((line, row["path"], eventless.pop()))
+            continue
+        if missing == "skip" and not is_regular(video := located(row["path"], path.parent)):
+            gone.append((line, row["path"], video))  # before its times, which may be frames
             continue
         clip = _clip(row, root=path.parent, where=where, read_time=read_time or _seconds)
-        key = f"{clip.id} {clip.label}" if as_annotations and is_timed else clip.id
-        if key in lines:
-            raise UserError(f"{where}: {_cut(clip.id)} is already in line {lines[key]}; list each clip once")
-        lines[key] = line
+        if clip.id in lines and not (as_annotations and is_timed):
+            raise UserError(f"{where}: {cut(clip.id)} is already in line {lines[clip.id]}; list each clip once")
+        lines[clip.id] = line
         clips.append(clip)
         scores.append(_score(cells, score_column, where))
         if not is_regular(clip.path):
-            missing.append((line, row["path"], clip.path))
+            gone.append((line, row["path"], clip.path))
     if columns["label"] + 1 not in [place for name, place in columns.items() if name != "group"]:
         _require_whole_labels(table, columns["label"], contents)
-    if missing:
-        raise _missing(path, missing)
+    if gone and (missing == "error" or not clips):
+        raise missing_videos(path, gone)
+    if gone:
+        notes.append(f"left out, {counted(len(gone), 'row')} whose video cannot be found, such as {cut(gone[0][1])}")
     if not clips and not (as_annotations and eventless):
         raise UserError(f"{path} has a header but no clips; add a row per clip")
     unassigned = sum(clip.split is None for clip in clips)
@@ -173,7 +176,7 @@ def _require_header(header: list[str], table: Table, *, where: str) -> None:
         if listed or is_video(cell.strip()):
             names = "path label" if listed else table.delimiter.join(("path", "label"))
             raise UserError(
-                f"{where}: the table has no header, its first line is already a clip ({_cut(cell)}); put a first line "
+                f"{where}: the table has no header, its first line is already a clip ({cut(cell)}); put a first line "
                 f"that names the columns, such as: {names!r}"
             )
 
@@ -188,11 +191,11 @@ def _require_cells(cells: list[str], header: list[str], table: Table, *, where: 
     if extra:
         raise UserError(
             f"{where}: {len(cells)} cells, but the header names {counted(len(header), 'column')}; put a cell that "
-            f"holds a {_DELIMITER_NAMES[table.delimiter]} between double quotes (here {_cut(extra[0])!r} is left over)"
+            f"holds a {_DELIMITER_NAMES[table.delimiter]} between double quotes (here {cut(extra[0])!r} is left over)"
         )
     for cell in cells:
         if "\n" in cell.strip():
-            raise UserError(f"{where}: a cell runs over several lines ({_cut(cell)!r}); is a quote not closed?")
+            raise UserError(f"{where}: a cell runs over several lines ({cut(cell)!r}); is a quote not closed?")
 
 
 def _require_whole_labels(table: Table, place: int, rows: list[tuple[int, list[str]]]) -> None:
@@ -211,8 +214,8 @@ def _require_whole_labels(table: Table, place: int, rows: list[tuple[int, list[s
     if spaced and 2 * len(spaced) <= len(rows):
         line, cells = next((line, cells) for line, cells in rows if line == spaced[0])
         raise UserError(
-            f"{table.path}, line {line}: is {_cut(cells[place + 1])!r} the rest of the label {_cut(cells[place])!r}? "
-            f'If so, put it between double quotes, "{_cut(cells[place])}, {_cut(cells[place + 1])}"; if not, take away '
+            f"{table.path}, line {line}: is {cut(cells[place + 1])!r} the rest of the label {cut(cells[place])!r}? "
+            f'If so, put it between double quotes, "{cut(cells[place])}, {cut(cells[place + 1])}"; if not, take away '
             "the blank after the comma"
         )
 
@@ -225,14 +228,12 @@ def _clip(row: dict[str, str], *, root: Path, where: str, read_time: ReadTime) -
         if not row[name]:
             raise UserError(f"{where}: the {name} is empty; fill it in")
     if "\0" in row["path"]:
-        raise UserError(f"{where}: the path holds a zero byte ({_cut(row['path'])!r}); correct it")
+        raise UserError(f"{where}: the path holds a zero byte ({cut(row['path'])!r}); correct it")
     split = row.get("split", "")
     part = part_of(split)
     if split and part is None:
-        raise UserError(
-            f"{where}: unknown split {_cut(split)!r}{did_you_mean(split.lower(), set(PART_NAMES.values()))}"
-        )
-    video = _located(row["path"], root)
+        raise UserError(f"{where}: unknown split {cut(split)!r}{did_you_mean(split.lower(), set(PART_NAMES.values()))}")
+    video = located(row["path"], root)
     start_seconds, end_seconds = (
         read_time(cell, name, where, video) if (cell := row.get(f"{name}_seconds", "")) else None
         for name in ("start", "end")
@@ -250,49 +251,6 @@ def _clip(row: dict[str, str], *, root: Path, where: str, read_time: ReadTime) -
     )
 
 
-def _located(written: str, root: Path) -> Path:
-    """The file that a path means: as it is written, else with other slashes, or letters composed in another way."""
-    as_written = root / expanded(Path(written))
-    if exists(as_written):
-        return as_written
-    slashed = written.replace("\\", "/")
-    spellings = [slashed, *(unicodedata.normalize(form, slashed) for form in ("NFC", "NFD"))]
-    paths = (root / expanded(Path(spelling)) for spelling in spellings)
-    return next((path for path in paths if exists(path)), as_written)
-
-
-def _missing(table: Path, missing: list[tuple[int, str, Path]]) -> UserError:
-    """What to say of files that are not there, or are none."""
-    line, written, path = missing[0]
-    others = f" (nor do {counted(len(missing) - 1, 'other')})" if len(missing) > 1 else ""
-    where = f"{table}, line {line}: {_cut(written)}"
-    try:
-        mode = path.stat().st_mode
-    except PermissionError:
-        return UserError(f"{where} cannot be reached; get the right to read its folder")
-    except (OSError, ValueError):
-        hint = f"; it begins in another system's way, so give it relative to {table.parent}"
-        foreign = re.match(r"[A-Za-z]:[\\/]|\\\\", written) is not None and os.sep == "/"
-        rule = hint if foreign else f"; paths are relative to {table.parent}{_meant(path)}"
-        return UserError(f"{where} does not exist{others}{rule}")
-    kind = "a folder" if stat.S_ISDIR(mode) else "a pipe or a device"
-    return UserError(f"{where} is {kind}; name a video file")
-
-
-def _meant(path: Path) -> str:
-    """The file in the same folder that is named almost so, or in a folder of it named so, for a hint."""
-    try:
-        below = next((each for each in islice(path.parent.glob("*/*"), _MOST_BESIDE) if each.name == path.name), None)
-        if below is not None:
-            return f" (there is a {_cut(printable(below.relative_to(path.parent).as_posix()))})"
-        beside = [entry.name for entry in islice(path.parent.iterdir(), _MOST_BESIDE)]
-    except (OSError, ValueError):
-        return ""  # there is no such folder, either
-    names = {**{Path(name).stem: name for name in beside}, **{name: name for name in beside}}
-    found = closest(path.name, names) or closest(path.stem, names)
-    return "" if found is None else f" (there is a {_cut(printable(names[found]))})"
-
-
 def _seconds(cell: str, name: str, where: str, video: Path) -> float:
     return seconds_in(cell, name, where)
 
@@ -305,11 +263,5 @@ def _score(cells: list[str], place: int | None, where: str) -> float | None:
     except ValueError:
         score = -1.0
     if not 0 <= score <= 1:
-        raise UserError(f"{where}: the score is {_cut(cells[place])!r}; give a number from 0 to 1, or none")
+        raise UserError(f"{where}: the score is {cut(cells[place])!r}; give a number from 0 to 1, or none")
     return score
-
-
-def _cut(cell: str) -> str:
-    """A cell as one line of a message."""
-    line = " ".join(cell.split())
-    return line if len(line) <= _LONGEST_CELL else f"{line[: _LONGEST_CELL - 1]}…"

@@ -6,7 +6,7 @@ from pathlib import Path
 from muybridge.dataset.annotations.annotation_files import read_annotations, write_annotations
 from muybridge.dataset.annotations.rules import AnnotationRules
 from muybridge.dataset.annotations.video_times import VideoTimes
-from muybridge.dataset.annotations.writing import WrittenAnnotations
+from muybridge.dataset.annotations.written_parts import WrittenAnnotations
 from muybridge.dataset.segments import Annotations
 from muybridge.recipes.data import DataConfig
 from muybridge.video.frame_times import read_frame_times
@@ -34,7 +34,7 @@ def _times_of(video: Path, size: int, changed: int) -> VideoTimes:
 def rules_of(data: DataConfig) -> AnnotationRules:
     """What a recipe says about annotation files."""
     return AnnotationRules(
-        unit=data.annotation_unit, tier=data.annotation_tier, fps=data.annotation_fps, missing=data.missing_videos
+        unit=data.annotation_unit, tier=data.annotation_tier, fps=data.annotation_fps, missing=data.annotation_missing
     )
 
 
@@ -50,12 +50,20 @@ def read_annotated(path: Path, data: DataConfig) -> Annotations:
     )
 
 
-def write_annotated(annotations: Annotations, path: Path, format: str) -> WrittenAnnotations:
+def write_annotated(
+    annotations: Annotations, path: Path, format: str, *, replace_files: bool = True
+) -> WrittenAnnotations:
     """Write segments in any of the formats that are written.
 
+    Args:
+        annotations: The segments.
+        path: The file; of several videos, ELAN and CVAT get a file each.
+        format: One of `annotation_files.SUFFIXES`.
+        replace_files: Whether files that are there are replaced.
+
     Raises:
-        UserError: If there is no such format, or no video.
+        UserError: If there is no such format, no video, or a file that must not be replaced.
         VideoError: If a video does not decode.
         OSError: If a file cannot be written.
     """
-    return write_annotations(annotations, path, format, times_of=times_of)
+    return write_annotations(annotations, path, format, times_of=times_of, replace_files=replace_files)

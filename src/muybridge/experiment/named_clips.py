@@ -50,6 +50,7 @@ def read_clips(
             amount=data.background,
             guard_seconds=data.background_guard_seconds,
             seed=data.split_seed,
+            groups=data.groups,
         )
     if data.groups != LOOK_ALIKE:
         return catalog

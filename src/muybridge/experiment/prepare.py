@@ -11,6 +11,7 @@ import torch
 from rich.console import Console
 
 from muybridge.console import STDERR, say
+from muybridge.dataset.annotations.annotated_clips import told_apart
 from muybridge.dataset.catalog import Catalog, Clip
 from muybridge.dataset.contents import changed_clips, with_contents
 from muybridge.dataset.contradictions import CONTRADICTION, said_of_contradictions
@@ -105,7 +106,9 @@ def divide(
     """
     catalog = read_clips(clips, data, cache=cache, console=console)
     if catalog.layout == "file" and not others:
-        raise UserError(f"{clips} is one video; to train, give a folder with a sub-folder per class, or a CSV")
+        raise UserError(
+            f"{clips} is one video; to train, give a folder with a sub-folder per class, a CSV or annotations"
+        )
     if others:
         catalog = settle_alike(joined(catalog, others), data.alike_labels)
     folds: tuple[Split, ...] = ()
@@ -146,8 +149,11 @@ def joined(catalog: Catalog, others: Sequence[Clip]) -> Catalog:
     """A catalog with clips from elsewhere; one that is in both is taken once, with the label that it has now."""
     here = {(clip.path.resolve(), clip.start_seconds, clip.end_seconds) for clip in catalog.clips}
     new = [clip for clip in others if (clip.path.resolve(), clip.start_seconds, clip.end_seconds) not in here]
-    clips = (*catalog.clips, *(replace(clip, root=catalog.root, known_as=None) for clip in new))
-    return replace(catalog, clips=clips, notes=(*catalog.notes, f"{counted(len(new), 'clip')} of the run joined"))
+    # Parts of one video at the same times bear their labels in their ids.
+    clips = told_apart([*catalog.clips, *(replace(clip, root=catalog.root, known_as=None) for clip in new)])
+    return replace(
+        catalog, clips=tuple(clips), notes=(*catalog.notes, f"{counted(len(new), 'clip')} of the run joined")
+    )
 
 
 def _leak_of_folds(folds: Sequence[Split], catalog: Catalog) -> str:

@@ -81,7 +81,7 @@ class DataConfig:
     """Frames a second that the frame numbers of annotations count, such as frameRate of Label Studio. 0: they count the
     frames of the file."""
 
-    missing_videos: Annotated[MissingVideos, Parameter(alias="--annotations.missing")] = "error"
+    annotation_missing: Annotated[MissingVideos, Parameter(alias="--annotations.missing")] = "error"
     """Videos that annotations name and that are not there. error: an error that names them; skip: left out."""
 
     def __post_init__(self) -> None:

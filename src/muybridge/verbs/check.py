@@ -74,7 +74,7 @@ def check(
     annotation_unit: TimeUnit = "seconds",
     annotation_tier: str = "",
     annotation_fps: float = 0.0,
-    missing_videos: MissingVideos = "error",
+    annotation_missing: MissingVideos = "error",
     out: str | Path | None = None,
     workers: int | None = None,
     isolate: bool = False,
@@ -89,7 +89,7 @@ def check(
         annotation_unit: What the times of a CSV are, as ``data.annotation_unit`` of a recipe.
         annotation_tier: Which tier of an annotation file has the labels, as ``data.annotation_tier``.
         annotation_fps: Frames a second that frame numbers count, as ``data.annotation_fps``.
-        missing_videos: What becomes of videos that are not there, as ``data.missing_videos``.
+        annotation_missing: What becomes of videos that are not there, as ``data.annotation_missing``.
         out: Folder for check.json and check.csv; default: ``<clips>-check`` in the current folder.
         workers: Processes that decode; default: one per core.
         isolate: Whether each file is decoded in a process of its own, with limits of memory and processor time.
@@ -106,7 +106,7 @@ def check(
             annotation_unit=annotation_unit,
             annotation_tier=annotation_tier,
             annotation_fps=annotation_fps,
-            missing_videos=missing_videos,
+            annotation_missing=annotation_missing,
         )
         catalog = read_clips(clips, data, console=console)
     folder = Path(out) if out else Path(f"{Path(clips).resolve().stem}-check")

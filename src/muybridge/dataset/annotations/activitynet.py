@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from muybridge.dataset.annotations.rules import FileContents, Spellings, Stretch
 from muybridge.dataset.annotations.video_times import TimesOf
-from muybridge.dataset.annotations.writing import label_text, name_of_video
+from muybridge.dataset.annotations.written_parts import label_text, name_of_video
 from muybridge.dataset.part_names import part_of
 from muybridge.dataset.segments import Annotations
 from muybridge.schemas import Number, Share, convert
@@ -23,7 +23,7 @@ _HINT = "export the annotations again"
 
 class _Entry(Struct):
     label: str
-    segment: tuple[Number, Number] | tuple[()] = ()
+    segment: tuple[Number, ...] = ()
     score: Share | None = None
 
 
@@ -73,13 +73,14 @@ def read(values: Any, path: Path) -> FileContents:
         if video.subset and split is None:
             unknown.add(video.subset)
         for entry in video.annotations:
-            if not entry.segment:
+            if len(entry.segment) != 2:
                 untimed += 1
                 continue
             stretches.append(
                 Stretch(
                     _spellings(name, video.file),
-                    *entry.segment,
+                    entry.segment[0],
+                    entry.segment[1],
                     entry.label,
                     f"{path}, {name}",
                     score=entry.score,
@@ -88,7 +89,7 @@ def read(values: Any, path: Path) -> FileContents:
                 )
             )
     if untimed:
-        notes.append(f"left out, {counted(untimed, 'annotation')} without a segment")
+        notes.append(f"left out, {counted(untimed, 'annotation')} without two times")
     if unknown:
         notes.append(f"subsets that are no part: {shortened(sorted(unknown), limit=3)}")
     videos = tuple(_spellings(name, video.file) for name, video in database.items())

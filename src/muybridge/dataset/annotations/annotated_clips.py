@@ -1,6 +1,7 @@
 """Segments as a catalog: each one a clip, which is a part of its video."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,12 @@ from muybridge.dataset.group_rule import grouped
 from muybridge.dataset.segments import Annotations
 from muybridge.errors import UserError
 from muybridge.text import counted
+
+
+def told_apart(clips: Sequence[Clip]) -> list[Clip]:
+    """The clips, the ids of those that are the same part of the same video with their labels at the end."""
+    numbers = Counter(clip.id for clip in clips)
+    return [replace(clip, known_as=f"{clip.id} {clip.label}") if numbers[clip.id] > 1 else clip for clip in clips]
 
 
 def annotated_catalog(path: Path, annotations: Annotations, *, groups: str) -> Catalog:
@@ -27,6 +34,7 @@ def annotated_catalog(path: Path, annotations: Annotations, *, groups: str) -> C
     if not annotations.segments:
         listed = counted(len(annotations.videos), "video")
         raise UserError(f"{path} has no segment of its {listed}; annotate some, with a label and two times each")
+    root = path if path.is_dir() else path.parent
     clips = [
         Clip(
             each.video,
@@ -35,20 +43,22 @@ def annotated_catalog(path: Path, annotations: Annotations, *, groups: str) -> C
             split=each.split,
             start_seconds=each.start_seconds,
             end_seconds=each.end_seconds,
-            root=path.parent,
+            root=root,
         )
         for each in annotations.segments
     ]
-    by_id = Counter(clip.id for clip in clips)
-    clips = [replace(clip, known_as=f"{clip.id} {clip.label}") if by_id[clip.id] > 1 else clip for clip in clips]
+    same = len(clips) - len({clip.id for clip in clips})
+    clips = told_apart(clips)
     found, notes = grouped(clips, rule=groups, naming=None, where=str(path))
     classes = len({clip.label for clip in clips})
     said = (
         f"layout: {annotations.format}, {counted(len(clips), 'segment')} of {counted(classes, 'class')} in "
         f"{counted(len({clip.path for clip in clips}), 'video')}"
     )
+    if same:
+        said += f"; {same} more than once at the same times: a clip for each label, since a clip has one"
     return Catalog(
-        root=path.parent,
+        root=root,
         layout=annotations.format,
         clips=tuple(found),
         notes=(said, *annotations.notes, *notes),

@@ -28,9 +28,9 @@ from muybridge.dataset.annotations.finding_videos import VideoFinder
 from muybridge.dataset.annotations.frame_seconds import FrameSeconds
 from muybridge.dataset.annotations.rules import AnnotationRules, FileContents, MissingVideos, Stretch, TimeUnit
 from muybridge.dataset.annotations.video_times import TimesOf
-from muybridge.dataset.annotations.writing import WrittenAnnotations
+from muybridge.dataset.annotations.written_parts import WrittenAnnotations
 from muybridge.dataset.labels import shown
-from muybridge.dataset.locating import expanded, is_regular
+from muybridge.dataset.locating import exists, expanded, is_folder, is_regular
 from muybridge.dataset.segments import Annotations, Segment
 from muybridge.dataset.table_text import TABLE_SUFFIXES
 from muybridge.errors import UserError
@@ -48,6 +48,7 @@ SUFFIXES: dict[AnnotationFormat, str] = {
 
 _READ_SUFFIXES = {".eaf", ".boris", ".json", ".xml"}
 _LONGEST_SECONDS = 1e9
+_MOST_NOTES = 10
 _FORMATS = "Label Studio, BORIS, ActivityNet or VIA 3"
 
 
@@ -60,6 +61,18 @@ def is_annotation_file(path: Path) -> bool:
     return path.suffix.lower() in _READ_SUFFIXES or boris_table.recognises(path)
 
 
+def annotation_files_in(folder: Path) -> list[Path]:
+    """The files of formats that hold one video each, ELAN's or CVAT's, which lie in a folder; sorted.
+
+    Raises:
+        UserError: If an .xml file there is none.
+    """
+    files = sorted(path for path in folder.iterdir() if not path.name.startswith(".") and is_regular(path))
+    return [path for path in files if path.suffix.lower() == elan.SUFFIX] or [
+        path for path in files if path.suffix.lower() == cvat.SUFFIX and xml_files.root_name(path) == cvat.ROOT
+    ]
+
+
 def read_annotations(
     path: Path,
     *,
@@ -69,10 +82,10 @@ def read_annotations(
     missing: MissingVideos = "error",
     times_of: TimesOf | None = None,
 ) -> Annotations:
-    """Read an annotation file of any known format.
+    """Read an annotation file of any known format, or a folder of ELAN's or CVAT's, which hold one video each.
 
     Args:
-        path: The file.
+        path: The file or folder.
         unit: What the times of a CSV count.
         tier: Which tier of ELAN, attribute of VIA or control of Label Studio; `*` stands for any characters.
         fps: How many frames a second frame numbers count; 0: they count the frames of the file.
@@ -83,6 +96,10 @@ def read_annotations(
         UserError: If the file is none, is damaged, or videos are missing; the message says what to do.
     """
     path = expanded(path).absolute()
+    if is_folder(path) and (files := annotation_files_in(path)):
+        return _joined(
+            [read_annotations(f, unit=unit, tier=tier, fps=fps, missing=missing, times_of=times_of) for f in files]
+        )
     if not is_regular(path):
         raise UserError(f"{path} is no file; give the file that holds the annotations")
     if unit not in get_args(TimeUnit):
@@ -96,6 +113,19 @@ def read_annotations(
         videos=tuple(sorted(set(found.values()))),
         notes=(*contents.notes, *notes, *more),
         format=contents.format,
+    )
+
+
+def _joined(parts: Sequence[Annotations]) -> Annotations:
+    """The annotations of several files."""
+    notes = list(dict.fromkeys(note for part in parts for note in part.notes))
+    if len(notes) > _MOST_NOTES:
+        notes = [*notes[:_MOST_NOTES], f"and {len(notes) - _MOST_NOTES} notes more on {len(parts)} files"]
+    return Annotations(
+        segments=tuple(sorted({segment for part in parts for segment in part.segments}, key=_order)),
+        videos=tuple(sorted({video for part in parts for video in part.videos})),
+        notes=tuple(notes),
+        format=parts[0].format,
     )
 
 
@@ -175,7 +205,12 @@ def _seconds(stretch: Stretch, video: Path, times_of: TimesOf | None) -> tuple[f
 
 
 def write_annotations(
-    annotations: Annotations, path: Path, format: str, *, times_of: TimesOf | None = None
+    annotations: Annotations,
+    path: Path,
+    format: str,
+    *,
+    times_of: TimesOf | None = None,
+    replace_files: bool = True,
 ) -> WrittenAnnotations:
     """Write segments in a format.
 
@@ -187,18 +222,23 @@ def write_annotations(
         format: One of `AnnotationFormat`.
         times_of: Looks into a video; Label Studio and CVAT need it, and what ActivityNet and BORIS say of a video's
             length comes from it.
+        replace_files: Whether files that are there are replaced.
 
     Returns:
         The files, and what the format does not hold.
 
     Raises:
-        UserError: If there is no such format, or no video.
+        UserError: If there is no such format, no video, or a file that must not be replaced.
         OSError: If a file cannot be written.
     """
     if format not in SUFFIXES:
         raise UserError(f"unknown annotation format {format!r}{did_you_mean(format, SUFFIXES)}")
     if not annotations.videos:
         raise UserError(f"no video to write annotations of into {path}")
+    several = len(annotations.videos) > 1 and format in ("elan", "cvat")
+    places = _free_names(path, annotations.videos) if several else [path]
+    if not replace_files and (taken := next((place for place in places if exists(place)), None)):
+        raise UserError(f"{taken} is there already; name another file, or remove that one")
     annotations = replace(annotations, segments=tuple(sorted(annotations.segments, key=_order)))
     folder = path.absolute().parent
     if format == "csv":
@@ -213,34 +253,37 @@ def write_annotations(
         write_json(path, values)
         return WrittenAnnotations((path,), tuple(notes))
     if format == "elan":
-        return _written_each(annotations, path, lambda video, own: elan.text_of(video, own, folder))
+        return _written_each(annotations, places, lambda video, own: elan.text_of(video, own, folder))
     if times_of is None:
         raise UserError(f"annotations of {format} count frames, and nobody looked into the videos")
     if format == "label-studio":
         tasks, notes = label_studio.values_of(annotations, folder, times_of)
         write_json(path, tasks)
         return WrittenAnnotations((path,), tuple(notes))
-    return _written_each(annotations, path, lambda video, own: cvat.text_of(video, own, folder, times_of(video)))
+    return _written_each(annotations, places, lambda video, own: cvat.text_of(video, own, folder, times_of(video)))
 
 
 def _written_each(
-    annotations: Annotations, path: Path, text_of: Callable[[Path, list[Segment]], tuple[str, list[str]]]
+    annotations: Annotations, places: Sequence[Path], text_of: Callable[[Path, list[Segment]], tuple[str, list[str]]]
 ) -> WrittenAnnotations:
     """A file for each video."""
-    files: list[Path] = []
     notes: dict[str, None] = {}
-    for video in annotations.videos:
+    for video, place in zip(annotations.videos, places, strict=True):
         text, own = text_of(video, list(annotations.of(video)))
-        files.append(path if len(annotations.videos) == 1 else _free_name(path, video, files))
-        write_text(files[-1], text)
+        write_text(place, text)
         notes |= dict.fromkeys(own)
-    return WrittenAnnotations(tuple(files), tuple(notes))
+    return WrittenAnnotations(tuple(places), tuple(notes))
 
 
-def _free_name(path: Path, video: Path, taken: Sequence[Path]) -> Path:
-    name = path.with_name(f"{path.stem}-{printable(video.stem)}{path.suffix}")
-    number = 2
-    while name in taken:
-        name = path.with_name(f"{path.stem}-{printable(video.stem)}-{number}{path.suffix}")
-        number += 1
-    return name
+def _free_names(path: Path, videos: Sequence[Path]) -> list[Path]:
+    """A file for each video, which bears its name."""
+    names: list[Path] = []
+    for video in videos:
+        stem = f"{path.stem}-{printable(video.stem)}"
+        name = path.with_name(f"{stem}{path.suffix}")
+        number = 2
+        while name in names:
+            name = path.with_name(f"{stem}-{number}{path.suffix}")
+            number += 1
+        names.append(name)
+    return names

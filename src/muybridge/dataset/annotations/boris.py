@@ -15,7 +15,7 @@ from msgspec import field as struct_field
 
 from muybridge.dataset.annotations.rules import FileContents, Spellings, Stretch
 from muybridge.dataset.annotations.video_times import TimesOf
-from muybridge.dataset.annotations.writing import (
+from muybridge.dataset.annotations.written_parts import (
     label_text,
     lanes,
     lasting,

@@ -71,6 +71,7 @@ class _Reader:
         self._stretches: list[Stretch] = []
         self._videos: dict[Spellings, None] = {}
         self._no_file = 0
+        self._shifted = False
 
     def take(self, line: int, cells: list[str]) -> None:
         where = f"{self._path}, line {line}"
@@ -80,17 +81,16 @@ class _Reader:
             return cells[place].strip() if place is not None and place < len(cells) else ""
 
         label = cell("Behavior")
-        written = cells[self._media].strip() if self._media < len(cells) else ""
-        # The column Source holds `player #1:name.mp4`.
-        written = re.sub(r"^player #\d+:", "", written)
+        written = _of_first_player(cells[self._media].strip() if self._media < len(cells) else "")
         if not written or written.upper() in ("NA", "LIVE"):
             self._no_file += 1
             return
-        if ";" in written:
+        if any(";" in _of_first_player(cell(name)) for name in (*_MEDIA, "Media duration (s)")):
             raise UserError(
                 f"{where}: the observation plays several files ({abbreviated(written, 80)}), and times count on over "
                 "them; save the project, and give that file"
             )
+        self._shifted |= cell("Time offset (s)") not in ("", "0", "0.0", "0.000", "NA")
         video: Spellings = (written,)
         self._videos[video] = None
         status = cell(*_STATUS).upper()
@@ -126,4 +126,11 @@ class _Reader:
             notes.append(f"left out, point events: {listed}")
         if self._no_file:
             notes.append(f"left out, {counted(self._no_file, 'event')} without a media file")
+        if self._shifted:
+            notes.append("BORIS gives a time offset: times are taken as they are in the table")
         return FileContents(NAME, tuple(self._stretches), tuple(self._videos), tuple(notes))
+
+
+def _of_first_player(written: str) -> str:
+    """What a cell says of the first player: `a.mp4` of `player #1:a.mp4|player #2:b.mp4`."""
+    return re.sub(r"^player #\d+:", "", written.split("|")[0]).strip()

@@ -12,7 +12,7 @@ from xml.etree.ElementTree import Element
 
 from muybridge.dataset.annotations.rules import AnnotationRules, FileContents, Spellings, Stretch
 from muybridge.dataset.annotations.video_times import VideoTimes
-from muybridge.dataset.annotations.writing import label_text, name_of_video, without
+from muybridge.dataset.annotations.written_parts import label_text, name_of_video, without
 from muybridge.dataset.annotations.xml_files import added, elements, written, xml_text
 from muybridge.dataset.segments import Segment
 from muybridge.errors import UserError

@@ -7,7 +7,7 @@ from pathlib import Path
 from muybridge.dataset.annotations.frame_seconds import FrameSeconds
 from muybridge.dataset.annotations.rules import AnnotationRules, FileContents, Stretch
 from muybridge.dataset.annotations.video_times import TimesOf
-from muybridge.dataset.annotations.writing import label_text, name_of_video
+from muybridge.dataset.annotations.written_parts import label_text, name_of_video
 from muybridge.dataset.clock_text import frames_in
 from muybridge.dataset.segments import Annotations
 from muybridge.dataset.table import ReadTime, read_contents_of_table
@@ -36,7 +36,9 @@ def frame_reader(rules: AnnotationRules, times_of: TimesOf | None) -> ReadTime |
 
 def read(path: Path, rules: AnnotationRules, times_of: TimesOf | None) -> FileContents:
     """Read a table; a row without a start begins with its video, and one without an end ends with it."""
-    contents = read_contents_of_table(path, read_time=frame_reader(rules, times_of), as_annotations=True)
+    contents = read_contents_of_table(
+        path, read_time=frame_reader(rules, times_of), as_annotations=True, missing=rules.missing
+    )
     stretches = []
     for clip, score in zip(contents.clips, contents.scores, strict=True):
         end = clip.end_seconds

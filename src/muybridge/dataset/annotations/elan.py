@@ -10,7 +10,7 @@ from pathlib import Path
 from xml.etree.ElementTree import Element
 
 from muybridge.dataset.annotations.rules import AnnotationRules, FileContents, Spellings, Stretch
-from muybridge.dataset.annotations.writing import (
+from muybridge.dataset.annotations.written_parts import (
     label_text,
     lanes,
     lasting,
@@ -123,8 +123,13 @@ class _Times:
 
     def of_tier(self, tier: Element) -> list[tuple[Element, _Span]]:
         """The annotations of a tier, each with its start and end."""
-        inner = [each for annotation in tier.iter("ANNOTATION") for each in annotation]
-        return [(each, self._spans[each.get("ANNOTATION_ID", "")]) for each in inner]
+        found = []
+        for each in [inner for annotation in tier.iter("ANNOTATION") for inner in annotation]:
+            name = each.get("ANNOTATION_ID", "")
+            if name not in self._spans:
+                raise UserError(f"{self._path}: annotation {abbreviated(name, 40)!r} has no time; {_HINT}")
+            found.append((each, self._spans[name]))
+        return found
 
     def _align(self, annotations: list[Element]) -> None:
         """Times of slots; open ones between two that are known are spread evenly over the annotations there."""

@@ -71,7 +71,7 @@ class VideoFinder:
         listed = shortened([_short(spellings[0]) for spellings in gone], limit=3)
         return UserError(
             f"{self._file}: {len(gone)} of {counted(asked, 'video')} cannot be found: {listed}; put them next to it, "
-            "in a folder there, or correct the paths, or set data.missing_videos skip to go on without them"
+            "in a folder there, or correct the paths, or set data.annotation_missing skip to go on without them"
         )
 
     def _find(self, spellings: Spellings) -> Path | None:
@@ -144,4 +144,4 @@ def _file_names(spelling: str) -> list[str]:
 
 
 def _short(name: str) -> str:
-    return abbreviated(printable(name), 80)
+    return abbreviated(printable(name), 80) or "a video without a name"

@@ -6,7 +6,7 @@ from pathlib import Path
 from muybridge.dataset.annotations.video_times import TimesOf
 from muybridge.errors import UserError
 
-_SAME_FRAME_SECONDS = 1e-3
+SAME_FRAME_SECONDS = 1e-3
 """A time of a rate that is so near to a frame's means this frame."""
 
 
@@ -36,6 +36,6 @@ class FrameSeconds:
         if not self._fps:
             return times.seconds_of(int(frame))
         seconds = frame / self._fps
-        nearest = times.frame_at(max(0.0, seconds - _SAME_FRAME_SECONDS))
+        nearest = times.frame_at(max(0.0, seconds - SAME_FRAME_SECONDS))
         shown = times.seconds_of(nearest)
-        return shown if abs(shown - seconds) <= _SAME_FRAME_SECONDS else seconds
+        return shown if abs(shown - seconds) <= SAME_FRAME_SECONDS else seconds

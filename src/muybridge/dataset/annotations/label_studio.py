@@ -10,12 +10,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 from msgspec import Meta, Struct
 from msgspec import field as struct_field
 
+from muybridge.dataset.annotations.frame_seconds import SAME_FRAME_SECONDS
 from muybridge.dataset.annotations.rules import AnnotationRules, FileContents, Spellings, Stretch
 from muybridge.dataset.annotations.video_times import TimesOf, VideoTimes
-from muybridge.dataset.annotations.writing import label_text, name_of_video, without
+from muybridge.dataset.annotations.written_parts import label_text, name_of_video, without
 from muybridge.dataset.segments import Annotations, Segment
 from muybridge.dataset.walking import is_video
 from muybridge.errors import UserError
@@ -239,7 +241,7 @@ def region_of(
         from_name: Name of the TimelineLabels tag.
         to_name: Name of the Video tag.
     """
-    start, end = times.frame_at(segment.start_seconds), times.frame_at(segment.end_seconds)
+    start, end = (_count_at(seconds, times) for seconds in (segment.start_seconds, segment.end_seconds))
     if start >= end:
         return None
     region: dict[str, Any] = {
@@ -253,12 +255,30 @@ def region_of(
     return region if segment.score is None else region | {"score": segment.score}
 
 
+def _count_at(seconds: float, times: VideoTimes) -> int:
+    """How many frames Label Studio has counted before a time: it multiplies times with the rate.
+
+    Of frames that are evenly spaced, these are the frames of the file, whatever rounded their times.
+    """
+    frame = times.frame_at(seconds)
+    if abs(times.seconds_of(frame) - frame / times.frames_per_second) <= SAME_FRAME_SECONDS:
+        return frame
+    return math.ceil(seconds * times.frames_per_second)
+
+
+def _is_even(times: VideoTimes) -> bool:
+    by_rate_N = np.arange(times.frame_count) / times.frames_per_second
+    return bool(np.abs(times.seconds_N - by_rate_N).max() <= SAME_FRAME_SECONDS)
+
+
 def values_of(annotations: Annotations, folder: Path, times_of: TimesOf) -> tuple[list[dict[str, Any]], list[str]]:
     """Segments as tasks to import: predictions where they have scores, else annotations; and notes."""
-    tasks, left_out = [], 0
+    tasks: list[dict[str, Any]] = []
+    left_out = uneven = 0
     predicted = any(segment.score is not None for segment in annotations.segments)
     for video in annotations.videos:
         times = times_of(video)
+        uneven += not _is_even(times)
         made = [region_of(segment, times, name=f"s{number}") for number, segment in enumerate(annotations.of(video), 1)]
         regions = [region for region in made if region is not None]
         left_out += len(made) - len(regions)
@@ -280,4 +300,9 @@ def values_of(annotations: Annotations, folder: Path, times_of: TimesOf) -> tupl
     ]
     if left_out:
         notes.append(f"left out, {counted(left_out, 'segment')} without a frame")
+    if uneven:
+        notes.append(
+            f"the frames of {counted(uneven, 'video')} are not evenly spaced, and Label Studio counts by a mean rate: "
+            "borders there are right to a frame"
+        )
     return tasks, notes

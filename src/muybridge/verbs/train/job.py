@@ -40,7 +40,7 @@ def train(
     """Train on a folder of clips, then measure on the clips that were held out.
 
     Args:
-        clips: A folder with a sub-folder per class, a CSV, or an HMDB-51 or UCF101 folder.
+        clips: A folder with a sub-folder per class, a CSV, annotations of long videos, or an HMDB-51 or UCF101 folder.
         recipe: A recipe, the name of one that comes with muybridge, or a YAML file; default: ``default``, or if its
             weights are missing, a recipe whose weights are available.
         run: The run directory to make; default: ``runs/<recipe>-<encoder>-<head>-<n>``.

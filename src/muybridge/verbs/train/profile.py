@@ -119,7 +119,7 @@ def profile(
     """Train for some steps, as a training does, and measure each part of them. No run is made.
 
     Args:
-        clips: A folder with a sub-folder per class, a CSV, or an HMDB-51 or UCF101 folder.
+        clips: A folder with a sub-folder per class, a CSV, annotations of long videos, or an HMDB-51 or UCF101 folder.
         recipe: A recipe, the name of one that comes with muybridge, or a YAML file.
         device: Where it computes: auto, cpu, cuda, cuda:1 or mps.
         steps: Steps to measure, after a few that warm up.

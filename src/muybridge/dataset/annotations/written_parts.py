@@ -1,7 +1,6 @@
 """What the writers of all formats share: how a time, a label and a video are put down."""
 
 import math
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,8 +48,8 @@ def name_of_video(video: Path, folder: Path) -> str:
 
 
 def url_of_video(video: Path) -> str:
-    """A video as a URL of a local file."""
-    return video.absolute().as_uri() if not os.fsencode(video).isascii() else f"file://{video.absolute().as_posix()}"
+    """A video as a URL of a local file, with nothing escaped, as ELAN writes it."""
+    return f"file:///{video.absolute().as_posix().lstrip('/')}"
 
 
 def lanes(segments: Iterable[Segment]) -> list[list[Segment]]:
