@@ -454,8 +454,8 @@ def timeline(
             them in the run.
         truth: Annotations to measure against: frame accuracy, edit score, F1 at overlaps, mAP, borders, false alarms.
         out: Folder for the files; default: timelines/ in the run.
-        formats: What is written there: json, csv, srt, vtt, html, label-studio, elan, boris, activitynet, cvat;
-            default: the first five.
+        formats: What is written there: json, csv, srt, vtt, html, drawn, label-studio, elan, boris, activitynet,
+            cvat; default: the first five. drawn: the video with the labels on its pictures.
         resume: Go on where a killed job was, and take scores that are there already.
         device: Where torch computes: auto (a CUDA GPU if there is one), cpu, cuda, cuda:1 or mps.
         as_json: Print the result as JSON.

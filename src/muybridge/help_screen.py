@@ -107,7 +107,7 @@ def _overview(app: App) -> str:
     names = sorted(verbs(app), key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER))
     lines = ["Usage: muybridge VERB ...", "", *_wrapped(str(app.help)), ""]
     for name in names:
-        lines += _row(name, _paragraphs(app, name)[0], label_width=12)
+        lines += _row(name, _paragraphs(app, name)[0], label_width=13)
     lines += ["", "Every verb: muybridge VERB --help. Version: muybridge --version.", *_wrapped(str(app.help_epilogue))]
     return "\n".join(lines)
 

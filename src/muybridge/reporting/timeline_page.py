@@ -55,16 +55,17 @@ def write_timeline_page(
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     labels = [label for label in classes if any(each.label == label for each in (*segments, *(true or ())))]
+    colours = colours_of(classes)
     curves_BK = peaks(probabilities_NK)
     tracks = [
         {
             "label": printable(label),
-            "colour": _COLOURS[number % len(_COLOURS)],
+            "colour": colours[label],
             "segments": _spans(label, segments),
             "true": _spans(label, true or ()),
             "curve": [round(float(value), 3) for value in curves_BK[:, list(classes).index(label)]],
         }
-        for number, label in enumerate(labels)
+        for label in labels
     ]
     data: dict[str, Any] = {"seconds": seconds, "tracks": tracks, "truth": true is not None}
     environment = Environment(
@@ -79,6 +80,11 @@ def write_timeline_page(
         count=len(segments),
     )
     write_text(path, html)
+
+
+def colours_of(classes: Sequence[str]) -> dict[str, str]:
+    """A colour for each class, the same in every picture of a model's answers; they come again after eight."""
+    return {label: _COLOURS[number % len(_COLOURS)] for number, label in enumerate(classes)}
 
 
 def peaks(probabilities_NK: npt.NDArray[np.float64], most: int = MOST_POINTS) -> npt.NDArray[np.float64]:

@@ -8,11 +8,13 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from rich.console import Console
 from tests.helpers.browser import browser, find_chromium
 from tests.video.conftest import write_video
 
 from muybridge.dataset.segments import Segment
 from muybridge.reporting.timeline_page import peaks, write_timeline_page
+from muybridge.verbs.timeline.drawing import draw_video, label_image
 from muybridge.video.browser_video import plays_in_browsers, write_for_browsers
 from muybridge.video.decoding import iterate_frames
 
@@ -123,6 +125,54 @@ def test_what_browsers_do_not_play_is_copied(tmp_path, name, codec, pixels, play
     for one, other in zip(before, after, strict=True):
         assert other.timestamp_seconds == pytest.approx(one.timestamp_seconds, abs=1e-3)
         assert np.abs(one.image_HWC[:50, :66].astype(int) - other.image_HWC).mean() < 12
+
+
+def write_with_sound(path: Path) -> Path:
+    """Four seconds of grey with a tone, Motion JPEG and PCM."""
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("mjpeg", rate=25)
+        video.width, video.height, video.pix_fmt = 96, 64, "yuvj420p"
+        sound = container.add_stream("pcm_s16le", rate=16_000)
+        sound.layout = "mono"
+        for number in range(100):
+            image = np.full((64, 96, 3), 128, np.uint8)
+            container.mux(video.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+            tone = (8000 * np.sin(np.arange(640) * 0.3)).astype(np.int16)[None]
+            frame = av.AudioFrame.from_ndarray(tone, format="s16", layout="mono")
+            frame.sample_rate, frame.pts = 16_000, 640 * number
+            container.mux(sound.encode(frame))
+        container.mux(video.encode())
+        container.mux(sound.encode(None))
+    return path
+
+
+def test_labels_are_drawn_and_the_sound_is_kept(tmp_path):
+    path = write_with_sound(tmp_path / "a.avi")
+    segments = [Segment(path, 1, 2, "wälk $x$", 0.9), Segment(path, 3, 4, "run", 0.8)]
+    copy = tmp_path / "copy.mp4"
+    problem = draw_video(path, copy, segments, ("run", "wälk $x$"), seconds=4.0, console=Console(stderr=True))
+    assert problem is None
+    frames = [frame.image_HWC.astype(int) for frame in iterate_frames(copy)]
+    assert len(frames) == 100
+
+    def coloured(image_HWC: np.ndarray) -> bool:
+        corner_HWC = image_HWC[2:10, 2:10]
+        return bool((corner_HWC.max(axis=2) - corner_HWC.min(axis=2)).mean() > 40)
+
+    assert [coloured(frames[number]) for number in (5, 30, 45, 60, 80, 95)] == [False, True, True, False, True, True]
+    assert np.abs(frames[5][20:50] - 128).mean() < 5  # the rest of the picture is as it was
+    with av.open(str(copy)) as container:
+        [sound] = container.streams.audio
+        assert sound.codec_context.name == "aac"
+        levels = [np.abs(frame.to_ndarray()).mean() for frame in container.decode(sound)]
+        assert len(levels) * 1024 / 16_000 == pytest.approx(4, abs=0.2)
+        assert np.median(levels) == pytest.approx(8000 / 32768 * 2 / np.pi, rel=0.1)
+
+
+def test_a_label_is_no_formula_and_as_wide_as_its_text():
+    short, long = label_image("a", 20), label_image("a $x^2$ longer", 20)
+    assert short.shape[0] == long.shape[0] and short.shape[1] < long.shape[1] / 3
+    assert long.max() > 200 and (long[:, -3:] < 60).all()
 
 
 def test_the_copy_is_upright_and_of_even_size(tmp_path):

@@ -1,8 +1,7 @@
 """What happens when in long videos: each frame is decoded and encoded once, windows are scored, segments come out."""
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ from muybridge.dataset.locating import exists
 from muybridge.dataset.segments import Segment
 from muybridge.dataset.walking import walk
 from muybridge.errors import UserError, VideoError
-from muybridge.evaluation.segment_evaluation import SegmentEvaluation, TruthAndAnswer, evaluate_segments
 from muybridge.files import content_hash, require_writable, write_json
 from muybridge.inference.loading import load
 from muybridge.inference.recognizer import Recognizer
@@ -26,6 +24,7 @@ from muybridge.locks import Lock
 from muybridge.models.saving import WEIGHTS_FILE
 from muybridge.recipes.timeline_rules import SegmentRules, WindowConfig
 from muybridge.text import counted, printable
+from muybridge.verbs.timeline.measuring import measure, true_segments
 from muybridge.verbs.timeline.output import check_formats, write_files
 from muybridge.verbs.timeline.page import write_page
 from muybridge.verbs.timeline.result import TimelineResult, VideoTimeline
@@ -67,8 +66,8 @@ def timeline(
         truth: Annotations to measure against: frame accuracy, edit score, F1 at overlaps, mAP, borders, false alarms.
             Where no videos are named, all that it names are looked at.
         out: Folder for the files; default: timelines/ in the run.
-        formats: What is written there: json, csv, srt, vtt, html, label-studio, elan, boris, activitynet, cvat; None:
-            the first five.
+        formats: What is written there: json, csv, srt, vtt, html, drawn (a copy of the video with the labels on its
+            pictures), label-studio, elan, boris, activitynet, cvat; None: the first five.
         resume: Take up scores that an earlier job left there, of a video that it had not finished, or all of them.
         device: Where torch computes: auto, cpu, cuda, cuda:1 or mps.
         console: Where progress is printed.
@@ -107,11 +106,11 @@ def timeline(
         timelines = []
         for path, stem in zip(paths, _stems(paths), strict=True):
             assert recognizer is not None
-            true = None if truth is None else _true_of(path, true_of)
+            true = None if truth is None else true_segments(path, true_of)
             timelines.append(_timeline(job, recognizer, path, folder / stem, rules, formats, notes, true))
     finally:
         lock.release()
-    evaluation = None if truth is None or recognizer is None else _measure(timelines, true_of, recognizer.classes)
+    evaluation = None if truth is None or recognizer is None else measure(timelines, true_of, recognizer.classes)
     if evaluation is not None:
         write_json(folder / EVALUATION_FILE, evaluation.to_dict())
     return TimelineResult(
@@ -211,11 +210,22 @@ def _timeline(
     del values["files"]
     files, more = write_files(stem, path, segments, values, formats)
     notes += [f"note: {line}" for line in more]
+    problems: list[str | None] = []
     if "html" in formats:
-        page = write_page(
+        page, problem = write_page(
             stem, track, segments, true, model=job.run, rules=rules, windows=job.windows, console=job.console
         )
         files += page
+        problems.append(problem)
+    if "drawn" in formats:
+        from muybridge.verbs.timeline.drawing import ENDING as DRAWN_ENDING  # matplotlib takes its time
+        from muybridge.verbs.timeline.drawing import draw_video
+
+        files.append(stem.with_name(stem.name + DRAWN_ENDING))
+        problems.append(
+            draw_video(path, files[-1], segments, track.classes, seconds=track.seconds, console=job.console)
+        )
+    notes += [f"note: {path}: {problem}" for problem in dict.fromkeys(problems) if problem is not None]
     return VideoTimeline(path, track.seconds, segments, files=tuple(files), times_real_time=times_real_time)
 
 
@@ -244,31 +254,6 @@ def _tune(job: _Job, annotations: Path, start: SegmentRules) -> tuple[TunedRules
     count = counted(len(tracks), "tuning video")
     say(job.console, f"rules: {gained}, on {count}; kept as {rules_path(job.run)}")
     return tuned, notes
-
-
-def _measure(
-    timelines: Sequence[VideoTimeline], true_of: Mapping[Path, Sequence[Segment]], classes: Sequence[str]
-) -> SegmentEvaluation:
-    """Hold timelines against annotations; a file is the same under whatever path.
-
-    Raises:
-        UserError: No video that decoded is annotated.
-    """
-    answers, unknown = [], set()
-    for timeline in timelines:
-        true = _true_of(timeline.video, true_of)
-        if timeline.error is None and true is not None:
-            known = [replace(each, video=timeline.video) for each in true if each.label in classes]
-            unknown |= {each.label for each in true} - set(classes)
-            answers.append(TruthAndAnswer(timeline.video, timeline.seconds, known, timeline.segments))
-    if not any(answer.true for answer in answers):
-        raise UserError("the annotations have no segment of these videos with a class that the model knows")
-    return evaluate_segments(answers, unknown_labels=sorted(unknown))
-
-
-def _true_of(video: Path, true_of: Mapping[Path, Sequence[Segment]]) -> Sequence[Segment] | None:
-    """The true segments of a video, whatever path it is named by."""
-    return next((true for other, true in true_of.items() if other.resolve() == video.resolve()), None)
 
 
 def _origin(rules: SegmentRules, tuned: TunedRules | None) -> str:

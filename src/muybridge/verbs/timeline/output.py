@@ -13,7 +13,9 @@ from muybridge.text import did_you_mean
 from muybridge.verbs.timeline.subtitles import srt_text, vtt_text
 from muybridge.video.frame_times import read_frame_times
 
-TimelineFormat = Literal["json", "csv", "srt", "vtt", "html", "label-studio", "elan", "boris", "activitynet", "cvat"]
+TimelineFormat = Literal[
+    "json", "csv", "srt", "vtt", "html", "drawn", "label-studio", "elan", "boris", "activitynet", "cvat"
+]
 """What can be written."""
 
 ENDINGS: dict[str, str] = {
@@ -51,7 +53,7 @@ def write_files(
         video: The video.
         segments: In order.
         values: What goes into the JSON.
-        formats: Of `TimelineFormat`; html is passed over.
+        formats: Of `TimelineFormat`; html and drawn are passed over.
 
     Returns:
         The files, and what a format could not hold, one line each.
@@ -59,7 +61,7 @@ def write_files(
     files: list[Path] = []
     notes: list[str] = []
     for name in formats:
-        if name == "html":  # see `page`
+        if name in ("html", "drawn"):  # see `page` and `drawing`
             continue
         path = stem.with_name(stem.name + ENDINGS[name])
         if name == "json":

@@ -25,7 +25,7 @@ def write_page(
     rules: SegmentRules,
     windows: WindowConfig,
     console: Console,
-) -> list[Path]:
+) -> tuple[list[Path], str | None]:
     """Write the page, and a copy of the video where it needs one; a copy that is newer than the video is kept.
 
     Args:
@@ -39,10 +39,10 @@ def write_page(
         console: Where progress is printed.
 
     Returns:
-        The files.
+        The files, and why the sound of the copy is not whole.
     """
     video, page, files = track.video, stem.with_name(f"{stem.name}.html"), []
-    shown = video
+    shown, problem = video, None
     if not plays_in_browsers(video):
         shown = stem.with_name(stem.name + COPY_ENDING)
         files.append(shown)
@@ -50,7 +50,9 @@ def write_page(
             say(console, f"{shown}: a copy of the video as H.264, since browsers do not play {video.name}")
             with progress_on(console) as progress:
                 task = progress.add_task(shown.name, total=track.seconds)
-                write_for_browsers(video, shown, report=lambda seconds: progress.update(task, completed=seconds))
+                problem = write_for_browsers(
+                    video, shown, report=lambda seconds: progress.update(task, completed=seconds)
+                )
     write_timeline_page(
         page,
         video=video,
@@ -68,4 +70,4 @@ def write_page(
             **{name.replace("_", " "): str(value) for name, value in rules.to_dict().items()},
         },
     )
-    return [page, *files]
+    return [page, *files], problem
