@@ -108,6 +108,9 @@ def timeline(
             assert recognizer is not None
             true = None if truth is None else true_segments(path, true_of)
             timelines.append(_timeline(job, recognizer, path, folder / stem, rules, formats, notes, true))
+    except KeyboardInterrupt:
+        say(console, f"what was scored is kept in {folder}; go on with: muybridge timeline {run} VIDEO --resume")
+        raise
     finally:
         lock.release()
     evaluation = None if truth is None or recognizer is None else measure(timelines, true_of, recognizer.classes)
