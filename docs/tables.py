@@ -528,6 +528,42 @@ def inference() -> str:
     )
 
 
+def long_videos() -> str:
+    """Timelines of videos made of held-out clips."""
+    return markdown(
+        (
+            *("clips", "way", "videos", "F1@50, %", "least to most", "F1@25", "F1@10", "frames right, %", "edit"),
+            *("mAP 0.3-0.7", "borders, s", "false alarms an hour"),
+        ),
+        [
+            [
+                *(row["data"], row["way"], row["videos"], row["f1_50"], span(row, "f1_50_least", "f1_50_most")),
+                *(row["f1_25"], row["f1_10"], row["frame_accuracy"], row["edit"], row["mean_ap"]),
+                *(row["border_seconds_median"], row["false_alarms_an_hour"]),
+            ]
+            for row in read("long-videos.csv")
+        ],
+    )
+
+
+def long_videos_cost() -> str:
+    """What timelines cost."""
+    return markdown(
+        (
+            *("picture", "looked at, a second", "minutes", "times real time", "processor, s a minute"),
+            *("network, ms a frame", "peak MB", "load"),
+        ),
+        [
+            [
+                *(f"{row['width_px']}x{row['height_px']}", row["frames_per_second"], row["minutes"]),
+                *(row["times_real_time"], row["cpu_seconds_a_minute"], row["network_ms_a_frame"], row["peak_mb"]),
+                row["load"],
+            ]
+            for row in read("long-videos-cost.csv")
+        ],
+    )
+
+
 def memory(*wanted: str) -> Callable[[], str]:
     """Resident memory."""
     return lambda: markdown(
@@ -587,6 +623,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "later-epochs": later_epochs,
     "waiting": waiting,
     "inference": inference,
+    "long-videos": long_videos,
+    "long-videos-cost": long_videos_cost,
     "memory-epochs": memory("memory-epochs"),
     "memory": memory("memory-clips", "memory-chunks"),
 }

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from muybridge.errors import UserError as UserError
     from muybridge.errors import VideoError as VideoError
     from muybridge.evaluation.evaluation import Evaluation as Evaluation
+    from muybridge.evaluation.segment_evaluation import SegmentEvaluation as SegmentEvaluation
     from muybridge.experiment.complete import TrainResult as TrainResult
     from muybridge.inference.ensemble import Ensemble as Ensemble
     from muybridge.inference.loading import load as load
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from muybridge.recipes.store import load_recipe as load_recipe
     from muybridge.recipes.store import read_values as read_values
     from muybridge.recipes.store import recipe_config as recipe_config
+    from muybridge.recipes.timeline_rules import SegmentRules as SegmentRules
+    from muybridge.recipes.timeline_rules import WindowConfig as WindowConfig
     from muybridge.recipes.training import TrainingConfig as TrainingConfig
     from muybridge.reporting.job import report as report
     from muybridge.verbs.annotations import AnnotationsResult as AnnotationsResult
@@ -66,6 +69,10 @@ if TYPE_CHECKING:
     from muybridge.verbs.predict import predict as predict
     from muybridge.verbs.sweep.job import sweep as sweep
     from muybridge.verbs.sweep.results import SweepResult as SweepResult
+    from muybridge.verbs.timeline.job import timeline as timeline
+    from muybridge.verbs.timeline.result import TimelineResult as TimelineResult
+    from muybridge.verbs.timeline.result import VideoTimeline as VideoTimeline
+    from muybridge.verbs.timeline.rule_file import tuned_values as tuned_values
     from muybridge.verbs.train.default_recipe import available_recipe as available_recipe
     from muybridge.verbs.train.job import recipe_of as recipe_of
     from muybridge.verbs.train.job import resume as resume
@@ -87,6 +94,7 @@ _FOR_THE_COMMAND_LINE = {
     "read_values",
     "recipe_of",
     "recipe_config",
+    "tuned_values",
 }
 """What is no part of the public door."""
 

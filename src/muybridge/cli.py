@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import App, CycloptsError, Parameter
+from cyclopts import config as cyclopts_config
 from cyclopts.argument import ArgumentCollection
 
 from muybridge import error_lines, help_screen
@@ -19,7 +20,9 @@ from muybridge.api import (
     Interrupted,
     NotSavedError,
     Recipe,
+    SegmentRules,
     UserError,
+    WindowConfig,
     read_values,
     recipe_config,
 )
@@ -43,6 +46,14 @@ def _recipe_values(app: App, commands: tuple[str, ...], arguments: ArgumentColle
         from muybridge import api
 
         name = str(api.recipe_of(given["--from"]))
+    if commands == ("timeline",) and "--run" in given:
+        from muybridge import api
+
+        if values := api.tuned_values(Path(given["--run"])):
+            cyclopts_config.Dict({"timeline": values}, source=f"{given['--run']}/timeline.json")(
+                app, commands, arguments
+            )
+        return
     # Whoever names an encoder or its weights has left nothing to choose; and without clips nothing is downloaded.
     chosen = given.keys() & {"--recipe", "--from", "--resume", "--model.encoder", "--model.weights"}
     if commands == ("train",) and not chosen and "--clips" in given and Path(given["--clips"]).exists():
@@ -412,6 +423,63 @@ def predict(
         raise UserError(f"none of {len(found)} files could be decoded")
     if not as_json:
         suggest(["evaluate", model, "CLIPS"])
+
+
+@app.command
+def timeline(
+    run: Path,
+    videos: list[str] | None = None,
+    *,
+    windows: Annotated[WindowConfig, Parameter(name="*")] = WindowConfig(),  # noqa: B008 - a frozen value
+    rules: SegmentRules = SegmentRules(),  # noqa: B008 - a frozen value
+    tune: Path | None = None,
+    truth: Path | None = None,
+    out: Path | None = None,
+    formats: Annotated[list[str] | None, Parameter(("--format", "--formats"))] = None,
+    resume: Annotated[bool, Parameter(negative="")] = False,
+    device: str = "auto",
+    as_json: Annotated[Json, Parameter("--json")] = False,
+) -> None:
+    """Say what happens when in long videos: segments with a class, a start and an end.
+
+    Each frame is decoded and encoded once, windows slide over its features, and memory does not grow with the video.
+
+        muybridge timeline runs/default-1 game.mp4
+
+    Args:
+        run: A run directory of a training, or a model folder.
+        videos: Files, or folders of them.
+        windows: How the videos are looked at.
+        rules: From scores to segments; default: those that were tuned for this run.
+        tune: Annotations of validation videos, in any format that train takes: choose the rules on them first, and keep
+            them in the run.
+        truth: Annotations to measure against: frame accuracy, edit score, F1 at overlaps, mAP, borders, false alarms.
+        out: Folder for the files; default: timelines/ in the run.
+        formats: What is written there: json, csv, srt, vtt, html, drawn, label-studio, elan, boris, activitynet,
+            cvat; default: the first five. drawn: the video with the labels on its pictures.
+        resume: Go on where a killed job was, and take scores that are there already.
+        device: Where torch computes: auto (a CUDA GPU if there is one), cpu, cuda, cuda:1 or mps.
+        as_json: Print the result as JSON.
+    """
+    from muybridge import api
+
+    result = api.timeline(
+        run,
+        videos or (),
+        windows=windows,
+        rules=rules,
+        tune=tune,
+        truth=truth,
+        out=out,
+        formats=formats,
+        resume=resume,
+        device=device,
+    )
+    show(result, as_json=as_json)
+    if result.timelines and all(each.error is not None for each in result.timelines):
+        raise UserError(f"none of {len(result.timelines)} files could be decoded")
+    if not as_json and not result.timelines:
+        suggest(["timeline", run, "VIDEO"])
 
 
 @app.command

@@ -27,6 +27,7 @@ ORDER = (
     "train",
     "evaluate",
     "predict",
+    "timeline",
     "report",
     "ensemble",
     "sweep",
@@ -48,6 +49,19 @@ SCREENS = {
         *("--run", "--clips", "--views", "--crops", "--flip", "--clips-root", "--out", "--engine", "--device"),
         *("--isolate", "--data.protocol", "--data.groups", "--data.classes", "--data.test-groups"),
         *("--data.alike-labels", "--data.background", "--data.annotation-unit", "--data.annotation-tier", "--json"),
+    ),
+    "timeline": (
+        *("--run", "--videos", "--frames-per-second", "--window-seconds", "--rules.way", "--rules.change-cost"),
+        *(
+            "--rules.none-of-these",
+            "--rules.gap-seconds",
+            "--rules.least-seconds",
+            "--tune",
+            "--truth",
+            "--out",
+            "--format",
+        ),
+        *("--resume", "--device", "--json"),
     ),
     "sweep": (
         "--recipe",

@@ -8,10 +8,10 @@ data cannot carry an interval there is none, and the reason is given instead.
 Legend: N clips, G source groups, R bootstrap resamples.
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,8 @@ from muybridge.text import counted
 FEW_GROUPS = 20
 # Cells of one block of resampled group indices: bounds memory to a few MB whatever the number of groups.
 _BLOCK_CELLS = 1_000_000
+
+_Video = TypeVar("_Video")
 
 
 @dataclass(frozen=True)
@@ -279,3 +281,34 @@ def _resampled_shares(
 def _percentiles(values_R: NDArray[np.float64], level: float) -> Interval:
     low, high = np.quantile(values_R, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(low), float(high), level)
+
+
+def bootstrap_of_videos(
+    videos: Sequence[_Video],
+    value_of: Callable[[Sequence[_Video]], float],
+    *,
+    resamples: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> GroupInterval:
+    """Percentile interval of any figure of some videos: whole videos are drawn, with replacement.
+
+    Args:
+        videos: What is counted of each.
+        value_of: The figure of some of them.
+        resamples: Number of bootstrap resamples.
+        seed: Of the resampling.
+        level: Confidence, between 0 and 1.
+
+    Returns:
+        The interval; without one of fewer than two videos, or where the figure is the same in every resample.
+    """
+    _check_level(level)
+    if len(videos) < 2:
+        return GroupInterval(None, len(videos), "1 video, at least 2 are needed")
+    rng = np.random.default_rng(seed)
+    drawn_RV = rng.integers(len(videos), size=(resamples, len(videos)))
+    values_R = np.array([value_of([videos[each] for each in drawn_V]) for drawn_V in drawn_RV])
+    if np.ptp(values_R) == 0:
+        return GroupInterval(None, len(videos), "the same in all videos")
+    return GroupInterval(_percentiles(values_R, level), len(videos), None)

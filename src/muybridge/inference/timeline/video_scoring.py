@@ -1,0 +1,191 @@
+"""A long video through a trained model, once.
+
+Axes: T frames, H, W, C (RGB), N steps, K classes.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from muybridge.errors import UserError
+from muybridge.inference.engines.engine import Frames, Logits
+from muybridge.inference.ensemble import Ensemble
+from muybridge.inference.recognizer import Recognizer
+from muybridge.inference.timeline.score_file import ScoreFile
+from muybridge.inference.timeline.score_track import ScoreTrack
+from muybridge.inference.timeline.window_scoring import WindowScorer, sees_frames, window_scorer
+from muybridge.recipes.timeline_rules import LIKELIEST_RATE, WindowConfig
+from muybridge.video.sampling import DenseSampler, EverySampler, SlidingSampler
+from muybridge.video.steady_reading import SteadyReader
+
+# Frames that go through the encoder together. More than 16 gain nothing on a CPU.
+STRETCH_FRAMES = 16
+KEEP_EVERY_SECONDS = 20.0
+"""How often a job's state is put on the disk: as much is done again after a kill."""
+
+Report = Callable[[float, float | None], None]
+"""Called with the seconds of the video that are done, and how many there are, where the file says."""
+
+
+@dataclass(frozen=True)
+class Rate:
+    """How often a model looks at a video.
+
+    Attributes:
+        frames_per_second: By time; None: as often as the file's own rate says, each ``every``-th frame.
+        every: Frames from one to the next, with the file's own rate.
+        clip_frames: Frames of a clip, where the recipe has a rate; else 0.
+    """
+
+    frames_per_second: float | None
+    every: int = 1
+    clip_frames: int = 0
+
+    @classmethod
+    def of(cls, recognizer: Recognizer, asked: float) -> "Rate":
+        """The rate of a recipe; where it has none, or one is asked for, that of time."""
+        sampler = recognizer.sampler
+        if asked:
+            return cls(asked)
+        if isinstance(sampler, EverySampler):
+            return cls(sampler.frames_per_second or None, sampler.every)
+        if isinstance(sampler, DenseSampler | SlidingSampler):
+            return cls(sampler.frames_per_second or None, sampler.stride, sampler.frames)
+        return cls(LIKELIEST_RATE)
+
+
+def require_recognizer(model: Recognizer | Ensemble, path: Path) -> Recognizer:
+    """Check that a model can look at long videos.
+
+    Raises:
+        UserError: It is an ensemble.
+    """
+    if isinstance(model, Ensemble):
+        raise UserError(
+            f"{path} is an ensemble, which scores whole clips; name the run of one of its members: "
+            f"{', '.join(model.members)}"
+        )
+    return model
+
+
+def score_video(
+    recognizer: Recognizer,
+    path: Path,
+    *,
+    windows: WindowConfig,
+    scores: ScoreFile | None = None,
+    resume: bool = False,
+    report: Report | None = None,
+) -> ScoreTrack:
+    """Score every moment of a video; each frame is decoded once.
+
+    Args:
+        recognizer: The model; it computes in torch.
+        path: The video file.
+        windows: Rate and windows.
+        scores: Where scores are kept while the job runs; None: in memory.
+        resume: Go on with what ``scores`` holds.
+        report: Called now and then.
+
+    Raises:
+        VideoError: The file is no readable video.
+        UserError: The model cannot take such windows; or ``scores`` is damaged or of another job.
+    """
+    rate = Rate.of(recognizer, windows.frames_per_second)
+    kept = None
+    if scores is not None and resume:
+        kept = scores.resume()
+    elif scores is not None:
+        scores.begin()
+    first_step = 0 if kept is None else int(kept["counts"][0])
+    with SteadyReader(
+        path,
+        frames_per_second=rate.frames_per_second,
+        every=rate.every,
+        size_px=recognizer.size_px,
+        fit=recognizer.fit,
+        first_step=first_step,
+    ) as reader:
+        frames = _window_frames(recognizer, rate, windows, reader.frames_per_second)
+        hop = max(1, round(windows.hop_seconds * reader.frames_per_second))
+        blank = np.zeros((frames, recognizer.size_px, recognizer.size_px, 3), np.uint8)
+        scorer = window_scorer(recognizer, window_frames=frames, hop_frames=hop, example_THWC=blank)
+        if scores is not None and scores.seconds is not None:
+            logits_NK, seconds = scores.logits_NK(), scores.seconds
+        else:
+            if kept is not None:
+                scorer.restore(kept)
+            logits_NK = _run(scorer, reader, scores, report)
+            seconds = reader.seconds
+        step_seconds = scorer.frames_per_score / reader.frames_per_second
+    rejection = recognizer.rejection
+    return ScoreTrack(
+        video=path,
+        classes=recognizer.classes,
+        logits_NK=logits_NK,
+        step_seconds=step_seconds,
+        seconds=seconds,
+        rejection_threshold=None if rejection is None else rejection.threshold,
+    )
+
+
+def job_of(path: Path, windows: WindowConfig, *, weights_sha256: str, class_count: int) -> dict[str, object]:
+    """What tells the scores of a video from those of another job: plain values."""
+    status = path.stat()
+    return {
+        "format": "muybridge-scores",
+        "format_version": 1,
+        "video": path.name,
+        "bytes": status.st_size,
+        "modified_ns": status.st_mtime_ns,
+        "weights_sha256": weights_sha256,
+        "classes": class_count,
+        "windows": asdict(windows),
+    }
+
+
+def _window_frames(recognizer: Recognizer, rate: Rate, windows: WindowConfig, frames_per_second: float) -> int:
+    if rate.clip_frames and not sees_frames(recognizer.net):
+        return rate.clip_frames
+    return max(1, round(windows.window_seconds * frames_per_second))
+
+
+def _run(scorer: WindowScorer, reader: SteadyReader, scores: ScoreFile | None, report: Report | None) -> Logits:
+    """Score all frames; the parts are kept in the file where there is one, else in memory."""
+    parts: list[Logits] = []
+    give = parts.append if scores is None else scores.append
+    kept_at = time.monotonic()
+    # The next stretch is decoded while the network computes this one.
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        stretches = _stretches(reader)
+        coming = pool.submit(next, stretches, None)
+        while (frames_THWC := coming.result()) is not None:
+            coming = pool.submit(next, stretches, None)
+            give(scorer.push(frames_THWC))
+            if scores is not None and time.monotonic() - kept_at > KEEP_EVERY_SECONDS:
+                scores.keep(scorer.kept())
+                kept_at = time.monotonic()
+            if report is not None:
+                report(scorer.frames_seen / reader.frames_per_second, reader.expected_seconds)
+    give(scorer.finish())
+    if scores is None:
+        return np.concatenate(parts)
+    # Nothing goes on from here.
+    scores.keep({"counts": scorer.kept()["counts"]}, seconds=reader.seconds)
+    return scores.logits_NK()
+
+
+def _stretches(reader: SteadyReader) -> Iterator[Frames]:
+    """The frames of a video, so many together."""
+    stretch: list[Frames] = []
+    for image_HWC in reader:
+        stretch.append(image_HWC)
+        if len(stretch) == STRETCH_FRAMES:
+            yield np.stack(stretch)
+            stretch.clear()
+    if stretch:
+        yield np.stack(stretch)

@@ -1,0 +1,84 @@
+"""A timeline as files: JSON, subtitles, and the formats of annotations."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from muybridge.dataset.annotations.annotation_files import write_annotations
+from muybridge.dataset.annotations.video_times import VideoTimes
+from muybridge.dataset.segments import Annotations, Segment
+from muybridge.errors import UserError
+from muybridge.files import write_json, write_text
+from muybridge.text import did_you_mean
+from muybridge.verbs.timeline.subtitles import srt_text, vtt_text
+from muybridge.video.frame_times import read_frame_times
+
+TimelineFormat = Literal[
+    "json", "csv", "srt", "vtt", "html", "drawn", "label-studio", "elan", "boris", "activitynet", "cvat"
+]
+"""What can be written."""
+
+ENDINGS: dict[str, str] = {
+    "json": ".json",
+    "csv": ".csv",
+    "srt": ".srt",
+    "vtt": ".vtt",
+    "label-studio": ".label-studio.json",
+    "elan": ".eaf",
+    "boris": ".boris",
+    "activitynet": ".activitynet.json",
+    "cvat": ".cvat.xml",
+}
+
+
+def check_formats(formats: Sequence[str]) -> None:
+    """Check the names of formats.
+
+    Raises:
+        UserError: There is no such format.
+    """
+    known = get_args(TimelineFormat)
+    for name in formats:
+        if name not in known:
+            raise UserError(f"unknown format {name!r}{did_you_mean(name, known)}")
+
+
+def write_files(
+    stem: Path, video: Path, segments: Sequence[Segment], values: dict[str, Any], formats: Sequence[str]
+) -> tuple[list[Path], list[str]]:
+    """Write what was found in one video.
+
+    Args:
+        stem: The path of the files without their endings.
+        video: The video.
+        segments: In order.
+        values: What goes into the JSON.
+        formats: Of `TimelineFormat`; html and drawn are passed over.
+
+    Returns:
+        The files, and what a format could not hold, one line each.
+    """
+    files: list[Path] = []
+    notes: list[str] = []
+    for name in formats:
+        if name in ("html", "drawn"):  # see `page` and `drawing`
+            continue
+        path = stem.with_name(stem.name + ENDINGS[name])
+        if name == "json":
+            write_json(path, values)
+        elif name in ("srt", "vtt"):
+            write_text(path, srt_text(segments) if name == "srt" else vtt_text(segments))
+        else:
+            found = Annotations(segments=tuple(segments), videos=(video,))
+            written = write_annotations(found, path, name, times_of=times_of)
+            files += written.files
+            notes += written.notes
+            continue
+        files.append(path)
+    return files, notes
+
+
+def times_of(video: Path) -> VideoTimes:
+    """The frames of a video on a clock, for formats that count frames."""
+    times = read_frame_times(video)
+    return VideoTimes(times.seconds_N, times.end_seconds, times.width_px, times.height_px)
