@@ -28,7 +28,7 @@ def runs(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_changed_files_of_a_run_are_told_in_one_line(runs: Path, clips: Path, tmp_path: Path) -> None:
-    seeds = cases(12, 500)
+    seeds = cases(6, 500)
     copy = shutil.copytree(runs, tmp_path / "runs")
     video = next(clips.rglob("*.avi"))
     # In a process of its own, whose memory is then these runs' alone.
