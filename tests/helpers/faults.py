@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,7 +84,8 @@ class Commands:
                 time.sleep(0.005)
             process.join(after)
             if process.is_alive():
-                os.kill(process.pid, send)
+                with suppress(ProcessLookupError):  # it ended in this very moment
+                    os.kill(process.pid, send)
         process.join(120)
         if process.is_alive():
             process.kill()
