@@ -1,5 +1,7 @@
 import dataclasses
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -131,3 +133,13 @@ def test_missing_and_damaged_files_are_told(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").unlink()
     with pytest.raises(UserError, match=r"has no model\.safetensors"):
         load_recognizer(tmp_path)
+
+
+def test_loading_draws_no_weights_and_starts_no_compiler(tmp_path: Path) -> None:
+    _save(tmp_path)
+    code = (
+        "import sys; from pathlib import Path; from muybridge.models.saving import load_recognizer; "
+        f"load_recognizer(Path({str(tmp_path)!r})); print('torch._dynamo' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
+from torch.overrides import TorchFunctionMode
 
 from muybridge.errors import UserError
 from muybridge.files import content_hash, replacing
@@ -128,13 +129,23 @@ def _check_shapes(saved: SavedModel, weights_path: Path) -> None:
     Raises:
         RuntimeError: They differ.
     """
-    with torch.device("meta"):
+    with torch.device("meta"), _NothingDrawn():
         expected = {name: tuple(tensor.shape) for name, tensor in _blank(saved).state_dict().items()}
     with safe_open(weights_path, "pt") as file:
         found = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 - no mapping
     for name in sorted({*expected, *found}):
         if expected.get(name) != found.get(name):
             raise RuntimeError(f"{name} is {found.get(name, 'missing')}, expected {expected.get(name, 'nothing')}")
+
+
+class _NothingDrawn(TorchFunctionMode):
+    """First weights are left as they are: to draw them without memory, torch would load its compiler, for a second."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if func is torch.Tensor.normal_ or getattr(func, "__module__", "") == "torch.nn.init":
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **kwargs)
 
 
 def _blank(saved: SavedModel) -> RecognizerNet:
