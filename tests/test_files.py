@@ -1,10 +1,13 @@
+import hashlib
 import json
 import os
+import time
 
 import pytest
 
+from muybridge import files
 from muybridge.errors import UserError
-from muybridge.files import building_folder, replacing, write_json, write_text
+from muybridge.files import building_folder, content_hash, replacing, write_json, write_text
 from muybridge.schemas import read_json
 
 
@@ -76,3 +79,30 @@ def test_a_folder_that_is_in_use_is_not_replaced(tmp_path):
         (tmp_path / "made" / "b.txt").write_text("2")
     assert [path.name for path in (tmp_path / "made").iterdir()] == ["b.txt"]
     assert [path.name for path in tmp_path.iterdir()] == ["made"]
+
+
+def test_a_file_that_did_not_change_is_hashed_once_and_one_that_did_again(tmp_path, monkeypatch):
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"first")
+    os.utime(path, ns=(1, 1))
+    monkeypatch.setattr(files, "_SETTLED_NS", -1)  # in place of waiting two seconds
+    reads = []
+    monkeypatch.setattr(
+        files, "_read_hash", lambda path: reads.append(path) or hashlib.sha256(path.read_bytes()).hexdigest()
+    )
+    first = content_hash(path)
+    assert (content_hash(path), len(reads)) == (first, 1)
+    time.sleep(0.05)  # the disk's clock ticks more slowly than this test runs
+    path.write_bytes(b"other")  # as many bytes
+    os.utime(path, ns=(1, 1))  # and the same time of change
+    assert content_hash(path) == hashlib.sha256(b"other").hexdigest()
+    assert len(reads) == 2
+
+
+def test_a_file_that_has_just_changed_is_read_each_time(tmp_path, monkeypatch):
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"first")
+    reads = []
+    monkeypatch.setattr(files, "_read_hash", lambda path: reads.append(path) or "hash")
+    assert [content_hash(path) for _ in range(2)] == ["hash", "hash"]
+    assert len(reads) == 2

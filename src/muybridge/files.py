@@ -7,8 +7,10 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +95,11 @@ def building_folder(path: Path) -> Iterator[Path]:
             with suppress(OSError):  # not there, or not empty
                 path.rmdir()
             raise
+
+
+def holds_nothing(path: Path) -> bool:
+    """Whether there is nothing at ``path``, or an empty folder."""
+    return not path.exists() or (path.is_dir() and not any(path.iterdir()))
 
 
 def copy_folder(source: Path, path: Path) -> None:
@@ -184,13 +191,31 @@ def read_rows(path: Path) -> list[dict[str, str]]:
 def content_hash(path: Path) -> str:
     """The SHA-256 of a file's bytes, in hexadecimal, read in pieces so that memory stays flat.
 
+    A file that is what it was when this process read it last, by its inode, size and times, is not read again.
+
     Raises:
         OSError: If the file cannot be read, or is none but a pipe or a device, which would have no end.
     """
     if not path.is_file() and path.exists() and not path.is_dir():
         raise OSError(errno.EINVAL, "not a regular file", str(path))
+    about = path.stat()
+    if time.time_ns() - max(about.st_mtime_ns, about.st_ctime_ns) < _SETTLED_NS:
+        return _read_hash(path)
+    return _hash_as_of(path, about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns)
+
+
+_SETTLED_NS = 2_000_000_000
+"""A file that was changed later could be changed once more within the same tick of its disk's clock."""
+
+
+def _read_hash(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@lru_cache(maxsize=1 << 16)
+def _hash_as_of(path: Path, *as_of: int) -> str:
+    return _read_hash(path)
 
 
 def git_blob_hash(path: Path) -> str:

@@ -144,13 +144,16 @@ class FrameCache:
         result = BuildResult()
         with ThreadPoolExecutor(workers) as pool:
             try:
-                keys = pool.map(self._key_or_reason, clips)
+                # Many clips can be parts of one long file.
+                files = list(dict.fromkeys(clip.path for clip in clips))
+                contents = dict(zip(files, pool.map(_hash_or_reason, files), strict=True))
                 missing: list[Clip] = []
-                for clip, (key, reason) in zip(clips, keys, strict=True):
-                    if key is None:
+                for clip in clips:
+                    content, reason = contents[clip.path]
+                    if content is None:
                         result.failed[clip.id] = reason
                         continue
-                    self._paths[clip.id] = entry_path(self.folder, key, self.suffix)
+                    self._paths[clip.id] = entry_path(self.folder, self._key(clip, content), self.suffix)
                     if self._paths[clip.id].exists():
                         result.reused += 1
                         os.utime(self._paths[clip.id])
@@ -213,11 +216,7 @@ class FrameCache:
             del self._entries[clip.id]
             return read_frames_at(self.entry(clip), positions)
 
-    def _key_or_reason(self, clip: Clip) -> tuple[str | None, str]:
-        try:
-            content = content_hash(clip.path)
-        except OSError as error:
-            return None, f"cannot be read: {error.strerror}"
+    def _key(self, clip: Clip, content: str) -> str:
         parts: dict[str, object] = {
             "version": VERSION,
             "content": content,
@@ -229,7 +228,7 @@ class FrameCache:
         }
         if self.fit != "squash":  # what was cached before there was a choice keeps its name
             parts["fit"] = self.fit
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:40], ""
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:40]
 
     def _decode(self, clip: Clip) -> None:
         sampled = read_sampled(
@@ -293,6 +292,14 @@ def write_entry(
         write_cache_file(path, np.frombuffer(b"".join(images), dtype=np.uint8), values)
     else:
         write_cache_file(path, frames_THWC, values)
+
+
+def _hash_or_reason(path: Path) -> tuple[str | None, str]:
+    """What a file holds, or why it cannot be read."""
+    try:
+        return content_hash(path), ""
+    except OSError as error:
+        return None, f"cannot be read: {error.strerror}"
 
 
 def read_entry(path: Path) -> Entry:
