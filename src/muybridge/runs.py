@@ -9,7 +9,7 @@ from itertools import count
 from pathlib import Path
 
 from muybridge.errors import UserError
-from muybridge.files import building_folder
+from muybridge.files import building_folder, holds_nothing
 from muybridge.locks import InUseError, Lock
 from muybridge.temporaries import remove_dead, remove_dead_below
 
@@ -218,11 +218,12 @@ class RunFolder:
             UserError: If the directory already holds something, or another process makes it.
         """
         if path is not None:
-            _require_free(path)
             lock = Lock(_lock_beside(path), what=path).acquire()
         else:
             path, lock = _reserve(name)
         try:
+            if not holds_nothing(path):
+                raise _taken(path)
             with building_folder(path) as temporary:
                 yield cls(path), cls(temporary)
         finally:
@@ -247,7 +248,7 @@ class RunFolder:
             UserError: If there is no run at ``path``.
         """
         run = cls(path)
-        if run.is_begun_only and not run.leak.is_file():
+        if not run.leak.is_file() and run.is_begun_only:
             raise UserError(f"{path} was ended before it began; start it anew with: muybridge train CLIPS --run {path}")
         if not (run.split.is_file() and (run.recipe.is_file() or run.ensemble.is_file())):
             raise UserError(f"{path} is not a run: it has no recipe.yaml and split.json; give a folder made by train")
@@ -300,17 +301,19 @@ def chosen_folder(run: str | Path | None, name: str | None) -> Path | None:
 
 def _require_free(path: Path) -> None:
     """Refuse a directory that holds something, unless it is what a training left that had hardly begun."""
-    if path.exists() and (not path.is_dir() or any(path.iterdir())) and not RunFolder(path).is_begun_only:
-        raise UserError(
-            f"{path} is already there; name another run, or continue it with: muybridge train --resume {path}"
-        )
+    if not holds_nothing(path) and not RunFolder(path).is_begun_only:
+        raise _taken(path)
+
+
+def _taken(path: Path) -> UserError:
+    return UserError(f"{path} is already there; name another run, or continue it with: muybridge train --resume {path}")
 
 
 def _reserve(name: str) -> tuple[Path, Lock]:
     """The first of ``runs/<name>-<n>`` that holds nothing and that nobody else is making."""
     for n in count(1):
         path = RUNS / f"{name}-{n}"
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        if not holds_nothing(path):
             continue
         with suppress(InUseError):
             return path, Lock(_lock_beside(path), what=path).acquire()

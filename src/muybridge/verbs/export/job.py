@@ -24,7 +24,7 @@ from muybridge.dataset.run_clips import require_files, split_of
 from muybridge.dataset.split import Part, Split
 from muybridge.disk_errors import keeping_result
 from muybridge.errors import UserError, VideoError
-from muybridge.files import building_folder, content_hash
+from muybridge.files import building_folder, content_hash, holds_nothing
 from muybridge.inference.engines.engine import EngineName, Frames, Precision
 from muybridge.inference.engines.exports import EXPORT_FILE, EXPORTS_FOLDER, Export, Parity
 from muybridge.inference.exporting.stream_graph import require_streaming
@@ -281,7 +281,7 @@ def _replacing_export(target: Path) -> Iterator[Path]:
     Raises:
         UserError: If something else is there.
     """
-    if target.exists() and not (target / EXPORT_FILE).is_file() and (not target.is_dir() or any(target.iterdir())):
+    if not (target / EXPORT_FILE).is_file() and not holds_nothing(target):
         raise UserError(f"{target} is there and is no export; name another folder with export.out")
     fresh, old = (target.with_name(f".{target.name}-{word}") for word in ("fresh", "old"))
     for left_over in (fresh, old):

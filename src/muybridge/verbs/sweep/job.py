@@ -13,7 +13,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from filelock import FileLock, Timeout
 from rich.console import Console
 
 from muybridge.console import STDERR, say
@@ -25,7 +24,8 @@ from muybridge.experiment.complete import resumable
 from muybridge.experiment.dividing import DividedClips, divide
 from muybridge.experiment.fit import fit_experiment
 from muybridge.experiment.prepare import prepare, reopen
-from muybridge.files import write_json, write_rows
+from muybridge.files import holds_nothing, write_json, write_rows
+from muybridge.locks import Lock
 from muybridge.recipes.options import Options, recipe_with
 from muybridge.recipes.recipe import Recipe
 from muybridge.recipes.store import save_recipe
@@ -102,21 +102,21 @@ def sweep(
     total = _trial_count(space, trials, console)
     path = Path(folder) if folder else _default_folder(space)
     _open(path, space, split)
+    lock = Lock(path / "sweep.lock", what=path).acquire()
     try:
-        with FileLock(path / "sweep.lock", timeout=0):
-            remove_dead_below(path)
-            study = Study(path / "study.db", space, prune=prune)
-            say(console, f"sweep {path}: {len(study.records)} of {total} trials are done")
-            divided.announce(console)
-            _write(_trials(study), space, path)  # a kill may have come before it
-            while len(study.records) < total:
-                _run_next(study, space, divided, path, total=total, device=computing, console=console)
-                _write(_trials(study), space, path)
-                gc.collect()  # Lightning's objects refer to each other, and each trial's would stay for a while
-    except Timeout:
-        raise UserError(f"another process is at work on {path}; wait for it, or name another folder") from None
+        remove_dead_below(path)
+        study = Study(path / "study.db", space, prune=prune)
+        say(console, f"sweep {path}: {len(study.records)} of {total} trials are done")
+        divided.announce(console)
+        _write(_trials(study), space, path)  # a kill may have come before it
+        while len(study.records) < total:
+            _run_next(study, space, divided, path, total=total, device=computing, console=console)
+            _write(_trials(study), space, path)
+            gc.collect()  # Lightning's objects refer to each other, and each trial's would stay for a while
     except (KeyboardInterrupt, Interrupted):
         raise Interrupted(path) from None
+    finally:
+        lock.release()
     found = _trials(study)
     best = best_of(found, space.base.training.monitor)
     if best is None:
@@ -173,7 +173,7 @@ def _open(path: Path, space: Space, split: Split) -> None:
     }
     kept = path / "sweep.json"
     if not kept.is_file():
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        if not holds_nothing(path):
             raise UserError(f"{path} is already there, and it is no sweep; name another folder")
         write_json(kept, identity)
         return
