@@ -87,9 +87,12 @@ def test_a_file_that_did_not_change_is_hashed_once_and_one_that_did_again(tmp_pa
     os.utime(path, ns=(1, 1))
     monkeypatch.setattr(files, "_SETTLED_NS", -1)  # in place of waiting two seconds
     reads = []
-    monkeypatch.setattr(
-        files, "_read_hash", lambda path: reads.append(path) or hashlib.sha256(path.read_bytes()).hexdigest()
-    )
+
+    def read(path):
+        reads.append(path)
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+
+    monkeypatch.setattr(files, "_read_hash", read)
     first = content_hash(path)
     assert (content_hash(path), len(reads)) == (first, 1)
     time.sleep(0.05)  # the disk's clock ticks more slowly than this test runs

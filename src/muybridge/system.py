@@ -51,14 +51,22 @@ def peak_memory() -> int | None:
     """Most bytes of memory that this process has held; None where the system does not say (Windows)."""
     if sys.platform == "win32":
         return None
-    status = Path("/proc/self/status")
-    if status.exists():  # Linux's getrusage also counts what the process that started this one held
-        held = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
-        return 1024 * int(held.split()[1])
+    # Linux's getrusage also counts what the process that started this one held.
+    if (held := status_bytes("VmHWM")) is not None:
+        return held
     import resource
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else 1024 * peak  # macOS counts in bytes, others in kibibytes
+
+
+def status_bytes(field: str) -> int | None:
+    """What Linux says of this process's memory, such as ``VmData``; None on other systems."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return None
+    lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
+    return 1024 * int(lines[field].split()[0])
 
 
 def total_memory() -> int | None:

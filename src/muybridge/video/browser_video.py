@@ -17,6 +17,7 @@ from av.video.stream import VideoStream
 from muybridge.errors import VideoError
 from muybridge.files import replacing
 from muybridge.video.container import open_video
+from muybridge.video.formats import SOUND_CODECS
 from muybridge.video.picture import Image, ImageMaker
 from muybridge.video.whole_reading import OpenedFile
 
@@ -112,6 +113,9 @@ class _Sound:
     def __init__(self, source: InputContainer, video: VideoStream) -> None:
         self.problem: str | None = None
         self._stream: AudioStream | None = next(iter(source.streams.audio), None)
+        if self._stream is not None and self._stream.codec_context.name not in SOUND_CODECS:
+            self.problem = f"its sound ({self._stream.codec_context.name}) is not among the formats that are opened"
+            self._stream = None
         self._frames = self._decoded(source, video)
         self._next: tuple[float, av.AudioFrame] | None = None
         self._container: OutputContainer | None = None

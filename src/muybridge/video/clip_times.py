@@ -41,4 +41,9 @@ class ClipTimes:
 
     def steps(self, start_seconds: float, rate: float) -> int:
         """How many steps of ``1 / rate`` seconds from a start on lie inside the clip; at least the start itself."""
-        return max(1, math.ceil((self.length_seconds - start_seconds - TOLERANCE_SECONDS) * rate))
+        return steps_within(self.length_seconds - start_seconds, rate)
+
+
+def steps_within(length_seconds: float, rate: float) -> int:
+    """How many steps of ``1 / rate`` seconds, the first at 0, lie inside a length; at least the first itself."""
+    return max(1, math.ceil((length_seconds - TOLERANCE_SECONDS) * rate))

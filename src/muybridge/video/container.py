@@ -24,6 +24,7 @@ from av.video.stream import VideoStream
 from muybridge.errors import VideoError
 from muybridge.video.formats import (
     CODECS,
+    known_by_beginning,
     lists_streams_in_header,
     not_on_the_list,
     not_opened,
@@ -160,12 +161,11 @@ def _try_open(path: Path, head: bytes, limits: Limits, *, decode: bool) -> Input
         )
     except av.ArgumentError as error:
         # What FFmpeg answers to a format that is not on the list; text and pictures are told apart by their bytes.
-        found = not_opened(path, head, str(error.strerror))
-        raise (not_on_the_list(path, "its format") if found.reason.startswith("not a video, ") else found) from error
+        raise (known_by_beginning(path, head) or not_on_the_list(path, "its format")) from error
     except av.FFmpegError as error:
         if time.monotonic() - began >= limits.stall_seconds:
             raise limits.stalled(path) from error
-        raise not_opened(path, head, str(error.strerror)) from error
+        raise (known_by_beginning(path, head) or not_opened(path, str(error.strerror))) from error
     except Exception as error:
         raise unforeseen(path, error) from error
     assert isinstance(container, InputContainer)

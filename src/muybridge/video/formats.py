@@ -6,7 +6,7 @@ Here is what cameras, phones, screens, data sets and tapes write. None of these 
 but FFmpeg leaves that off unless it is asked (``enable_drefs``). This list is for files alone. Who opens a camera or an
 address that the user typed needs a list of their own, never this one made longer.
 
-Sound is never decoded, so no codec of sound is on the list.
+Sound is decoded for one thing alone, the copy of a video that a browser can play; it has a list of codecs of its own.
 """
 
 from pathlib import Path
@@ -38,8 +38,17 @@ _CODECS = {
     "zlib mszh",
 }
 
+_SOUND_CODECS = {
+    "phones, cameras and the web": "aac aac_latm mp3 mp3float opus libopus vorbis flac alac speex nellymoser",
+    "discs, broadcasts and recorders": "mp1 mp1float mp2 mp2float ac3 ac3_fixed eac3 pcm_bluray pcm_dvd",
+    "Windows and old web video": "wmav1 wmav2 wmapro adpcm_ms adpcm_ima_wav adpcm_ima_qt gsm gsm_ms cook",
+    "telephones": "amrnb amrwb adpcm_g726",
+    "uncompressed": "pcm_u8 pcm_s16le pcm_s16be pcm_s24le pcm_s24be pcm_s32le pcm_f32le pcm_alaw pcm_mulaw",
+}
+
 DEMUXERS = frozenset(" ".join(_DEMUXERS.values()).split())
 CODECS = frozenset(" ".join(_CODECS.values()).split())
+SOUND_CODECS = frozenset(" ".join(_SOUND_CODECS.values()).split())
 
 # Streams alone store no times. What FFmpeg calls their average rate is its own assumption, or the pace of its clock;
 # the rate that it guesses is the one that the stream itself states.
@@ -125,14 +134,19 @@ def refuse_by_beginning(path: Path, head: bytes) -> None:
         raise VideoError(path, "a still image, not a video", hint)
 
 
-def not_opened(path: Path, head: bytes, reason: str) -> VideoError:
-    """The error for a file that FFmpeg refuses, by what its first bytes look like."""
+def known_by_beginning(path: Path, head: bytes) -> VideoError | None:
+    """The error for a file that FFmpeg refuses, where its first bytes say what it is; else None."""
     if head.startswith(_PICTURES) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP"):
         return VideoError(path, "a still image, not a video", _REPLACE_FILE)
     if head.startswith(_SOUNDS) or head[8:12] in (b"WAVE", b"AIFF", b"AIFC"):
         return VideoError(path, "no video stream, only audio", _REPLACE_FILE)
     if head and _is_text(head):
         return VideoError(path, "not a video but text", _REPLACE_FILE)
+    return None
+
+
+def not_opened(path: Path, reason: str) -> VideoError:
+    """The error for a file that FFmpeg refuses, and whose first bytes say nothing."""
     return VideoError(path, f"not a video, or cut off before its header is complete: {reason}", _REPLACE_FILE)
 
 

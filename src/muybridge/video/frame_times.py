@@ -11,7 +11,7 @@ import numpy as np
 from muybridge.video.clip_times import Seconds
 from muybridge.video.isolation import current
 from muybridge.video.picture import displayed_size
-from muybridge.video.probing import nominal_rate, nothing_decodes
+from muybridge.video.probing import nominal_rate
 from muybridge.video.reading import RATE_IF_UNKNOWN
 from muybridge.video.whole_reading import OpenedFile
 
@@ -41,7 +41,7 @@ def read_frame_times(path: str | Path) -> FrameTimes:
         frames = file.frames()
         first = next(frames, None)
         if first is None:
-            raise nothing_decodes(path, file.stopped_by or "it holds no picture")
+            raise file.nothing_decodes()
         width_px, height_px = displayed_size(first[1])
         if file.index is not None:
             seconds_N = file.seconds_N

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from muybridge.video.isolation import current
 from muybridge.video.picture import displayed_size
-from muybridge.video.probing import declared_frames, nominal_rate, nothing_decodes
+from muybridge.video.probing import declared_frames, nominal_rate
 from muybridge.video.reading import RATE_IF_UNKNOWN
 from muybridge.video.whole_reading import OpenedFile
 
@@ -54,7 +54,7 @@ def decode_fully(path: str | Path) -> DecodeResult:
             frame_count += 1
             last_seconds = seconds
         if frame_count == 0:
-            raise nothing_decodes(path, file.stopped_by or "it holds no picture")
+            raise file.nothing_decodes()
         rate = nominal_rate(file.container, file.stream)
         return DecodeResult(
             path=path,

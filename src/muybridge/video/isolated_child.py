@@ -12,12 +12,15 @@ import resource
 import signal
 import sys
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from muybridge.errors import VideoError
+from muybridge.system import status_bytes
+from muybridge.video.container import unforeseen
 from muybridge.video.decoding import read_sampled
 from muybridge.video.frame_times import read_frame_times
 from muybridge.video.full_decoding import decode_fully
@@ -70,9 +73,8 @@ def main() -> None:
             reason = f"decoding takes more memory than {CHILD_BYTES} allows ({limits.child_bytes})"
             header, arrays = {"reason": reason, "hint": "if you trust the file, set that higher", "is_spoilt": True}, []
         except Exception as error:  # of whatever kind: a finding about the file
-            text = " ".join(str(error).split())
-            header = {"reason": f"reading fails: {type(error).__name__}: {text}", "hint": "replace or remove the file"}
-            arrays = []
+            found = unforeseen(Path(path), error)
+            header, arrays = {"reason": found.reason, "hint": found.hint}, []
         _answer(answers, header, arrays)
 
 
@@ -97,30 +99,20 @@ def _give_up_rights() -> None:
     libc.unshare(_NEW_USERS | _NEW_NETWORK)
 
 
-_loaded_bytes: list[int] = []
-
-
 def _limit(limits: Limits) -> None:
     """Limit memory and processor time for the next file; Python raises the soft limit for each anew."""
-    if not _loaded_bytes:
-        _loaded_bytes.append(_data_bytes())
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    resource.setrlimit(resource.RLIMIT_DATA, (_loaded_bytes[0] + limits.child_bytes, hard))
+    resource.setrlimit(resource.RLIMIT_DATA, (_loaded_bytes() + limits.child_bytes, hard))
     used = resource.getrusage(resource.RUSAGE_SELF)
     seconds = int(used.ru_utime + used.ru_stime + limits.child_seconds) + 1
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, hard))
 
 
-def _data_bytes() -> int:
-    """What this process has of the memory that is limited, with its libraries loaded."""
-    try:
-        for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
-            if line.startswith("VmData:"):
-                return int(line.split()[1]) * 1024
-    except OSError:  # not Linux
-        pass
-    return 2**30
+@cache
+def _loaded_bytes() -> int:
+    """What this process had of the memory that is limited at its first file, with its libraries loaded."""
+    return status_bytes("VmData") or 2**30
 
 
 if __name__ == "__main__":

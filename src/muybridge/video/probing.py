@@ -56,7 +56,7 @@ def probe(path: str | Path) -> VideoInfo:
             mirrored=shown.mirrored,
             declared_frames=declared_frames(stream),
             frames_per_second=None if rate is None else float(rate),
-            duration_seconds=_declared_seconds(container, stream),
+            duration_seconds=declared_seconds(container, stream),
             codec=stream.codec_context.name,
             container=container.format.name,
             has_audio=bool(container.streams.audio),
@@ -75,7 +75,8 @@ def nominal_rate(container: InputContainer, stream: VideoStream) -> Fraction | N
     return stream.average_rate or stream.guessed_rate or None
 
 
-def _declared_seconds(container: InputContainer, stream: VideoStream) -> float | None:
+def declared_seconds(container: InputContainer, stream: VideoStream) -> float | None:
+    """How long the header says the video is, or the file; None where it says nothing."""
     if stream.duration is not None and stream.time_base is not None:
         return float(stream.duration * stream.time_base)
     return None if container.duration is None else container.duration / av.time_base

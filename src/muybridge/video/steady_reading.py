@@ -6,7 +6,6 @@ one comes, and the last one for as long as the others on average, as for sampler
 Legend: H height, W width, C channels (RGB).
 """
 
-import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,10 +13,10 @@ import av
 import numpy as np
 
 from muybridge.errors import VideoError
-from muybridge.video.clip_times import TOLERANCE_SECONDS
+from muybridge.video.clip_times import TOLERANCE_SECONDS, steps_within
 from muybridge.video.fit_names import Fit
 from muybridge.video.picture import Image, ImageMaker
-from muybridge.video.probing import nominal_rate, nothing_decodes
+from muybridge.video.probing import declared_seconds, nominal_rate
 from muybridge.video.whole_reading import OpenedFile
 
 
@@ -68,10 +67,10 @@ class SteadyReader:
                 if rate is None:
                     raise VideoError(self.path, "its header states no frame rate", "give frames_per_second")
                 self.frames_per_second = float(rate) / self._every
-            if file.index is not None and len(file.seconds_N):
+            if file.index is not None:
                 self.expected_seconds = float(file.seconds_N[-1])
-            elif file.container.duration is not None:
-                self.expected_seconds = file.container.duration / av.time_base
+            else:
+                self.expected_seconds = declared_seconds(file.container, file.stream)
         except BaseException:
             file.__exit__()
             raise
@@ -89,13 +88,10 @@ class SteadyReader:
                 step += 1
             shown, last_seconds, count = frame, seconds, number + 1
         if shown is None:
-            raise nothing_decodes(self.path, self._file.stopped_by or "it holds no picture")
+            raise self._file.nothing_decodes()
         self.seconds = last_seconds + last_seconds / max(1, count - 1)
-        for _ in range(step, self._steps_within(self.seconds)):
+        for _ in range(step, steps_within(self.seconds, self.frames_per_second)):
             yield self._maker.image(shown)
-
-    def _steps_within(self, seconds: float) -> int:
-        return max(1, math.ceil((seconds - TOLERANCE_SECONDS) * self.frames_per_second))
 
     def _decoded(self) -> Iterator[tuple[int, float, av.VideoFrame]]:
         """The frames from the one on that the first step shows, with their numbers and times."""

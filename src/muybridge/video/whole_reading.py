@@ -15,6 +15,7 @@ import numpy as np
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from muybridge.errors import VideoError
 from muybridge.video.clip_times import Seconds
 from muybridge.video.container import open_video
 from muybridge.video.index.avi_index import index_avi
@@ -34,8 +35,6 @@ class OpenedFile:
         index: Its index; None where only decoding in order tells its frames.
         seconds_N: With an index, the time of each frame since the first.
         restarts: With an index, reads by it.
-        clock: Without one, what computed the times so far.
-        stopped_by: FFmpeg's reason, if decoding in order ended before the end of the file.
     """
 
     def __init__(self, path: Path) -> None:
@@ -46,8 +45,6 @@ class OpenedFile:
         self.index: PacketIndex | None = None
         self.restarts: RestartReader | None = None
         self.seconds_N: Seconds = np.zeros(0)
-        self.clock: Clock | None = None
-        self.stopped_by: str | None = None
         self._packets: PacketReader | None = None
         self._in_order: OrderedReader | None = None
 
@@ -79,6 +76,20 @@ class OpenedFile:
             return len(self.restarts.damaged)
         return 0 if self._in_order is None else self._in_order.damaged_frames
 
+    @property
+    def clock(self) -> Clock | None:
+        """What gave the frames their times; None with an index, or before any was read."""
+        return None if self._in_order is None else self._in_order.clock
+
+    @property
+    def stopped_by(self) -> str | None:
+        """FFmpeg's reason, where it refused to decode to the end; it is known once the frames have been read."""
+        return None if self._in_order is None else self._in_order.stopped_by
+
+    def nothing_decodes(self) -> VideoError:
+        """The error for a file whose frames have been read, and were none."""
+        return nothing_decodes(self.path, self.stopped_by or "it holds no picture")
+
     def frames(self) -> Iterator[tuple[float, av.VideoFrame]]:
         """All frames, with their times."""
         if self.restarts is not None:
@@ -95,9 +106,7 @@ class OpenedFile:
             container, stream = self._stack.enter_context(open_video(self.path))
         self._packets = None  # read once
         reader = self._in_order = OrderedReader(self.path, container, stream, packets)
-        self.clock = reader.clock
         yield from reader
-        self.stopped_by = reader.stopped_by
 
     def range_of(self, time_range: TimeRange) -> tuple[int, int]:
         """With an index: the first frame of a time range, and the one behind its last.
@@ -132,6 +141,6 @@ class OpenedFile:
                 yield index, seconds, frame
                 index += 1
         if seconds is None:
-            raise nothing_decodes(self.path, self.stopped_by or "it holds no picture")
+            raise self.nothing_decodes()
         if index == 0:
             raise time_range.nothing_inside(self.path, seconds)

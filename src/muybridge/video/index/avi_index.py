@@ -20,7 +20,7 @@ import numpy.typing as npt
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from muybridge.video.index.packet_kinds import MPEG4_VOP, KindOf, PacketKind, mpeg4_kinds
+from muybridge.video.index.packet_kinds import MPEG4_CODED_BYTES, MPEG4_VOP, KindOf, PacketKind, mpeg4_kinds
 from muybridge.video.index.packets import KEEP_BYTES, PacketIndex
 from muybridge.video.probing import declared_frames
 
@@ -28,7 +28,6 @@ _ENTRY = np.dtype([("name", "S4"), ("flags", "<u4"), ("offset", "<u4"), ("size",
 _KEY_FRAME = 0x10
 _HEADER_BYTES = 8  # of a chunk: its name and its size
 _LIST_BYTES = 12  # of a list: "LIST", its size, and what kind it is
-_SHORT_BYTES = 16  # a packet that is as short is looked at by itself
 
 
 class PacketsInMemory:
@@ -162,7 +161,7 @@ def _kinds(
     if data.count(MPEG4_VOP) != len(starts):
         return None
     heads = np.frombuffer(data, dtype=np.uint8)[starts[:, None] + np.arange(len(MPEG4_VOP) + 1)]
-    is_plain = (heads[:, :-1] == np.frombuffer(MPEG4_VOP, dtype=np.uint8)).all(axis=1) & (sizes >= _SHORT_BYTES)
+    is_plain = (heads[:, :-1] == np.frombuffer(MPEG4_VOP, dtype=np.uint8)).all(axis=1) & (sizes >= MPEG4_CODED_BYTES)
     coding_type = heads[:, -1] >> 6
     if (coding_type[is_plain] > 1).any():
         return None

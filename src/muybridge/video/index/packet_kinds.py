@@ -25,7 +25,7 @@ MPEG4_VOP = b"\x00\x00\x01\xb6"
 _MPEG4_I, _MPEG4_P = 0, 1
 # A VOP that is "not coded" takes 7 or 8 bytes with its start code, and one bit more for each second since the
 # picture before; a coded one has a bit per macroblock at least.
-_MPEG4_CODED_BYTES = 16
+MPEG4_CODED_BYTES = 16
 _MACROBLOCK_PX = 16
 _MPEG4_LAYERS = frozenset(range(0x20, 0x30))  # the headers that say what size and time mean
 _MPEG4_GROUP = 0xB3  # a header that holds but a time
@@ -100,7 +100,7 @@ def mpeg4_kinds(width_px: int, height_px: int, extradata: bytes | None = None) -
     """
     macroblocks = -(-width_px // _MACROBLOCK_PX) * -(-height_px // _MACROBLOCK_PX)
     # In a tiny picture, a coded VOP can be as short.
-    is_empty_when_short = macroblocks > 8 * _MPEG4_CODED_BYTES
+    is_empty_when_short = macroblocks > 8 * MPEG4_CODED_BYTES
     headers = {section[0]: section for section in _mpeg4_sections(extradata or b"") or [] if section}
     is_first = True
 
@@ -115,7 +115,7 @@ def mpeg4_kinds(width_px: int, height_px: int, extradata: bytes | None = None) -
         if may_add and extradata is not None and not headers.keys() & _MPEG4_LAYERS:
             return None
         coding_type = data[start + 4] >> 6
-        if len(data) - start < _MPEG4_CODED_BYTES:
+        if len(data) - start < MPEG4_CODED_BYTES:
             # Only where it is alone and is a P picture: that is how encoders write it.
             return _NO_PICTURE if is_empty_when_short and start == 0 and coding_type == _MPEG4_P else None
         if coding_type == _MPEG4_I:
