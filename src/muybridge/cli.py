@@ -26,10 +26,9 @@ from muybridge.api import (
     read_values,
     recipe_config,
 )
-from muybridge.terminal import closed_pipe, prepare_streams, say, show, suggest, write
+from muybridge.terminal import EXIT_INTERRUPTED, closed_pipe, prepare_streams, say, show, suggest, write
 
 EXIT_USER_ERROR = 2
-EXIT_INTERRUPTED = 130
 
 Json = Annotated[bool, Parameter(negative="")]
 Times = Annotated[int | None, Parameter(name=("--views", "--views.times"))]
@@ -46,14 +45,6 @@ def _recipe_values(app: App, commands: tuple[str, ...], arguments: ArgumentColle
         from muybridge import api
 
         name = str(api.recipe_of(given["--from"]))
-    if commands == ("timeline",) and "--run" in given:
-        from muybridge import api
-
-        if values := api.tuned_values(Path(given["--run"])):
-            cyclopts_config.Dict({"timeline": values}, source=f"{given['--run']}/timeline.json")(
-                app, commands, arguments
-            )
-        return
     # Whoever names an encoder or its weights has left nothing to choose; and without clips nothing is downloaded.
     chosen = given.keys() & {"--recipe", "--from", "--resume", "--model.encoder", "--model.weights"}
     if commands == ("train",) and not chosen and "--clips" in given and Path(given["--clips"]).exists():
@@ -62,6 +53,17 @@ def _recipe_values(app: App, commands: tuple[str, ...], arguments: ArgumentColle
         recipe_config(*api.available_recipe(say), command=commands)(app, commands, arguments)
     elif name:
         recipe_config(*read_values(name), command=commands)(app, commands, arguments)
+
+
+def _tuned_rules(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
+    """Let the rules that were tuned for a run fill in what no flag says of a timeline."""
+    run = next((argument.tokens[0].value for argument in arguments if argument.name == "--run" and argument.tokens), "")
+    if commands != ("timeline",) or not run:
+        return
+    from muybridge import api
+
+    if values := api.tuned_values(Path(run)):
+        cyclopts_config.Dict({"timeline": values}, source=f"{run}/timeline.json")(app, commands, arguments)
 
 
 def _default_values() -> dict[str, Any]:
@@ -80,7 +82,7 @@ app = App(
     help="Action recognition from video: a clip goes in, 'cartwheel, 0.93' comes out.",
     help_epilogue="Start with 'muybridge demo', then 'muybridge train CLIPS' on a folder with a sub-folder per class.",
     help_flags=(*help_screen.HELP, help_screen.HELP_ALL),
-    config=[_recipe_values],
+    config=[_recipe_values, _tuned_rules],
     suppress_keyboard_interrupt=False,
     result_action="return_value",
     default_parameter=LIST_STYLE,
@@ -368,7 +370,7 @@ def evaluate(
         device=device,
         isolate=isolate,
     )
-    write(evaluation.to_dict() if as_json else "\n".join(evaluation.details()))
+    show(evaluation, as_json=as_json)
     if not as_json:
         suggest(["predict", run, "VIDEO"])
 

@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from muybridge.errors import UserError
-from muybridge.text import abbreviated, did_you_mean
+from muybridge.text import abbreviated, did_you_mean, one_line
 
 T = TypeVar("T")
 
@@ -138,9 +138,7 @@ def convert(values: Any, schema: type[T], *, where: str, hint: str) -> T:
                 raise _unlike(where, f"unknown key {abbreviated(str(key), 60)}{did_you_mean(str(key), known)}", hint)
     try:
         return msgspec.convert(values, schema)
-    except msgspec.ValidationError as error:
-        raise _unlike(where, _reason(error), hint) from None
-    except (UserError, RecursionError, ValueError) as error:
+    except (UserError, RecursionError, ValueError) as error:  # msgspec's own are of the last kind
         raise _unlike(where, _reason(error), hint) from None
 
 
@@ -162,5 +160,4 @@ def _unlike(where: str, reason: str, hint: str) -> UserError:
 
 def _reason(error: Exception) -> str:
     # msgspec names places as "$.model.width"; the dollar is the file, which the message names already.
-    text = " ".join(str(error).replace("`$.", "`").split())
-    return abbreviated(text, LONGEST_REASON)
+    return one_line(str(error).replace("`$.", "`"), LONGEST_REASON)

@@ -11,8 +11,10 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
+from muybridge.stopping import INTERRUPTED
 from muybridge.text import printable, printable_lines, printable_values
 
+EXIT_INTERRUPTED = INTERRUPTED
 EXIT_CLOSED_PIPE = 141  # what a shell reports of a program that SIGPIPE ended
 
 

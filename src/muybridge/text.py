@@ -102,6 +102,11 @@ def abbreviated(text: str, characters: int) -> str:
     return f"{text[:head]}…{text[-tail:]}"
 
 
+def one_line(said: object, characters: int = 300) -> str:
+    """What an exception of another library says, or any text, on one line and not longer than ``characters``."""
+    return abbreviated(" ".join(str(said).split()), characters) or type(said).__name__
+
+
 def counted(number: int, noun: str) -> str:
     """A number with its noun in the right form: `1 clip`, `2 clips`, `3 classes`."""
     plural = f"{noun}es" if noun.endswith("s") else f"{noun}s"

@@ -318,7 +318,7 @@ def test_too_little_shared_memory_is_looked_at_before(clips, recipes, trained, t
 def test_shared_memory_that_is_full_ends_a_training_with_a_line(clips, recipes, tmp_path):
     """The real /dev/shm, made small for one process, whose look at it is turned off."""
     python = (
-        "from muybridge.training import fitting; fitting.require_room = lambda *_, **__: ''; "
+        "from muybridge.training import fitting; fitting.why_no_room = lambda *_, **__: ''; "
         "from muybridge.__main__ import main; main()"
     )
     words = ["train", str(clips), "--recipe", str(recipes["head"]), "--run", str(tmp_path / "run")]

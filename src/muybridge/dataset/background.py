@@ -12,9 +12,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 from muybridge.dataset.catalog import Catalog, Clip
+from muybridge.dataset.choices import Background
 from muybridge.dataset.cutting import drawn
 from muybridge.dataset.group_rule import WORDS, grouped
 from muybridge.dataset.groups import ungrouped
@@ -23,9 +23,6 @@ from muybridge.text import counted
 
 BACKGROUND = "background"
 """The label."""
-
-Background = Literal["none", "auto", "all"]
-"""How much of it: no clip; as many clips as the median class has; all that there is."""
 
 _SHORTEST_SECONDS = 0.2
 """No background clip is shorter, even if segments are."""

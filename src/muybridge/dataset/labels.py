@@ -9,16 +9,14 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Literal, get_args
+from typing import get_args
 
 from muybridge.dataset.catalog import Catalog, Clip
+from muybridge.dataset.choices import AlikeLabels
 from muybridge.errors import UserError
 from muybridge.text import did_you_mean, shortened
 
 _WRITTEN_OUT = re.compile(r"\\(?:x|u)(?P<code>(?<=x)[0-9a-f]{2}|(?<=u)[0-9a-f]{4})")
-
-AlikeLabels = Literal["ask", "join", "keep"]
-"""What becomes of labels that look alike: an error, one label, or different labels."""
 
 
 def looks(label: str) -> str:

@@ -14,10 +14,11 @@ from muybridge.dataset.annotations.delimited import frame_reader
 from muybridge.dataset.annotations.rules import AnnotationRules
 from muybridge.dataset.annotations.video_times import TimesOf
 from muybridge.dataset.catalog import Catalog, Clip
+from muybridge.dataset.choices import AlikeLabels
 from muybridge.dataset.folders import read_folders
 from muybridge.dataset.group_rule import column_of, grouped
 from muybridge.dataset.groups import detect_naming, groups_by_naming, is_action_of, ungrouped
-from muybridge.dataset.labels import AlikeLabels, settle_alike
+from muybridge.dataset.labels import settle_alike
 from muybridge.dataset.locating import exists, expanded, is_folder, is_regular
 from muybridge.dataset.table import column_names, read_contents_of_table
 from muybridge.dataset.walking import is_video

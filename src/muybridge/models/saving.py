@@ -21,9 +21,10 @@ from muybridge.errors import UserError
 from muybridge.files import content_hash, replacing
 from muybridge.models.network import RecognizerNet, build
 from muybridge.recipes.model import ModelConfig
+from muybridge.recipes.retired import without_retired
 from muybridge.run_schemas import ModelFile, ModelState, Threshold
 from muybridge.schemas import LONGEST_REASON, Described, convert, distinct, read, read_json, require_sealed, sealed
-from muybridge.text import abbreviated, printable
+from muybridge.text import one_line, printable
 
 WEIGHTS_FILE = "model.safetensors"
 METADATA_FILE = "model.json"
@@ -117,7 +118,7 @@ def load_recognizer(folder: Path) -> tuple[RecognizerNet, SavedModel]:
     except (SafetensorError, RuntimeError) as error:
         raise UserError(
             f"{weights_path} does not hold the tensors that {METADATA_FILE} describes; {COPY_AGAIN} "
-            f"({abbreviated(' '.join(str(error).split()), LONGEST_REASON)})"
+            f"({one_line(error, LONGEST_REASON)})"
         ) from error
     require_sealed(folder / METADATA_FILE)
     return net.eval(), saved
@@ -164,9 +165,7 @@ def model_state(folder: Path) -> ModelState:
 def _read_metadata(path: Path) -> tuple[SavedModel, str]:
     """Read ``model.json``: what it describes and the checksum of the tensors."""
     content = read_description(path.parent, ModelFile, kind=FORMAT, version=FORMAT_VERSION)
-    values = dict(content.model)
-    if isinstance(values.get("feature_norm"), bool):  # models saved when it was yes or no
-        values["feature_norm"] = "layer" if values["feature_norm"] else "none"
+    values = without_retired({"model": content.model}, str(path))["model"]
     saved = SavedModel(
         config=convert(values, ModelConfig, where=str(path), hint=COPY_AGAIN),
         classes=distinct(tuple(map(printable, content.classes)), where=str(path), what="class", hint=COPY_AGAIN),

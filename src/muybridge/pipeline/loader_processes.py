@@ -25,7 +25,7 @@ _LOOKED_AT = 16
 """Clips whose size is taken for that of all."""
 
 
-def require_room(data: Examples, *, batch_size: int, workers: int) -> str:
+def why_no_room(data: Examples, *, batch_size: int, workers: int) -> str:
     """Why workers cannot hand over their batches; empty if they can.
 
     Args:

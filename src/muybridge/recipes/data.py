@@ -6,8 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from muybridge.dataset.annotations.rules import MissingVideos, TimeUnit
-from muybridge.dataset.background import Background
-from muybridge.dataset.labels import AlikeLabels
+from muybridge.dataset.choices import AlikeLabels, Background
 from muybridge.dataset.protocol_names import Protocol
 from muybridge.errors import UserError
 

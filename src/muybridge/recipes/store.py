@@ -13,7 +13,7 @@ from muybridge.errors import UserError
 from muybridge.recipes.encoder_names import joined
 from muybridge.recipes.recipe import Recipe
 from muybridge.recipes.retired import RECIPES, without_retired
-from muybridge.text import abbreviated, did_you_mean
+from muybridge.text import abbreviated, did_you_mean, one_line
 from muybridge.video.sampler_values import renamed_sampler_values
 
 
@@ -111,8 +111,8 @@ def _yaml(text: str, source: str) -> Any:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""
-        problem = " ".join(str(getattr(error, "problem", None) or error).split())
-        raise UserError(f"{source}{where}: not YAML: {abbreviated(problem, _LONGEST_REASON)}") from None
+        problem = one_line(getattr(error, "problem", None) or error, _LONGEST_REASON)
+        raise UserError(f"{source}{where}: not YAML: {problem}") from None
     except ValueError as error:  # a date that there is not, a number of a million digits
         reason = abbreviated(str(error), _LONGEST_REASON)
         raise UserError(f"{source}: not the values of a recipe ({reason}); correct it") from None
@@ -196,7 +196,7 @@ def parse_recipe(
     try:
         return app(list(flags), exit_on_error=False, print_error=False)  # type: ignore[no-any-return]
     except CycloptsError as error:
-        raise UserError(abbreviated(" ".join(str(error).split()), _LONGEST_REASON)) from None
+        raise UserError(one_line(error, _LONGEST_REASON)) from None
 
 
 def _check_keys(values: Mapping[str, Any], section: Any, source: str, prefix: str = "") -> None:

@@ -26,7 +26,7 @@ from muybridge.pipeline.activations import ActivationDataset
 from muybridge.pipeline.batches import ActivationBatch, Batch
 from muybridge.pipeline.device_augment import augments_on_device
 from muybridge.pipeline.loader import ClipDataset, make_loader
-from muybridge.pipeline.loader_processes import failure_of_workers, require_room
+from muybridge.pipeline.loader_processes import failure_of_workers, why_no_room
 from muybridge.recipes.training import TrainingConfig
 from muybridge.runs import RunFolder
 from muybridge.system import available_cores, computes_in_bf16, keep_freed_memory
@@ -135,11 +135,11 @@ def training_loader(
     cuda = device.type == "cuda"
     # Activations are read in no time; and whoever reads them may have to compute one, which a fork cannot do.
     workers = 0 if isinstance(data, ActivationDataset) else worker_count(config.workers)
-    if why_not := require_room(data, batch_size=config.clips_per_batch, workers=workers):
-        say(console, f"clips are read without processes of their own: {why_not}; training.workers 0 says the same")
-        workers = 0
     if isinstance(data, ClipDataset) and data.augment is not None:
         data.augment_later = augments_on_device(data.augment, cuda=cuda)
+    if why_not := why_no_room(data, batch_size=config.clips_per_batch, workers=workers):
+        say(console, f"clips are read without processes of their own: {why_not}; training.workers 0 says the same")
+        workers = 0
     return make_loader(
         data, batch_size=config.clips_per_batch, shuffle=True, seed=config.seed, workers=workers, pin_memory=cuda
     )

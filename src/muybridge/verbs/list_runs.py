@@ -18,7 +18,15 @@ from muybridge.evaluation.phrases import span
 from muybridge.files import read_rows
 from muybridge.models.saving import METADATA_FILE, model_state
 from muybridge.recipes.store import read_values
-from muybridge.run_schemas import RUN_WROTE, EnsembleFile, EnvironmentFile, EvaluationFile, Reasons, read_environment
+from muybridge.run_schemas import (
+    RUN_WROTE,
+    EnsembleFile,
+    EnvironmentFile,
+    EvaluationFile,
+    Reasons,
+    SplitFile,
+    read_environment,
+)
 from muybridge.runs import RUNS, RunFolder
 from muybridge.schemas import read
 from muybridge.text import aligned, percent, size_text
@@ -205,7 +213,7 @@ def _of_run(
         kind=kind,
         data=environment.clips or "–",
         recipe=recipe,
-        protocol=Split.load(run.split).protocol,
+        protocol=_split(run).protocol,
         accuracy=accuracy,
         started=datetime.fromisoformat(environment.started).astimezone() if environment.started else None,
         size_bytes=size,
@@ -233,9 +241,14 @@ def _problem(run: RunFolder, accuracy: RunAccuracy | None) -> str:
         return "unfinished: no model yet"
     if _unfinished(run):
         return "unfinished: interrupted, with a model to use"
-    if accuracy is None and Split.load(run.split).test:
+    if accuracy is None and _split(run).test:
         return "unfinished: not measured yet"
     return ""
+
+
+def _split(run: RunFolder) -> SplitFile:
+    """The split as it is written: a list has no use for the clips, of which there may be very many."""
+    return read(run.split, SplitFile, hint=RUN_WROTE)
 
 
 def _sweep(path: Path, name: str, size: int) -> RunSummary:

@@ -22,6 +22,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from muybridge.errors import VideoError
+from muybridge.text import one_line
 from muybridge.video.formats import (
     CODECS,
     known_by_beginning,
@@ -85,7 +86,7 @@ def packets_of(path: Path, container: InputContainer, stream: VideoStream) -> "I
 
 def unforeseen(path: Path, error: Exception) -> VideoError:
     """The error for what FFmpeg or PyAV raise beside their own errors."""
-    detail = " ".join(str(error).split()) or "no reason given"
+    detail = one_line(str(error) or "no reason given")
     return VideoError(path, f"reading fails: {type(error).__name__}: {detail}", _REPLACE_FILE)
 
 

@@ -17,6 +17,7 @@ from av.buffer import Buffer
 from av.video.reformatter import VideoReformatter
 
 from muybridge.errors import VideoError
+from muybridge.text import one_line
 from muybridge.video.fit_names import Fit
 
 Image = npt.NDArray[np.uint8]
@@ -107,8 +108,7 @@ class ImageMaker:
             # One thread: for small pictures, waking the others costs more than the conversion.
             rgb = self._converter.reformat(frame, format="rgb24", threads=1).to_ndarray()
         except Exception as error:  # of whatever kind, as everywhere at this door
-            text = " ".join(str(error).split())
-            reason = f"its pictures ({frame.format.name}) are not converted: {type(error).__name__}: {text}"
+            reason = f"its pictures ({frame.format.name}) are not converted: {type(error).__name__}: {one_line(error)}"
             raise VideoError(self._name, reason, "re-encode it, e.g. as H.264") from error
         image = orientation(frame).apply(cast(Image, rgb))
         return image if self._size_px is None else to_square(image, self._size_px, self._fit)

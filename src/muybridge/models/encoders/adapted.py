@@ -35,12 +35,6 @@ def import_extra(library: str) -> ModuleType:
         ) from error
 
 
-def one_line(error: Exception) -> str:
-    """What an exception of another library says, on one line of at most 300 characters."""
-    text = " ".join(str(error).split())
-    return f"{text[:297]}..." if len(text) > 300 else text or type(error).__name__
-
-
 def require_patches(label: str, patch_px: int, height: int, width: int) -> None:
     """Refuse frames that patches do not fill.
 

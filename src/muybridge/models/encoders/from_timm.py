@@ -8,9 +8,10 @@ from typing import Any
 from torch import Tensor, nn
 
 from muybridge.errors import UserError
-from muybridge.models.encoders.adapted import Adapted, import_extra, one_line, require_patches, tokens_to_maps
+from muybridge.models.encoders.adapted import Adapted, import_extra, require_patches, tokens_to_maps
 from muybridge.models.encoders.encoder import FrameEncoder
 from muybridge.models.encoders.scaling import Scaling
+from muybridge.text import one_line
 
 
 class TimmEncoder(Adapted, FrameEncoder):

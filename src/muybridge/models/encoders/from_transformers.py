@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from muybridge.errors import UserError
-from muybridge.models.encoders.adapted import import_extra, one_line
+from muybridge.models.encoders.adapted import import_extra
 from muybridge.models.encoders.transformers_frames import NaflexEncoder, TransformersFrameEncoder
 from muybridge.models.encoders.transformers_scaling import read_scaling
 from muybridge.models.encoders.transformers_videos import (
@@ -21,6 +21,7 @@ from muybridge.models.encoders.transformers_videos import (
     VideoPrismEncoder,
     XClipEncoder,
 )
+from muybridge.text import one_line
 
 Adapter = type[TransformersFrameEncoder] | type[TransformersVideoEncoder]
 

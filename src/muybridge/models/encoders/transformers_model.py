@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from muybridge.errors import UserError
-from muybridge.models.encoders.adapted import Adapted, import_extra, one_line
+from muybridge.models.encoders.adapted import Adapted, import_extra
 from muybridge.models.encoders.scaling import Scaling
+from muybridge.text import one_line
 
 
 class Transformers(Adapted):

@@ -36,7 +36,7 @@ def read_header(extradata: bytes) -> StreamHeader | None:
     if len(extradata) < 8 or extradata[0] != _AVCC_VERSION:
         return None
     depths: list[int | None] = []
-    lengths: dict[str, int] = {}
+    lengths: set[int] = set()
     position = 6
     for _ in range(extradata[5] & 31):
         end = position + 2 + int.from_bytes(extradata[position : position + 2])
@@ -44,13 +44,14 @@ def read_header(extradata: bytes) -> StreamHeader | None:
             return None
         bits = _Bits(extradata[position + 2 : end])
         length = _frame_number_bits(bits)
-        if length is None or length != lengths.setdefault("bits", length):
+        if length is None or not lengths <= {length}:
             return None
+        lengths.add(length)
         depths.append(_reorder_depth(bits))
         position = end
     depth = None if not depths or None in depths else min(each for each in depths if each is not None)
     return StreamHeader(
-        length_bytes=(extradata[4] & 3) + 1, reorder_depth=depth, frame_number_bits=lengths.get("bits", 4)
+        length_bytes=(extradata[4] & 3) + 1, reorder_depth=depth, frame_number_bits=lengths.pop() if lengths else 4
     )
 
 
