@@ -63,7 +63,7 @@ def _written_out(match: re.Match[str]) -> str:
 
 def spreadsheet_cell(text: str) -> str:
     """A cell that no spreadsheet takes for a formula: text that could be one gets an apostrophe before it."""
-    return f"'{text}" if _FORMULA.match(text) and not _is_number(text) else text
+    return f"'{text}" if _FORMULA.match(text) and not is_number(text) else text
 
 
 def original_cell(cell: str) -> str:
@@ -71,7 +71,8 @@ def original_cell(cell: str) -> str:
     return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
+    """Whether Python reads a text as a number."""
     try:
         float(text)
     except ValueError:

@@ -17,6 +17,7 @@ import yaml
 from muybridge.errors import UserError
 from muybridge.recipes.recipe import Recipe
 from muybridge.recipes.store import parse_recipe
+from muybridge.text import is_number
 
 SOURCE = "sweep.over"
 # Ranges wider than this are searched by their logarithm, so that every power of ten gets its share.
@@ -229,17 +230,9 @@ def _ends(text: str) -> tuple[str, str] | None:
     if match is None:
         return None
     low, high = match["low"], match["high"]
-    if match["scale"] is None and not (_is_number(low) and _is_number(high)):
+    if match["scale"] is None and not (is_number(low) and is_number(high)):
         return None  # "../a.pth" is no range
     return low, high
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _typed(base: Recipe, raw: Mapping[str, Sequence[Any]], key: str, value: Any) -> Any:
