@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from muybridge.dataset.contents import with_contents
 from muybridge.dataset.layouts import read_catalog
 from muybridge.dataset.protocols import make_split
+from muybridge.dataset.recorded import with_contents
 from muybridge.dataset.run_clips import found_under, require_files
 from muybridge.dataset.split import Split
 from muybridge.errors import UserError

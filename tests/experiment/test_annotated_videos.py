@@ -13,6 +13,7 @@ from tests.helpers.clips import tiny_recipe
 from muybridge import api
 from muybridge.dataset.annotations.annotation_files import SUFFIXES
 from muybridge.dataset.segments import Annotations, Segment
+from muybridge.errors import VideoError
 from muybridge.experiment.annotated_videos import read_annotated, times_of, write_annotated
 from muybridge.experiment.named_clips import read_clips
 from muybridge.recipes.data import DataConfig
@@ -133,3 +134,29 @@ def test_background_is_the_same_each_time_and_joins_the_classes_that_are_named(f
     assert named.classes == ("background", "dim")
     of_all = {clip.id for clip in first.clips if clip.label == "background"}
     assert {clip.id for clip in named.clips if clip.label == "background"} == of_all
+
+
+def test_a_video_that_does_not_decode_gives_no_background_and_is_named(films: Path, tmp_path: Path) -> None:
+    rows = (films / "a.csv").read_text().replace("film_", f"{films}/film_").splitlines()
+    (tmp_path / "bad.mp4").write_bytes(b"nothing")
+    (tmp_path / "a.csv").write_text("\n".join([*rows, "bad.mp4,0,0.6,dim", "bad.mp4,1,1.6,bright"]))
+    options = {"background": "auto", "background_guard_seconds": 0.1}
+    found = read_clips(tmp_path / "a.csv", DataConfig(**options), console=QUIET)
+    of_bad = [clip for clip in found.clips if clip.path.name == "bad.mp4"]
+    assert sorted(clip.label for clip in of_bad) == ["bright", "dim"]
+    assert sum(clip.label == "background" for clip in found.clips) == FILMS + 1
+    [note] = [note for note in found.notes if "cannot be decoded" in note]
+    assert note.startswith("background: not from 1 video that cannot be decoded: ")
+    assert "bad.mp4" in note
+    recipe = tiny_recipe(
+        "--data.background", "auto", "--data.background-guard-seconds", "0.1", "--training.epochs", "1"
+    )
+    run = api.train(tmp_path / "a.csv", recipe, run=tmp_path / "run", console=QUIET).run
+    assert (run / "evaluation.json").is_file()
+
+
+def test_background_of_videos_none_of_which_decodes_is_an_error_that_says_why(tmp_path: Path) -> None:
+    (tmp_path / "bad.mp4").write_bytes(b"nothing")
+    (tmp_path / "a.csv").write_text("video,start,end,label\nbad.mp4,0,0.6,dim\nbad.mp4,1,1.6,bright")
+    with pytest.raises(VideoError, match=r"bad\.mp4"):
+        read_clips(tmp_path / "a.csv", DataConfig(background="all"), console=QUIET)

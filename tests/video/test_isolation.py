@@ -62,6 +62,16 @@ def test_the_answers_are_the_same(video, tmp_path) -> None:
     assert (there.frame_count, there.declared_frames) == (here.frame_count, here.declared_frames)
 
 
+def test_a_process_outlives_the_thread_that_asked_first(video) -> None:
+    with isolated():
+        for _ in range(5):
+            thread = threading.Thread(target=decode_fully, args=(video,))
+            thread.start()
+            thread.join()
+            time.sleep(0.05)  # the system ends what it ends a little later
+            assert decode_fully(video).frame_count == 30
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc")
 def test_processes_serve_many_files_and_all_threads_and_end(video) -> None:
     with isolated():

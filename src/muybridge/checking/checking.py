@@ -139,25 +139,27 @@ class CheckReport:
     @cached_property
     def duplicates(self) -> tuple[tuple[CheckedClip, ...], ...]:
         """The clips that lie in byte-identical files, each set of twins together."""
+        by_id = {checked.clip.id: checked for checked in self.clips}
         return tuple(
-            tuple(checked for checked in self.clips if checked.clip.path in twins)
-            for twins in map(set, self.catalog.duplicates)
+            tuple(by_id[clip.id] for clip in self.catalog.clips_in(twins)) for twins in self.catalog.duplicates
         )
 
-    @property
+    @cached_property
     def classes(self) -> dict[str, dict[str, int | None]]:
         """For every class its number of `clips`, of source `groups` (None if not all are known), and of `bad` clips."""
-        table: dict[str, dict[str, int | None]] = {}
-        for label in self.catalog.classes:
-            own = [checked for checked in self.clips if checked.clip.label == label]
-            table[label] = {
+        by_label: dict[str, list[CheckedClip]] = {label: [] for label in self.catalog.classes}
+        for checked in self.clips:
+            by_label[checked.clip.label].append(checked)
+        return {
+            label: {
                 "clips": len(own),
                 "groups": len({checked.clip.group for checked in own})
                 if all(checked.clip.group_known for checked in own)
                 else None,
                 "bad": sum(checked.status == "bad" for checked in own),
             }
-        return table
+            for label, own in by_label.items()
+        }
 
     @property
     def durations(self) -> dict[str, float]:

@@ -7,12 +7,13 @@ clips on another. Nothing here opens a video.
 
 import math
 import re
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
+from muybridge.dataset.contents import Content
 from muybridge.dataset.duplicates import find_duplicates
 from muybridge.errors import UserError
 from muybridge.text import did_you_mean, printable, shortened
@@ -54,6 +55,13 @@ class Clip:
     def __post_init__(self) -> None:
         object.__setattr__(self, "label", printable(self.label))
         object.__setattr__(self, "group", printable(self.group))
+
+    @property
+    def recorded(self) -> Content | None:
+        """What its file held when its run was made; None where it was not recorded."""
+        if self.size_bytes is None or self.sha256 is None:
+            return None
+        return Content(self.size_bytes, self.sha256)
 
     @cached_property
     def id(self) -> str:
@@ -114,12 +122,23 @@ class Catalog:
     def contradictions(self) -> list[tuple[Clip, ...]]:
         """Clips that are the same bytes, from the same time on, under different labels; each set sorted by id."""
         found = []
-        for twins in map(set, self.duplicates):
-            clips = [clip for clip in self.clips if clip.path in twins]
-            for times in sorted({_times(clip) for clip in clips}):
-                same = tuple(clip for clip in clips if _times(clip) == times)
-                if len({clip.label for clip in same}) > 1:
-                    found.append(same)
+        for twins in self.duplicates:
+            by_times: defaultdict[tuple[float, float], list[Clip]] = defaultdict(list)
+            for clip in self.clips_in(twins):
+                by_times[_times(clip)].append(clip)
+            same = (tuple(by_times[times]) for times in sorted(by_times))
+            found += [clips for clips in same if len({clip.label for clip in clips}) > 1]
+        return found
+
+    def clips_in(self, files: Iterable[Path]) -> list[Clip]:
+        """The clips that lie in some files, sorted by id."""
+        return sorted((clip for file in files for clip in self._by_path[file]), key=lambda clip: clip.id)
+
+    @cached_property
+    def _by_path(self) -> dict[Path, list[Clip]]:
+        found: dict[Path, list[Clip]] = {}
+        for clip in self.clips:
+            found.setdefault(clip.path, []).append(clip)
         return found
 
     def subset(self, classes: Sequence[str] | int | None) -> "Catalog":

@@ -1,15 +1,10 @@
-"""What the file of each clip holds, told by size and SHA-256.
+"""What a file holds, told by the size and SHA-256 of its bytes."""
 
-A run records it when it is made (`split.json`), so that later a clip that was moved or renamed can be found, and one
-that was changed is not taken for the one that was trained on. Clips of one file share one reading of it.
-"""
-
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from muybridge.dataset.catalog import Clip
 from muybridge.files import content_hash
 
 
@@ -27,37 +22,14 @@ def read_contents(paths: Iterable[Path], *, workers: int = 4) -> dict[Path, Cont
     Args:
         paths: The files.
         workers: Number of threads (hashing releases Python's lock).
+
+    Returns:
+        What each holds, sorted by path.
     """
     distinct = sorted(set(paths))
     with ThreadPoolExecutor(workers) as pool:
         found = zip(distinct, pool.map(_content, distinct), strict=True)
         return {path: content for path, content in found if content is not None}
-
-
-def with_contents(clips: Sequence[Clip], *, workers: int = 4) -> tuple[Clip, ...]:
-    """The clips with the size and SHA-256 that their files have now; without them where a file cannot be read."""
-    contents = read_contents((clip.path for clip in clips), workers=workers)
-    return tuple(
-        replace(clip, size_bytes=content.size_bytes, sha256=content.sha256)
-        if (content := contents.get(clip.path))
-        else replace(clip, size_bytes=None, sha256=None)
-        for clip in clips
-    )
-
-
-def changed_clips(clips: Sequence[Clip], *, workers: int = 4) -> tuple[Clip, ...]:
-    """The clips whose file is there, but does not hold what was recorded of it; a clip without a record is not.
-
-    Files of another size are not read.
-    """
-    recorded = [clip for clip in clips if clip.sha256 is not None and clip.path.is_file()]
-    resized = {clip.path for clip in recorded if clip.size_bytes not in (None, clip.path.stat().st_size)}
-    contents = read_contents((clip.path for clip in recorded if clip.path not in resized), workers=workers)
-    return tuple(
-        clip
-        for clip in recorded
-        if clip.path in resized or (clip.path in contents and contents[clip.path].sha256 != clip.sha256)
-    )
 
 
 def _content(path: Path) -> Content | None:

@@ -6,10 +6,9 @@ Sizes are compared first, so that only files that could be twins are read.
 
 from collections import defaultdict
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from muybridge.files import content_hash
+from muybridge.dataset.contents import Content, read_contents
 
 
 def find_duplicates(paths: Iterable[Path], *, workers: int = 4) -> list[tuple[Path, ...]]:
@@ -30,16 +29,7 @@ def find_duplicates(paths: Iterable[Path], *, workers: int = 4) -> list[tuple[Pa
             by_size[path.stat().st_size].append(path)
     suspects = [path for size, same in by_size.items() if size > 0 and len(same) > 1 for path in same]
 
-    by_hash: defaultdict[str, list[Path]] = defaultdict(list)
-    with ThreadPoolExecutor(max_workers=workers) as pool:
-        for path, digest in zip(suspects, pool.map(_hash_if_readable, suspects), strict=True):
-            if digest is not None:
-                by_hash[digest].append(path)
-    return sorted(tuple(sorted(twins)) for twins in by_hash.values() if len(twins) > 1)
-
-
-def _hash_if_readable(path: Path) -> str | None:
-    try:
-        return content_hash(path)
-    except OSError:
-        return None
+    by_content: defaultdict[Content, list[Path]] = defaultdict(list)
+    for path, content in read_contents(suspects, workers=workers).items():
+        by_content[content].append(path)
+    return sorted(tuple(twins) for twins in by_content.values() if len(twins) > 1)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from muybridge.dataset.catalog import Clip
-from muybridge.dataset.contents import Content, read_contents
+from muybridge.dataset.contents import read_contents
 from muybridge.dataset.split import Split
 from muybridge.errors import UserError
 from muybridge.runs import RunFolder
@@ -26,6 +26,26 @@ def split_of(run: RunFolder, clips_root: str | Path | None = None) -> Split:
     """
     split = Split.load(run.split)
     return split if clips_root is None else found_under(split, Path(clips_root), run=run.path)
+
+
+def folds_of(run: RunFolder, whole: Split, count: int) -> tuple[Split, ...]:
+    """The split of each fold of a cross-validation, its clips where those of the whole are.
+
+    Args:
+        run: The run.
+        whole: Its split, which has every clip of each fold.
+        count: How many folds there are.
+
+    Raises:
+        UserError: If a split is not there or is damaged, or has other clips than the whole.
+    """
+    known, splits = {clip.id for clip in whole.clips}, []
+    for folder in run.folds(count):
+        split = Split.load(folder.split)
+        if {clip.id for clip in split.clips} != known:
+            raise UserError(f"{folder.split} has other clips than {run.split}; put back what the training wrote")
+        splits.append(split.with_clips(whole.clips))
+    return tuple(splits)
 
 
 def found_under(split: Split, root: Path, *, run: Path) -> Split:
@@ -83,11 +103,7 @@ def require_files(clips: Sequence[Clip], *, run: Path, what: str = "") -> None:
 def _places(clips: Sequence[Clip], root: Path) -> Mapping[Path, Path]:
     """Where the file of each clip lies under a folder, by where it lay."""
     candidates = {clip.path: place for clip in clips if (place := _candidate(clip, root))}
-    recorded = {
-        clip.path: Content(clip.size_bytes, clip.sha256)
-        for clip in clips
-        if clip.size_bytes is not None and clip.sha256 is not None
-    }
+    recorded = {clip.path: clip.recorded for clip in clips if clip.recorded is not None}
     contents = read_contents(place for path, place in candidates.items() if path in recorded)
     found = {
         path: place

@@ -1,5 +1,7 @@
 """The clips that a user names: read, kept to some classes, with background and source groups where asked."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -10,10 +12,11 @@ from muybridge.dataset.background import BACKGROUND, with_background
 from muybridge.dataset.catalog import Catalog
 from muybridge.dataset.group_rule import LOOK_ALIKE
 from muybridge.dataset.layouts import read_catalog
-from muybridge.errors import UserError
+from muybridge.errors import UserError, VideoError
 from muybridge.experiment.annotated_videos import rules_of, times_of
 from muybridge.recipes.cache import CacheConfig
 from muybridge.recipes.data import DataConfig
+from muybridge.text import counted, shortened
 
 
 def read_clips(
@@ -43,10 +46,15 @@ def read_clips(
     classes = tuple(name for name in data.classes if data.background == "none" or name != BACKGROUND)
     catalog = catalog.subset(classes or data.class_count or None)
     if data.background != "none":
+        ends, failed = _ends(everything.videos)
+        if failed:
+            listed = shortened([str(error) for error in failed], limit=3)
+            note = f"background: not from {counted(len(failed), 'video')} that cannot be decoded: {listed}"
+            catalog = replace(catalog, notes=(*catalog.notes, note))
         catalog = with_background(
             catalog,
             everything,
-            {video: times_of(video).end_seconds for video in everything.videos},
+            ends,
             amount=data.background,
             guard_seconds=data.background_guard_seconds,
             seed=data.split_seed,
@@ -61,3 +69,16 @@ def read_clips(
             cache=cache or CacheConfig(),
             on_progress=lambda done, total: progress.update(task, completed=done),
         ).grouped(catalog)
+
+
+def _ends(videos: Sequence[Path]) -> tuple[dict[Path, float], list[VideoError]]:
+    """When each video ends, in seconds, and why some do not decode: what learns from their clips leaves these out."""
+    ends, failed = {}, []
+    for video in videos:
+        try:
+            ends[video] = times_of(video).end_seconds
+        except VideoError as error:
+            failed.append(error)
+    if failed and not ends:
+        raise failed[0]
+    return ends, failed

@@ -10,8 +10,8 @@ import torch
 from rich.console import Console
 
 from muybridge.console import STDERR, say
-from muybridge.dataset.contents import changed_clips, with_contents
-from muybridge.dataset.run_clips import require_files, split_of
+from muybridge.dataset.recorded import changed_clips, with_contents
+from muybridge.dataset.run_clips import folds_of, require_files, split_of
 from muybridge.dataset.split import Split
 from muybridge.errors import UserError
 from muybridge.experiment.dividing import DividedClips
@@ -144,10 +144,9 @@ def reopen(
         mend_checkpoints(folder, console=console)
         # The checkpoint replaces every weight, so the pretrained ones are needed only where there is none yet.
         net = new_net(recipe, split, device=device, weights="none" if folder.last_checkpoint.exists() else None)
-        inner_folders = folder.folds(recipe.data.folds)
-        folds = tuple(split_of(inner, clips_root) for inner in inner_folders)
+        folds = folds_of(folder, split, recipe.data.folds)
         if clips_root is not None:
-            for found, place in zip((split, *folds), (folder, *inner_folders), strict=True):
+            for found, place in zip((split, *folds), (folder, *folder.folds(len(folds))), strict=True):
                 found.save(place.split)
     except BaseException:
         lock.release()

@@ -100,28 +100,27 @@ def check(
     Raises:
         UserError: If there are no clips, or the result cannot be written.
     """
-    # Labels that look alike are reported, and train asks about them.
-    with isolated(isolate):
-        data = DataConfig(
-            groups=groups,
-            alike_labels="keep",
-            annotation_unit=annotation_unit,
-            annotation_tier=annotation_tier,
-            annotation_fps=annotation_fps,
-            annotation_missing=annotation_missing,
-        )
-        catalog = read_clips(clips, data, console=console)
+    data = DataConfig(
+        groups=groups,
+        alike_labels="keep",  # they are reported, and train asks about them
+        annotation_unit=annotation_unit,
+        annotation_tier=annotation_tier,
+        annotation_fps=annotation_fps,
+        annotation_missing=annotation_missing,
+    )
     folder = Path(out) if out else Path(f"{Path(clips).resolve().stem}-check")
     require_writable(folder)
-    with isolated(isolate), progress_on(console) as progress:
-        task = progress.add_task("decoding", total=len(catalog.clips))
-        report = check_catalog(
-            catalog,
-            workers=workers,
-            isolate=isolate,
-            progress=lambda done, total: progress.update(task, completed=done, total=total),
-            cache=None if groups == LOOK_ALIKE else CacheConfig(),
-        )
+    with isolated(isolate):
+        catalog = read_clips(clips, data, console=console)
+        with progress_on(console) as progress:
+            task = progress.add_task("decoding", total=len(catalog.clips))
+            report = check_catalog(
+                catalog,
+                workers=workers,
+                isolate=isolate,
+                progress=lambda done, total: progress.update(task, completed=done, total=total),
+                cache=None if groups == LOOK_ALIKE else CacheConfig(),
+            )
     with keeping_result() as kept:
         kept.result = CheckResult(report, folder, saved=False)
         report.save(folder)

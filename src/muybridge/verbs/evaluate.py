@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -9,11 +10,12 @@ from rich.console import Console
 
 from muybridge.console import STDERR
 from muybridge.dataset.catalog import Catalog, Clip, matches_group
+from muybridge.dataset.contents import read_contents
 from muybridge.dataset.contradictions import said_of_contradictions
 from muybridge.dataset.duplicates import find_duplicates
 from muybridge.dataset.labels import joined_to
 from muybridge.dataset.official import read_official
-from muybridge.dataset.run_clips import require_files, split_of
+from muybridge.dataset.run_clips import folds_of, require_files, split_of
 from muybridge.dataset.split import FITTED_PARTS, UNKNOWN_LEAK
 from muybridge.errors import UserError
 from muybridge.evaluation.evaluation import Evaluation
@@ -76,29 +78,28 @@ def evaluate(
     run = Path(run)
     used: list[str] = []
     opened = partial(load, device=device, engine=engine, announce=used.append)
-    if clips is None:
-        models, protocol, leak, notes = _own_clips(RunFolder.existing(run), opened, clips_root)
-    else:
-        models, protocol, leak, notes = _other_clips(
-            run, opened(run), Path(clips), data or DataConfig(), clips_root, console
-        )
-    first = models[0][0]
-    floors = _floors(run, [tested for _, tested in models], clips_root, console)
-    if isinstance(first, Recognizer) and first.unfinished:
-        notes.append(f"the model is {first.unfinished}")
-    if views != AS_TRAINED:
-        notes.append(f"scores of each clip combined over {views.describe()}")
-    if engine != "torch":
-        notes += dict.fromkeys(used)
     name = (Path(clips).resolve().stem if clips else "test") + views.suffix()
     name += f"-{engine}" if engine != "torch" else ""
     folder = Path(out) if out else run / "evaluations" / name
     require_writable(folder)
-    with isolated(isolate):
+    with isolated(isolate):  # all that opens a clip
+        if clips is None:
+            found = _own_clips(RunFolder.existing(run), opened, clips_root)
+        else:
+            found = _other_clips(run, opened(run), Path(clips), data or DataConfig(), clips_root, console)
+        floors = _floors(run, found.models, console)
+        notes = list(found.notes)
+        first = found.models[0].model
+        if isinstance(first, Recognizer) and first.unfinished:
+            notes.append(f"the model is {first.unfinished}")
+        if views != AS_TRAINED:
+            notes.append(f"scores of each clip combined over {views.describe()}")
+        if engine != "torch":
+            notes += dict.fromkeys(used)
         return measure(
-            models,
-            protocol=protocol,
-            leak=leak,
+            [(each.model, each.tested) for each in found.models],
+            protocol=found.protocol,
+            leak=found.leak,
             notes=notes,
             floors=floors,
             views=views,
@@ -107,8 +108,23 @@ def evaluate(
         )
 
 
-_Measurable = tuple[list[tuple[Model, Sequence[Clip]]], str, str | None, list[str]]
-"""Models with their clips, the protocol, the leak in words, and what there is to say."""
+@dataclass(frozen=True, eq=False)
+class _Measured:
+    """A model, the clips that it is measured on, and those that it learned from; None where its run is not here."""
+
+    model: Model
+    tested: Sequence[Clip]
+    train: Sequence[Clip] | None
+
+
+@dataclass(frozen=True, eq=False)
+class _Measurable:
+    """Models with their clips, the protocol, the leak in words, and what there is to say."""
+
+    models: Sequence[_Measured]
+    protocol: str
+    leak: str | None
+    notes: Sequence[str]
 
 
 def _own_clips(folder: RunFolder, opened: Callable[[Path], Model], clips_root: str | Path | None) -> _Measurable:
@@ -121,15 +137,18 @@ def _own_clips(folder: RunFolder, opened: Callable[[Path], Model], clips_root: s
         require_files(test, run=folder.path, what="test")
     leak, notes = read_leak(folder.leak), []
     if folder.fold_figures.is_file():
-        folds = folder.folds(load_recipe(str(folder.recipe)).data.folds)
-        models: list[tuple[Model, Sequence[Clip]]] = [
-            (opened(fold.model), split_of(fold, clips_root).clips_of("test")) for fold in folds
+        count = load_recipe(str(folder.recipe)).data.folds
+        models = [
+            _Measured(opened(fold.model), own.clips_of("test"), own.clips_of("train"))
+            for fold, own in zip(folder.folds(count), folds_of(folder, split, count), strict=True)
         ]
-        return models, split.protocol, leak, ["measured with the models of the folds, not with the final one"]
+        notes.append("measured with the models of the folds, not with the final one")
+        return _Measurable(models, split.protocol, leak, notes)
     seen = "test" in parts_seen(folder.model)
     if seen:
         notes.append("measured with the model that had not seen these clips, not with the final one")
-    return [(opened(folder.before_refit if seen else folder.path), test)], split.protocol, leak, notes
+    model = opened(folder.before_refit if seen else folder.path)
+    return _Measurable([_Measured(model, test, split.clips_of("train"))], split.protocol, leak, notes)
 
 
 def _other_clips(
@@ -153,7 +172,7 @@ def _other_clips(
         )
     folder = RunFolder(run)
     if not folder.split.is_file():  # a model without its run
-        return [(model, known)], protocol, None, notes
+        return _Measurable([_Measured(model, known, None)], protocol, None, notes)
     split = split_of(folder, clips_root)
     refitted = parts_seen(folder.model)
     fitted = [clip for part in refitted or FITTED_PARTS for clip in split.clips_of(part)]
@@ -169,17 +188,15 @@ def _other_clips(
         known = new
     groups = {clip.group for clip in fitted if clip.group_known}
     shared = sum((clip.group_known and clip.group in groups) or clip.path in identical for clip in known)
-    return [(model, known)], protocol, _leak(shared, known, fitted), notes
+    measured = _Measured(model, known, split.clips_of("train"))
+    return _Measurable([measured], protocol, _leak(shared, known, fitted), notes)
 
 
-def _floors(run: Path, tested: Sequence[Sequence[Clip]], clips_root: str | Path | None, console: Console) -> Floors:
+def _floors(run: Path, models: Sequence[_Measured], console: Console) -> Floors:
     """What answers that know no action get right of the clips that each model is measured on."""
-    folder = RunFolder(run)
-    if not folder.split.is_file():
+    parts = [(each.train, each.tested) for each in models if each.train is not None]
+    if not parts:
         return Floors(absent="the model's run is not here, so nothing is known of its training clips")
-    folders = folder.folds(len(tested)) if len(tested) > 1 else [folder]
-    splits = [split_of(each, clips_root) for each in folders]
-    parts = [(split.clips_of("train"), clips) for split, clips in zip(splits, tested, strict=True)]
     return summed(each_of(parts, cache=cache_of(run), console=console))
 
 
@@ -196,11 +213,19 @@ def _leak(shared: int, clips: Sequence[Clip], fitted: Sequence[Clip]) -> str:
 
 
 def _identical(fitted: Sequence[Clip], clips: Sequence[Clip]) -> set[Path]:
-    """The files whose very bytes a model was fitted on."""
-    fitted_files = {clip.path for clip in fitted}
-    files = {clip.path for clip in (*fitted, *clips) if clip.path.is_file()}
-    twins = {path for twins in find_duplicates(files) if fitted_files & set(twins) for path in twins}
-    return twins | fitted_files
+    """The files whose very bytes a model was fitted on, wherever its own lie now."""
+    recorded = {clip.recorded for clip in fitted if clip.recorded is not None}
+    sizes = {content.size_bytes for content in recorded} - {0}  # empty files are nobody's twins
+    files = {clip.path for clip in clips if clip.path.is_file()}
+    contents = read_contents(path for path in files if path.stat().st_size in sizes)
+    # Older runs recorded nothing: their files are compared as they are.
+    bare = {clip.path for clip in fitted if clip.recorded is None and clip.path.is_file()}
+    twins = [twins for twins in find_duplicates(files | bare) if bare & set(twins)] if bare else []
+    return {
+        *(clip.path for clip in fitted),
+        *(path for path, content in contents.items() if content in recorded),
+        *(path for same in twins for path in same),
+    }
 
 
 def _part(catalog: Catalog, data: DataConfig) -> tuple[tuple[Clip, ...], str]:

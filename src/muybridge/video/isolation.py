@@ -20,6 +20,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,8 @@ class Isolation:
         self._idle: list[_Child] = []
         self._lock = threading.Lock()
         self._closed = False
+        # Linux ends a child with the thread that started it, and whoever asks may be a thread that ends long before.
+        self._starter = ThreadPoolExecutor(1)
 
     def call(self, path: Path, what: str, **arguments: Any) -> tuple[dict[str, Any], list[Array]]:
         """Let a process do something with a file.
@@ -60,7 +63,7 @@ class Isolation:
         """
         with self._lock:
             child = self._idle.pop() if self._idle else None
-        child = child or _Child()
+        child = child or self._starter.submit(_Child).result()
         try:
             return child.call(path, what, arguments)
         finally:
@@ -78,6 +81,7 @@ class Isolation:
             idle, self._idle = self._idle, []
         for child in idle:
             child.end()
+        self._starter.shutdown()
 
 
 _active: list[Isolation] = []

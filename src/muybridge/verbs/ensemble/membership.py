@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from muybridge.dataset.catalog import Catalog, Clip
+from muybridge.dataset.contents import read_contents
 from muybridge.dataset.duplicates import find_duplicates
 from muybridge.dataset.run_clips import require_files, split_of
 from muybridge.dataset.split import FITTED_PARTS, Leak, Split
@@ -113,14 +114,23 @@ def common_split(members: Sequence[Member]) -> tuple[Split, Leak]:
 
 
 def _identities(members: Sequence[Member]) -> _Identify:
-    """What makes two clips the same: the bytes of the file, and which part of it; the id where there are no bytes."""
+    """What makes two clips the same: the bytes of the file, and which part of it; the id where no bytes are known."""
     clips = [clip for member in members for clip in member.split.clips]
     twins = {path: same[0] for same in find_duplicates(clip.path for clip in clips) for path in same}
-    readable = {clip.path: clip.path.is_file() and clip.path.stat().st_size > 0 for clip in clips}
-    by_id = {clip.id: twins.get(clip.path, clip.path) for clip in clips if readable[clip.path]}
+    sizes = {clip.path: clip.path.stat().st_size if clip.path.is_file() else 0 for clip in clips}
+    by_id = {clip.id: twins.get(clip.path, clip.path) for clip in clips if sizes[clip.path]}
+    # A file that is gone is told by what its run recorded, and where that was nothing by its id.
+    gone = {clip.recorded.size_bytes for clip in clips if clip.recorded is not None and not sizes[clip.path]}
+    contents = read_contents(path for path, size in sizes.items() if size and size in gone)
+    by_content = {content: twins.get(path, path) for path, content in contents.items()}
 
     def identify(clip: Clip) -> Hashable:
-        file = twins.get(clip.path, clip.path) if readable[clip.path] else by_id.get(clip.id, clip.id)
+        if sizes[clip.path]:
+            file: Hashable = twins.get(clip.path, clip.path)
+        elif clip.recorded in by_content:
+            file = by_content[clip.recorded]
+        else:
+            file = by_id.get(clip.id, clip.id)
         return file, clip.start_seconds, clip.end_seconds
 
     return identify

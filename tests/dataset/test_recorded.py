@@ -4,7 +4,7 @@ import hashlib
 import os
 
 from muybridge.dataset.catalog import Clip
-from muybridge.dataset.contents import changed_clips, with_contents
+from muybridge.dataset.recorded import changed_clips, with_contents
 from muybridge.dataset.split import Split
 
 
