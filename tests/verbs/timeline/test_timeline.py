@@ -16,6 +16,7 @@ from muybridge.dataset.annotations.annotation_files import read_annotations
 from muybridge.dataset.segments import Segment
 from muybridge.dataset.split import Split
 from muybridge.errors import UserError
+from muybridge.experiment import annotated_videos
 from muybridge.inference.timeline import video_scoring
 from muybridge.recipes.store import parse_recipe
 from muybridge.recipes.timeline_rules import SegmentRules, WindowConfig
@@ -79,6 +80,16 @@ def test_segments_of_a_long_video_and_all_files(probe_run, video, tmp_path):
     for each, other in zip(again.segments, found.segments, strict=True):
         assert each.start_seconds == pytest.approx(other.start_seconds, abs=1e-3)
     assert (tmp_path / "long.vtt").read_text().startswith("WEBVTT\n\n00:00:00.000 --> 00:00:0")
+
+
+def test_a_video_is_looked_into_once_for_all_formats(probe_run, tmp_path, monkeypatch):
+    path, looked = write_long(tmp_path / "long.mp4", parts=("dim",)), []
+    read = annotated_videos.read_frame_times
+    monkeypatch.setattr(annotated_videos, "read_frame_times", lambda video: looked.append(video) or read(video))
+    formats = ["label-studio", "activitynet", "cvat"]
+    [found] = api.timeline(probe_run, [path], rules=RULES, out=tmp_path, formats=formats).timelines
+    assert len(found.files) == len(formats)
+    assert looked == [path]
 
 
 def test_what_is_printed(probe_run, video, tmp_path, capsys):
