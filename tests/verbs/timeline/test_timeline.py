@@ -17,7 +17,9 @@ from muybridge.dataset.segments import Segment
 from muybridge.dataset.split import Split
 from muybridge.errors import UserError
 from muybridge.experiment import annotated_videos
+from muybridge.inference.loading import load
 from muybridge.inference.timeline import video_scoring
+from muybridge.inference.timeline.score_file import ScoreFile
 from muybridge.recipes.store import parse_recipe
 from muybridge.recipes.timeline_rules import SegmentRules, WindowConfig
 from muybridge.verbs.timeline.result import TimelineResult, VideoTimeline
@@ -141,6 +143,36 @@ def test_a_killed_job_goes_on_and_says_the_same(probe_run, tmp_path, monkeypatch
     assert spans(again.timelines[0]) == spans(whole.timelines[0])
     with pytest.raises(UserError, match="is of another video, model or other windows"):
         api.timeline(probe_run, [path], windows=WindowConfig(window_seconds=1), out=tmp_path / "out", resume=True)
+
+
+def test_a_job_says_exactly_where_it_begins(probe_run, video, tmp_path, monkeypatch):
+    recognizer, windows, reported = load(probe_run, device="cpu"), WindowConfig(), []
+    monkeypatch.setattr(video_scoring, "KEEP_EVERY_SECONDS", 0.0)
+
+    def score(*, resume: bool, stop_after: float = 1e9) -> None:
+        def report(done_seconds: float, _expected: float | None) -> None:
+            reported.append(done_seconds)
+            if done_seconds > stop_after:
+                raise MemoryError("as if killed")
+
+        reported.clear()
+        with ScoreFile(tmp_path / "scores", {}, class_count=2) as scores:
+            video_scoring.score_video(recognizer, video, windows=windows, scores=scores, resume=resume, report=report)
+
+    with pytest.raises(MemoryError):
+        score(resume=False, stop_after=6)
+    assert reported == pytest.approx([0, 16 / 5, 32 / 5])  # stretches of 16 frames, 5 a second
+    score(resume=True)
+    assert reported == pytest.approx([32 / 5, 48 / 5, 64 / 5, 80 / 5])
+    score(resume=True)
+    assert reported == []  # all scores were there
+
+
+def test_the_speed_of_few_frames_a_second(probe_run, video, tmp_path):
+    # The one frame stands for more than a minute, and yet the job began at the start.
+    windows = WindowConfig(frames_per_second=0.015)
+    [found] = api.timeline(probe_run, [video], windows=windows, rules=RULES, out=tmp_path, formats=[]).timelines
+    assert found.times_real_time > 0
 
 
 def annotate(path: Path, video: Path, parts=PARTS) -> Path:

@@ -28,7 +28,8 @@ KEEP_EVERY_SECONDS = 20.0
 """How often a job's state is put on the disk: as much is done again after a kill."""
 
 Report = Callable[[float, float | None], None]
-"""Called with the seconds of the video that are done, and how many there are, where the file says."""
+"""Called with the seconds of the video that are done, and how many there are, where the file says; first with those
+that were done before."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def score_video(
         windows: Rate and windows.
         scores: Where scores are kept while the job runs; None: in memory.
         resume: Go on with what ``scores`` holds.
-        report: Called now and then.
+        report: Called once before the first frame and then now and then; not at all where all scores are there.
 
     Raises:
         VideoError: The file is no readable video.
@@ -159,6 +160,8 @@ def _run(scorer: WindowScorer, reader: SteadyReader, scores: ScoreFile | None, r
     parts: list[Logits] = []
     give = parts.append if scores is None else scores.append
     kept_at = time.monotonic()
+    if report is not None:
+        report(scorer.frames_seen / reader.frames_per_second, reader.expected_seconds)
     # The next stretch is decoded while the network computes this one.
     with ThreadPoolExecutor(max_workers=1) as pool:
         stretches = _stretches(reader)

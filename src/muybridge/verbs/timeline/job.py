@@ -152,7 +152,7 @@ class _Job:
         """The scores of a video, and how many times real time they took; None where they were there already."""
         weights = (model / "model" if (model / "model").is_dir() else model) / WEIGHTS_FILE
         job = job_of(path, self.windows, weights_sha256=content_hash(weights), class_count=len(recognizer.classes))
-        name, started, first_done = printable(path.name), time.monotonic(), None
+        name, started, begun = printable(path.name), time.monotonic(), None
         with (
             ScoreFile(stem, job, class_count=len(recognizer.classes)) as scores,
             progress_on(self.console) as progress,
@@ -160,10 +160,10 @@ class _Job:
             task = progress.add_task(name, total=None)
 
             def report(done_seconds: float, expected_seconds: float | None) -> None:
-                nonlocal first_done
-                if first_done is None:
-                    first_done = done_seconds, time.monotonic()
-                speed = (done_seconds - first_done[0]) / max(1e-9, time.monotonic() - first_done[1])
+                nonlocal begun
+                if begun is None:
+                    begun = done_seconds, time.monotonic()
+                speed = (done_seconds - begun[0]) / max(1e-9, time.monotonic() - begun[1])
                 progress.update(
                     task,
                     total=expected_seconds,
@@ -175,12 +175,7 @@ class _Job:
                 recognizer, path, windows=self.windows, scores=scores, resume=self.resume, report=report
             )
         took = time.monotonic() - started
-        return track, None if first_done is None else (track.seconds - _begun(first_done[0])) / took
-
-
-def _begun(first_done_seconds: float) -> float:
-    """Where a job began, from where it was when it first reported: at the start, but for one that was resumed."""
-    return 0.0 if first_done_seconds < 60 else first_done_seconds
+        return track, None if begun is None else (track.seconds - begun[0]) / took
 
 
 def _timeline(
