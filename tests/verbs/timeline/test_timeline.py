@@ -3,11 +3,13 @@
 import csv
 import json
 import re
+import shutil
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+from tests.helpers.catalogs import make
 from tests.helpers.clips import CLASSES, TINY
 from tests.helpers.commands import run
 
@@ -245,6 +247,18 @@ def test_one_bad_file_does_not_stop_the_others(probe_run, video, tmp_path, capsy
     assert (code, "none of 1 files could be decoded" in err) == (2, True)
 
 
+def test_patterns_and_what_a_folder_holds_besides(probe_run, video, tmp_path, capsys):
+    make(tmp_path, "games/run/split.json", "games/run/recipe.yaml")
+    for name in ("a.mp4", "b.mp4"):
+        shutil.copy(video, tmp_path / "games" / name)
+    rest = ("--out", tmp_path / "out", "--format", "csv", "--json")
+    code, out, err = run("timeline", probe_run, tmp_path / "games" / "*.mp4", *rest, capsys=capsys)
+    assert (code, [Path(each["video"]).name for each in json.loads(out)["timelines"]]) == (0, ["a.mp4", "b.mp4"]), err
+    code, out, err = run("timeline", probe_run, tmp_path / "games", *rest, capsys=capsys)
+    assert (code, len(json.loads(out)["timelines"])) == (0, 2)
+    assert "left out, made by muybridge: run" in err
+
+
 def test_videos_of_one_name_get_files_of_their_own(probe_run, video, tmp_path):
     other = tmp_path / "long.mp4"
     write_long(other, parts=("bright",))
@@ -256,7 +270,7 @@ def test_videos_of_one_name_get_files_of_their_own(probe_run, video, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["nowhere.mp4"], "no such file or folder: nowhere.mp4"),
+        (["nowhere.mp4"], "no such file, folder or pattern: nowhere.mp4"),
         ([], "no video: name one"),
         (["VIDEO", "--format", "mp4"], "unknown format 'mp4'"),
         (["VIDEO", "--window-seconds", "0"], "window_seconds is 0"),

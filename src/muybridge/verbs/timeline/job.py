@@ -8,9 +8,8 @@ from typing import Any
 from rich.console import Console
 
 from muybridge.console import STDERR, progress_on, say
-from muybridge.dataset.locating import exists
+from muybridge.dataset.naming_videos import find_videos
 from muybridge.dataset.segments import Segment
-from muybridge.dataset.walking import walk
 from muybridge.errors import UserError, VideoError
 from muybridge.files import content_hash, require_writable, write_json
 from muybridge.inference.loading import load
@@ -59,7 +58,7 @@ def timeline(
 
     Args:
         run: A run directory of a training, or a model folder.
-        videos: Files or folders of them.
+        videos: Files, folders of them, or glob patterns (``games/*.mp4``).
         windows: How the videos are looked at; None: as the rules were tuned, else the defaults.
         rules: From scores to segments; None: those that were tuned for this run, else the defaults.
         tune: Annotations of validation videos: rules are chosen on them first, and kept as timeline.json in the run.
@@ -84,7 +83,7 @@ def timeline(
         raise UserError("no video: name one, or annotated videos to tune the rules on or to measure with")
     formats = FORMATS if formats is None else formats
     check_formats(formats)
-    paths = _find(videos)
+    paths = find_videos(videos, announce=lambda line: say(console, line))
     notes: list[str] = []
     true_of: dict[Path, list[Segment]] = {}
     if truth is not None:
@@ -258,23 +257,6 @@ def _origin(rules: SegmentRules, tuned: TunedRules | None) -> str:
     if tuned is not None and rules == tuned.rules:
         return f"tuned on {counted(len(tuned.tuned_on), 'video')}"
     return "as they come with muybridge" if rules == SegmentRules() else "as asked for"
-
-
-def _find(videos: Sequence[str | Path]) -> list[Path]:
-    """Files, and the videos in folders."""
-    paths: list[Path] = []
-    for video in videos:
-        path = Path(video)
-        if path.is_dir():
-            below = walk(path).videos
-            if not below:
-                raise UserError(f"no video files in {path}; name a folder with files such as .mp4 or .avi")
-            paths += below
-        elif exists(path):
-            paths.append(path)
-        else:
-            raise UserError(f"no such file or folder: {path}; check the path")
-    return paths
 
 
 def _stems(paths: Sequence[Path]) -> list[str]:
