@@ -13,8 +13,8 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from muybridge.errors import UserError, VideoError
-from muybridge.inference.engines.engine import Engine, Frames, Logits
+from muybridge.errors import VideoError
+from muybridge.inference.engines.engine import Engine, Frames, Logits, require_finite
 from muybridge.inference.engines.torch_engine import TorchEngine
 from muybridge.inference.probabilities import softmax, vote
 from muybridge.inference.rejection import Rejection
@@ -196,10 +196,7 @@ class Recognizer(Model):
         """Scores of views, a few at a time, so that many views take no more memory than one."""
         parts = (views[start : start + _VIEWS_AT_ONCE] for start in range(0, len(views), _VIEWS_AT_ONCE))
         logits_NK = np.concatenate([self.engine.score(part) for part in parts])
-        if not np.isfinite(logits_NK).all():
-            raise UserError(
-                "the model's scores are no finite numbers: its weights are damaged or were never sound; train it again"
-            )
+        require_finite(logits_NK)
         return logits_NK
 
     def answer(self, logits_VK: Logits) -> Answer:

@@ -17,7 +17,12 @@ from muybridge.inference.ensemble import Ensemble
 from muybridge.inference.recognizer import Recognizer
 from muybridge.inference.timeline.score_file import ScoreFile
 from muybridge.inference.timeline.score_track import ScoreTrack
-from muybridge.inference.timeline.window_scoring import WindowScorer, sees_frames, window_scorer
+from muybridge.inference.timeline.window_scoring import (
+    WindowScorer,
+    frames_per_score,
+    sees_frames,
+    window_scorer,
+)
 from muybridge.recipes.timeline_rules import LIKELIEST_RATE, WindowConfig
 from muybridge.video.sampling import DenseSampler, EverySampler, SlidingSampler
 from muybridge.video.steady_reading import SteadyReader
@@ -113,16 +118,17 @@ def score_video(
     ) as reader:
         frames = _window_frames(recognizer, rate, windows, reader.frames_per_second)
         hop = max(1, round(windows.hop_seconds * reader.frames_per_second))
-        blank = np.zeros((frames, recognizer.size_px, recognizer.size_px, 3), np.uint8)
-        scorer = window_scorer(recognizer, window_frames=frames, hop_frames=hop, example_THWC=blank)
         if scores is not None and scores.seconds is not None:
             logits_NK, seconds = scores.logits_NK(), scores.seconds
         else:
+            blank = np.zeros((frames, recognizer.size_px, recognizer.size_px, 3), np.uint8)
+            scorer = window_scorer(recognizer, window_frames=frames, hop_frames=hop, example_THWC=blank)
             if kept is not None:
                 scorer.restore(kept)
             logits_NK = _run(scorer, reader, scores, report)
             seconds = reader.seconds
-        step_seconds = scorer.frames_per_score / reader.frames_per_second
+        score_frames = frames_per_score(recognizer.net, window_frames=frames, hop_frames=hop)
+        step_seconds = score_frames / reader.frames_per_second
     rejection = recognizer.rejection
     return ScoreTrack(
         video=path,
