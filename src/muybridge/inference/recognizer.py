@@ -58,6 +58,7 @@ class Recognizer(Model):
         unfinished: Of which epochs it is the best, if its training was interrupted.
         rejection: When a clip shows none of the classes; None: it always names one.
         refitted: The parts of its run's split that it was fitted on after another model was measured; else empty.
+        weights_sha256: Of the file of weights that it was loaded from; empty for one that was not.
         device: Where it computes: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``; see ``system.resolve_device``.
     """
 
@@ -75,6 +76,7 @@ class Recognizer(Model):
         unfinished: str = "",
         rejection: Rejection | None = None,
         refitted: Sequence[str] = (),
+        weights_sha256: str = "",
         device: str | torch.device = "auto",
     ) -> None:
         keep_freed_memory()
@@ -91,6 +93,7 @@ class Recognizer(Model):
         self.unfinished = unfinished
         self.rejection = rejection
         self.refitted = tuple(refitted)
+        self.weights_sha256 = weights_sha256
         self.sided_classes = tuple(name for name in self.classes if is_sided(name) or name in no_flip_classes)
 
     @classmethod
@@ -118,6 +121,7 @@ class Recognizer(Model):
             unfinished=metadata.unfinished,
             rejection=Rejection.of_values(metadata.rejection) if metadata.rejection else None,
             refitted=metadata.refitted,
+            weights_sha256=metadata.weights_sha256,
             device=device,
         )
 

@@ -11,7 +11,7 @@ from muybridge.console import STDERR, progress_on, say
 from muybridge.dataset.naming_videos import find_videos
 from muybridge.dataset.segments import Segment
 from muybridge.errors import UserError, VideoError
-from muybridge.files import content_hash, require_writable, write_json
+from muybridge.files import require_writable, write_json
 from muybridge.inference.loading import load
 from muybridge.inference.recognizer import Recognizer
 from muybridge.inference.timeline.score_file import ScoreFile
@@ -20,7 +20,6 @@ from muybridge.inference.timeline.segmenting import segments_of
 from muybridge.inference.timeline.video_scoring import job_of, require_recognizer, score_video
 from muybridge.inference.timeline.window_scoring import sees_frames
 from muybridge.locks import Lock
-from muybridge.models.saving import WEIGHTS_FILE
 from muybridge.recipes.timeline_rules import SegmentRules, WindowConfig
 from muybridge.text import counted, printable
 from muybridge.verbs.timeline.measuring import measure, true_segments
@@ -147,10 +146,9 @@ class _Job:
             )
         return recognizer
 
-    def score(self, recognizer: Recognizer, model: Path, path: Path, stem: Path) -> tuple[ScoreTrack, float | None]:
+    def score(self, recognizer: Recognizer, path: Path, stem: Path) -> tuple[ScoreTrack, float | None]:
         """The scores of a video, and how many times real time they took; None where they were there already."""
-        weights = (model / "model" if (model / "model").is_dir() else model) / WEIGHTS_FILE
-        job = job_of(path, self.windows, weights_sha256=content_hash(weights), class_count=len(recognizer.classes))
+        job = job_of(path, self.windows, weights_sha256=recognizer.weights_sha256, class_count=len(recognizer.classes))
         name, started, begun = printable(path.name), time.monotonic(), None
         with (
             ScoreFile(stem, job, class_count=len(recognizer.classes)) as scores,
@@ -188,7 +186,7 @@ def _timeline(
     true: Sequence[Segment] | None,
 ) -> VideoTimeline:
     try:
-        track, times_real_time = job.score(recognizer, job.run, path, stem)
+        track, times_real_time = job.score(recognizer, path, stem)
     except VideoError as error:
         return VideoTimeline(path, error=f"{error.reason} ({error.hint})")
     segments = tuple(segments_of(track, rules))
@@ -236,7 +234,7 @@ def _tune(job: _Job, annotations: Path, start: SegmentRules) -> tuple[TunedRules
         )
     tracks, unknown = [], set()
     for video, stem in zip(truth, _stems(list(truth)), strict=True):
-        track, _ = job.score(recognizer, model, video, job.folder / f"tuning-{stem}")
+        track, _ = job.score(recognizer, video, job.folder / f"tuning-{stem}")
         unknown |= {segment.label for segment in truth[video]} - set(track.classes)
         tracks.append((track, [segment for segment in truth[video] if segment.label in track.classes]))
     tuned = tune_rules(tracks, start, job.windows)
