@@ -27,12 +27,12 @@ import torch
 
 from keras_model import KerasModel
 from muybridge.dataset.catalog import Clip
+from muybridge.dataset.naming_videos import find_videos
 from muybridge.inference.engines.exports import Export, find_exports
 from muybridge.inference.loading import load
 from muybridge.inference.recognizer import Recognizer
 from muybridge.inference.views import AS_TRAINED
 from muybridge.system import available_cores, processor_name
-from muybridge.verbs.predict import find_videos
 
 PACKAGES = ("torch", "onnxruntime", "openvino", "nncf", "av", "numpy")
 WARM_UP = 5

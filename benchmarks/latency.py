@@ -21,6 +21,7 @@ import numpy as np
 import torch
 
 from muybridge.dataset.catalog import Clip
+from muybridge.dataset.naming_videos import find_videos
 from muybridge.errors import UserError, VideoError
 from muybridge.inference.engines.exports import find_exports
 from muybridge.inference.ensemble import Ensemble
@@ -29,7 +30,6 @@ from muybridge.inference.recognizer import Recognizer
 from muybridge.inference.views import AS_TRAINED
 from muybridge.sequences import spread
 from muybridge.system import processor_name
-from muybridge.verbs.predict import find_videos
 
 COLUMNS = (
     "run",

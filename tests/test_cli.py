@@ -132,12 +132,25 @@ def test_help_needs_no_heavy_imports():
     assert done.stdout.strip() == "[]"
 
 
+# What happens before the command has begun is Python's to answer, so it says when the command is past that.
+SAYS_WHEN_IT_IMPORTS = """
+import sys
+from muybridge.__main__ import main
+
+def say(event, values):
+    if event == "import" and values[0] == "muybridge.cli":
+        print("up", flush=True)
+
+sys.addaudithook(say)
+main()
+"""
+
+
 @pytest.mark.parametrize("after_seconds", [0.0, 0.3, 1.0])
 def test_ctrl_c_has_no_traceback(clips, tmp_path, after_seconds):
     """While it imports, starts its workers or works: which of these depends on the machine."""
-    start = "from muybridge.__main__ import main; print('up', flush=True); main()"  # what comes before is Python's
     process = subprocess.Popen(
-        [sys.executable, "-c", start, "check", str(clips), "--out", str(tmp_path)],
+        [sys.executable, "-c", SAYS_WHEN_IT_IMPORTS, "check", str(clips), "--out", str(tmp_path)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -7,8 +7,8 @@ from muybridge import stopping
 
 def main() -> None:
     """Run the command line."""
-    stopping.answer_as_ctrl_c()
     try:
+        stopping.answer_as_ctrl_c()
         from muybridge.cli import main as run
 
         run()

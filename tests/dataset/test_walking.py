@@ -11,9 +11,9 @@ from tests.helpers.catalogs import make
 
 from muybridge.dataset import walking
 from muybridge.dataset.layouts import read_catalog
+from muybridge.dataset.naming_videos import find_videos
 from muybridge.dataset.walking import walk
 from muybridge.errors import UserError
-from muybridge.verbs.predict import find_videos
 
 
 def found(root: Path) -> list[str]:

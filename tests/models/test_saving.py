@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from muybridge.errors import UserError
+from muybridge.files import content_hash
 from muybridge.models.network import RecognizerNet
 from muybridge.models.saving import load_recognizer, save_recognizer
 from muybridge.recipes.model import ModelConfig
@@ -35,6 +36,7 @@ def test_what_was_saved_is_what_loads(encoder_config: ModelConfig, tmp_path: Pat
     assert saved.config == config
     assert saved.classes == ("a", "b", "ü")
     assert saved.preprocessing == PREPROCESSING
+    assert saved.weights_sha256 == content_hash(tmp_path / "model" / "model.safetensors")
     assert sorted(path.name for path in (tmp_path / "model").iterdir()) == ["model.json", "model.safetensors"]
 
 

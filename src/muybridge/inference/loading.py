@@ -4,13 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from muybridge.errors import UserError
-from muybridge.files import content_hash
 from muybridge.inference.engines.choosing import choose_export
 from muybridge.inference.engines.opening import load_export
 from muybridge.inference.ensemble import FORMAT as ENSEMBLE_FORMAT
 from muybridge.inference.ensemble import Ensemble
 from muybridge.inference.recognizer import Recognizer
-from muybridge.models.saving import METADATA_FILE, WEIGHTS_FILE
+from muybridge.models.saving import METADATA_FILE
 from muybridge.schemas import read_json
 
 
@@ -50,7 +49,7 @@ def load(
     choice = choose_export(
         path,
         engine,
-        weights_sha256=content_hash(folder / WEIGHTS_FILE),
+        weights_sha256=recognizer.weights_sha256,
         device=recognizer.device,
     )
     if choice.export is not None:

@@ -13,8 +13,8 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from muybridge.errors import UserError, VideoError
-from muybridge.inference.engines.engine import Engine, Frames, Logits
+from muybridge.errors import VideoError
+from muybridge.inference.engines.engine import Engine, Frames, Logits, require_finite
 from muybridge.inference.engines.torch_engine import TorchEngine
 from muybridge.inference.probabilities import softmax, vote
 from muybridge.inference.rejection import Rejection
@@ -58,6 +58,7 @@ class Recognizer(Model):
         unfinished: Of which epochs it is the best, if its training was interrupted.
         rejection: When a clip shows none of the classes; None: it always names one.
         refitted: The parts of its run's split that it was fitted on after another model was measured; else empty.
+        weights_sha256: Of the file of weights that it was loaded from; empty for one that was not.
         device: Where it computes: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``; see ``system.resolve_device``.
     """
 
@@ -75,6 +76,7 @@ class Recognizer(Model):
         unfinished: str = "",
         rejection: Rejection | None = None,
         refitted: Sequence[str] = (),
+        weights_sha256: str = "",
         device: str | torch.device = "auto",
     ) -> None:
         keep_freed_memory()
@@ -91,6 +93,7 @@ class Recognizer(Model):
         self.unfinished = unfinished
         self.rejection = rejection
         self.refitted = tuple(refitted)
+        self.weights_sha256 = weights_sha256
         self.sided_classes = tuple(name for name in self.classes if is_sided(name) or name in no_flip_classes)
 
     @classmethod
@@ -118,6 +121,7 @@ class Recognizer(Model):
             unfinished=metadata.unfinished,
             rejection=Rejection.of_values(metadata.rejection) if metadata.rejection else None,
             refitted=metadata.refitted,
+            weights_sha256=metadata.weights_sha256,
             device=device,
         )
 
@@ -196,10 +200,7 @@ class Recognizer(Model):
         """Scores of views, a few at a time, so that many views take no more memory than one."""
         parts = (views[start : start + _VIEWS_AT_ONCE] for start in range(0, len(views), _VIEWS_AT_ONCE))
         logits_NK = np.concatenate([self.engine.score(part) for part in parts])
-        if not np.isfinite(logits_NK).all():
-            raise UserError(
-                "the model's scores are no finite numbers: its weights are damaged or were never sound; train it again"
-            )
+        require_finite(logits_NK)
         return logits_NK
 
     def answer(self, logits_VK: Logits) -> Answer:

@@ -43,6 +43,8 @@ class SavedModel:
     classes: tuple[str, ...]
     # How frames are chosen, sized and ordered before they reach the network; its keys belong to the caller.
     preprocessing: Mapping[str, Any]
+    # Of the tensors' file.
+    weights_sha256: str
     # Of which epochs it is the best, if its training was interrupted; else empty.
     unfinished: str = ""
     # When a clip shows none of the classes. None: never.
@@ -101,11 +103,11 @@ def load_recognizer(folder: Path) -> tuple[RecognizerNet, SavedModel]:
     Raises:
         UserError: The folder holds no recognizer, or a damaged one, or one of a newer version.
     """
-    saved, checksum = _read_metadata(folder / METADATA_FILE)
+    saved = _read_metadata(folder / METADATA_FILE)
     weights_path = folder / WEIGHTS_FILE
     if not weights_path.is_file():
         raise UserError(f"{folder} has no {WEIGHTS_FILE}; copy the whole folder of the model")
-    if content_hash(weights_path) != checksum:
+    if content_hash(weights_path) != saved.weights_sha256:
         raise UserError(
             f"{weights_path} does not belong to the {METADATA_FILE} next to it: the file is damaged, "
             f"or saving was interrupted; save or copy the model again"
@@ -162,19 +164,19 @@ def model_state(folder: Path) -> ModelState:
     return read(folder / METADATA_FILE, ModelState, hint=COPY_AGAIN)
 
 
-def _read_metadata(path: Path) -> tuple[SavedModel, str]:
-    """Read ``model.json``: what it describes and the checksum of the tensors."""
+def _read_metadata(path: Path) -> SavedModel:
+    """Read ``model.json``."""
     content = read_description(path.parent, ModelFile, kind=FORMAT, version=FORMAT_VERSION)
     values = without_retired({"model": content.model}, str(path))["model"]
-    saved = SavedModel(
+    return SavedModel(
         config=convert(values, ModelConfig, where=str(path), hint=COPY_AGAIN),
         classes=distinct(tuple(map(printable, content.classes)), where=str(path), what="class", hint=COPY_AGAIN),
         preprocessing=content.preprocessing,
+        weights_sha256=content.weights_sha256,
         unfinished=content.unfinished,
         rejection=content.none_of_these,
         refitted=content.refitted,
     )
-    return saved, content.weights_sha256
 
 
 def read_description(folder: Path, schema: type[T], *, kind: str, version: int) -> T:

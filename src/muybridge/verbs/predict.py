@@ -1,8 +1,6 @@
 """Naming the action in video files."""
 
-import glob
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -10,9 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from muybridge.console import STDERR, progress_on, say
-from muybridge.dataset.locating import exists, is_folder
-from muybridge.dataset.walking import walk
-from muybridge.errors import UserError
+from muybridge.dataset.naming_videos import find_videos
 from muybridge.inference.loading import load
 from muybridge.inference.trained_model import Model, Prediction
 from muybridge.inference.views import AS_TRAINED, Views
@@ -68,38 +64,3 @@ def _with_progress(found: Iterator[Prediction], total: int, console: Console) ->
         return
     with progress_on(console) as progress:
         yield from progress.track(found, total=total, description="predicting")
-
-
-def _silent(line: str) -> None:
-    """Announce nothing."""
-
-
-def find_videos(patterns: Sequence[str | Path], *, announce: Callable[[str], None] = _silent) -> list[Path]:
-    """Files, folders and glob patterns as a list of files; folders are walked as those of data sets are.
-
-    Args:
-        patterns: What is named.
-        announce: Called with a line for each kind of thing in a folder that was left out.
-
-    Raises:
-        UserError: If one of them names nothing, or a folder cannot be read.
-    """
-    paths: list[Path] = []
-    for pattern in patterns:
-        path = Path(pattern)
-        if is_folder(path):
-            below = walk(path)
-            found = below.videos
-            # Other files in a folder of videos are no surprise; videos that are left out are.
-            for note in replace(below, others=Counter()).notes():
-                announce(f"note: {path}: {note}")
-            if not found:
-                raise UserError(f"no video files in {path}; name a folder with files such as .mp4 or .avi")
-        elif exists(path):
-            found = [path]
-        else:
-            found = sorted(Path(name) for name in glob.glob(str(pattern), recursive=True) if not is_folder(Path(name)))
-            if not found:
-                raise UserError(f"no such file, folder or pattern: {pattern}; check the path")
-        paths += found
-    return paths

@@ -7,7 +7,7 @@ from tests.inference.test_streaming import SIZE_PX, SMALL, clip, lively_net
 
 from muybridge.errors import UserError
 from muybridge.inference.recognizer import Recognizer
-from muybridge.inference.timeline.window_scoring import FeatureScorer, WindowScorer, window_scorer
+from muybridge.inference.timeline.window_scoring import FeatureScorer, WindowScorer, frames_per_score, window_scorer
 from muybridge.models.encoders import movinet
 from muybridge.models.network import RecognizerNet
 from muybridge.recipes.model import ModelConfig
@@ -122,6 +122,20 @@ def test_each_frame_is_encoded_once_and_few_features_are_kept(small, kind):
     scorer.finish()
     assert seen == 400
     assert scorer.scores_given == 400
+
+
+@pytest.mark.parametrize(("encoder", "window", "hop"), [("movinet_a0", 6, 2), ("movinet_a0_base", 5, 1)])
+def test_what_a_score_stands_for_is_known_without_a_scorer(small, encoder, window, hop):
+    net = lively_net("mean", encoder=encoder)
+    told = frames_per_score(net, window_frames=window, hop_frames=hop)
+    assert told == scorer_of(net, window=window, hop=hop).frames_per_score
+
+
+def test_a_model_is_prepared_once_for_all_videos():
+    recognizer = recognizer_of(frame_net("mean"))
+    first, second = (window_scorer(recognizer, window_frames=4, hop_frames=1, example_THWC=clip(4, 0)) for _ in "12")
+    assert first.net is second.net
+    assert first.net is not recognizer.net  # what is saved stays as it is
 
 
 def test_windows_that_a_head_cannot_take_are_told():

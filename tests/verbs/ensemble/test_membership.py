@@ -71,7 +71,7 @@ def member(
         clips.append(known)
         parts[part].append(known.id)
     split = Split(protocol, 0, *(tuple(ids) for ids in parts.values()), tuple(clips), (f"note of {name}",))
-    return Member(name, Path("runs") / name, split, RECOGNIZER, "0" * 64)
+    return Member(name, Path("runs") / name, split, RECOGNIZER)
 
 
 def test_members_of_one_split_share_it(root):
@@ -142,7 +142,7 @@ def test_parts_of_one_file_are_clips_of_their_own(root):
         test = tuple(c.id for c in made if c.start_seconds == test_start)
         validation = tuple(c.id for c in made if c.start_seconds == 3)
         train = tuple(c.id for c in made if c.id not in test + validation)
-        return Member("b", Path("runs/b"), Split("random", 0, train, validation, test, tuple(made)), RECOGNIZER, "")
+        return Member("b", Path("runs/b"), Split("random", 0, train, validation, test, tuple(made)), RECOGNIZER)
 
     split, leak = common_split([parts(0, (0, 1, 3)), parts(0)])
     assert len(split.test) == leak.test_identical == 2

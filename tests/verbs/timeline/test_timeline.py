@@ -3,11 +3,13 @@
 import csv
 import json
 import re
+import shutil
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+from tests.helpers.catalogs import make
 from tests.helpers.clips import CLASSES, TINY
 from tests.helpers.commands import run
 
@@ -16,7 +18,10 @@ from muybridge.dataset.annotations.annotation_files import read_annotations
 from muybridge.dataset.segments import Segment
 from muybridge.dataset.split import Split
 from muybridge.errors import UserError
+from muybridge.experiment import annotated_videos
+from muybridge.inference.loading import load
 from muybridge.inference.timeline import video_scoring
+from muybridge.inference.timeline.score_file import ScoreFile
 from muybridge.recipes.store import parse_recipe
 from muybridge.recipes.timeline_rules import SegmentRules, WindowConfig
 from muybridge.verbs.timeline.result import TimelineResult, VideoTimeline
@@ -81,6 +86,16 @@ def test_segments_of_a_long_video_and_all_files(probe_run, video, tmp_path):
     assert (tmp_path / "long.vtt").read_text().startswith("WEBVTT\n\n00:00:00.000 --> 00:00:0")
 
 
+def test_a_video_is_looked_into_once_for_all_formats(probe_run, tmp_path, monkeypatch):
+    path, looked = write_long(tmp_path / "long.mp4", parts=("dim",)), []
+    read = annotated_videos.read_frame_times
+    monkeypatch.setattr(annotated_videos, "read_frame_times", lambda video: looked.append(video) or read(video))
+    formats = ["label-studio", "activitynet", "cvat"]
+    [found] = api.timeline(probe_run, [path], rules=RULES, out=tmp_path, formats=formats).timelines
+    assert len(found.files) == len(formats)
+    assert looked == [path]
+
+
 def test_what_is_printed(probe_run, video, tmp_path, capsys):
     code, out, err = run("timeline", probe_run, video, "--rules.no-use-none-of-these", "--out", tmp_path, capsys=capsys)
     assert code == 0, err
@@ -130,6 +145,37 @@ def test_a_killed_job_goes_on_and_says_the_same(probe_run, tmp_path, monkeypatch
     assert spans(again.timelines[0]) == spans(whole.timelines[0])
     with pytest.raises(UserError, match="is of another video, model or other windows"):
         api.timeline(probe_run, [path], windows=WindowConfig(window_seconds=1), out=tmp_path / "out", resume=True)
+
+
+def test_a_job_says_exactly_where_it_begins(probe_run, video, tmp_path, monkeypatch):
+    recognizer, windows, reported = load(probe_run, device="cpu"), WindowConfig(), []
+    monkeypatch.setattr(video_scoring, "KEEP_EVERY_SECONDS", 0.0)
+
+    def score(*, resume: bool, stop_after: float = 1e9) -> None:
+        def report(done_seconds: float, _expected: float | None) -> None:
+            reported.append(done_seconds)
+            if done_seconds > stop_after:
+                raise MemoryError("as if killed")
+
+        reported.clear()
+        with ScoreFile(tmp_path / "scores", {}, class_count=2) as scores:
+            video_scoring.score_video(recognizer, video, windows=windows, scores=scores, resume=resume, report=report)
+
+    with pytest.raises(MemoryError):
+        score(resume=False, stop_after=6)
+    assert reported == pytest.approx([0, 16 / 5, 32 / 5])  # stretches of 16 frames, 5 a second
+    score(resume=True)
+    assert reported == pytest.approx([32 / 5, 48 / 5, 64 / 5, 80 / 5])
+    monkeypatch.delattr(video_scoring, "window_scorer")  # all scores are there, so the model need not be prepared
+    score(resume=True)
+    assert reported == []
+
+
+def test_the_speed_of_few_frames_a_second(probe_run, video, tmp_path):
+    # The one frame stands for more than a minute, and yet the job began at the start.
+    windows = WindowConfig(frames_per_second=0.015)
+    [found] = api.timeline(probe_run, [video], windows=windows, rules=RULES, out=tmp_path, formats=[]).timelines
+    assert found.times_real_time > 0
 
 
 def annotate(path: Path, video: Path, parts=PARTS) -> Path:
@@ -202,6 +248,18 @@ def test_one_bad_file_does_not_stop_the_others(probe_run, video, tmp_path, capsy
     assert (code, "none of 1 files could be decoded" in err) == (2, True)
 
 
+def test_patterns_and_what_a_folder_holds_besides(probe_run, video, tmp_path, capsys):
+    make(tmp_path, "games/run/split.json", "games/run/recipe.yaml")
+    for name in ("a.mp4", "b.mp4"):
+        shutil.copy(video, tmp_path / "games" / name)
+    rest = ("--out", tmp_path / "out", "--format", "csv", "--json")
+    code, out, err = run("timeline", probe_run, tmp_path / "games" / "*.mp4", *rest, capsys=capsys)
+    assert (code, [Path(each["video"]).name for each in json.loads(out)["timelines"]]) == (0, ["a.mp4", "b.mp4"]), err
+    code, out, err = run("timeline", probe_run, tmp_path / "games", *rest, capsys=capsys)
+    assert (code, len(json.loads(out)["timelines"])) == (0, 2)
+    assert "left out, made by muybridge: run" in err
+
+
 def test_videos_of_one_name_get_files_of_their_own(probe_run, video, tmp_path):
     other = tmp_path / "long.mp4"
     write_long(other, parts=("bright",))
@@ -213,7 +271,7 @@ def test_videos_of_one_name_get_files_of_their_own(probe_run, video, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["nowhere.mp4"], "no such file or folder: nowhere.mp4"),
+        (["nowhere.mp4"], "no such file, folder or pattern: nowhere.mp4"),
         ([], "no video: name one"),
         (["VIDEO", "--format", "mp4"], "unknown format 'mp4'"),
         (["VIDEO", "--window-seconds", "0"], "window_seconds is 0"),

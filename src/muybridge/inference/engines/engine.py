@@ -3,7 +3,7 @@
 An engine is the part of a recognizer between the frames and the scores. Decoding, sampling and the combination of
 views are the recognizer's, so they are the same whatever computes.
 
-Axes: B clips, T frames, H, W, C (RGB), K classes.
+Axes: B clips, T frames, H, W, C (RGB), N scores, K classes.
 """
 
 from abc import ABC, abstractmethod
@@ -14,6 +14,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from muybridge.errors import UserError
+
 Frames = npt.NDArray[np.uint8]
 """The frames of one view of a clip, THWC."""
 Logits = npt.NDArray[np.float32]
@@ -21,6 +23,18 @@ Logits = npt.NDArray[np.float32]
 
 EngineName = Literal["torch", "onnx", "openvino"]
 Precision = Literal["fp32", "bf16", "int8"]
+
+
+def require_finite(logits_NK: Logits) -> None:
+    """Make sure that scores are numbers, whatever computed them.
+
+    Raises:
+        UserError: If one is infinite or no number.
+    """
+    if not np.isfinite(logits_NK).all():
+        raise UserError(
+            "the model's scores are no finite numbers: its weights are damaged or were never sound; train it again"
+        )
 
 
 class Engine(ABC):

@@ -70,10 +70,16 @@ class TorchEngine(Engine):
         """Score clips; see ``Engine``."""
         batch = collate_frames([Item(frames_THWC, 0) for frames_THWC in clips])
         frames_BTHWC = batch.frames_BTHWC.to(self.device)
-        logits_BK = self._ready(frames_BTHWC)(frames_BTHWC, batch.lengths_B.to(self.device))
+        logits_BK = self.prepared(frames_BTHWC)(frames_BTHWC, batch.lengths_B.to(self.device))
         return np.asarray(logits_BK.float().cpu().numpy())
 
-    def _ready(self, example_BTHWC: Tensor) -> RecognizerNet:
+    @torch.inference_mode()
+    def prepared(self, example_BTHWC: Tensor) -> RecognizerNet:
+        """The network that computes, prepared at the first call.
+
+        Args:
+            example_BTHWC: Any clip, on the device; see ``models.prepared``.
+        """
         with self._lock:
             if self._prepared is None:
                 self._prepared = prepared_copy(self.net, example_BTHWC, bf16=self._bf16)

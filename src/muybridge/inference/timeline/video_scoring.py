@@ -17,7 +17,12 @@ from muybridge.inference.ensemble import Ensemble
 from muybridge.inference.recognizer import Recognizer
 from muybridge.inference.timeline.score_file import ScoreFile
 from muybridge.inference.timeline.score_track import ScoreTrack
-from muybridge.inference.timeline.window_scoring import WindowScorer, sees_frames, window_scorer
+from muybridge.inference.timeline.window_scoring import (
+    WindowScorer,
+    frames_per_score,
+    sees_frames,
+    window_scorer,
+)
 from muybridge.recipes.timeline_rules import LIKELIEST_RATE, WindowConfig
 from muybridge.video.sampling import DenseSampler, EverySampler, SlidingSampler
 from muybridge.video.steady_reading import SteadyReader
@@ -28,7 +33,8 @@ KEEP_EVERY_SECONDS = 20.0
 """How often a job's state is put on the disk: as much is done again after a kill."""
 
 Report = Callable[[float, float | None], None]
-"""Called with the seconds of the video that are done, and how many there are, where the file says."""
+"""Called with the seconds of the video that are done, and how many there are, where the file says; first with those
+that were done before."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +95,7 @@ def score_video(
         windows: Rate and windows.
         scores: Where scores are kept while the job runs; None: in memory.
         resume: Go on with what ``scores`` holds.
-        report: Called now and then.
+        report: Called once before the first frame and then now and then; not at all where all scores are there.
 
     Raises:
         VideoError: The file is no readable video.
@@ -112,16 +118,17 @@ def score_video(
     ) as reader:
         frames = _window_frames(recognizer, rate, windows, reader.frames_per_second)
         hop = max(1, round(windows.hop_seconds * reader.frames_per_second))
-        blank = np.zeros((frames, recognizer.size_px, recognizer.size_px, 3), np.uint8)
-        scorer = window_scorer(recognizer, window_frames=frames, hop_frames=hop, example_THWC=blank)
         if scores is not None and scores.seconds is not None:
             logits_NK, seconds = scores.logits_NK(), scores.seconds
         else:
+            blank = np.zeros((frames, recognizer.size_px, recognizer.size_px, 3), np.uint8)
+            scorer = window_scorer(recognizer, window_frames=frames, hop_frames=hop, example_THWC=blank)
             if kept is not None:
                 scorer.restore(kept)
             logits_NK = _run(scorer, reader, scores, report)
             seconds = reader.seconds
-        step_seconds = scorer.frames_per_score / reader.frames_per_second
+        score_frames = frames_per_score(recognizer.net, window_frames=frames, hop_frames=hop)
+        step_seconds = score_frames / reader.frames_per_second
     rejection = recognizer.rejection
     return ScoreTrack(
         video=path,
@@ -159,6 +166,8 @@ def _run(scorer: WindowScorer, reader: SteadyReader, scores: ScoreFile | None, r
     parts: list[Logits] = []
     give = parts.append if scores is None else scores.append
     kept_at = time.monotonic()
+    if report is not None:
+        report(scorer.frames_seen / reader.frames_per_second, reader.expected_seconds)
     # The next stretch is decoded while the network computes this one.
     with ThreadPoolExecutor(max_workers=1) as pool:
         stretches = _stretches(reader)

@@ -19,13 +19,12 @@ import torch
 from torch import Tensor
 
 from muybridge.errors import UserError
-from muybridge.inference.engines.engine import Frames, Logits
+from muybridge.inference.engines.engine import Frames, Logits, require_finite
+from muybridge.inference.engines.torch_engine import TorchEngine
 from muybridge.inference.recognizer import Recognizer
 from muybridge.models.encoders.encoder import FrameEncoder
 from muybridge.models.encoders.movinet import StreamingMoViNet
 from muybridge.models.network import RecognizerNet
-from muybridge.models.prepared import prepared_copy
-from muybridge.system import computes_in_bf16
 
 # Windows that a head scores together; more would only need more memory.
 _WINDOWS_AT_ONCE = 256
@@ -94,10 +93,7 @@ class WindowScorer(ABC):
         if not logits:
             return np.zeros((0, self.net.class_count), np.float32)
         logits_NK = torch.cat(list(logits)).float().cpu().numpy()
-        if not np.isfinite(logits_NK).all():
-            raise UserError(
-                "the model's scores are no finite numbers: its weights are damaged or were never sound; train it again"
-            )
+        require_finite(logits_NK)
         self.scores_given += len(logits_NK)
         return np.asarray(logits_NK)
 
@@ -262,8 +258,13 @@ def sees_frames(net: RecognizerNet) -> bool:
     return isinstance(net.encoder, FrameEncoder | StreamingMoViNet)
 
 
+def frames_per_score(net: RecognizerNet, *, window_frames: int, hop_frames: int) -> int:
+    """How many frames a score of ``window_scorer`` stands for."""
+    return hop_frames if sees_frames(net) else -(-window_frames // 2)
+
+
 def window_scorer(recognizer: Recognizer, *, window_frames: int, hop_frames: int, example_THWC: Frames) -> WindowScorer:
-    """A scorer of windows for a trained model, computing as its engine does.
+    """A scorer of windows for a trained model, computing in torch as its engine does.
 
     Args:
         recognizer: The model.
@@ -274,8 +275,7 @@ def window_scorer(recognizer: Recognizer, *, window_frames: int, hop_frames: int
     Raises:
         UserError: The head cannot take windows of so many frames.
     """
-    net, device = recognizer.net, recognizer.device
-    example_BTHWC = torch.from_numpy(np.ascontiguousarray(example_THWC))[None].to(device)
+    net = recognizer.net
     if sees_frames(net):
         steps, most = window_frames * net.pool.places, net.head.positions
         if most is not None and steps > most:
@@ -283,9 +283,10 @@ def window_scorer(recognizer: Recognizer, *, window_frames: int, hop_frames: int
                 f"windows of {window_frames} frames are {steps} steps, more than the {most} positions of the model's "
                 "temporal head; choose shorter windows or fewer frames a second"
             )
-    bf16 = net.pools_when_frozen and computes_in_bf16(device)
-    with torch.inference_mode():
-        prepared = prepared_copy(net.to(device).eval(), example_BTHWC, bf16=bf16)
+    engine = recognizer.engine
+    if not isinstance(engine, TorchEngine):  # other engines give no features
+        engine = TorchEngine(net, device=recognizer.device)
+    prepared = engine.prepared(torch.from_numpy(np.ascontiguousarray(example_THWC))[None].to(engine.device))
     if sees_frames(net):
-        return FeatureScorer(prepared, device, window_frames=window_frames, hop_frames=hop_frames)
-    return ClipScorer(prepared, device, window_frames=window_frames + window_frames % 2)
+        return FeatureScorer(prepared, engine.device, window_frames=window_frames, hop_frames=hop_frames)
+    return ClipScorer(prepared, engine.device, window_frames=window_frames + window_frames % 2)

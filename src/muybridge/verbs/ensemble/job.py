@@ -180,7 +180,7 @@ def _member_results(
             MemberResult(
                 name=member.name,
                 run=member.run.absolute(),
-                weights_sha256=member.weights_sha256,
+                weights_sha256=member.recognizer.weights_sha256,
                 weight=combination.weights[number],
                 temperature=temperature,
                 validation=ValidationFigures.of(validation[number]),

@@ -17,9 +17,7 @@ from muybridge.dataset.duplicates import find_duplicates
 from muybridge.dataset.run_clips import require_files, split_of
 from muybridge.dataset.split import FITTED_PARTS, Leak, Split
 from muybridge.errors import UserError
-from muybridge.files import content_hash
 from muybridge.inference.recognizer import Recognizer
-from muybridge.models.saving import WEIGHTS_FILE
 from muybridge.runs import RunFolder
 from muybridge.text import counted, printable, shortened
 
@@ -36,14 +34,12 @@ class Member:
         run: The run directory.
         split: Its clips.
         recognizer: Its model.
-        weights_sha256: Which weights these are.
     """
 
     name: str
     run: Path
     split: Split
     recognizer: Recognizer
-    weights_sha256: str
 
     def __str__(self) -> str:
         return str(self.run)
@@ -72,9 +68,8 @@ def read_members(
         stem = printable(path.resolve().name)
         name = next(n for n in (stem, *(f"{stem}-{k}" for k in range(2, len(runs) + 1))) if n not in taken)
         # What was fitted again on all clips has seen the clips that decide and measure.
-        model = run.deciding_model
-        recognizer = Recognizer.load(model, device=device)
-        members.append(Member(name, path, split_of(run, clips_root), recognizer, content_hash(model / WEIGHTS_FILE)))
+        recognizer = Recognizer.load(run.deciding_model, device=device)
+        members.append(Member(name, path, split_of(run, clips_root), recognizer))
     return tuple(members)
 
 

@@ -8,11 +8,10 @@ from typing import Any
 from rich.console import Console
 
 from muybridge.console import STDERR, progress_on, say
-from muybridge.dataset.locating import exists
+from muybridge.dataset.naming_videos import find_videos
 from muybridge.dataset.segments import Segment
-from muybridge.dataset.walking import walk
 from muybridge.errors import UserError, VideoError
-from muybridge.files import content_hash, require_writable, write_json
+from muybridge.files import require_writable, write_json
 from muybridge.inference.loading import load
 from muybridge.inference.recognizer import Recognizer
 from muybridge.inference.timeline.score_file import ScoreFile
@@ -21,7 +20,6 @@ from muybridge.inference.timeline.segmenting import segments_of
 from muybridge.inference.timeline.video_scoring import job_of, require_recognizer, score_video
 from muybridge.inference.timeline.window_scoring import sees_frames
 from muybridge.locks import Lock
-from muybridge.models.saving import WEIGHTS_FILE
 from muybridge.recipes.timeline_rules import SegmentRules, WindowConfig
 from muybridge.text import counted, printable
 from muybridge.verbs.timeline.measuring import measure, true_segments
@@ -59,7 +57,7 @@ def timeline(
 
     Args:
         run: A run directory of a training, or a model folder.
-        videos: Files or folders of them.
+        videos: Files, folders of them, or glob patterns (``games/*.mp4``).
         windows: How the videos are looked at; None: as the rules were tuned, else the defaults.
         rules: From scores to segments; None: those that were tuned for this run, else the defaults.
         tune: Annotations of validation videos: rules are chosen on them first, and kept as timeline.json in the run.
@@ -84,7 +82,7 @@ def timeline(
         raise UserError("no video: name one, or annotated videos to tune the rules on or to measure with")
     formats = FORMATS if formats is None else formats
     check_formats(formats)
-    paths = _find(videos)
+    paths = find_videos(videos, announce=lambda line: say(console, line))
     notes: list[str] = []
     true_of: dict[Path, list[Segment]] = {}
     if truth is not None:
@@ -148,11 +146,10 @@ class _Job:
             )
         return recognizer
 
-    def score(self, recognizer: Recognizer, model: Path, path: Path, stem: Path) -> tuple[ScoreTrack, float | None]:
+    def score(self, recognizer: Recognizer, path: Path, stem: Path) -> tuple[ScoreTrack, float | None]:
         """The scores of a video, and how many times real time they took; None where they were there already."""
-        weights = (model / "model" if (model / "model").is_dir() else model) / WEIGHTS_FILE
-        job = job_of(path, self.windows, weights_sha256=content_hash(weights), class_count=len(recognizer.classes))
-        name, started, first_done = printable(path.name), time.monotonic(), None
+        job = job_of(path, self.windows, weights_sha256=recognizer.weights_sha256, class_count=len(recognizer.classes))
+        name, started, begun = printable(path.name), time.monotonic(), None
         with (
             ScoreFile(stem, job, class_count=len(recognizer.classes)) as scores,
             progress_on(self.console) as progress,
@@ -160,10 +157,10 @@ class _Job:
             task = progress.add_task(name, total=None)
 
             def report(done_seconds: float, expected_seconds: float | None) -> None:
-                nonlocal first_done
-                if first_done is None:
-                    first_done = done_seconds, time.monotonic()
-                speed = (done_seconds - first_done[0]) / max(1e-9, time.monotonic() - first_done[1])
+                nonlocal begun
+                if begun is None:
+                    begun = done_seconds, time.monotonic()
+                speed = (done_seconds - begun[0]) / max(1e-9, time.monotonic() - begun[1])
                 progress.update(
                     task,
                     total=expected_seconds,
@@ -175,12 +172,7 @@ class _Job:
                 recognizer, path, windows=self.windows, scores=scores, resume=self.resume, report=report
             )
         took = time.monotonic() - started
-        return track, None if first_done is None else (track.seconds - _begun(first_done[0])) / took
-
-
-def _begun(first_done_seconds: float) -> float:
-    """Where a job began, from where it was when it first reported: at the start, but for one that was resumed."""
-    return 0.0 if first_done_seconds < 60 else first_done_seconds
+        return track, None if begun is None else (track.seconds - begun[0]) / took
 
 
 def _timeline(
@@ -194,7 +186,7 @@ def _timeline(
     true: Sequence[Segment] | None,
 ) -> VideoTimeline:
     try:
-        track, times_real_time = job.score(recognizer, job.run, path, stem)
+        track, times_real_time = job.score(recognizer, path, stem)
     except VideoError as error:
         return VideoTimeline(path, error=f"{error.reason} ({error.hint})")
     segments = tuple(segments_of(track, rules))
@@ -242,7 +234,7 @@ def _tune(job: _Job, annotations: Path, start: SegmentRules) -> tuple[TunedRules
         )
     tracks, unknown = [], set()
     for video, stem in zip(truth, _stems(list(truth)), strict=True):
-        track, _ = job.score(recognizer, model, video, job.folder / f"tuning-{stem}")
+        track, _ = job.score(recognizer, video, job.folder / f"tuning-{stem}")
         unknown |= {segment.label for segment in truth[video]} - set(track.classes)
         tracks.append((track, [segment for segment in truth[video] if segment.label in track.classes]))
     tuned = tune_rules(tracks, start, job.windows)
@@ -263,23 +255,6 @@ def _origin(rules: SegmentRules, tuned: TunedRules | None) -> str:
     if tuned is not None and rules == tuned.rules:
         return f"tuned on {counted(len(tuned.tuned_on), 'video')}"
     return "as they come with muybridge" if rules == SegmentRules() else "as asked for"
-
-
-def _find(videos: Sequence[str | Path]) -> list[Path]:
-    """Files, and the videos in folders."""
-    paths: list[Path] = []
-    for video in videos:
-        path = Path(video)
-        if path.is_dir():
-            below = walk(path).videos
-            if not below:
-                raise UserError(f"no video files in {path}; name a folder with files such as .mp4 or .avi")
-            paths += below
-        elif exists(path):
-            paths.append(path)
-        else:
-            raise UserError(f"no such file or folder: {path}; check the path")
-    return paths
 
 
 def _stems(paths: Sequence[Path]) -> list[str]:

@@ -4,14 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from muybridge.dataset.annotations.annotation_files import write_annotations
-from muybridge.dataset.annotations.video_times import VideoTimes
 from muybridge.dataset.segments import Annotations, Segment
 from muybridge.errors import UserError
+from muybridge.experiment.annotated_videos import write_annotated
 from muybridge.files import write_json, write_text
 from muybridge.text import did_you_mean
 from muybridge.verbs.timeline.subtitles import srt_text, vtt_text
-from muybridge.video.frame_times import read_frame_times
 
 TimelineFormat = Literal[
     "json", "csv", "srt", "vtt", "html", "drawn", "label-studio", "elan", "boris", "activitynet", "cvat"
@@ -70,15 +68,9 @@ def write_files(
             write_text(path, srt_text(segments) if name == "srt" else vtt_text(segments))
         else:
             found = Annotations(segments=tuple(segments), videos=(video,))
-            written = write_annotations(found, path, name, times_of=times_of)
+            written = write_annotated(found, path, name)
             files += written.files
             notes += written.notes
             continue
         files.append(path)
     return files, notes
-
-
-def times_of(video: Path) -> VideoTimes:
-    """The frames of a video on a clock, for formats that count frames."""
-    times = read_frame_times(video)
-    return VideoTimes(times.seconds_N, times.end_seconds, times.width_px, times.height_px)

@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from muybridge.dataset.annotations.annotation_files import read_annotations
 from muybridge.dataset.background import BACKGROUND
 from muybridge.dataset.segments import Segment
 from muybridge.dataset.split import PARTS, Part, Split
 from muybridge.errors import UserError
 from muybridge.evaluation.rule_tuning import Tracks, mean_f1, tuned_rules
+from muybridge.experiment.annotated_videos import read_annotated
+from muybridge.recipes.data import DataConfig
 from muybridge.recipes.timeline_rules import SegmentRules, WindowConfig
 from muybridge.runs import RunFolder
-from muybridge.verbs.timeline.output import times_of
 from muybridge.verbs.timeline.rule_file import TunedRules
 
 
@@ -21,7 +21,7 @@ def read_truth(path: Path) -> tuple[dict[Path, list[Segment]], list[str]]:
     Raises:
         UserError: The file is no annotation file, or has no segment.
     """
-    annotations = read_annotations(path, times_of=times_of)
+    annotations = read_annotated(path, DataConfig())
     truth = {
         video: [segment for segment in annotations.of(video) if segment.label != BACKGROUND]
         for video in annotations.videos
