@@ -64,17 +64,17 @@ def test_what_is_no_time(tmp_path: Path, cell: str) -> None:
 
 def test_frames_of_a_csv_are_those_of_the_file_or_of_a_rate(tmp_path: Path) -> None:
     path = saved(films(tmp_path), "a.csv", "video,start,end,label\ngame.mp4,5,20,jump\ngame.mp4,90,100,run\n")
-    read = read_annotations(path, unit="frames", times_of=every_tenth_of_a_second)
+    read = read_annotations(path, AnnotationRules(unit="frames"), times_of=every_tenth_of_a_second)
     assert rows(read) == [("game.mp4", 0.5, 2.0, "jump"), ("game.mp4", 9.0, 10.0, "run")]
-    read = read_annotations(path, unit="frames", fps=20, times_of=every_tenth_of_a_second)
+    read = read_annotations(path, AnnotationRules(unit="frames", fps=20), times_of=every_tenth_of_a_second)
     assert rows(read) == [("game.mp4", 0.25, 1.0, "jump"), ("game.mp4", 4.5, 5.0, "run")]
-    read = read_annotations(path, unit="frames", fps=20)
+    read = read_annotations(path, AnnotationRules(unit="frames", fps=20))
     assert rows(read) == [("game.mp4", 0.25, 1.0, "jump"), ("game.mp4", 4.5, 5.0, "run")]
     with pytest.raises(UserError, match=r"say with data\.annotation_fps"):
-        read_annotations(path, unit="frames")
+        read_annotations(path, AnnotationRules(unit="frames"))
     with pytest.raises(UserError, match=r"line 2: start is '1\.5'; give a frame number"):
         wrong = saved(tmp_path, "b.csv", "video,start,end,label\ngame.mp4,1.5,20,jump\n")
-        read_annotations(wrong, unit="frames", times_of=every_tenth_of_a_second)
+        read_annotations(wrong, AnnotationRules(unit="frames"), times_of=every_tenth_of_a_second)
 
 
 def test_one_part_of_a_video_has_several_labels_in_annotations_and_one_in_a_table_of_clips(tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ def test_videos_of_a_csv_that_are_not_there(tmp_path: Path) -> None:
     path = saved(films(tmp_path), "a.csv", "video,start,end,label\ngone.mp4,1,2,a\ngame.mp4,1,2,b\nalso.mp4,,,\n")
     with pytest.raises(UserError, match=r"line 2: gone\.mp4 does not exist \(nor do 1 other\)"):
         read_annotations(path)
-    read = read_annotations(path, missing="skip")
+    read = read_annotations(path, AnnotationRules(missing="skip"))
     assert rows(read) == [("game.mp4", 1.0, 2.0, "b")]
     assert "left out, 2 rows whose video cannot be found, such as gone.mp4" in read.notes
     catalog = read_catalog(path, annotations=AnnotationRules(missing="skip"))
@@ -126,7 +126,7 @@ def test_label_studio_counts_frames_from_one_to_the_last_one_included(tmp_path: 
     assert "taken by file name: /data/upload/3/1f0c9a2b-game.mp4" in notes
     assert "left out, regions that are no time: choices (1)" in notes
     assert "frameRate" in notes
-    assert rows(read_annotations(path, fps=20, times_of=every_tenth_of_a_second))[0][1:3] == (0.0, 0.5)
+    assert rows(read_annotations(path, AnnotationRules(fps=20), times_of=every_tenth_of_a_second))[0][1:3] == (0.0, 0.5)
     task["data"] = {"video": "game.mp4", "fps": 5}
     assert rows(read_annotations(saved(tmp_path, "b.json", [task]), times_of=every_tenth_of_a_second))[0][2] == 2.0
 
@@ -166,8 +166,10 @@ def test_label_studio_s_regions_in_seconds_boxes_small_form_and_predictions(tmp_
 def test_a_control_of_label_studio_can_be_named(tmp_path: Path) -> None:
     result = [region("a", 1, 5), region("b", 1, 5, from_name="other")]
     path = saved(films(tmp_path), "a.json", [{"data": {"video": "game.mp4"}, "annotations": [{"result": result}]}])
-    read = read_annotations(path, tier="oth*", times_of=every_tenth_of_a_second)
+    read = read_annotations(path, AnnotationRules(tier="oth*"), times_of=every_tenth_of_a_second)
     assert [each.label for each in read.segments] == ["b"]
+    with pytest.raises(UserError, match=r"a\.json has no control othr; did you mean 'other'\?; .* one of: other, v"):
+        read_annotations(path, AnnotationRules(tier="othr"), times_of=every_tenth_of_a_second)
 
 
 # ELAN
@@ -205,24 +207,27 @@ def test_elan_s_tiers(tmp_path: Path) -> None:
     path = saved(films(tmp_path), "a.eaf", EAF.format(media='RELATIVE_MEDIA_URL="./game.mp4"'))
     with pytest.raises(UserError, match=r"several tiers: action \(3\), how \(2\); name one with data\.annotation_tier"):
         read_annotations(path)
-    read = read_annotations(path, tier="action")
+    read = read_annotations(path, AnnotationRules(tier="action"))
     # The time that ELAN leaves open lies half-way.
     assert rows(read) == [("game.mp4", 0.1, 0.5, "jump"), ("game.mp4", 0.5, 0.9, "run fast")]
     assert read.notes == ("left out, 1 segment without a label",)
-    assert rows(read_annotations(path, tier="how")) == [("game.mp4", 0.1, 0.3, "high"), ("game.mp4", 0.3, 0.5, "low")]
-    assert len(read_annotations(path, tier="*").segments) == 4
+    assert rows(read_annotations(path, AnnotationRules(tier="how"))) == [
+        ("game.mp4", 0.1, 0.3, "high"),
+        ("game.mp4", 0.3, 0.5, "low"),
+    ]
+    assert len(read_annotations(path, AnnotationRules(tier="*")).segments) == 4
     with pytest.raises(UserError, match="has no tier actoin; its tiers with annotations: action"):
-        read_annotations(path, tier="actoin")
+        read_annotations(path, AnnotationRules(tier="actoin"))
 
 
 def test_an_elan_file_from_another_machine_and_with_an_offset(tmp_path: Path) -> None:
     path = saved(films(tmp_path), "a.eaf", EAF.format(media='TIME_ORIGIN="2000"'))
-    read = read_annotations(path, tier="action")
+    read = read_annotations(path, AnnotationRules(tier="action"))
     assert rows(read)[0] == ("game.mp4", 2.1, 2.5, "jump")
     assert "1 video not where the annotations say, taken by file name: file:///C:/film/game.mp4" in read.notes
     (tmp_path / "game.mp4").unlink()
     with pytest.raises(UserError, match=r"a\.eaf: 1 of 1 video cannot be found: .*game\.mp4; put them next to it"):
-        read_annotations(path, tier="action")
+        read_annotations(path, AnnotationRules(tier="action"))
 
 
 # BORIS
@@ -253,6 +258,9 @@ def test_boris_s_states_alternate_and_points_are_left_out(tmp_path: Path) -> Non
     assert "left out, 1 observation without a media file" in read.notes
     with pytest.raises(UserError, match="observation day 1: the state eat that starts at 5 s never stops"):
         read_annotations(saved(tmp_path, "b.boris", project([*events, [5, "", "eat", "", ""]], ["game.mp4"])))
+    early = [[-1.0, "", "eat", "", ""], [2.0, "", "eat", "", ""]]
+    with pytest.raises(UserError, match=r"c\.boris, observation day 1: 'eat' is from -1 to 2 s"):
+        read_annotations(saved(tmp_path, "c.boris", project(early, ["game.mp4"])))
 
 
 def test_boris_plays_files_one_after_the_other(tmp_path: Path) -> None:
@@ -308,7 +316,7 @@ def test_activitynet(tmp_path: Path) -> None:
     path = saved(tmp_path, "a.json", {"version": "1.3", "database": database, "taxonomy": []})
     with pytest.raises(UserError, match=r"1 of 3 videos cannot be found: gone; .*data\.annotation_missing skip"):
         read_annotations(path)
-    read = read_annotations(path, missing="skip")
+    read = read_annotations(path, AnnotationRules(missing="skip"))
     assert rows(read) == [("video_test_01.mkv", 0.5, 2.0, "run"), ("v_abc.mp4", 1.0, 2.5, "jump")]
     assert [each.split for each in read.segments] == ["test", "train"]
     assert "left out, 1 video that cannot be found: gone" in read.notes
@@ -382,7 +390,7 @@ def test_via_s_segments(tmp_path: Path) -> None:
     path = saved(tmp_path, "b.json", via({"1": kind, "2": note}, *both))
     with pytest.raises(UserError, match=r"several attributes: Behaviour \(3\), note \(1\); name one"):
         read_annotations(path)
-    assert rows(read_annotations(path, tier="note")) == [("game.mp4", 6.0, 7.0, "loud")]
+    assert rows(read_annotations(path, AnnotationRules(tier="note"))) == [("game.mp4", 6.0, 7.0, "loud")]
 
 
 # What all share
@@ -455,14 +463,14 @@ def test_a_folder_of_elan_files_is_one_data_set(tmp_path: Path) -> None:
 def test_what_is_said_and_means_nothing_is_named(tmp_path: Path) -> None:
     films(tmp_path)
     path = saved(tmp_path, "a.csv", "video,start,end,label\ngame.mp4,1,2,b\n")
-    notes = read_annotations(path, tier="x", fps=3).notes
+    notes = read_annotations(path, AnnotationRules(tier="x", fps=3)).notes
     assert "data.annotation_tier x means nothing for csv, and was not used" in notes
     assert "data.annotation_fps 3 means nothing for csv, and was not used" in notes
     assert read_catalog(path, annotations=AnnotationRules(tier="x")).notes[-1].startswith("data.annotation_tier x")
     eaf = saved(tmp_path, "a.eaf", EAF.format(media='RELATIVE_MEDIA_URL="./game.mp4"'))
     assert (
         "data.annotation_unit frames means nothing for elan, and was not used"
-        in read_annotations(eaf, tier="how", unit="frames").notes
+        in read_annotations(eaf, AnnotationRules(tier="how", unit="frames")).notes
     )
 
 
@@ -471,3 +479,10 @@ def test_other_xml_beside_class_folders_is_left_alone(tmp_path: Path) -> None:
     saved(tmp_path, "broken.xml", "<annotations")
     saved(tmp_path, "other.xml", "<project/>")
     assert read_catalog(tmp_path).classes == ("jump", "run")
+
+
+def test_words_that_are_unknown_are_refused():
+    with pytest.raises(UserError, match=r"unknown data.annotation_unit 'frame'; did you mean 'frames'\?"):
+        AnnotationRules(unit="frame")  # type: ignore[arg-type]
+    with pytest.raises(UserError, match=r"unknown data.annotation_missing 'skipp'; did you mean 'skip'\?"):
+        AnnotationRules(missing="skipp")  # type: ignore[arg-type]

@@ -13,6 +13,7 @@ from tests.helpers.catalogs import make
 from tests.helpers.nightly import cases
 
 from muybridge.dataset.annotations.annotation_files import SUFFIXES, read_annotations, write_annotations
+from muybridge.dataset.annotations.rules import AnnotationRules
 from muybridge.dataset.annotations.video_times import VideoTimes
 from muybridge.dataset.segments import Annotations, Segment
 from muybridge.errors import UserError
@@ -75,7 +76,7 @@ def test_a_round_trip(format: str, entries: list[tuple[str, list[float], str, fl
         annotations = made(Path(name), entries)
         path = Path(name) / f"out{SUFFIXES[format]}"
         written = write_annotations(annotations, path, format, times_of=times_of)
-        parts = [read_annotations(file, tier="actions*" if format == "elan" else "", times_of=times_of)
+        parts = [read_annotations(file, AnnotationRules(tier="actions*" if format == "elan" else ""), times_of=times_of)
                  for file in written.files]  # fmt: skip
         read = Annotations(
             tuple(each for part in parts for each in part.segments), tuple(v for part in parts for v in part.videos)
@@ -122,7 +123,7 @@ def test_times_that_fall_between_milliseconds_keep_their_first_frame(tmp_path: P
     for format in ("elan", "boris"):
         path = tmp_path / f"o{SUFFIXES[format]}"
         write_annotations(Annotations(segments, (tmp_path / "a.mp4",)), path, format)
-        read = read_annotations(path, tier="*").segments
+        read = read_annotations(path, AnnotationRules(tier="*")).segments
         assert [first_frame(each.start_seconds) for each in read] == [first_frame(start) for start in starts]
 
 

@@ -18,7 +18,7 @@ def table(root: Path, text: str, name: str = "t.csv", encoding: str = "utf-8") -
 
 
 def labels(path: Path) -> dict[str, str]:
-    return {clip.id: clip.label for clip in read_table(path)[0]}
+    return {clip.id: clip.label for clip in read_table(path).clips}
 
 
 WALK_AND_RUN = {"parts/walk/a.mp4": "walk", "parts/run/b.mp4": "run"}
@@ -68,7 +68,8 @@ def test_every_column_by_another_name(tmp_path: Path) -> None:
         "id,clip_name,clip_path,action,Subject ID,Subset,start_time,End Time,fps\n"
         "1,a,parts/walk/a.mp4,walk,s1,training,0,2,25\n2,b,parts/run/b.mp4,run,s2,valid_set,,,25\n",
     )
-    clips, notes = read_table(path)
+    contents = read_table(path)
+    clips, notes = contents.clips, contents.notes
     assert [(clip.label, clip.group, clip.split, clip.end_seconds) for clip in clips] == [
         ("walk", "s1", "train", 2.0),
         ("run", "s2", "validation", None),
@@ -78,7 +79,8 @@ def test_every_column_by_another_name(tmp_path: Path) -> None:
 
 
 def test_our_own_name_of_a_column_comes_first(tmp_path: Path) -> None:
-    clips, notes = read_table(table(tmp_path, "path,label,class,name,set\nc.mp4,walk,3,x,B\n"))
+    contents = read_table(table(tmp_path, "path,label,class,name,set\nc.mp4,walk,3,x,B\n"))
+    clips, notes = contents.clips, contents.notes
     assert clips[0].label == "walk"
     assert "column set is no split: B" in notes
     assert any(note.startswith("columns ignored: class, name, set") for note in notes)
@@ -100,8 +102,8 @@ def test_two_columns_for_one_thing_are_an_error_that_names_both(tmp_path: Path, 
 
 def test_a_column_of_groups_that_is_named_is_taken(tmp_path: Path) -> None:
     path = table(tmp_path, "path,label,subject,source,day\nc.mp4,walk,s,t,monday\n")
-    assert read_table(path, group_column="day")[0][0].group == "monday"
-    assert read_table(path, group_column="source")[0][0].group == "t"
+    assert read_table(path, group_column="day").clips[0].group == "monday"
+    assert read_table(path, group_column="source").clips[0].group == "t"
 
 
 @pytest.mark.parametrize(
@@ -126,7 +128,7 @@ def test_the_rest_of_a_label_in_the_next_column_is_asked_about(tmp_path: Path) -
     with pytest.raises(UserError, match="line 2: is 'left' the rest of the label 'pick up'"):
         read_table(table(tmp_path, "\n".join(rows)))
     spaced = [row.replace(",", ", ") for row in rows[:3]]
-    assert [clip.group for clip in read_table(table(tmp_path, "\n".join(spaced)))[0]] == ["left", "s1"]
+    assert [clip.group for clip in read_table(table(tmp_path, "\n".join(spaced))).clips] == ["left", "s1"]
 
 
 def test_rows_with_empty_cells_too_many_or_too_few_are_read(tmp_path: Path) -> None:

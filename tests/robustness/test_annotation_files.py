@@ -13,6 +13,7 @@ from tests.helpers.catalogs import make
 from tests.helpers.nightly import cases
 
 from muybridge.dataset.annotations.annotation_files import SUFFIXES, read_annotations, write_annotations
+from muybridge.dataset.annotations.rules import AnnotationRules
 from muybridge.dataset.annotations.video_times import VideoTimes
 from muybridge.dataset.segments import Annotations, Segment
 from muybridge.errors import UserError
@@ -29,7 +30,7 @@ def times_of(video: Path) -> VideoTimes:
 
 def segments_or_one_line(path: Path) -> None:
     try:
-        read = read_annotations(path, tier="", missing="skip", times_of=times_of)
+        read = read_annotations(path, AnnotationRules(tier="", missing="skip"), times_of=times_of)
     except UserError as error:
         assert len(str(error).splitlines()) == 1
         assert len(str(error)) < 2000

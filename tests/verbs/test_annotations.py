@@ -7,7 +7,7 @@ import pytest
 from tests.helpers.clips import write_clip
 from tests.helpers.commands import run
 
-from muybridge import UserError, annotations
+from muybridge import Annotations, AnnotationsResult, UserError, annotations
 
 
 @pytest.fixture
@@ -59,3 +59,9 @@ def test_nothing_that_is_there_is_replaced(films: Path, capsys: pytest.CaptureFi
         annotations("a.csv", to="eaf")  # type: ignore[arg-type]
     with pytest.raises(UserError, match=r"in which format shall o\.eaf be written"):
         annotations("a.csv", out="o.eaf")
+
+
+def test_of_many_new_files_the_first_are_named(tmp_path: Path) -> None:
+    shown = str(AnnotationsResult(Annotations((), (), (), "csv"), tuple(tmp_path / f"{n}.eaf" for n in range(601))))
+    assert shown.count("written: ") == 8
+    assert shown.endswith("and 593 more, one a video")

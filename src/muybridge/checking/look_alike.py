@@ -27,7 +27,7 @@ import numpy.typing as npt
 from muybridge.dataset.catalog import Catalog, Clip
 from muybridge.dataset.split import FITTED_PARTS, Split
 from muybridge.errors import UserError
-from muybridge.evaluation.colours import colours_of
+from muybridge.evaluation.colours import COLOURS, colours_of
 from muybridge.pipeline.affine import Frames
 from muybridge.pipeline.glimpses import look_at
 from muybridge.recipes.cache import CacheConfig
@@ -184,8 +184,8 @@ def _difference_hash(frame_HWC: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
 def _links(described: Sequence[npt.NDArray[np.float32]]) -> Iterator[Link]:
     """The pairs of clips that are nearer than the limit."""
     table = np.stack(described)
-    colours_ND = table[:, -36:]
-    hashes_NTB = table[:, :-36].reshape(len(table), -1, _BITS)
+    colours_ND = table[:, -COLOURS:]
+    hashes_NTB = table[:, :-COLOURS].reshape(len(table), -1, _BITS)
     for start in range(0, len(table), _BLOCK):
         # Only with later clips: the distance is the same in both directions.
         block_nTB, others_NTB = hashes_NTB[start : start + _BLOCK], hashes_NTB[start:]

@@ -20,7 +20,7 @@ from muybridge.dataset.group_rule import column_of, grouped
 from muybridge.dataset.groups import detect_naming, groups_by_naming, is_action_of, ungrouped
 from muybridge.dataset.labels import settle_alike
 from muybridge.dataset.locating import exists, expanded, is_folder, is_regular
-from muybridge.dataset.table import column_names, read_contents_of_table
+from muybridge.dataset.table import column_names, read_table
 from muybridge.dataset.walking import is_video
 from muybridge.errors import UserError
 from muybridge.text import counted, did_you_mean
@@ -62,9 +62,7 @@ def read_catalog(
         raise UserError(f"{path} is a pipe or a device; give a folder with a sub-folder per class, or a CSV file")
     rules = annotations or AnnotationRules()
     if layout == "auto" and _holds_annotations(path):
-        found = read_annotations(
-            path, unit=rules.unit, tier=rules.tier, fps=rules.fps, missing=rules.missing, times_of=times_of
-        )
+        found = read_annotations(path, rules, times_of=times_of)
         return settle_alike(annotated_catalog(path, found, groups=groups), alike_labels)
     return settle_alike(_read(path, layout=layout, groups=groups, rules=rules, times_of=times_of), alike_labels)
 
@@ -126,7 +124,7 @@ def _read_video(path: Path) -> Catalog:
 
 def _read_csv(path: Path, *, groups: str, rules: AnnotationRules, times_of: TimesOf | None) -> Catalog:
     columns = column_names(path)
-    table = read_contents_of_table(
+    table = read_table(
         path,
         group_column=column_of(groups, columns),
         read_time=frame_reader(rules, times_of),

@@ -20,7 +20,7 @@ from muybridge.dataset.sources import contents_of
 from muybridge.errors import UserError
 from muybridge.files import write_text
 from muybridge.run_schemas import ClipEntry, SplitFile
-from muybridge.schemas import convert, distinct, read
+from muybridge.schemas import distinct, read
 from muybridge.text import counted
 
 Part = Literal["train", "validation", "test"]
@@ -198,15 +198,6 @@ class Split:
             "notes": list(self.notes),
             **{part: [_clip_to_dict(clip) for clip in self.clips_of(part)] for part in PARTS},
         }
-
-    @classmethod
-    def from_dict(cls, value: dict[str, Any]) -> "Split":
-        """The split that `to_dict` described.
-
-        Raises:
-            UserError: If something is missing, or the clips are not those the hash was taken over.
-        """
-        return cls._of_file(convert(value, SplitFile, where="the split", hint="make it again"))
 
     @classmethod
     def _of_file(cls, value: SplitFile) -> "Split":

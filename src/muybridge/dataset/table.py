@@ -55,24 +55,7 @@ class TableContents:
     notes: tuple[str, ...]
 
 
-def read_table(path: Path, *, group_column: str | None = None) -> tuple[list[Clip], list[str]]:
-    """Read the clips of a CSV file; a clip without a group has the empty one.
-
-    Args:
-        path: The file.
-        group_column: The column that names the source groups; default: the one that is named as such, if there is one.
-
-    Returns:
-        The clips in the order of the rows, and notes.
-
-    Raises:
-        UserError: If the file, its header or a row is wrong, or a video it names does not exist.
-    """
-    contents = read_contents_of_table(path, group_column=group_column)
-    return list(contents.clips), list(contents.notes)
-
-
-def read_contents_of_table(
+def read_table(
     path: Path,
     *,
     group_column: str | None = None,
@@ -84,13 +67,13 @@ def read_contents_of_table(
 
     Args:
         path: The file.
-        group_column: As in `read_table`.
+        group_column: The column that names the source groups; default: the one that is named as such, if there is one.
         read_time: What makes seconds of times; default: they are seconds, or minutes and seconds.
         as_annotations: Whether the same part of a video may be there several times, and a column `score` is one.
         missing: Whether videos that are not there are an error, or left out.
 
     Raises:
-        UserError: As `read_table`.
+        UserError: If the file, its header or a row is wrong, or a video it names does not exist.
     """
     table = read_text(path)
     rows = rows_of(table)

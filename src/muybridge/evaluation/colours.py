@@ -14,6 +14,8 @@ import numpy.typing as npt
 from muybridge.pipeline.affine import Frames
 
 _GRID = (4, 3)
+COLOURS = 3 * _GRID[0] * _GRID[1]
+"""D, the length of what `colours_of` returns."""
 
 
 def colours_of(frames_THWC: Frames) -> npt.NDArray[np.float32]:

@@ -11,7 +11,7 @@ from muybridge.dataset.segments import Annotations
 from muybridge.recipes.data import DataConfig
 from muybridge.video.frame_times import read_frame_times
 
-_REMEMBERED = 64
+_REMEMBERED = 512
 """So many videos are remembered: an hour of frames is 720 kB."""
 
 
@@ -44,10 +44,7 @@ def read_annotated(path: Path, data: DataConfig) -> Annotations:
     Raises:
         UserError: If it is none, is damaged, or videos are missing.
     """
-    rules = rules_of(data)
-    return read_annotations(
-        path, unit=rules.unit, tier=rules.tier, fps=rules.fps, missing=rules.missing, times_of=times_of
-    )
+    return read_annotations(path, rules_of(data), times_of=times_of)
 
 
 def write_annotated(

@@ -13,6 +13,9 @@ from muybridge.experiment.annotated_videos import read_annotated, write_annotate
 from muybridge.recipes.data import DataConfig
 from muybridge.text import aligned, counted, did_you_mean, printable
 
+_LISTED = 8
+"""So many new files are named on the terminal."""
+
 
 @dataclass(frozen=True)
 class AnnotationsResult:
@@ -40,7 +43,9 @@ class AnnotationsResult:
         rows += [[label, str(number), f"{seconds[label]:.1f}"] for label, number in sorted(numbers.items())]
         lines += aligned(rows, right=(1, 2)) if numbers else []
         lines += [f"note: {note}" for note in self.notes]
-        lines += [f"written: {printable(str(file))}" for file in self.files]
+        lines += [f"written: {printable(str(file))}" for file in self.files[:_LISTED]]
+        if len(self.files) > _LISTED:
+            lines.append(f"and {len(self.files) - _LISTED} more, one a video")
         return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The door to annotation files: what a file is, what it says, and segments written in any format.
 
-    annotations = read_annotations(Path("game.eaf"), tier="action")
+    annotations = read_annotations(Path("game.eaf"), AnnotationRules(tier="action"))
     write_annotations(annotations, Path("game.json"), "activitynet")
 
 Videos are found relative to the annotation file, see `finding_videos`. Formats that count frames need somebody who
@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from muybridge.dataset.annotations import (
     activitynet,
@@ -27,7 +27,7 @@ from muybridge.dataset.annotations import (
 )
 from muybridge.dataset.annotations.finding_videos import VideoFinder
 from muybridge.dataset.annotations.frame_seconds import FrameSeconds
-from muybridge.dataset.annotations.rules import AnnotationRules, FileContents, MissingVideos, Stretch, TimeUnit
+from muybridge.dataset.annotations.rules import AnnotationRules, FileContents, Stretch
 from muybridge.dataset.annotations.video_times import TimesOf
 from muybridge.dataset.annotations.written_parts import WrittenAnnotations
 from muybridge.dataset.labels import shown
@@ -81,22 +81,13 @@ def _is_cvat(path: Path) -> bool:
 
 
 def read_annotations(
-    path: Path,
-    *,
-    unit: TimeUnit = "seconds",
-    tier: str = "",
-    fps: float = 0.0,
-    missing: MissingVideos = "error",
-    times_of: TimesOf | None = None,
+    path: Path, rules: AnnotationRules | None = None, *, times_of: TimesOf | None = None
 ) -> Annotations:
     """Read an annotation file of any known format, or a folder of ELAN's or CVAT's, which hold one video each.
 
     Args:
         path: The file or folder.
-        unit: What the times of a CSV count.
-        tier: Which tier of ELAN, attribute of VIA or control of Label Studio; `*` stands for any characters.
-        fps: How many frames a second frame numbers count; 0: they count the frames of the file.
-        missing: Whether videos that are not there are an error, or left out.
+        rules: What the user says about it; default: nothing.
         times_of: Looks into a video; needed where times are frames.
 
     Raises:
@@ -104,16 +95,12 @@ def read_annotations(
     """
     path = expanded(path).absolute()
     if is_folder(path) and (files := annotation_files_in(path)):
-        return _joined(
-            [read_annotations(f, unit=unit, tier=tier, fps=fps, missing=missing, times_of=times_of) for f in files]
-        )
+        return _joined([read_annotations(file, rules, times_of=times_of) for file in files])
     if not is_regular(path):
         raise UserError(f"{path} is no file; give the file that holds the annotations")
-    if unit not in get_args(TimeUnit):
-        raise UserError(f"unknown data.annotation_unit {unit!r}{did_you_mean(unit, get_args(TimeUnit))}")
-    rules = AnnotationRules(unit=unit, tier=tier, fps=fps, missing=missing)
+    rules = rules or AnnotationRules()
     contents = _contents(path, rules, times_of)
-    found, notes = VideoFinder(path, missing).find_all(contents.videos)
+    found, notes = VideoFinder(path, rules.missing).find_all(contents.videos)
     segments, more = _segments(contents, found, times_of)
     return Annotations(
         segments=tuple(sorted(segments, key=_order)),
@@ -129,7 +116,7 @@ def _joined(parts: Sequence[Annotations]) -> Annotations:
     if len(notes) > _MOST_NOTES:
         notes = [*notes[:_MOST_NOTES], f"and {len(notes) - _MOST_NOTES} notes more on {len(parts)} files"]
     return Annotations(
-        segments=tuple(sorted({segment for part in parts for segment in part.segments}, key=_order)),
+        segments=tuple(sorted({_order(each): each for part in parts for each in part.segments}.values(), key=_order)),
         videos=tuple(sorted({video for part in parts for video in part.videos})),
         notes=tuple(notes),
         format=parts[0].format,

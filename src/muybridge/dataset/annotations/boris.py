@@ -90,7 +90,7 @@ def read(values: Any, path: Path) -> FileContents:
         videos += [(file,) for file in playlist]
         starts = _starts(playlist, observation.media_info.length, where)
         for stretch in _states(observation.events, is_state, points, where):
-            stretches += _of_files(stretch, playlist, starts)
+            stretches += _of_files(stretch, playlist, starts, where)
     notes = []
     if points:
         notes.append(f"left out, point events: {shortened([f'{code} ({n})' for code, n in sorted(points.items())])}")
@@ -149,7 +149,7 @@ def _time(event: tuple[Any, ...], where: str) -> float:
 
 
 def _of_files(
-    state: tuple[float, float, str, float | None], playlist: Sequence[str], starts: Sequence[float]
+    state: tuple[float, float, str, float | None], playlist: Sequence[str], starts: Sequence[float], where: str
 ) -> list[Stretch]:
     """A state as a segment of each file that it runs over."""
     start, end, code, score = state
@@ -157,8 +157,9 @@ def _of_files(
     for number, (file, begin) in enumerate(zip(playlist, starts, strict=True)):
         finish = starts[number + 1] if number + 1 < len(starts) else end
         if len(playlist) == 1 or (start < finish and end > begin):
-            first, last = max(start, begin), end if len(playlist) == 1 else min(end, finish)
-            parts.append(Stretch((file,), first - begin, last - begin, code, f"state {code}", score=score))
+            first = start if number == 0 else max(start, begin)  # a time before 0 is for the door to refuse
+            last = end if len(playlist) == 1 else min(end, finish)
+            parts.append(Stretch((file,), first - begin, last - begin, code, where, score=score))
     return parts
 
 

@@ -10,12 +10,11 @@ from muybridge.dataset.annotations.video_times import TimesOf
 from muybridge.dataset.annotations.written_parts import label_text, name_of_video
 from muybridge.dataset.clock_text import frames_in
 from muybridge.dataset.segments import Annotations
-from muybridge.dataset.table import ReadTime, read_contents_of_table
+from muybridge.dataset.table import ReadTime, read_table
 from muybridge.errors import UserError
 from muybridge.text import spreadsheet_cell
 
 NAME = "csv"
-SUFFIX = ".csv"
 
 
 def frame_reader(rules: AnnotationRules, times_of: TimesOf | None) -> ReadTime | None:
@@ -36,9 +35,7 @@ def frame_reader(rules: AnnotationRules, times_of: TimesOf | None) -> ReadTime |
 
 def read(path: Path, rules: AnnotationRules, times_of: TimesOf | None) -> FileContents:
     """Read a table; a row without a start begins with its video, and one without an end ends with it."""
-    contents = read_contents_of_table(
-        path, read_time=frame_reader(rules, times_of), as_annotations=True, missing=rules.missing
-    )
+    contents = read_table(path, read_time=frame_reader(rules, times_of), as_annotations=True, missing=rules.missing)
     stretches = []
     for clip, score in zip(contents.clips, contents.scores, strict=True):
         end = clip.end_seconds

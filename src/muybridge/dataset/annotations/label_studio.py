@@ -17,7 +17,7 @@ from muybridge.dataset.annotations.rules import AnnotationRules, FileContents, S
 from muybridge.dataset.walking import is_video
 from muybridge.errors import UserError
 from muybridge.schemas import Number, Share, convert
-from muybridge.text import counted, shortened
+from muybridge.text import counted, did_you_mean, printable, shortened
 
 NAME = "label-studio"
 _HINT = "export it again as JSON or JSON-MIN"
@@ -96,6 +96,7 @@ class _Reader:
         self.several = 0
         self.predicted = False
         self.own_frames = False
+        self.controls: set[str] = set()
 
     def task(self, number: int, values: Mapping[str, Any], *, predictions: bool) -> None:
         where = f"{self.path}, task {values.get('id', number)}"
@@ -104,7 +105,7 @@ class _Reader:
             return
         task = convert(values, _Task, where=where, hint=_HINT)
         video = self._video(task.data, where)
-        fps = self.rules.fps or next((rate for key in _RATES if (rate := _positive(task.data.get(key)))), 0.0)
+        fps = self._frames_per_second(task.data)
         if predictions:
             self.predicted = True
             whole = [each for each in task.predictions or () if isinstance(each, _Prediction)]
@@ -119,11 +120,15 @@ class _Reader:
 
     def _small_task(self, values: Mapping[str, Any], where: str) -> None:
         video = self._video(values, where)
-        fps = self.rules.fps or next((rate for key in _RATES if (rate := _positive(values.get(key)))), 0.0)
+        fps = self._frames_per_second(values)
         for control, regions in values.items():
             for region in regions if isinstance(regions, list) else ():
                 if isinstance(region, Mapping):
                     self._region(region, "", control, None, video, fps, where)
+
+    def _frames_per_second(self, data: Mapping[str, Any]) -> float:
+        """What the user says, or the task; 0 if nobody does."""
+        return self.rules.fps or next((rate for key in _RATES if (rate := _positive(data.get(key)))), 0.0)
 
     def _video(self, data: Mapping[str, Any], where: str) -> Spellings:
         texts = {key: value for key, value in data.items() if isinstance(value, str)}
@@ -143,6 +148,7 @@ class _Reader:
         fps: float,
         where: str,
     ) -> None:
+        self.controls.add(control)
         if self.rules.tier and not fnmatch.fnmatchcase(control, self.rules.tier):
             return
         known = {"ranges", "start", "end", "sequence"} & values.keys()
@@ -172,6 +178,12 @@ def read(values: Any, path: Path, rules: AnnotationRules) -> FileContents:
     predictions = bool(whole) and not any(task.get("annotations") for task in whole)
     for number, task in enumerate(tasks, 1):
         reader.task(number, task, predictions=predictions and bool(task.get("predictions")))
+    if rules.tier and reader.controls and not fnmatch.filter(reader.controls, rules.tier):
+        known = shortened(sorted(map(printable, reader.controls)))
+        raise UserError(
+            f"{path} has no control {rules.tier}{did_you_mean(rules.tier, reader.controls)}; data.annotation_tier "
+            f"names one of: {known}"
+        )
     notes = []
     if reader.predicted:
         notes.append("no annotations in the file, so its predictions were read")

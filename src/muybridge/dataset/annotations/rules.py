@@ -1,7 +1,10 @@
 """What a user says about an annotation file, and what every format gives to the door."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
+
+from muybridge.errors import UserError
+from muybridge.text import did_you_mean
 
 TimeUnit = Literal["seconds", "frames"]
 """What the times of a table count."""
@@ -26,6 +29,19 @@ class AnnotationRules:
     tier: str = ""
     fps: float = 0.0
     missing: MissingVideos = "error"
+
+    def __post_init__(self) -> None:
+        """Check the words.
+
+        Raises:
+            UserError: For one that is unknown.
+        """
+        for key, word, known in (
+            ("unit", self.unit, get_args(TimeUnit)),
+            ("missing", self.missing, get_args(MissingVideos)),
+        ):
+            if word not in known:
+                raise UserError(f"unknown data.annotation_{key} {word!r}{did_you_mean(word, known)}")
 
     def unused(self, format: str) -> list[str]:
         """Notes on what was said and means nothing for a format."""
