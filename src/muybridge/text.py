@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 # Control characters, line separators, marks that turn the direction of writing (Unicode TR 36), the byte order mark.
-_STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+_STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufffe\uffff]")
 
 # What spreadsheets compute (OWASP, CSV injection), and the same behind apostrophes, so that these can be taken away.
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n]")

@@ -115,6 +115,24 @@ def test_a_score_on_an_edge_belongs_to_the_lower_bin() -> None:
     assert [entry.clips for entry in calibration(Predictions(("a", "b"), clips), bins=4).bins] == [0, 1, 1, 1]
 
 
+def test_what_chance_makes_of_honest_scores() -> None:
+    # One bin of n clips with the score p: the mean deviation of a binomial share is near sqrt(2 p (1 - p) / (pi n)).
+    def seen(count: int) -> Predictions:
+        labels = ["a" if index % 10 < 7 else "b" for index in range(count)]
+        return Predictions(
+            ("a", "b"),
+            tuple(ClipPrediction(str(n), "x", label, None, np.array([0.7, 0.3])) for n, label in enumerate(labels)),
+        )
+
+    result = calibration(seen(100))
+    assert result.error == pytest.approx(0, abs=1e-9)
+    assert result.honest_error == pytest.approx(math.sqrt(2 * 0.21 / (math.pi * 100)), rel=0.1)
+    assert result.honest_limit == pytest.approx(2.241 * math.sqrt(0.21 / 100), rel=0.1)  # of a normal deviate's size
+    assert str(result).startswith("0.0 %, where honest scores of so many clips would show 3.")
+    more = calibration(seen(1600))
+    assert more.honest_error == pytest.approx(result.honest_error / 4, rel=0.15)
+
+
 def test_likelihood_counts_decoded_clips_and_survives_a_zero() -> None:
     expected = -(math.log(0.8) + math.log(0.4) + math.log(np.finfo(np.float32).tiny)) / 3
     assert negative_log_likelihood(by_hand()) == pytest.approx(expected)

@@ -13,6 +13,8 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
 from multiprocessing import active_children, get_context, parent_process
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 from muybridge.errors import VideoError
 from muybridge.system import available_cores
@@ -119,7 +121,8 @@ def _processes(workers: int) -> Iterator[ProcessPoolExecutor]:
                 worker.kill()
         raise
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+        # Waited for: where the process ended meanwhile, Python would wake a thread that has closed its pipe.
+        pool.shutdown(cancel_futures=True)
 
 
 def _submit(pool: ProcessPoolExecutor, path: Path, isolate: bool) -> Future[DecodeResult | str]:
@@ -137,14 +140,48 @@ _STOPS = {getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if h
 
 @contextmanager
 def _interrupts_held() -> Iterator[None]:
+    """Let no signal cut a start short; one that comes meanwhile is answered behind it."""
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
-    previous = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
+    with _handlers_deferred():
+        previous = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, previous)
+
+
+@contextmanager
+def _handlers_deferred() -> Iterator[None]:
+    # The mask is this thread's; another one, which draws progress, may take the signal, and Python's handler then runs
+    # here all the same. Handlers are the main thread's affair; in other threads none runs.
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handlers: dict[int, Callable[[int, FrameType | None], Any]] = {}
+    received: list[int] = []
+    holds = True
+
+    def answer(number: int, frame: FrameType | None) -> None:
+        if holds:
+            received.append(number)
+        else:  # it came while handlers are put back
+            handlers[number](number, frame)
+
+    for number in _STOPS:
+        handler = signal.getsignal(number)
+        if callable(handler):
+            handlers[number] = handler
+            signal.signal(number, answer)
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, previous)
+        holds = False
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for number in received[:1]:
+            handlers[number](number, None)
 
 
 def _die_quietly() -> None:

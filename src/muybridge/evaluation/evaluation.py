@@ -178,7 +178,7 @@ class Evaluation:
         )
         if self.calibration.error is not None and self.negative_log_likelihood is not None:
             lines.append(
-                f"expected calibration error {percent(self.calibration.error)}, "
+                f"expected calibration error {self.calibration}; "
                 f"negative log likelihood {self.negative_log_likelihood:.3f}"
             )
         if self.top1.by_group.too_narrow:
@@ -241,6 +241,10 @@ class Evaluation:
                 **_group_dict(self.mean_class.by_group),
             },
             "expected_calibration_error": self.calibration.error,
+            "calibration_error_of_honest_scores": {
+                "mean": self.calibration.honest_error,
+                "most": self.calibration.honest_limit,
+            },
             "negative_log_likelihood": self.negative_log_likelihood,
             "per_class": [class_row(metrics) for metrics in self.per_class],
             "confusion_matrix": {

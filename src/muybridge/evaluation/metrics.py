@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 from muybridge.evaluation.intervals import Interval, wilson
 from muybridge.inference.predictions import Predictions
 from muybridge.inference.probabilities import SMALLEST_PROBABILITY
+from muybridge.text import percent
+
+_HONEST_DRAWS = 400
 
 
 @dataclass(frozen=True)
@@ -80,10 +83,23 @@ class Calibration:
     Attributes:
         error: expected calibration error, 0 (honest scores) to 1; None without decoded clips.
         bins: the bins it was computed from, lowest first.
+        honest_error: what the error would be, in the mean, if the scores were honest. The share that is right in a bin
+            of few clips strays from the score by chance, so this is above 0.
+        honest_limit: 97.5 % of honest models would show no more than this.
     """
 
     error: float | None
     bins: tuple[CalibrationBin, ...]
+    honest_error: float | None = None
+    honest_limit: float | None = None
+
+    def __str__(self) -> str:
+        if self.error is None or self.honest_error is None:
+            return "no clip decoded"
+        return (
+            f"{percent(self.error)}, where honest scores of so many clips would show {percent(self.honest_error)} "
+            f"and up to {percent(self.honest_limit)}"
+        )
 
 
 def topk_correct(predictions: Predictions, k: int) -> NDArray[np.bool_]:
@@ -140,8 +156,11 @@ def calibration(predictions: Predictions, *, bins: int = 15) -> Calibration:
     score_M = np.bincount(bin_D, weights=score_D, minlength=bins)
     correct_M = np.bincount(bin_D, weights=correct_D, minlength=bins)
     error = float(np.abs(correct_M - score_M).sum() / len(score_D)) if len(score_D) else None
+    honest_errors = _honest_errors(score_D, bin_D, bins)
     return Calibration(
         error=error,
+        honest_error=None if error is None else float(honest_errors.mean()),
+        honest_limit=None if error is None else float(np.quantile(honest_errors, 0.975)),
         bins=tuple(
             CalibrationBin(
                 low=float(edges[m]),
@@ -153,6 +172,20 @@ def calibration(predictions: Predictions, *, bins: int = 15) -> Calibration:
             for m in range(bins)
         ),
     )
+
+
+def _honest_errors(score_D: NDArray[np.float64], bin_D: NDArray[np.int64], bins: int) -> NDArray[np.float64]:
+    """The calibration error of models with these scores, each of which is right as often as it says; one a draw.
+
+    Source: the consistency test of Broecker and Smith, "Increasing the reliability of reliability diagrams", Weather
+    and Forecasting 22 (2007), here on the error itself.
+    """
+    generator = np.random.default_rng(0)
+    errors = np.zeros(_HONEST_DRAWS)
+    for draw in range(_HONEST_DRAWS if len(score_D) else 0):
+        surplus_D = (generator.random(len(score_D)) < score_D) - score_D
+        errors[draw] = np.abs(np.bincount(bin_D, weights=surplus_D, minlength=bins)).sum() / len(score_D)
+    return errors
 
 
 def negative_log_likelihood(predictions: Predictions) -> float | None:
