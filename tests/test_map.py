@@ -34,7 +34,7 @@ FLOORS = [
     ["run_schemas"],
     ["files", "schemas"],
     ["disk_errors"],
-    ["temporaries", "errors"],
+    ["temporaries", "errors", "file_parts"],
     ["stopping", "text", "sequences", "notebook"],
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

@@ -223,6 +223,77 @@ def check(
 
 
 @app.command
+def pack(
+    clips: Path,
+    out: Path,
+    *,
+    shard_size_gb: float = 1.0,
+    seed: int = 0,
+    groups: Annotated[str, Parameter("--data.groups")] = "auto",
+    unit: Unit = "seconds",
+    tier: Tier = "",
+    fps: Fps = 0.0,
+    missing: Missing = "error",
+    as_json: Annotated[Json, Parameter("--json")] = False,
+) -> None:
+    """Pack clips into tar shards (WebDataset) with an index; every verb reads them as it reads a folder.
+
+    Run the same command again to continue after an interruption.
+
+        muybridge pack my_clips my_shards
+
+    Args:
+        clips: A folder with a sub-folder per class, a CSV (path, label, ...), annotations of long videos, an HMDB-51 or
+            UCF101 folder, or other shards.
+        out: Folder for the shards.
+        shard_size_gb: Size of a shard in 10^9 bytes; a larger video has one of its own.
+        seed: Of the order in which videos are dealt to shards.
+        groups: What says which clips were cut from one recording: auto, none, folder, look-alike, a column of the CSV
+            or a regular expression, as in train. The index keeps it.
+        unit: What start and end of a CSV are: seconds (or mm:ss, hh:mm:ss.mmm) or frames.
+        tier: Which tier of an ELAN file has the labels; * and ? stand for any characters.
+        fps: Frames a second that frame numbers count; 0: they count the frames of the file.
+        missing: Videos that are not there: error or skip.
+        as_json: Print the result as JSON.
+    """
+    from muybridge import api
+
+    result = api.pack(
+        clips,
+        out,
+        shard_size_gb=shard_size_gb,
+        seed=seed,
+        groups=groups,
+        annotation_unit=unit,
+        annotation_tier=tier,
+        annotation_fps=fps,
+        annotation_missing=missing,
+    )
+    show(result, as_json=as_json)
+    if not as_json:
+        suggest(["check", result.folder], ["train", result.folder])
+
+
+@app.command
+def unpack(shards: Path, out: Path, *, as_json: Annotated[Json, Parameter("--json")] = False) -> None:
+    """Write the videos of shards as files again, with a CSV of their labels, groups and parts.
+
+        muybridge unpack my_shards my_clips
+
+    Args:
+        shards: A folder that muybridge pack made.
+        out: Folder for the videos and clips.csv.
+        as_json: Print the result as JSON.
+    """
+    from muybridge import api
+
+    result = api.unpack(shards, out)
+    show(result, as_json=as_json)
+    if not as_json:
+        suggest(["train", result.folder])
+
+
+@app.command
 def train(
     clips: Path | None = None,
     *,

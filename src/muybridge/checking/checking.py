@@ -20,6 +20,7 @@ from muybridge.dataset.protocol_names import PROTOCOLS
 from muybridge.dataset.protocols import make_split
 from muybridge.dataset.split import Leak
 from muybridge.errors import UserError
+from muybridge.file_parts import is_there, size_of
 from muybridge.files import write_json, write_rows
 from muybridge.recipes.cache import CacheConfig
 from muybridge.text import printable
@@ -289,7 +290,7 @@ def check_catalog(
 
 
 def _checked(clip: Clip, outcome: DecodeResult | str) -> CheckedClip:
-    size_bytes = clip.path.stat().st_size if clip.path.is_file() else 0
+    size_bytes = size_of(clip.path) if is_there(clip.path) else 0
     if isinstance(outcome, str):
         return CheckedClip(clip, None, size_bytes, outcome)
     checked = CheckedClip(clip, outcome, size_bytes, outcome.problem)

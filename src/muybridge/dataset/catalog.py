@@ -11,11 +11,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from muybridge.dataset.contents import Content
 from muybridge.dataset.duplicates import find_duplicates
 from muybridge.errors import UserError
+from muybridge.file_parts import part_at
 from muybridge.text import did_you_mean, printable, shortened
 
 
@@ -36,8 +37,9 @@ class Clip:
         group_known: Whether `group` says what the clip was cut from. If not, the clip is a group of its own, and
             clips of one recording may bear different groups.
         size_bytes: Size of the file when its run was made; None where it was not recorded.
-        sha256: SHA-256 of the file's bytes when its run was made; None where it was not recorded.
-        known_as: The clip's id in the run that it belongs to, where its file has another place by now.
+        sha256: SHA-256 of the file's bytes when its run was made, or it was packed; None where it was not recorded.
+        known_as: The clip's id in the run that it belongs to, or before it was packed, where its file has another place
+            by now.
     """
 
     path: Path
@@ -63,6 +65,22 @@ class Clip:
             return None
         return Content(self.size_bytes, self.sha256)
 
+    @property
+    def is_packed(self) -> bool:
+        """Whether it lies in a shard whose index says what its bytes are; they are checked when it is decoded."""
+        return self.sha256 is not None and part_at(self.path) is not None
+
+    @property
+    def stem(self) -> str:
+        """The name of its file in the data set, without the suffix."""
+        return self.path.stem if self.known_as is None else PurePosixPath(self.file_id).stem
+
+    @property
+    def file_id(self) -> str:
+        """The id that a clip would have that is the whole file."""
+        is_part = self.start_seconds is not None or self.end_seconds is not None
+        return self.id.rpartition("#")[0] if is_part else self.id
+
     @cached_property
     def id(self) -> str:
         """The clip's name: its path relative to the root, with `#start-end` when it is a part of the file."""
@@ -81,8 +99,8 @@ class Catalog:
 
     Attributes:
         root: Folder that the clips' ids are relative to.
-        layout: How the data set was laid out: `folders`, `csv`, `hmdb51`, `ucf101`, `file` for one video, or the
-            format of an annotation file.
+        layout: How the data set was laid out: `folders`, `csv`, `hmdb51`, `ucf101`, `shards`, `file` for one video,
+            or the format of an annotation file.
         clips: The clips, sorted by id whatever order they are given in.
         notes: What a user should know about how this table came about, one line each.
         videos: Where clips are parts of longer videos: all that were looked through, also those without a clip.
@@ -116,7 +134,8 @@ class Catalog:
     @cached_property
     def duplicates(self) -> list[tuple[Path, ...]]:
         """Files of the catalog that are byte-identical, each set of twins as a sorted tuple of paths."""
-        return find_duplicates(clip.path for clip in self.clips)
+        known = {clip.path: clip.recorded for clip in self.clips if clip.recorded is not None and clip.is_packed}
+        return find_duplicates((clip.path for clip in self.clips), known=known)
 
     @cached_property
     def contradictions(self) -> list[tuple[Clip, ...]]:

@@ -141,10 +141,10 @@ def _official(catalog: Catalog, *, number: int, lists: Path | None) -> tuple[_Pa
     parts: _Parts = {part: set() for part in PARTS}
     unused = unlisted = 0
     for clip in catalog.clips:
-        part = listed.get(clip.path.stem)
+        part = listed.get(clip.stem)
         if part is not None:
             parts[part].add(clip.id)
-        elif clip.path.stem in listed:
+        elif clip.stem in listed:
             unused += 1
         else:
             unlisted += 1

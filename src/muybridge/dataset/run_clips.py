@@ -14,6 +14,7 @@ from muybridge.dataset.catalog import Clip
 from muybridge.dataset.contents import read_contents
 from muybridge.dataset.split import Split
 from muybridge.errors import UserError
+from muybridge.file_parts import is_there
 from muybridge.runs import RunFolder
 from muybridge.text import counted
 
@@ -91,7 +92,7 @@ def require_files(clips: Sequence[Clip], *, run: Path, what: str = "") -> None:
     Raises:
         UserError: If one is gone; all verbs say it in these words.
     """
-    gone = [clip for clip in clips if not clip.path.is_file()]
+    gone = [clip for clip in clips if not is_there(clip.path)]
     if gone:
         kind = f"{what} clip".strip()
         raise UserError(
