@@ -178,6 +178,7 @@ def check(
     out: Path | None = None,
     workers: int = -1,
     isolate: Isolate = False,
+    resume: Annotated[bool, Parameter("--resume", negative="")] = False,
     as_json: Annotated[Json, Parameter("--json")] = False,
 ) -> None:
     """Decode every clip fully and say what is wrong: bad files, lying headers, duplicates, leaks between sources.
@@ -186,7 +187,7 @@ def check(
 
     Args:
         clips: A folder with a sub-folder per class, a CSV (path, label, ...), annotations of long videos, an HMDB-51 or
-            UCF101 folder, or a video.
+            UCF101 folder, shards, or a video.
         groups: What says which clips were cut from one recording: auto, none, folder, look-alike, a column of the CSV
             or a regular expression, as in train.
         unit: What start and end of a CSV are: seconds (or mm:ss, hh:mm:ss.mmm) or frames.
@@ -196,6 +197,7 @@ def check(
         out: Folder for check.json and check.csv; default: CLIPS-check in the current folder.
         workers: Processes that decode; -1: one per core.
         isolate: Decode each file in a process of its own, with limits of memory and processor time.
+        resume: Go on where a check into the same folder was interrupted.
         as_json: Print the result as JSON.
     """
     from muybridge import api
@@ -210,6 +212,7 @@ def check(
         out=out,
         workers=None if workers < 0 else workers,
         isolate=isolate,
+        resume=resume,
     )
     show(result, as_json=as_json)
     if not as_json:

@@ -12,7 +12,7 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 _PART = re.compile(r"(?P<whole>.+\.tar)/(?P<offset>\d{1,18})\+(?P<size>\d{1,18})/[^/]+", re.DOTALL)
 
@@ -87,7 +87,7 @@ def is_there(path: Path) -> bool:
     return part.whole.is_file() and part.offset + part.size_bytes <= part.whole.stat().st_size
 
 
-def open_bytes(path: Path) -> BinaryIO:
+def open_bytes(path: Path) -> io.BufferedReader:
     """The bytes of a file or a part, to read and to seek in; position 0 is the first of them.
 
     Raises:
@@ -97,7 +97,7 @@ def open_bytes(path: Path) -> BinaryIO:
     if part is None:
         return path.open("rb")
     status_of(path)
-    return cast(BinaryIO, io.BufferedReader(_Part(part, path.name), buffer_size=1 << 16))
+    return io.BufferedReader(_Part(part, path.name), buffer_size=1 << 16)
 
 
 class _Part(io.RawIOBase):

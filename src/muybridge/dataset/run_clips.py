@@ -12,6 +12,8 @@ from pathlib import Path
 
 from muybridge.dataset.catalog import Clip
 from muybridge.dataset.contents import read_contents
+from muybridge.dataset.shard_catalog import read_shards
+from muybridge.dataset.shard_index import holds_shards
 from muybridge.dataset.split import Split
 from muybridge.errors import UserError
 from muybridge.file_parts import is_there
@@ -113,7 +115,10 @@ def _places(clips: Sequence[Clip], root: Path) -> Mapping[Path, Path]:
     }
     sizes = {content.size_bytes for path, content in recorded.items() if path not in found}
     if sizes:
-        others = read_contents(file for file in _files_under(root) if file.stat().st_size in sizes)
+        if holds_shards(root):
+            others = {clip.path: clip.recorded for clip in read_shards(root).clips if clip.recorded is not None}
+        else:
+            others = read_contents(file for file in _files_under(root) if file.stat().st_size in sizes)
         # The first by name, where several hold the same bytes.
         places = {content: place for place, content in sorted(others.items(), reverse=True)}
         found |= {

@@ -52,6 +52,15 @@ def read_shards(root: Path, *, groups: str = "auto") -> Catalog:
     return Catalog(root=root, layout="shards", clips=tuple(clips), notes=tuple(notes), videos=tuple(sorted(videos)))
 
 
+def videos_in_shards(root: Path) -> dict[Path, Path]:
+    """The videos of a folder of shards, each with a path that names it as it was named before: ROOT/NAME.
+
+    Raises:
+        UserError: As `read_shards`.
+    """
+    return {clip.path: root / clip.file_id for clip in read_shards(root).clips}
+
+
 def clips_of(index: ShardIndex) -> list[Clip]:
     """The clips of an index, in its order."""
     root, path_type = index.root, type(index.root)

@@ -12,14 +12,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from muybridge.errors import UserError
 from muybridge.files import replacing
 from muybridge.text import one_line, shortened
 
-if TYPE_CHECKING:
-    import pyarrow as pa
+Table = Any
+"""A table of pyarrow, which is an extra."""
 
 INDEX_FILE = "index.parquet"
 PLAN_FILE = "shards.json"
@@ -64,7 +64,7 @@ class ShardIndex:
     root: Path
     kind: str
     shards: Mapping[str, int]
-    table: "pa.Table"
+    table: Table
 
     def require_shards(self) -> None:
         """Make sure that every shard is there and as long as it was, without reading it.
@@ -100,7 +100,7 @@ def holds_shards(path: Path) -> bool:
     return (path / INDEX_FILE).is_file() or (path / PLAN_FILE).is_file()
 
 
-def table_of(columns: Mapping[str, Sequence[Any]]) -> "pa.Table":
+def table_of(columns: Mapping[str, Sequence[Any]]) -> Table:
     """Columns as the table of an index, sorted by clip."""
     pa = arrow()
     types = {"string": pa.string(), "bool": pa.bool_(), "double": pa.float64(), "int64": pa.int64()}
@@ -108,7 +108,7 @@ def table_of(columns: Mapping[str, Sequence[Any]]) -> "pa.Table":
     return pa.table(dict(columns), schema=schema).sort_by("id")
 
 
-def write_index(root: Path, table: "pa.Table", *, kind: str, shards: Mapping[str, int]) -> Path:
+def write_index(root: Path, table: Table, *, kind: str, shards: Mapping[str, int]) -> Path:
     """Write the index of a folder, whole or not at all."""
     pa = arrow()
     about = {"version": VERSION, "kind": kind, "shards": dict(shards)}
@@ -159,7 +159,7 @@ def _about(path: Path, text: bytes) -> tuple[str, dict[str, int]]:
     return str(kind), sizes
 
 
-def _check(path: Path, table: "pa.Table", shards: Mapping[str, int]) -> None:
+def _check(path: Path, table: Table, shards: Mapping[str, int]) -> None:
     """Refuse a table whose values cannot be those of an index.
 
     Raises:

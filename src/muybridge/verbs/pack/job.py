@@ -7,13 +7,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Console
 
 from muybridge.console import STDERR, progress_on
 from muybridge.dataset.annotations.rules import MissingVideos, TimeUnit
-from muybridge.dataset.shard_index import INDEX_FILE, PLAN_FILE, arrow, read_index, table_of, write_index
+from muybridge.dataset.shard_index import INDEX_FILE, PLAN_FILE, Table, arrow, read_index, table_of, write_index
 from muybridge.errors import UserError
 from muybridge.experiment.named_clips import read_clips
 from muybridge.files import holds_nothing, require_writable, write_json
@@ -23,9 +23,6 @@ from muybridge.temporaries import remove_dead
 from muybridge.text import counted, size_text
 from muybridge.verbs.pack.plan import Plan, make_plan
 from muybridge.verbs.pack.tar_shard import Written, read_shard, write_shard
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 _KIND = "clips"
 
@@ -176,7 +173,7 @@ def _write_shards(folder: Path, plan: Plan, console: Console) -> tuple[list[list
     return placed, kept
 
 
-def _table(plan: Plan, placed: Sequence[Sequence[Written]]) -> "pa.Table":
+def _table(plan: Plan, placed: Sequence[Sequence[Written]]) -> Table:
     rows = [
         (
             clip.id, file.name, clip.label, clip.group, clip.group_known, clip.split, clip.start_seconds,
