@@ -88,13 +88,14 @@ def make_split(
     if not parts["validation"]:
         cut_validation(catalog, parts, seed=seed, share=validation_share)
     notes += _notes_on_classes(catalog, parts, validation_expected=validation_share > 0)
+    divided = set[str]().union(*parts.values())
     return Split(
         protocol=protocol,
         seed=seed,
         train=tuple(sorted(parts["train"])),
         validation=tuple(sorted(parts["validation"])),
         test=tuple(sorted(parts["test"])),
-        clips=tuple(clip for clip in catalog.clips if any(clip.id in parts[part] for part in PARTS)),
+        clips=tuple(clip for clip in catalog.clips if clip.id in divided),
         notes=tuple(notes),
     )
 

@@ -47,6 +47,8 @@ _COLUMNS = {
 }
 """The columns and their Arrow types. ``file`` is the name of the video below the root of the data set, ``member`` its
 name in the shard; ``split`` and the times may be empty."""
+_FEW_VALUES = ("label", "group", "split", "shard")
+"""Columns that repeat themselves: read as numbers, with the texts once."""
 _MAY_BE_EMPTY = {"split", "start_seconds", "end_seconds"}
 
 
@@ -108,6 +110,14 @@ def table_of(columns: Mapping[str, Sequence[Any]]) -> Table:
     return pa.table(dict(columns), schema=schema).sort_by("id")
 
 
+def column_values(column: Any) -> list[Any]:
+    """The cells of a column of an index as Python values."""
+    if arrow().types.is_dictionary(column.type):
+        column = column.cast("string")  # text by text through a dictionary takes four times as long
+    values: list[Any] = column.to_pylist()
+    return values
+
+
 def write_index(root: Path, table: Table, *, kind: str, shards: Mapping[str, int]) -> Path:
     """Write the index of a folder, whole or not at all."""
     pa = arrow()
@@ -131,12 +141,12 @@ def read_index(root: Path) -> ShardIndex:
         raise UserError(f"{path} does not exist; give a folder that muybridge pack made")
     pa = arrow()
     try:
-        file = pa.parquet.ParquetFile(path)
+        file = pa.parquet.ParquetFile(path, read_dictionary=list(_FEW_VALUES))
         about, rows = (file.schema_arrow.metadata or {}).get(_KEY), file.metadata.num_rows
         missing = [name for name in _COLUMNS if name not in file.schema_arrow.names]
         if about is None or missing or rows > _MOST_ROWS:
             raise UserError(f"{path} is no index of muybridge pack; {_AGAIN}")
-        table = file.read(columns=list(_COLUMNS))
+        table = file.read(columns=list(_COLUMNS)).unify_dictionaries()
     except (pa.ArrowException, OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read: {one_line(error)}; {_AGAIN}") from error
     kind, shards = _about(path, about)
@@ -173,8 +183,9 @@ def _check(path: Path, table: Table, shards: Mapping[str, int]) -> None:
 
     for name, kind in _COLUMNS.items():
         column = table.column(name)
-        if str(column.type) != kind:
-            raise refuse(f"its column {name} is of type {column.type}")
+        found = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+        if str(found) != kind:
+            raise refuse(f"its column {name} is of type {found}")
         if column.null_count and name not in _MAY_BE_EMPTY:
             raise refuse(f"its column {name} has empty cells")
     strangers = set(compute.unique(table.column("shard")).to_pylist()) - shards.keys()
