@@ -8,7 +8,7 @@ clips on another. Nothing here opens a video.
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -185,6 +185,14 @@ class Catalog:
             return self._packed_twins()
         known = {clip.path: clip.recorded for clip in self.clips if clip.recorded is not None and clip.is_packed}
         return find_duplicates((clip.path for clip in self.clips), known=known)
+
+    @cached_property
+    def contents(self) -> Mapping[str, Hashable]:
+        """A name for the bytes of each clip's file, by clip id: equal in one file and in byte-identical files."""
+        if self.is_packed:
+            return {clip.id: clip.sha256 for clip in self.clips}
+        first_twin = {path: twins[0] for twins in self.duplicates for path in twins}
+        return {clip.id: first_twin.get(clip.path, clip.path) for clip in self.clips}
 
     @cached_property
     def is_packed(self) -> bool:

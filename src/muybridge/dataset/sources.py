@@ -13,10 +13,7 @@ from muybridge.dataset.catalog import Catalog, Clip
 
 def contents_of(catalog: Catalog) -> Mapping[str, Hashable]:
     """Name the bytes of each clip's file, by clip id: equal in one file and in byte-identical files."""
-    if catalog.is_packed:
-        return {clip.id: clip.sha256 for clip in catalog.clips}
-    first_twin = {path: twins[0] for twins in catalog.duplicates for path in twins}
-    return {clip.id: first_twin.get(clip.path, clip.path) for clip in catalog.clips}
+    return catalog.contents
 
 
 def linked_clips(catalog: Catalog) -> list[tuple[Clip, ...]]:
@@ -29,8 +26,8 @@ def linked_clips(catalog: Catalog) -> list[tuple[Clip, ...]]:
     parent: dict[str, str] = {}
 
     def root_of(group: str) -> str:
-        while (above := parent.setdefault(group, group)) != group:
-            parent[group] = parent[above]
+        while (above := parent.get(group, group)) != group:
+            parent[group] = parent.get(above, above)
             group = above
         return group
 
@@ -42,5 +39,5 @@ def linked_clips(catalog: Catalog) -> list[tuple[Clip, ...]]:
             parent[root_of(clip.group)] = root_of(other)
     units: defaultdict[str, list[Clip]] = defaultdict(list)
     for clip in catalog.clips:
-        units[root_of(clip.group)].append(clip)
+        units[root_of(clip.group) if parent else clip.group].append(clip)
     return [tuple(unit) for unit in units.values()]
