@@ -43,7 +43,7 @@ FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 INNER_ROOMS = {"models.encoders": set(), "models.heads": set(), "models.weights": {"models.encoders"}}
 
 EXTRAS = {"optuna", "timm", "transformers", "onnx", "onnxruntime", "onnxscript", "openvino", "nncf", "scipy", "sklearn"}
-EXTRAS |= {"pyarrow", "crc32c"}
+EXTRAS |= {"pyarrow", "crc32c", "google"}
 # Modules that are themselves imported late, by whoever needs the extra.
 LATE = {"verbs/sweep/study.py": {"optuna"}}
 NEVER = {"torchvision", "tensorflow"}

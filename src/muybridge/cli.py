@@ -230,16 +230,20 @@ def pack(
     clips: Path,
     out: Path,
     *,
+    kind: Literal["clips", "jpeg", "tfrecord"] = "clips",
     shard_size_gb: float = 1.0,
+    quality: int = 90,
+    short_side_px: int = 0,
     seed: int = 0,
     groups: Annotated[str, Parameter("--data.groups")] = "auto",
     unit: Unit = "seconds",
     tier: Tier = "",
     fps: Fps = 0.0,
     missing: Missing = "error",
+    workers: int = -1,
     as_json: Annotated[Json, Parameter("--json")] = False,
 ) -> None:
-    """Pack clips into tar shards (WebDataset) with an index; every verb reads them as it reads a folder.
+    """Pack clips into shards (WebDataset, TFRecord) with an index; every verb reads them as it reads a folder.
 
     Run the same command again to continue after an interruption.
 
@@ -249,14 +253,19 @@ def pack(
         clips: A folder with a sub-folder per class, a CSV (path, label, ...), annotations of long videos, an HMDB-51 or
             UCF101 folder, or other shards.
         out: Folder for the shards.
-        shard_size_gb: Size of a shard in 10^9 bytes; a larger video has one of its own.
-        seed: Of the order in which videos are dealt to shards.
+        kind: clips: the videos as they are, in tar files as WebDataset reads them; jpeg: each frame as a JPEG image, in
+            such files; tfrecord: these in the records that TensorFlow's video models read.
+        shard_size_gb: Size of a shard in 10^9 bytes; a larger sample has one of its own.
+        quality: Of JPEG, 1 to 100.
+        short_side_px: Make larger pictures so small, by their short side; 0: they keep their size.
+        seed: Of the order in which samples are dealt to shards.
         groups: What says which clips were cut from one recording: auto, none, folder, look-alike, a column of the CSV
             or a regular expression, as in train. The index keeps it.
         unit: What start and end of a CSV are: seconds (or mm:ss, hh:mm:ss.mmm) or frames.
         tier: Which tier of an ELAN file has the labels; * and ? stand for any characters.
         fps: Frames a second that frame numbers count; 0: they count the frames of the file.
         missing: Videos that are not there: error or skip.
+        workers: Threads that decode, for pictures; -1: one per core.
         as_json: Print the result as JSON.
     """
     from muybridge import api
@@ -264,13 +273,17 @@ def pack(
     result = api.pack(
         clips,
         out,
+        kind=kind,
         shard_size_gb=shard_size_gb,
+        quality=quality,
+        short_side_px=short_side_px,
         seed=seed,
         groups=groups,
         annotation_unit=unit,
         annotation_tier=tier,
         annotation_fps=fps,
         annotation_missing=missing,
+        workers=None if workers < 0 else workers,
     )
     show(result, as_json=as_json)
     if not as_json:

@@ -1,8 +1,8 @@
-"""Clips that are a part of a larger file: a member of a tar shard, known by where its bytes lie.
+"""Clips that are a part of a larger file: a member of a shard, known by where its bytes lie.
 
-The path of such a clip is written ``SHARD.tar/OFFSET+SIZE/NAME``: text that needs no index to be opened, goes through
-`pathlib`, JSON and other processes as it is, and sorts and compares as any path. No file system has such a path, so
-what opens, measures or looks for clips asks here, for whole files too.
+The path of such a clip is written ``SHARD.tar/OFFSET+SIZE/NAME`` (or ``SHARD.tfrecord/...``): text that needs no index
+to be opened, goes through `pathlib`, JSON and other processes as it is, and compares as any path. No file system has
+such a path, so what opens, measures or looks for clips asks here, for whole files too.
 
 Notable: `open_whole` is the one place that opens a shard.
 """
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-_PART = re.compile(r"(?P<whole>.+\.tar)/(?P<offset>\d{1,18})\+(?P<size>\d{1,18})/[^/]+", re.DOTALL)
+_PART = re.compile(r"(?P<whole>.+\.(?:tar|tfrecord))/(?P<offset>\d{1,18})\+(?P<size>\d{1,18})/[^/]+", re.DOTALL)
 
 
 @dataclass(frozen=True)

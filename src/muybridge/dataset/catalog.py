@@ -41,6 +41,7 @@ class Clip:
         sha256: SHA-256 of the file's bytes when its run was made, or it was packed; None where it was not recorded.
         known_as: The clip's id in the run that it belongs to, or before it was packed, where its file has another place
             by now.
+        source_sha256: Of a clip that was packed as pictures, the SHA-256 of the video that they were taken from.
     """
 
     path: Path
@@ -54,6 +55,7 @@ class Clip:
     size_bytes: int | None = field(default=None, repr=False)
     sha256: str | None = field(default=None, repr=False)
     known_as: str | None = field(default=None, repr=False)
+    source_sha256: str | None = field(default=None, repr=False)
 
     _place: ClassVar[str | None] = None
     """Of a clip that `packed` made: its path below the root. The path is made of it when it is asked for."""
@@ -77,6 +79,7 @@ class Clip:
         end_seconds: float | None,
         size_bytes: int,
         sha256: str,
+        source_sha256: str | None = None,
     ) -> "Clip":
         """A clip in a shard, as the constructor makes it of the same values, at a third of its time and memory.
 
@@ -94,6 +97,7 @@ class Clip:
         put(clip, "sha256", sha256)
         put(clip, "known_as", id)
         put(clip, "id", id)
+        put(clip, "source_sha256", source_sha256)
         put(clip, "_place", place)
         return clip
 
@@ -190,7 +194,7 @@ class Catalog:
     def contents(self) -> Mapping[str, Hashable]:
         """A name for the bytes of each clip's file, by clip id: equal in one file and in byte-identical files."""
         if self.is_packed:
-            return {clip.id: clip.sha256 for clip in self.clips}
+            return {clip.id: clip.source_sha256 or clip.sha256 for clip in self.clips}
         first_twin = {path: twins[0] for twins in self.duplicates for path in twins}
         return {clip.id: first_twin.get(clip.path, clip.path) for clip in self.clips}
 
@@ -204,7 +208,7 @@ class Catalog:
         first: dict[str, Clip] = {}
         twins: defaultdict[str, set[Path]] = defaultdict(set)
         for clip in self.clips:
-            sha256 = clip.sha256 or ""
+            sha256 = clip.source_sha256 or clip.sha256 or ""
             other = first.setdefault(sha256, clip)
             if other is not clip and clip.size_bytes:
                 twins[sha256] |= {other.path, clip.path}

@@ -84,8 +84,9 @@ def clips_of(index: ShardIndex) -> list[Clip]:
                     end_seconds=end,
                     size_bytes=size,
                     sha256=sha256,
+                    source_sha256=source,
                 )
-                for id, label, group, known, split, start, end, shard, member, offset, size, sha256 in zip(
+                for id, label, group, known, split, start, end, shard, member, offset, size, sha256, source in zip(
                     *columns, strict=True
                 )
             ]
@@ -106,5 +107,5 @@ def _no_garbage() -> Iterator[None]:
 
 _READ = (
     "id", "label", "group", "group_known", "split", "start_seconds", "end_seconds", "shard", "member", "offset",
-    "size_bytes", "sha256",
+    "size_bytes", "sha256", "source_sha256",
 )  # fmt: skip

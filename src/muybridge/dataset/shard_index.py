@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast, get_args
 
 from muybridge.errors import UserError
 from muybridge.files import replacing
@@ -24,10 +24,12 @@ Table = Any
 INDEX_FILE = "index.parquet"
 PLAN_FILE = "shards.json"
 VERSION = 1
-KINDS = ("clips",)
+Kind = Literal["clips", "jpeg", "tfrecord"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+"""What a clip is in a shard: the video as it was, its frames as JPEG images, or a record of TensorFlow's."""
 
 _KEY = b"muybridge"
-_SHARD = re.compile(r"shard-\d{6,}\.tar")
+_SHARD = re.compile(r"shard-\d{6,}\.(tar|tfrecord)")
 _AGAIN = "copy the shards again, or pack the clips again"
 _MOST_ROWS = 100_000_000
 _COLUMNS = {
@@ -44,12 +46,14 @@ _COLUMNS = {
     "offset": "int64",
     "size_bytes": "int64",
     "sha256": "string",
+    "source_sha256": "string",
 }
 """The columns and their Arrow types. ``file`` is the name of the video below the root of the data set, ``member`` its
-name in the shard; ``split`` and the times may be empty."""
+name in the shard. ``split`` and the times may be empty; so is ``source_sha256``, but for clips packed as pictures: it
+says what the video held that they were taken from."""
 _FEW_VALUES = ("label", "group", "split", "shard")
 """Columns that repeat themselves: read as numbers, with the texts once."""
-_MAY_BE_EMPTY = {"split", "start_seconds", "end_seconds"}
+_MAY_BE_EMPTY = {"split", "start_seconds", "end_seconds", "source_sha256"}
 
 
 @dataclass(frozen=True)
@@ -58,13 +62,13 @@ class ShardIndex:
 
     Attributes:
         root: The folder.
-        kind: What a member is: ``clips``, the videos as they were.
+        kind: What a clip is in them.
         shards: The size of each shard in bytes, by its name.
         table: An Arrow table with the columns of this module, sorted by ``id``.
     """
 
     root: Path
-    kind: str
+    kind: Kind
     shards: Mapping[str, int]
     table: Table
 
@@ -118,7 +122,7 @@ def column_values(column: Any) -> list[Any]:
     return values
 
 
-def write_index(root: Path, table: Table, *, kind: str, shards: Mapping[str, int]) -> Path:
+def write_index(root: Path, table: Table, *, kind: Kind, shards: Mapping[str, int]) -> Path:
     """Write the index of a folder, whole or not at all."""
     pa = arrow()
     about = {"version": VERSION, "kind": kind, "shards": dict(shards)}
@@ -154,7 +158,7 @@ def read_index(root: Path) -> ShardIndex:
     return ShardIndex(root, kind, shards, table)
 
 
-def _about(path: Path, text: bytes) -> tuple[str, dict[str, int]]:
+def _about(path: Path, text: bytes) -> tuple[Kind, dict[str, int]]:
     try:
         values = json.loads(text)
         version, kind, shards = values["version"], values["kind"], values["shards"]
@@ -166,7 +170,7 @@ def _about(path: Path, text: bytes) -> tuple[str, dict[str, int]]:
     strange = [name for name in sizes if not _SHARD.fullmatch(name)]
     if strange:
         raise UserError(f"{path} is damaged: it names {strange[0]!r}, which is no shard; {_AGAIN}")
-    return str(kind), sizes
+    return cast(Kind, kind), sizes
 
 
 def _check(path: Path, table: Table, shards: Mapping[str, int]) -> None:

@@ -62,6 +62,14 @@ def unpack(shards: str | Path, out: str | Path, *, console: Console = STDERR) ->
     """
     index = read_index(Path(shards).absolute())
     index.require_shards()
+    if index.kind != "clips":
+        raise UserError(
+            f"{shards} holds clips as pictures, kind {index.kind}; only videos are unpacked, and tar takes pictures out"
+        )
+    if index.kind != "clips":
+        raise UserError(
+            f"{shards} holds clips as pictures, kind {index.kind}; only videos are unpacked, and tar takes pictures out"
+        )
     clips = clips_of(index)
     folder = Path(out).absolute()
     mark = folder / ".unpacking"

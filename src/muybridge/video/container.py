@@ -14,6 +14,7 @@ import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 
 import av
@@ -34,6 +35,7 @@ from muybridge.video.formats import (
     refuse_by_beginning,
     size_in_header,
 )
+from muybridge.video.frame_record import as_film, is_frame_record
 from muybridge.video.limits import Limits
 
 _REPLACE_FILE = "replace or remove the file"
@@ -51,7 +53,8 @@ def open_video(path: str | Path) -> Iterator[tuple[InputContainer, VideoStream]]
     path = Path(path)
     limits = Limits.current()
     head = _head(path)
-    container = _open(path, head, limits)
+    film = as_film(path) if is_frame_record(path) else None
+    container = _open(path, head if film is None else film[:_HEAD_BYTES], film, limits)
     try:
         yield container, _video_stream(path, container, limits)
     finally:
@@ -122,27 +125,27 @@ def _head(path: Path) -> bytes:
 _KINDS = {stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
 
 
-def _open(path: Path, head: bytes, limits: Limits) -> InputContainer:
+def _open(path: Path, head: bytes, film: bytes | None, limits: Limits) -> InputContainer:
     refuse_by_beginning(path, head)
     size = size_in_header(head)
     if size is not None:
         limits.check_size(path, *size)
     if not lists_streams_in_header(head):
         # FFmpeg decodes pictures to learn about streams that turn up on the way, before a limit can be set for them.
-        _check_sizes(path, head, limits)
-    container = _try_open(path, head, limits, decode=True)
+        _check_sizes(path, head, film, limits)
+    container = _try_open(path, head, film, limits, decode=True)
     if any(s.codec_context is not None and not s.codec_context.width for s in container.streams.video):
         try:  # a decoder that refuses a size forgets it, too
-            _check_sizes(path, head, limits)
+            _check_sizes(path, head, film, limits)
         except VideoError:
             container.close()
             raise
     return container
 
 
-def _check_sizes(path: Path, head: bytes, limits: Limits) -> None:
+def _check_sizes(path: Path, head: bytes, film: bytes | None, limits: Limits) -> None:
     """Refuse a file with pictures that are too large, by its headers alone."""
-    container = _try_open(path, head, limits, decode=False)
+    container = _try_open(path, head, film, limits, decode=False)
     try:
         for stream in container.streams.video:
             if stream.codec_context is not None:
@@ -151,13 +154,13 @@ def _check_sizes(path: Path, head: bytes, limits: Limits) -> None:
         container.close()
 
 
-def _try_open(path: Path, head: bytes, limits: Limits, *, decode: bool) -> InputContainer:
+def _try_open(path: Path, head: bytes, film: bytes | None, limits: Limits, *, decode: bool) -> InputContainer:
     began = time.monotonic()
     try:
         # The prefix keeps FFmpeg from reading "a:b.mp4" as protocol "a". Some real HMDB-51 files carry
         # metadata that is not UTF-8. PyAV keeps an opened part alive as long as its container.
         container = av.open(
-            f"file:{path}" if part_at(path) is None else open_bytes(path),
+            f"file:{path}" if part_at(path) is None else open_bytes(path) if film is None else BytesIO(film),
             options=open_options(limits.pixels, decode=decode),
             metadata_errors="replace",
             timeout=limits.stall_seconds,

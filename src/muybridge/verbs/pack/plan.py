@@ -1,13 +1,13 @@
-"""Which video goes into which shard: known before the first byte is written, and the same whenever it is asked again.
+"""What goes into shards, in which order and under which names: known before the first byte is written.
 
-Videos are dealt in an order drawn by a seed, so that every shard holds clips of all classes and can be read from one
-end to the other in training.
+Samples come in an order drawn by a seed, so that every shard holds clips of all classes and can be read from one end to
+the other in training.
 """
 
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,24 +15,25 @@ from typing import Any
 
 from muybridge.dataset.catalog import Catalog, Clip
 from muybridge.dataset.cutting import drawn
+from muybridge.dataset.shard_index import Kind
 from muybridge.errors import UserError, VideoError
 from muybridge.file_parts import size_of, status_of
 from muybridge.text import counted
+from muybridge.video.frame_record import EXAMPLE_SUFFIX, JPEG_SUFFIX
 
-# Of a member: 512 of header, the video filled up to whole blocks, and the same for a few lines of JSON.
-_OVERHEAD_BYTES = 3 * 512
 _LONGEST_STEM = 60
+_SUFFIXES = {"jpeg": JPEG_SUFFIX, "tfrecord": EXAMPLE_SUFFIX}
 
 
 @dataclass(frozen=True)
-class PlannedFile:
-    """A video that is to be packed.
+class PlannedSample:
+    """A sample of a shard: a video with its clips, or one clip as pictures.
 
     Attributes:
-        path: The file.
-        name: Its name below the root of the data set.
-        member: Its name in the shard: unique, of letters, digits, ``_`` and ``-``, with the suffix it had.
-        size_bytes: Its size.
+        path: The video.
+        name: Its name below the root of the data set; of a clip as pictures the clip's id.
+        member: Its name in the shard: unique, of letters, digits, ``_`` and ``-``, with a suffix.
+        size_bytes: Size of the video.
         changed_ns: When it was changed last.
         clips: The clips that it holds.
     """
@@ -49,8 +50,8 @@ class PlannedFile:
         """The member's name without suffix, which names the sample in WebDataset."""
         return self.member.partition(".")[0]
 
-    def describe(self, sha256: str) -> dict[str, Any]:
-        """What the JSON beside the video says; for a whole-file clip in the keys that loaders look for."""
+    def describe(self) -> dict[str, Any]:
+        """What the JSON beside it says of it; of a single clip in the keys that loaders look for."""
         clips = [
             {
                 "id": clip.id,
@@ -63,73 +64,63 @@ class PlannedFile:
             }
             for clip in self.clips
         ]
-        about = {"file": self.name, "size_bytes": self.size_bytes, "sha256": sha256}
-        return {**about, **clips[0]} if len(clips) == 1 else {**about, "clips": clips}
+        return {"file": self.name, **clips[0]} if len(clips) == 1 else {"file": self.name, "clips": clips}
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Videos by shard.
+    """The samples of all shards.
 
     Attributes:
-        shards: The videos of each shard, in order.
-        shard_bytes: What a shard holds, if no video alone is larger.
-        seed: Of the order.
+        samples: In the order in which they are written.
+        kind: What a clip becomes.
+        options: What else shapes the shards: plain values.
     """
 
-    shards: tuple[tuple[PlannedFile, ...], ...]
-    shard_bytes: int
-    seed: int
+    samples: tuple[PlannedSample, ...]
+    kind: Kind
+    options: Mapping[str, int]
 
     @cached_property
     def hash(self) -> str:
         """Equal for equal plans over equal videos."""
-        digest = hashlib.sha256(json.dumps(["clips", self.shard_bytes, self.seed]).encode())
-        for shard in self.shards:
-            for file in shard:
-                values = [file.changed_ns, file.member, file.describe("")]
-                digest.update(json.dumps(values, sort_keys=True).encode())
-            digest.update(b"|")
+        digest = hashlib.sha256(json.dumps([self.kind, dict(self.options)], sort_keys=True).encode())
+        for sample in self.samples:
+            values = [sample.changed_ns, sample.size_bytes, sample.member, sample.describe()]
+            digest.update(json.dumps(values, sort_keys=True).encode())
         return digest.hexdigest()
 
-    @staticmethod
-    def name_of(number: int) -> str:
+    def name_of(self, number: int) -> str:
         """The file name of a shard, counted from 0."""
-        return f"shard-{number:06}.tar"
+        return f"shard-{number:06}.{'tfrecord' if self.kind == 'tfrecord' else 'tar'}"
 
 
-def make_plan(catalog: Catalog, *, shard_bytes: int, seed: int) -> Plan:
-    """Deal the videos of a catalog to shards.
+def make_plan(catalog: Catalog, *, kind: Kind, seed: int, **options: int) -> Plan:
+    """Put the videos of a catalog, or its clips, in order.
 
     Raises:
         UserError: A video is missing or cannot be read, or there is none.
     """
-    by_path: dict[Path, list[Clip]] = {}
-    for clip in catalog.clips:
-        by_path.setdefault(clip.path, []).append(clip)
-    if not by_path:
+    if not catalog.clips:
         raise UserError(f"{catalog.root} has no clips to pack")
-    by_name = {clips[0].file_id: path for path, clips in by_path.items()}
-    shards: list[tuple[PlannedFile, ...]] = []
-    shard: list[PlannedFile] = []
-    filled = 0
-    for number, name in enumerate(drawn(by_name, seed=seed)):
-        file = _planned(by_name[name], name, number, by_path[by_name[name]])
-        weight = file.size_bytes + _OVERHEAD_BYTES
-        if shard and filled + weight > shard_bytes:
-            shards.append(tuple(shard))
-            shard, filled = [], 0
-        shard.append(file)
-        filled += weight
-    return Plan((*shards, tuple(shard)), shard_bytes, seed)
+    by_name: dict[str, list[Clip]] = {}
+    for clip in catalog.clips:
+        by_name.setdefault(clip.file_id if kind == "clips" else clip.id, []).append(clip)
+    order = drawn(by_name, seed=seed)
+    samples = tuple(_planned(name, number, by_name[name], kind) for number, name in enumerate(order))
+    return Plan(samples, kind, {**options, "seed": seed})
 
 
-def _planned(path: Path, name: str, number: int, clips: Sequence[Clip]) -> PlannedFile:
+def _planned(name: str, number: int, clips: Sequence[Clip], kind: Kind) -> PlannedSample:
+    path = clips[0].path
     try:
         changed_ns, size_bytes = status_of(path).st_mtime_ns, size_of(path)
     except OSError as error:
         what = f"{counted(len(clips), 'clip')} of it" if len(clips) > 1 else "its clip"
         raise VideoError(path, f"cannot be read: {error.strerror}", f"put it back, or take {what} out") from None
     stem, suffix = re.sub(r"[^A-Za-z0-9_-]+", "_", clips[0].stem)[:_LONGEST_STEM], path.suffix.lower()
-    member = f"{number:08}-{stem}{suffix if re.fullmatch(r'[.][a-z0-9]{1,8}', suffix) else '.bin'}"
-    return PlannedFile(path, name, member, size_bytes, changed_ns, tuple(clips))
+    if kind != "clips":
+        suffix = _SUFFIXES[kind]
+    elif suffix in _SUFFIXES.values() or not re.fullmatch(r"[.][a-z0-9]{1,8}", suffix):
+        suffix = ".bin"
+    return PlannedSample(path, name, f"{number:08}-{stem}{suffix}", size_bytes, changed_ns, tuple(clips))
