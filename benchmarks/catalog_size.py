@@ -53,7 +53,7 @@ def write(folder: Path, count: int) -> None:
         video = f"{label}/video {number // IN_GROUP}"
         rows.append(
             (f"{video}/{name}.mp4", f"{video}/{name}.mp4", label, video, True, None, None, None, shard,
-             f"{number:08}-{name}.mp4", offset + 512, size, hashlib.sha256(str(content).encode()).hexdigest())
+             f"{number:08}-{name}.mp4", offset + 512, size, hashlib.sha256(str(content).encode()).hexdigest(), None)
         )  # fmt: skip
         offset += size + 1536
         shards[shard] = offset
@@ -62,7 +62,7 @@ def write(folder: Path, count: int) -> None:
             file.truncate(size)
     names = (
         "id", "file", "label", "group", "group_known", "split", "start_seconds", "end_seconds", "shard", "member",
-        "offset", "size_bytes", "sha256",
+        "offset", "size_bytes", "sha256", "source_sha256",
     )  # fmt: skip
     write_index(folder, table_of(dict(zip(names, zip(*rows, strict=True), strict=True))), kind="clips", shards=shards)
 
