@@ -2,9 +2,10 @@
 
     python benchmarks/shards.py CLIPS [--clips 60] [--frames 16] [--size-px 224]
 
-Packs clips as they are, and as JPEG images in tar files and in TFRecords, into a temporary folder. For each prints the
-space against that of the files, the peak signal-to-noise ratio of the frames read against those of the files (at the
-size they are read in; the median over clips, and the 10 % and 90 % values), and clips read per second of a processor.
+Packs clips as they are, as JPEG and AVIF images in tar files, and as JPEG in TFRecords, into a temporary folder. For
+each prints the space against that of the files, the peak signal-to-noise ratio of the frames read against those of the
+files (at the size they are read in; the median over clips, and the 10 % and 90 % values), and clips read per second of
+a processor.
 """
 
 import argparse
@@ -36,7 +37,7 @@ def main() -> None:
         rows = "".join(f'"{clip.path}","{clip.label}"\n' for clip in chosen)
         (folder / "clips.csv").write_text(f"path,label\n{rows}")
         plain, bytes_plain = read(folder / "clips.csv", options, "files as they are")
-        for kind, quality in (("clips", 90), ("jpeg", 90), ("jpeg", 95), ("tfrecord", 90)):
+        for kind, quality in (("clips", 90), ("jpeg", 90), ("jpeg", 95), ("avif", 90), ("avif", 75), ("tfrecord", 90)):
             began = time.process_time()
             packed = api.pack(folder / "clips.csv", folder / f"{kind}-{quality}", kind=kind, quality=quality)
             took = time.process_time() - began

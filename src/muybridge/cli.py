@@ -230,7 +230,7 @@ def pack(
     clips: Path,
     out: Path,
     *,
-    kind: Literal["clips", "jpeg", "tfrecord"] = "clips",
+    kind: Literal["clips", "jpeg", "avif", "tfrecord"] = "clips",
     shard_size_gb: float = 1.0,
     quality: int = 90,
     short_side_px: int = 0,
@@ -253,10 +253,10 @@ def pack(
         clips: A folder with a sub-folder per class, a CSV (path, label, ...), annotations of long videos, an HMDB-51 or
             UCF101 folder, or other shards.
         out: Folder for the shards.
-        kind: clips: the videos as they are, in tar files as WebDataset reads them; jpeg: each frame as a JPEG image, in
-            such files; tfrecord: these in the records that TensorFlow's video models read.
+        kind: clips: the videos as they are, in tar files as WebDataset reads them; jpeg, avif: each frame as an image,
+            in such files; tfrecord: as JPEG images in the records that TensorFlow's video models read.
         shard_size_gb: Size of a shard in 10^9 bytes; a larger sample has one of its own.
-        quality: Of JPEG, 1 to 100.
+        quality: Of JPEG and AVIF, 1 to 100.
         short_side_px: Make larger pictures so small, by their short side; 0: they keep their size.
         seed: Of the order in which samples are dealt to shards.
         groups: What says which clips were cut from one recording: auto, none, folder, look-alike, a column of the CSV

@@ -322,12 +322,12 @@ def test_a_file_that_changed_is_checked_again(clips, tmp_path):
     assert not api.check(folder, out=tmp_path / "check").report.with_status("bad")
 
 
-@pytest.fixture(scope="module", params=["jpeg", "tfrecord"])
+@pytest.fixture(scope="module", params=["jpeg", "avif", "tfrecord"])
 def pictures(request, clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The session's clips, packed as pictures. Not to be changed."""
     out = tmp_path_factory.mktemp("packed") / "shards"
     result = api.pack(clips, out, kind=request.param, shard_size_gb=SMALL, quality=95)
-    assert "JPEG changes pixels" in str(result)
+    assert f"{'AVIF' if request.param == 'avif' else 'JPEG'} changes pixels" in str(result)
     return out
 
 
@@ -430,3 +430,19 @@ def test_options_that_make_no_sense(clips, tmp_path, options, said):
     with pytest.raises(UserError, match=said):
         api.pack(clips, tmp_path / "shards", **options)
     assert not (tmp_path / "shards").exists()
+
+
+def test_what_is_taken_out_of_avif_images_is_what_ffmpeg_finds_in_them():
+    import io
+
+    import av
+
+    from muybridge.verbs.pack.avif import to_avif
+    from muybridge.video import frame_record
+
+    generator = np.random.default_rng(0)
+    for size in (16, 33, 128):
+        image = to_avif(generator.integers(0, 255, (size, size + 6, 3), dtype=np.uint8), quality=60)
+        with av.open(io.BytesIO(image), "r") as container:
+            [packet] = [packet for packet in container.demux(container.streams.video[0]) if packet.size]
+        assert frame_record._inside_avif(image) == bytes(packet)

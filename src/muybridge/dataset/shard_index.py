@@ -24,9 +24,9 @@ Table = Any
 INDEX_FILE = "index.parquet"
 PLAN_FILE = "shards.json"
 VERSION = 1
-Kind = Literal["clips", "jpeg", "tfrecord"]
+Kind = Literal["clips", "jpeg", "avif", "tfrecord"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-"""What a clip is in a shard: the video as it was, its frames as JPEG images, or a record of TensorFlow's."""
+"""What a clip is in a shard: the video as it was, its frames as JPEG or AVIF images, or a record of TensorFlow's."""
 
 _KEY = b"muybridge"
 _SHARD = re.compile(r"shard-\d{6,}\.(tar|tfrecord)")

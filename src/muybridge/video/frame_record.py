@@ -1,7 +1,8 @@
-"""A clip that was packed as pictures: JPEG images with their times, and how such a clip is opened as video.
+"""A clip that was packed as pictures: images with their times, and how such a clip is opened as video.
 
-The pictures become packets of a film in memory (motion JPEG in NUT, which keeps times to the microsecond), and that is
-opened like any file. So whatever reads video reads them, by the same rules; nothing is decoded here.
+The pictures become packets of a film in memory (motion JPEG, or of AVIF images the AV1 in them, in NUT, which keeps
+times to the microsecond), and that is opened like any file. So whatever reads video reads them, by the same rules;
+nothing is decoded here.
 """
 
 import io
@@ -22,7 +23,9 @@ from muybridge.text import one_line
 from muybridge.video.sequence_example import read_example
 
 JPEG_SUFFIX = ".jpegs"
+AVIF_SUFFIX = ".avifs"
 EXAMPLE_SUFFIX = ".sequence"
+_BOX_BYTES = 8  # of a box in an AVIF image, before what is in it: its size and its name
 _CLOCK = Fraction(1, 1_000_000)
 _LARGEST_PX = 65_535
 _LONGEST_SECONDS = 10**7
@@ -34,7 +37,7 @@ class FrameRecord:
     """A clip as pictures.
 
     Attributes:
-        images: Each a JPEG image.
+        images: Each a JPEG image, or each an AVIF image.
         times_us: When each is shown, in microseconds since the first; rising.
         width_px: Of the pictures.
         height_px: Of the pictures.
@@ -48,7 +51,7 @@ class FrameRecord:
 
 def is_frame_record(path: Path) -> bool:
     """Whether a path is that of a clip that was packed as pictures."""
-    return path.suffix in (JPEG_SUFFIX, EXAMPLE_SUFFIX) and part_at(path) is not None
+    return path.suffix in (JPEG_SUFFIX, AVIF_SUFFIX, EXAMPLE_SUFFIX) and part_at(path) is not None
 
 
 def as_film(path: Path) -> bytes:
@@ -61,10 +64,28 @@ def as_film(path: Path) -> bytes:
     with open_bytes(path) as file:
         data = file.read()
     try:
-        record = _checked(_read_sample(data) if path.suffix == JPEG_SUFFIX else FrameRecord(*read_example(data)))
-        return _film(record)
+        record = _checked(FrameRecord(*read_example(data)) if path.suffix == EXAMPLE_SUFFIX else _read_sample(data))
+        if path.suffix == AVIF_SUFFIX:
+            return _film("av1", [_inside_avif(image) for image in record.images], record)
+        return _film("mjpeg", record.images, record)
     except (tarfile.TarError, ValueError, KeyError, TypeError, AttributeError, av.FFmpegError) as error:
         raise VideoError(path, f"its pictures are damaged: {one_line(error)}", _AGAIN) from error
+
+
+def _inside_avif(image: bytes) -> bytes:
+    """The AV1 picture in an AVIF image that `pack` wrote: all that is in its box ``mdat``.
+
+    FFmpeg could tell it, too, at a hundred times the cost, which reading would pay for every frame of a clip.
+    """
+    place = 0
+    while place + _BOX_BYTES <= len(image):
+        size = int.from_bytes(image[place : place + 4])
+        if size < _BOX_BYTES:
+            break
+        if image[place + 4 : place + _BOX_BYTES] == b"mdat":
+            return image[place + _BOX_BYTES : place + size]
+        place += size
+    raise ValueError("one is no AVIF image")
 
 
 def _read_sample(data: bytes) -> FrameRecord:
@@ -97,15 +118,15 @@ def _checked(record: FrameRecord) -> FrameRecord:
     return FrameRecord(record.images, times, width_px, height_px)
 
 
-def _film(record: FrameRecord) -> bytes:
+def _film(codec: str, packets: Sequence[bytes], record: FrameRecord) -> bytes:
     buffer = io.BytesIO()
     times = record.times_us
     step_us = times[-1] // (len(times) - 1) if len(times) > 1 else 40_000
     with av.open(buffer, "w", format="nut") as container:
         rate = Fraction(1_000_000, max(1, step_us)).limit_denominator(1001)
-        stream: Any = container.add_mux_stream("mjpeg", rate=rate, width=record.width_px, height=record.height_px)
+        stream: Any = container.add_mux_stream(codec, rate=rate, width=record.width_px, height=record.height_px)
         stream.time_base = _CLOCK
-        for image, time_us in zip(record.images, times, strict=True):
+        for image, time_us in zip(packets, times, strict=True):
             packet: Any = av.Packet(image)
             packet.stream, packet.time_base = stream, _CLOCK
             packet.pts = packet.dts = time_us

@@ -24,9 +24,11 @@ from muybridge.recipes.data import DataConfig
 from muybridge.system import available_cores
 from muybridge.temporaries import remove_dead
 from muybridge.text import counted, did_you_mean, shortened, size_text
+from muybridge.verbs.pack.avif import require_avif, to_avif
 from muybridge.verbs.pack.plan import Plan, PlannedSample, make_plan
 from muybridge.verbs.pack.samples import Placed, Sample, VideoSample, example_of_pictures, tar_of_pictures
 from muybridge.verbs.pack.writing import JOURNAL_FILE, Prepare, WrittenShard, write_shards
+from muybridge.video.picture import to_jpeg
 
 UNDECODABLE_FILE = "undecodable.json"
 
@@ -69,7 +71,8 @@ class PackResult:
             listed = shortened([f"{id} ({reason})" for id, reason in self.undecodable.items()], limit=5)
             lines.append(f"not packed, {counted(len(self.undecodable), 'clip')} that cannot be decoded: {listed}")
         if self.kind != "clips":
-            lines.append("note: JPEG changes pixels, so scores differ a little from those of the videos")
+            format = "AVIF" if self.kind == "avif" else "JPEG"
+            lines.append(f"note: {format} changes pixels, so scores differ a little from those of the videos")
         lines.append(f"saved: {self.folder}, index {INDEX_FILE}")
         return "\n".join(lines)
 
@@ -106,10 +109,10 @@ def pack(
         clips: A data set, as ``train`` takes it.
         out: Folder for the shards.
         kind: ``clips``: the videos as they are, in tar files as WebDataset reads them. ``jpeg``: all frames of each
-            clip as JPEG images, in such tar files. ``tfrecord``: these in the records that TensorFlow's video models
-            read.
+            clip as JPEG images, in such tar files; ``avif``: as AVIF images. ``tfrecord``: JPEG images in the records
+            that TensorFlow's video models read.
         shard_size_gb: Size of a shard in 10^9 bytes; a larger sample has a shard of its own.
-        quality: Of JPEG, 1 to 100.
+        quality: Of JPEG and AVIF, 1 to 100; the same number is not the same quality.
         short_side_px: Pictures with a longer short side are made so small; 0: they keep their size.
         seed: Of the order in which samples are dealt to shards.
         groups: What says which clips were cut from one recording, as ``data.groups`` of a recipe; the index keeps it.
@@ -177,6 +180,8 @@ def _check(kind: str, shard_size_gb: float, quality: int, short_side_px: int) ->
     if kind == "clips" and (quality != 90 or short_side_px):
         raise UserError("quality and short_side_px are of pictures; kind clips keeps the videos as they are")
     arrow()
+    if kind == "avif":
+        require_avif()
 
 
 def _write(folder: Path, plan: Plan, catalog: Catalog, *, workers: int, console: Console) -> int:
@@ -217,13 +222,17 @@ def _prepare(plan: Plan, classes: Sequence[str]) -> Prepare:
     if plan.kind == "clips":
         return VideoSample
     quality, short_side_px = plan.options["quality"], plan.options["short_side_px"]
+    if plan.kind == "avif":
+        encode = partial(to_avif, quality=quality)
+        return partial(tar_of_pictures, encode=encode, suffix="avif", short_side_px=short_side_px)
+    encode = partial(to_jpeg, quality=quality)
     if plan.kind == "jpeg":
-        return partial(tar_of_pictures, quality=quality, short_side_px=short_side_px)
+        return partial(tar_of_pictures, encode=encode, suffix="jpg", short_side_px=short_side_px)
     numbers = {label: number for number, label in enumerate(classes)}
 
     def example(planned: PlannedSample) -> Sample:
         label_index = numbers[planned.clips[0].label]
-        return example_of_pictures(planned, quality=quality, short_side_px=short_side_px, label_index=label_index)
+        return example_of_pictures(planned, encode=encode, short_side_px=short_side_px, label_index=label_index)
 
     return example
 

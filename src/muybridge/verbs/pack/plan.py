@@ -19,10 +19,10 @@ from muybridge.dataset.shard_index import Kind
 from muybridge.errors import UserError, VideoError
 from muybridge.file_parts import size_of, status_of
 from muybridge.text import counted
-from muybridge.video.frame_record import EXAMPLE_SUFFIX, JPEG_SUFFIX
+from muybridge.video.frame_record import AVIF_SUFFIX, EXAMPLE_SUFFIX, JPEG_SUFFIX
 
 _LONGEST_STEM = 60
-_SUFFIXES = {"jpeg": JPEG_SUFFIX, "tfrecord": EXAMPLE_SUFFIX}
+_SUFFIXES = {"jpeg": JPEG_SUFFIX, "avif": AVIF_SUFFIX, "tfrecord": EXAMPLE_SUFFIX}
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The bytes of a sample: a video as it is in a tar shard, or a clip as JPEG images in a tar shard or a TFRecord.
+"""The bytes of a sample: a video as it is in a tar shard, or a clip as images in a tar shard or a TFRecord.
 
 Tar members are a video, or a picture a frame, and a JSON text of the same key, as WebDataset reads them. What stands in
 them depends on the videos alone: no owner, no time.
@@ -7,7 +7,7 @@ them depends on the videos alone: no owner, no time.
 import hashlib
 import json
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol, cast
@@ -20,13 +20,15 @@ from muybridge.file_parts import open_bytes
 from muybridge.files import content_hash
 from muybridge.verbs.pack.plan import PlannedSample
 from muybridge.video.frame_record import FrameRecord
-from muybridge.video.picture import Image, ImageMaker, to_jpeg
+from muybridge.video.picture import Image, ImageMaker
 from muybridge.video.reading import TimeRange
 from muybridge.video.sequence_example import HEADER_BYTES, framed, write_example
 from muybridge.video.whole_reading import OpenedFile
 
 TAR_END = b"\0" * (2 * tarfile.BLOCKSIZE)
 _PIECE_BYTES = 1 << 20
+EncodeImage = Callable[[Image], bytes]
+"""From image_HWC, uint8 RGB, to a file of an image."""
 
 
 @dataclass(frozen=True)
@@ -122,43 +124,50 @@ class PictureSample:
         return Placed(offset, len(inner), hashlib.sha256(inner).hexdigest(), self.source_sha256)
 
 
-def tar_of_pictures(planned: PlannedSample, *, quality: int, short_side_px: int) -> PictureSample:
+def tar_of_pictures(planned: PlannedSample, *, encode: EncodeImage, suffix: str, short_side_px: int) -> PictureSample:
     """A clip as members ``KEY.000000.jpg``, ... and ``KEY.json``, which holds the frames' times.
+
+    Args:
+        planned: The clip.
+        encode: Makes an image of a frame.
+        suffix: Of the images: ``jpg`` or ``avif``.
+        short_side_px: Larger pictures are made so small; 0: they keep their size.
 
     Raises:
         VideoError: It does not decode.
         OSError: It cannot be read.
     """
-    record, source_sha256 = _encoded(planned, quality=quality, short_side_px=short_side_px)
+    record, source_sha256 = _encoded(planned, encode, short_side_px)
     about = {
         **planned.describe(),
         "width_px": record.width_px,
         "height_px": record.height_px,
         "times_us": record.times_us,
-        "jpeg_quality": quality,
         "source_sha256": source_sha256,
     }
-    members = [_member(f"{planned.key}.{number:06}.jpg", image) for number, image in enumerate(record.images)]
+    members = [_member(f"{planned.key}.{number:06}.{suffix}", image) for number, image in enumerate(record.images)]
     return PictureSample(
         b"".join([*members, _member(f"{planned.key}.json", json.dumps(about).encode())]), source_sha256
     )
 
 
-def example_of_pictures(planned: PlannedSample, *, quality: int, short_side_px: int, label_index: int) -> PictureSample:
+def example_of_pictures(
+    planned: PlannedSample, *, encode: EncodeImage, short_side_px: int, label_index: int
+) -> PictureSample:
     """A clip as a record of a TFRecord file.
 
     Raises:
         VideoError: It does not decode.
         OSError: It cannot be read.
     """
-    record, source_sha256 = _encoded(planned, quality=quality, short_side_px=short_side_px)
+    record, source_sha256 = _encoded(planned, encode, short_side_px)
     [clip] = planned.clips
     example = write_example(id=clip.id, label=clip.label, label_index=label_index, **vars(record))
     return PictureSample(framed(example), source_sha256, header_bytes=HEADER_BYTES, footer_bytes=4)
 
 
-def _encoded(planned: PlannedSample, *, quality: int, short_side_px: int) -> tuple[FrameRecord, str]:
-    """All frames of a clip as JPEG, and what its video holds."""
+def _encoded(planned: PlannedSample, encode: EncodeImage, short_side_px: int) -> tuple[FrameRecord, str]:
+    """All frames of a clip as images, and what its video holds."""
     [clip] = planned.clips
     images, times_us, size, first = list[bytes](), list[int](), (0, 0), 0.0
     for seconds, whole_HWC in _images(clip):
@@ -169,7 +178,7 @@ def _encoded(planned: PlannedSample, *, quality: int, short_side_px: int) -> tup
             raise VideoError(clip.path, "the picture size changes within the file", "pack it as it is, kind clips")
         time_us = round((seconds - first) * 1e6)
         times_us.append(max(time_us, times_us[-1] + 1) if times_us else time_us)
-        images.append(to_jpeg(image, quality=quality))
+        images.append(encode(image))
     return FrameRecord(images, times_us, *size), content_hash(clip.path)
 
 
