@@ -128,7 +128,7 @@ def write_index(root: Path, table: Table, *, kind: Kind, shards: Mapping[str, in
     about = {"version": VERSION, "kind": kind, "shards": dict(shards)}
     table = table.replace_schema_metadata({_KEY: json.dumps(about).encode()})
     with replacing(root / INDEX_FILE) as temporary:
-        pa.parquet.write_table(table, temporary, compression="zstd")
+        pa.parquet.write_table(table, temporary, compression="zstd", write_page_checksum=True)
     return root / INDEX_FILE
 
 
@@ -145,13 +145,14 @@ def read_index(root: Path) -> ShardIndex:
         raise UserError(f"{path} does not exist; give a folder that muybridge pack made")
     pa = arrow()
     try:
-        file = pa.parquet.ParquetFile(path, read_dictionary=list(_FEW_VALUES))
+        file = pa.parquet.ParquetFile(path, read_dictionary=list(_FEW_VALUES), page_checksum_verification=True)
         about, rows = (file.schema_arrow.metadata or {}).get(_KEY), file.metadata.num_rows
         missing = [name for name in _COLUMNS if name not in file.schema_arrow.names]
         if about is None or missing or rows > _MOST_ROWS:
             raise UserError(f"{path} is no index of muybridge pack; {_AGAIN}")
         table = file.read(columns=list(_COLUMNS)).unify_dictionaries()
-    except (pa.ArrowException, OSError, ValueError) as error:
+        table.validate(full=True)
+    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError, OverflowError, MemoryError) as error:
         raise UserError(f"{path} cannot be read: {one_line(error)}; {_AGAIN}") from error
     kind, shards = _about(path, about)
     _check(path, table, shards)
