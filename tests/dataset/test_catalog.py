@@ -109,6 +109,8 @@ def test_a_packed_clip_is_the_clip_that_the_constructor_makes():
         assert clip == made and hash(clip) == hash(made) and repr(clip) == repr(made)
         assert clip.id == made.id and clip.file_id == made.file_id == "a/a.mp4" and clip.stem == "a"
         assert clip.is_packed and made.is_packed and clip.path == made.path
+    labelled = replace(packed, known_as="a#b.mp4#1- x#1")
+    assert labelled.file_id == "a#b.mp4" and labelled.stem == "a#b"
     fresh = Clip.packed(ROOT, place, id=id, **values, **times)
     assert "path" not in vars(fresh) and fresh.is_packed and "path" not in vars(fresh)
     with pytest.raises(AttributeError, match="no attribute 'paht'"):

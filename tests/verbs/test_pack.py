@@ -12,13 +12,15 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from tests.helpers.clips import tiny_recipe, write_clips
+from tests.helpers.clips import tiny_recipe, write_clip, write_clips
 
 from muybridge import api
 from muybridge.dataset.layouts import read_catalog
 from muybridge.dataset.protocols import make_split
 from muybridge.errors import UserError
+from muybridge.experiment.named_clips import read_clips
 from muybridge.file_parts import open_bytes, part_at
+from muybridge.recipes.data import DataConfig
 from muybridge.runs import RunFolder
 from muybridge.video.door import read_views
 from muybridge.video.full_decoding import decode_fully
@@ -143,12 +145,12 @@ def test_unpacking_gives_the_files_back(clips, shards, tmp_path):
     assert [(c.id, c.label, c.group) for c in back.clips] == [(c.id, c.label, c.group) for c in packed.clips]
 
 
-def test_segments_share_their_video(clips, tmp_path):
+def test_segments_share_their_video(tmp_path):
     folder = tmp_path / "long"
     folder.mkdir()
     for number, name in enumerate(("one", "two")):
-        (folder / f"{name}.avi").write_bytes(next(clips.rglob(f"*_g0{number + 1}_c01.avi")).read_bytes())
-    rows = "one.avi,dim,0,0.2\none.avi,bright,0.2,0.4\ntwo.avi,dim,0,0.2\ntwo.avi,bright,0.2,\n"
+        write_clip(folder / f"{name}.avi", level=100, seed=number, frames=50)
+    rows = "one.avi,dim,0,0.4\none.avi,bright,0.5,0.9\ntwo.avi,dim,0,0.4\ntwo.avi,bright,1.5,\n"
     (folder / "clips.csv").write_text(f"path,label,start,end\n{rows}")
     packed = api.pack(folder, tmp_path / "shards").folder
     with tarfile.open(packed / "shard-000000.tar") as tar:
@@ -159,6 +161,15 @@ def test_segments_share_their_video(clips, tmp_path):
     assert len(mine.videos) == 2
     back = api.unpack(packed, tmp_path / "back").folder
     assert [c.id for c in read_catalog(back).clips] == [c.id for c in plain.clips]
+    reports = [api.check(each, out=tmp_path / f"check-{each.name}").report for each in (packed, folder)]
+    assert reports[0].segments is not None
+    assert [c.duration_seconds for c in reports[0].clips] == [c.duration_seconds for c in reports[1].clips]
+    with_background = [
+        read_clips(each, DataConfig(background="all", background_guard_seconds=0.0)) for each in (packed, folder)
+    ]
+    ids = [[clip.id for clip in each.clips] for each in with_background]
+    assert ids[0] == ids[1] and len(ids[0]) > 4
+    assert all(decode_fully(clip.path).frame_count == 50 for clip in with_background[0].clips)
 
 
 def test_a_killed_packing_goes_on(tmp_path):

@@ -129,8 +129,11 @@ class Clip:
     @property
     def file_id(self) -> str:
         """The id that a clip would have that is the whole file."""
-        is_part = self.start_seconds is not None or self.end_seconds is not None
-        return self.id.rpartition("#")[0] if is_part else self.id
+        if self.start_seconds is None and self.end_seconds is None:
+            return self.id
+        # A label may stand behind the times, and hold anything.
+        name, times, _ = self.id.rpartition(f"#{_plain(self.start_seconds)}-{_plain(self.end_seconds)}")
+        return name if times else self.id
 
     @cached_property
     def id(self) -> str:

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from muybridge.dataset.locating import exists, is_folder
-from muybridge.dataset.shard_catalog import videos_in_shards
 from muybridge.dataset.shard_index import holds_shards
 from muybridge.dataset.walking import walk
 from muybridge.errors import UserError
@@ -20,21 +19,19 @@ def _silent(line: str) -> None:
 def find_videos(patterns: Sequence[str | Path], *, announce: Callable[[str], None] = _silent) -> list[Path]:
     """Files, folders and glob patterns as a list of files; folders are walked as those of data sets are.
 
-    Of a folder of shards, the paths of its videos inside them.
-
     Args:
         patterns: What is named.
         announce: Called with a line for each kind of thing in a folder that was left out.
 
     Raises:
-        UserError: If one of them names nothing, or a folder cannot be read.
+        UserError: If one of them names nothing, a folder cannot be read, or holds shards.
     """
     paths: list[Path] = []
     for pattern in patterns:
         path = Path(pattern)
         if is_folder(path) and holds_shards(path):
-            found = list(videos_in_shards(path))
-        elif is_folder(path):
+            raise UserError(f"{path} holds shards; make files of them with muybridge unpack {path} FOLDER")
+        if is_folder(path):
             below = walk(path)
             found = below.videos
             # Other files in a folder of videos are no surprise; videos that are left out are.

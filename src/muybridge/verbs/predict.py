@@ -47,10 +47,15 @@ def predict(
     Raises:
         UserError: If there is no model, or one of ``videos`` names nothing.
     """
-    paths = find_videos(videos, announce=lambda line: say(console, line))
-    # Videos in shards are named as they were before they were packed.
-    shards = [Path(each) for each in videos if is_folder(Path(each)) and holds_shards(Path(each))]
-    names = {path: name for root in shards for path, name in videos_in_shards(root).items()}
+    paths: list[Path] = []
+    names: dict[Path, Path] = {}  # videos in shards are named as they were before they were packed
+    for each in videos:
+        if is_folder(Path(each)) and holds_shards(Path(each)):
+            found = videos_in_shards(Path(each))
+            paths += found
+            names |= found
+        else:
+            paths += find_videos([each], announce=lambda line: say(console, line))
     recognizer = load(model, device=device, engine=engine, announce=lambda why: say(console, why))
     return _with_progress(_predictions(recognizer, paths, names, views, isolate=isolate), len(paths), console)
 
