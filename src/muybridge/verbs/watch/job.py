@@ -364,7 +364,8 @@ class _Watch:
         values = self._ended_events.pop(key, None)
         if values is None:  # its stream was lost before it ended
             label, start_seconds = key
-            values = {"label": label, "start_seconds": round(start_seconds, 3), "source": self._source.name}
+            lasting = LiveEvent(state="end", label=label, start_seconds=start_seconds, end_seconds=None, score=0.0)
+            values = self._values_of(lasting) | {"score": None}
         self._send({**values, "state": "saved", "video": str(path)})
 
     def _send(self, values: dict[str, Any]) -> None:

@@ -215,7 +215,7 @@ class MqttTopic(Delivery):
         topic = unquote(parts.path.lstrip("/"))
         if parts.scheme not in ("mqtt", "mqtts") or not host or not topic:
             raise UserError(f"{name} is no address of a broker; write mqtt://host/topic, or mqtts:// for TLS")
-        if set(topic) & set("+#"):
+        if "+" in topic or "#" in url.rpartition("@")[2]:
             raise UserError(f"{name}: a topic to publish to has no + and no #")
         try:
             from paho.mqtt.client import Client

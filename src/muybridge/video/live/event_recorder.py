@@ -70,7 +70,7 @@ class EventRecorder:
         self._recordings: list[_Recording] = []
         self._newest = 0.0
         self._said: set[str] = set()
-        self._jobs: queue.Queue[Callable[[], None] | None] = queue.Queue(_MOST_WAITING)
+        self._jobs: queue.Queue[Callable[[], object] | None] = queue.Queue(_MOST_WAITING)
         self._thread = threading.Thread(target=self._run, name="event videos", daemon=True)
         self._thread.start()
 
@@ -83,10 +83,15 @@ class EventRecorder:
         if not self._ask(lambda: self._take(packet), wait=False):
             self._say_once("the disk does not keep up: packets are missing in the videos of events")
 
-    def lost(self) -> None:
+    def lost(self, *, broken: bool) -> None:
         """The connection ends: files end with it, and the stream is let go."""
         done = threading.Event()
-        self._ask(lambda: (self._lose(), done.set()), wait=True)  # type: ignore[func-returns-value]
+
+        def lose() -> None:
+            self._lose(broken=broken)
+            done.set()
+
+        self._ask(lose, wait=True)
         done.wait(_END_SECONDS)
 
     def begin(self, key: tuple[str, float], path: Path, start_seconds: float) -> None:
@@ -105,7 +110,7 @@ class EventRecorder:
 
     def close(self) -> None:
         """End all files, and the thread."""
-        self._ask(self._lose, wait=True)
+        self._ask(lambda: self._lose(broken=False), wait=True)
         self._jobs.put(None)
         self._thread.join(timeout=_END_SECONDS)
 
@@ -113,7 +118,7 @@ class EventRecorder:
         if not self._thread.is_alive():
             return False
         try:
-            self._jobs.put(lambda: (job(), None)[1], block=wait, timeout=_END_SECONDS if wait else None)
+            self._jobs.put(job, block=wait, timeout=_END_SECONDS if wait else None)
         except queue.Full:
             return False
         return True
@@ -137,7 +142,7 @@ class EventRecorder:
     def _begin(self, key: tuple[str, float], path: Path, start_seconds: float) -> None:
         packets = self._ring.since(start_seconds - self._before)
         if self._stream is None or not packets:
-            self._say_once("an event begins before the first keyframe of the stream: it has no video")
+            self._say_once("an event has no video: its stream had no keyframe yet, or was lost")
             return
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -182,8 +187,10 @@ class EventRecorder:
             return
         self._saved(recording.key, recording.file.path)
 
-    def _lose(self) -> None:
+    def _lose(self, *, broken: bool) -> None:
         for recording in list(self._recordings):
+            if broken and recording.waiting:
+                recording.waiting.pop()
             self._finish(recording)
         self._ring.clear()
         self._stream = None

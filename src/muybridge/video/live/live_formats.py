@@ -34,13 +34,13 @@ BY_ARRIVAL = frozenset({"mpjpeg", "mjpeg", "h264", "hevc", "mpegvideo", "m4v", "
 _MICROSECONDS = 1_000_000
 
 
-def live_options(kind: str, *, max_pixels: int, stall_seconds: float) -> dict[str, str]:
+def live_options(kind: str, *, max_pixels: int, socket_seconds: float) -> dict[str, str]:
     """What FFmpeg must be told when it opens a stream of a kind.
 
     Args:
         kind: A scheme of `addresses.SCHEMES`, ``pipe``, or a camera's demuxer.
         max_pixels: Of a picture.
-        stall_seconds: How long to wait for the other side.
+        socket_seconds: How long a socket waits for the other side, where nothing else ends the waiting before.
     """
     demuxers, protocols = _ALLOWED[kind]
     options = {
@@ -51,7 +51,7 @@ def live_options(kind: str, *, max_pixels: int, stall_seconds: float) -> dict[st
     }
     if protocols:
         options["protocol_whitelist"] = protocols
-    wait = str(round(stall_seconds * _MICROSECONDS))
+    wait = str(round(socket_seconds * _MICROSECONDS))
     if kind.startswith("rtsp"):
         # TCP comes through firewalls and loses nothing; servers that have UDP alone are asked again.
         options |= {"rtsp_flags": "prefer_tcp", "timeout": wait}

@@ -79,8 +79,12 @@ class PacketTap(Protocol):
     def packet(self, packet: StreamPacket) -> None:
         """The next packet."""
 
-    def lost(self) -> None:
-        """The connection ends; the stream is gone once this returns."""
+    def lost(self, *, broken: bool) -> None:
+        """The connection ends; the stream is gone once this returns.
+
+        Args:
+            broken: Whether it broke off, so that the last packet may be half of one.
+        """
 
 
 class LiveReader:
@@ -132,10 +136,13 @@ class LiveReader:
         self._clock = LiveClock()
         self._lateness = Lateness()
         self._behind_since: float | None = None
+        self._joined = False
         self._joined_at = 0.0
+        self._last_taken_seconds: float | None = None
         self._pacer: Pacer | None = None
         self._opened: OpenStream
         self._stopped = threading.Event()
+        self._released = threading.Event()
         self._slot: TakenFrame | None = None
         self._changed = threading.Condition()
         self._ended = False
@@ -158,6 +165,7 @@ class LiveReader:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+        self._released.set()
         if self._thread.ident is None:
             self._opened.close()
         else:
@@ -179,6 +187,8 @@ class LiveReader:
         with self._changed:
             self._changed.wait_for(lambda: self._slot is not None or self._ended, timeout_seconds)
             taken, self._slot = self._slot, None
+            if taken is not None:
+                self._last_taken_seconds = taken.seconds
             self._changed.notify_all()
         if taken is None and self._error is not None:
             raise self._error
@@ -198,12 +208,16 @@ class LiveReader:
             with self._changed:
                 self._ended = True
                 self._changed.notify_all()
+            # What lasts is ended by whoever takes frames, before its packets are gone.
+            self._released.wait()
+            self._leave(broken=False)
 
     def _read_on(self) -> None:
         while True:
             reason = self._read_connection()
             if self._stopped.is_set() or self.source.kind in ("file", "pipe") or self._opened.is_recording:
                 return
+            self._leave(broken=True)
             lost_at = time.monotonic()
             self._say(f"{self.source.name}: {reason}; joining it again")
             if not self._join_again():
@@ -237,14 +251,18 @@ class LiveReader:
         self._behind_since = None
         self._damaged = 0
         self._joined_at = time.monotonic()
-        try:
+        self._joined = True
+        if self.tap is not None:
+            self.tap.joined(opened.stream)
+        return self._read_packets(opened)
+
+    def _leave(self, *, broken: bool) -> None:
+        """Close the connection, if there is one; who keeps packets lets it go first."""
+        if self._joined:
+            self._joined = False
             if self.tap is not None:
-                self.tap.joined(opened.stream)
-            return self._read_packets(opened)
-        finally:
-            if self.tap is not None:
-                self.tap.lost()
-            opened.close()
+                self.tap.lost(broken=broken)
+            self._opened.close()
 
     def _read_packets(self, opened: OpenStream) -> str:
         stream = opened.stream
@@ -319,8 +337,16 @@ class LiveReader:
         with self._changed:
             if self._pace == "all":
                 self._changed.wait_for(lambda: self._slot is None or self._stopped.is_set())
+            if self._is_of_the_last_look(seconds):
+                return
             # What was sent before it was joined comes all at once; leaving that out is no loss.
-            if self._slot is not None and time.monotonic() - self._joined_at > _FIRST_BURST_SECONDS:
+            in_first_burst = self._pacer is None and time.monotonic() - self._joined_at < _FIRST_BURST_SECONDS
+            if self._slot is not None and not in_first_burst:
                 self.dropped += self._number_of(self._slot.seconds) != self._number_of(seconds)
             self._slot = TakenFrame(frame, seconds, arrived)
             self._changed.notify_all()
+
+    def _is_of_the_last_look(self, seconds: float) -> bool:
+        """Whether a frame would be one look with that which was taken last, and may not have been looked at yet."""
+        last = self._last_taken_seconds
+        return last is not None and self._number_of(last) == self._number_of(seconds)

@@ -80,7 +80,9 @@ def _open(source: LiveSource, limits: Limits, *, stall_seconds: float) -> InputC
         container = av.open(
             source.opened_as,
             format=source.demuxer,
-            options=live_options(source.allowed, max_pixels=limits.pixels, stall_seconds=stall_seconds),
+            options=live_options(
+                source.allowed, max_pixels=limits.pixels, socket_seconds=max(OPEN_SECONDS, stall_seconds) + 1
+            ),
             metadata_errors="replace",
             timeout=(OPEN_SECONDS if source.kind == "address" else None, stall_seconds),
         )
