@@ -79,7 +79,7 @@ def require_steady(looking: Looking) -> None:
 def test_rtsp_is_joined_again_within_ten_seconds():
     port = free_port()
     looking = Looking(f"rtsp://user:hunter2@127.0.0.1:{port}/live")
-    with rtsp_server(port), looking.reader:
+    with rtsp_server(port) as server, looking.reader:
         looking.reader.start()
         looking.look(frames=15)
         require_steady(looking)
@@ -146,6 +146,18 @@ def test_mpeg_ts(protocol):
             looking.look(frames=25)
     require_steady(looking)
     assert shades(looking) >= {"white"}
+
+
+def test_rtmp():
+    port = free_port()
+    with ffmpeg(*X264, "-f", "flv", "-listen", "1", f"rtmp://127.0.0.1:{port}/live/hunter2"):
+        wait_for_port(port)
+        looking = Looking(f"rtmp://127.0.0.1:{port}/live/hunter2")
+        with looking.reader:
+            looking.reader.start()
+            looking.look(frames=20)
+    require_steady(looking)
+    assert looking.reader.source.name == f"rtmp://127.0.0.1:{port}/live/…"
 
 
 def test_a_stalled_stream_is_said_and_joined_again():

@@ -57,6 +57,9 @@ def live_options(kind: str, *, max_pixels: int, socket_seconds: float) -> dict[s
         options |= {"rtsp_flags": "prefer_tcp", "timeout": wait}
     elif kind.startswith("http") or kind == "tcp":
         options |= {"rw_timeout": wait}
+    elif kind.startswith("rtmp"):
+        # Of a stream without sound FFmpeg would wait five seconds for sound.
+        options |= {"analyzeduration": "2000000"}
     elif kind == "udp":
         # Room for bursts, and no end for a lost packet.
         options |= {"fifo_size": "50000", "overrun_nonfatal": "1", "timeout": wait}
