@@ -396,7 +396,8 @@ def predict(
 
     Args:
         model: A run directory or a model folder.
-        videos: Files, folders or glob patterns ('clips/*.avi'); /dev/stdin is what is piped in.
+        videos: Files, folders or glob patterns ('clips/*.avi'), or http addresses of files; /dev/stdin is what is
+            piped in.
         top: How many classes to print.
         views: How many samplings of each clip to combine; default: as the model was trained to be used.
         crops: Parts of the picture to combine. 1: the whole; 3: left, middle, right; 5: the corners and the middle.
