@@ -20,8 +20,9 @@ from tests.helpers.streams import (
 )
 
 from muybridge.errors import UserError
-from muybridge.video.live.live_reader import LiveReader, TakenFrame
+from muybridge.video.live.live_reader import LiveReader
 from muybridge.video.live.live_sources import find_source
+from muybridge.video.live.stream_parts import TakenFrame
 
 LOOKS = 5
 
@@ -187,6 +188,22 @@ def test_hls_plays_at_its_own_pace(tmp_path):
     assert looking.reader.frames == 300
     assert len(looking.taken) == 60
     assert shades(looking) == {"white", "black"}
+
+
+def test_hls_of_a_live_stream_comes_in_bursts_and_is_looked_at_steadily(tmp_path):
+    words = ["-f", "hls", "-hls_time", "2", "-hls_list_size", "3", "-hls_flags", "delete_segments+temp_file"]
+    playlist = tmp_path / "live.m3u8"
+    with ffmpeg(*X264, *words, str(playlist)), folder_server(tmp_path) as address:
+        until = time.monotonic() + 20
+        while not playlist.exists() and time.monotonic() < until:
+            time.sleep(0.1)
+        looking = Looking(f"{address}/live.m3u8")
+        with looking.reader:
+            looking.reader.start()
+            looking.look(frames=40)
+    require_steady(looking)
+    assert shades(looking) == {"white", "black"}
+    assert looking.reader.dropped <= 2
 
 
 def test_a_playlist_reaches_no_file_and_no_other_protocol(tmp_path):

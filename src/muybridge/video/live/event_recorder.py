@@ -17,9 +17,9 @@ from av.video.stream import VideoStream
 
 from muybridge.errors import UserError, VideoError
 from muybridge.text import one_line
-from muybridge.video.live.live_reader import StreamPacket
 from muybridge.video.live.packet_ring import PacketRing
 from muybridge.video.live.stream_file import StreamFile
+from muybridge.video.live.stream_parts import StreamPacket
 
 _MOST_WAITING = 5000
 _END_SECONDS = 10.0

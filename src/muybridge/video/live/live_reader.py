@@ -6,9 +6,7 @@ What a slow model or decoder leaves out is counted. A connection that breaks, st
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from fractions import Fraction
-from typing import Literal, Protocol
+from typing import Literal
 
 import av
 from av.video.stream import VideoStream
@@ -19,6 +17,7 @@ from muybridge.video.live.live_clock import LiveClock
 from muybridge.video.live.live_sources import LiveSource
 from muybridge.video.live.opening_streams import OpenStream, open_stream_of
 from muybridge.video.live.pacing import LATE_SECONDS, Lateness, Pacer
+from muybridge.video.live.stream_parts import PacketTap, StreamPacket, TakenFrame
 
 Pace = Literal["live", "all"]
 
@@ -32,59 +31,6 @@ _LONGEST_CATCHING_UP_SECONDS = 3.0
 _MOST_DAMAGED = 250
 # A pipe cannot be waited for by FFmpeg: reading it blocks.
 _REST_SECONDS = 2.0
-
-
-@dataclass(frozen=True, eq=False)
-class TakenFrame:
-    """A frame to look at.
-
-    Attributes:
-        frame: As it was decoded.
-        seconds: Its time since the first.
-        arrived: When it came, or was due, by the monotonic clock.
-    """
-
-    frame: av.VideoFrame
-    seconds: float
-    arrived: float
-
-
-@dataclass(frozen=True, eq=False)
-class StreamPacket:
-    """A packet as it came, in memory of its own.
-
-    Attributes:
-        data: Its bytes.
-        pts: When it is shown, in ticks; None where the stream has no times.
-        dts: When it is decoded.
-        time_base: Seconds of a tick.
-        is_key: Whether decoding can begin with it.
-        seconds: Its time since the first frame.
-    """
-
-    data: bytes
-    pts: int | None
-    dts: int | None
-    time_base: Fraction | None
-    is_key: bool
-    seconds: float
-
-
-class PacketTap(Protocol):
-    """Who keeps what comes, as it came."""
-
-    def joined(self, stream: VideoStream) -> None:
-        """A connection begins; the stream is there until ``lost``."""
-
-    def packet(self, packet: StreamPacket) -> None:
-        """The next packet."""
-
-    def lost(self, *, broken: bool) -> None:
-        """The connection ends; the stream is gone once this returns.
-
-        Args:
-            broken: Whether it broke off, so that the last packet may be half of one.
-        """
 
 
 class LiveReader:

@@ -2,7 +2,7 @@
 
 from collections import deque
 
-from muybridge.video.live.live_reader import StreamPacket
+from muybridge.video.live.stream_parts import StreamPacket
 
 MOST_BYTES = 256 * 2**20
 """Of one stream; a camera at 20 megabit a second takes 2.5 MB for each second."""

@@ -14,7 +14,7 @@ from av.video.stream import VideoStream
 
 from muybridge.files import replacing
 from muybridge.text import one_line
-from muybridge.video.live.live_reader import StreamPacket
+from muybridge.video.live.stream_parts import StreamPacket
 from muybridge.video.picture import ImageMaker
 
 _IN_MP4 = frozenset({"h264", "hevc", "av1", "libdav1d", "mpeg4"})
