@@ -18,12 +18,8 @@ from muybridge.inference.ensemble import Ensemble
 from muybridge.inference.recognizer import Recognizer
 from muybridge.inference.timeline.score_file import ScoreFile
 from muybridge.inference.timeline.score_track import ScoreTrack
-from muybridge.inference.timeline.window_scoring import (
-    WindowScorer,
-    frames_per_score,
-    sees_frames,
-    window_scorer,
-)
+from muybridge.inference.timeline.scorer import WindowScorer
+from muybridge.inference.timeline.window_scoring import frames_per_score, sees_frames, window_scorer
 from muybridge.recipes.timeline_rules import LIKELIEST_RATE, WindowConfig
 from muybridge.video.isolated_steady import IsolatedSteadyReader, steady_reader
 from muybridge.video.sampling import DenseSampler, EverySampler, SlidingSampler
@@ -123,7 +119,7 @@ def score_video(
         fit=recognizer.fit,
         first_step=first_step,
     ) as reader:
-        frames = _window_frames(recognizer, rate, windows, reader.frames_per_second)
+        frames = window_frames_of(recognizer, rate, windows, reader.frames_per_second)
         hop = max(1, round(windows.hop_seconds * reader.frames_per_second))
         score_frames = frames_per_score(recognizer.net, window_frames=frames, hop_frames=hop)
         step_seconds = score_frames / reader.frames_per_second
@@ -163,7 +159,8 @@ def job_of(path: Path, windows: WindowConfig, *, weights_sha256: str, class_coun
     }
 
 
-def _window_frames(recognizer: Recognizer, rate: Rate, windows: WindowConfig, frames_per_second: float) -> int:
+def window_frames_of(recognizer: Recognizer, rate: Rate, windows: WindowConfig, frames_per_second: float) -> int:
+    """How many frames a window has."""
     if rate.clip_frames and not sees_frames(recognizer.net):
         return rate.clip_frames
     return max(1, round(windows.window_seconds * frames_per_second))
