@@ -133,7 +133,7 @@ class Guard:
         if host is None:
             raise RefusalError(400, "the request has no Host header, or several")
         if self._hosts is not None and _name_of(host) not in self._hosts:
-            raise RefusalError(403, f"the server is not known as {host!r}; start it with --allow-host if it should be")
+            raise RefusalError(403, f"the server is not known as {host!r}; name it in allow_host if it should be")
         origin = header_of(scope, b"origin")
         changes = scope["type"] == "websocket" or scope["method"] not in ("GET", "HEAD")
         if changes and (origin is None) != (not any(key == b"origin" for key, _ in scope["headers"])):
