@@ -68,6 +68,8 @@ if TYPE_CHECKING:
     from muybridge.verbs.list_runs import RunSummary as RunSummary
     from muybridge.verbs.list_runs import list_runs as list_runs
     from muybridge.verbs.predict import predict as predict
+    from muybridge.verbs.serve.config import ServeConfig as ServeConfig
+    from muybridge.verbs.serve.job import serve as serve
     from muybridge.verbs.sweep.job import sweep as sweep
     from muybridge.verbs.sweep.results import SweepResult as SweepResult
     from muybridge.verbs.timeline.job import timeline as timeline
