@@ -7,9 +7,10 @@ import { clock, parseClock } from "./words.js";
 const NEW_SECONDS = 2, OTHER = "\u0000other";
 
 export class Corrections {
-  /** @param segments a `Segments` @param player a `Player` @param classes the labels to choose from */
-  constructor(segments, player, classes) {
-    Object.assign(this, { segments, player, classes: [...classes] });
+  /** @param segments a `Segments` @param player a `Player` @param classes the labels to choose from
+   * @param home gets the focus when what had it is gone */
+  constructor(segments, player, classes, home) {
+    Object.assign(this, { segments, player, home, classes: [...classes] });
     const named = (text, element, ...more) => {
       element.id = freshId();
       return make("div", { className: "field" }, make("label", { htmlFor: element.id, text }), make("div", { className: "row" }, element, ...more));
@@ -23,8 +24,8 @@ export class Corrections {
     this.what = make("p", { className: "what" });
     this.fields = make("div", { className: "fields" },
       named("Label", this.label, this.other),
-      named("Start", this.start, button("now", () => this.setBorder("start"), { ariaLabel: "Start at the time shown" })),
-      named("End", this.end, button("now", () => this.setBorder("end"), { ariaLabel: "End at the time shown" })),
+      named("Start", this.start, button("now", () => this.setBorder("start"), { ariaLabel: "Start now, at the time shown" })),
+      named("End", this.end, button("now", () => this.setBorder("end"), { ariaLabel: "End now, at the time shown" })),
       button("Delete", () => this.remove()),
     );
     this.addButton = button("Add a segment", () => this.add());
@@ -52,8 +53,9 @@ export class Corrections {
     const next = this.segments.remove(chosen.id);
     this.segments.select(next?.id ?? null);
     announce(`Deleted ${chosen.label}`);
-    // What had the focus may be gone.
-    if (!this.element.contains(document.activeElement) || !next) (next ? this.label : this.addButton).focus();
+    // What had the focus may be gone: its row, its border, or the fields with the last segment.
+    const focused = document.activeElement;
+    if (focused === document.body || !focused.checkVisibility()) this.home.focus();
   }
 
   add() {

@@ -54,7 +54,7 @@ export class Segments extends EventTarget {
     const at = this.list.findIndex(each => each.id === this.selected);
     if (at >= 0) return this.list[at + step] ?? null;
     return step > 0
-      ? this.list.find(each => each.start > seconds) ?? null
+      ? this.list.find(each => each.start >= seconds) ?? null
       : this.list.findLast(each => each.start < seconds) ?? null;
   }
 

@@ -16,7 +16,7 @@ const HELP = [
 ];
 const EDIT_HELP = [
   ["[ ]", "start and end of the segment at the time shown"], ["L", "change the label"], ["A", "add a segment"],
-  ["Delete", "delete it"], ["Ctrl Z", "undo; with Shift redo"],
+  ["Delete", "delete it"], ["Ctrl Z", "undo; with Shift redo"], ["Esc", "back to the tracks"],
 ];
 
 export class Timeline {
@@ -29,7 +29,7 @@ export class Timeline {
     this.colours = new Colours(job.classes);
     this.player = new Player();
     this.tracks = new Tracks(this.segments, this.colours, seconds => this.player.jump(seconds));
-    this.corrections = new Corrections(this.segments, this.player, job.classes);
+    this.corrections = new Corrections(this.segments, this.player, job.classes, this.tracks.element);
     this.downloads = new Downloads(this.segments);
     this.now = make("p", { className: "now" });
     this.count = make("h3");
@@ -152,6 +152,7 @@ export class Timeline {
   }
 
   #pressed(event) {
+    if (event.key === "Escape") return this.tracks.element.focus();
     const { target, key } = event, control = event.ctrlKey || event.metaKey, { editable } = this.tracks;
     if (target.matches("input:not([type=range]), select, textarea") || event.altKey) return;
     const jump = by => this.player.jump(this.player.time + by), { corrections } = this;
