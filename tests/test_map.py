@@ -43,8 +43,20 @@ FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 INNER_ROOMS = {"models.encoders": set(), "models.heads": set(), "models.weights": {"models.encoders"}}
 
 EXTRAS = {"optuna", "timm", "transformers", "onnx", "onnxruntime", "onnxscript", "openvino", "nncf", "scipy", "sklearn"}
+EXTRAS |= {"fastapi", "starlette", "pydantic", "uvicorn", "websockets", "python_multipart", "prometheus_client"}
+EXTRAS |= {"cryptography"}
 # Modules that are themselves imported late, by whoever needs the extra.
-LATE = {"verbs/sweep/study.py": {"optuna"}}
+LATE = {
+    "verbs/sweep/study.py": {"optuna"},
+    "verbs/serve/app.py": {"fastapi", "pydantic", "starlette"},
+    "verbs/serve/label_studio.py": {"fastapi", "pydantic"},
+    "verbs/serve/metrics.py": {"prometheus_client"},
+    "verbs/serve/openapi.py": {"fastapi", "pydantic"},
+    "verbs/serve/page_files.py": {"fastapi"},
+    "verbs/serve/schemas.py": {"pydantic"},
+    "verbs/serve/tls.py": {"cryptography"},
+    "verbs/serve/uploads.py": {"python_multipart"},
+}
 NEVER = {"torchvision", "tensorflow"}
 
 

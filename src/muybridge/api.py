@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from muybridge.inference.ensemble import Ensemble as Ensemble
     from muybridge.inference.loading import load as load
     from muybridge.inference.recognizer import Recognizer as Recognizer
+    from muybridge.inference.timeline.rule_file import tuned_values as tuned_values
     from muybridge.inference.trained_model import Prediction as Prediction
     from muybridge.inference.views import Views as Views
     from muybridge.recipes.augment import AugmentConfig as AugmentConfig
@@ -67,12 +68,13 @@ if TYPE_CHECKING:
     from muybridge.verbs.list_runs import RunSummary as RunSummary
     from muybridge.verbs.list_runs import list_runs as list_runs
     from muybridge.verbs.predict import predict as predict
+    from muybridge.verbs.serve.config import ServeConfig as ServeConfig
+    from muybridge.verbs.serve.job import serve as serve
     from muybridge.verbs.sweep.job import sweep as sweep
     from muybridge.verbs.sweep.results import SweepResult as SweepResult
     from muybridge.verbs.timeline.job import timeline as timeline
     from muybridge.verbs.timeline.result import TimelineResult as TimelineResult
     from muybridge.verbs.timeline.result import VideoTimeline as VideoTimeline
-    from muybridge.verbs.timeline.rule_file import tuned_values as tuned_values
     from muybridge.verbs.train.default_recipe import available_recipe as available_recipe
     from muybridge.verbs.train.job import recipe_of as recipe_of
     from muybridge.verbs.train.job import resume as resume

@@ -21,6 +21,7 @@ from muybridge.api import (
     NotSavedError,
     Recipe,
     SegmentRules,
+    ServeConfig,
     UserError,
     WindowConfig,
     read_values,
@@ -482,6 +483,32 @@ def timeline(
         raise UserError(f"none of {len(result.timelines)} files could be decoded")
     if not as_json and not result.timelines:
         suggest(["timeline", run, "VIDEO"])
+
+
+@app.command
+def serve(
+    runs: list[Path],
+    /,
+    *,
+    config: Annotated[ServeConfig, Parameter(name="*")] = ServeConfig(),  # noqa: B008 - a frozen value
+    engine: str = "auto",
+    device: str = "auto",
+) -> None:
+    """Serve trained models over HTTP: an API for programs, a page for people, and Label Studio's ML backend.
+
+    It listens on this machine alone unless told otherwise. SIGTERM and Ctrl-C finish what runs; a second one ends it.
+
+        muybridge serve runs/default-1
+
+    Args:
+        runs: Run directories or model folders; the first answers where a request names no model.
+        config: How the server is reached, and how much it takes on.
+        engine: What computes clips: auto, torch, onnx, openvino or an export by name, as in predict.
+        device: Where torch computes: auto (a CUDA GPU if there is one), cpu, cuda, cuda:1 or mps.
+    """
+    from muybridge import api
+
+    api.serve(runs, config, engine=engine, device=device)
 
 
 @app.command

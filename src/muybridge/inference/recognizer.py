@@ -19,7 +19,7 @@ from muybridge.inference.engines.torch_engine import TorchEngine
 from muybridge.inference.probabilities import softmax, vote
 from muybridge.inference.rejection import Rejection
 from muybridge.inference.trained_model import Answer, ArrayClip, Model, Scores, Source, read_ahead
-from muybridge.inference.views import Views
+from muybridge.inference.views import AS_TRAINED, Views
 from muybridge.models.network import RecognizerNet
 from muybridge.models.saving import COPY_AGAIN, METADATA_FILE, load_recognizer, save_recognizer
 from muybridge.pipeline.augmentation import is_sided
@@ -142,14 +142,22 @@ class Recognizer(Model):
         reads = read_ahead(clips, lambda clip: self.read(clip, views=views), workers=workers, ahead=BATCH_CLIPS)
         for batch in _batches(reads):
             decoded = [read for read in batch if not isinstance(read, VideoError)]
-            logits_NK = self._logits([view for read in decoded for view in read]) if decoded else None
+            answers = iter(self.answers(decoded))
             for read in batch:
-                if isinstance(read, VideoError):
-                    yield read
-                    continue
-                assert logits_NK is not None
-                logits_VK, logits_NK = logits_NK[: len(read)], logits_NK[len(read) :]
-                yield self.answer(logits_VK)
+                yield read if isinstance(read, VideoError) else next(answers)
+
+    def decode(self, clip: Source, *, views: Views = AS_TRAINED) -> list[Frames] | VideoError:
+        """See `Model`; here the frames of each view."""
+        self._check(views)
+        return self.read(clip, views=views)
+
+    def answers(self, decoded: Sequence[list[Frames]]) -> list[Answer]:
+        """See `Model`."""
+        if not decoded:
+            return []
+        logits_NK = self._logits([view for views in decoded for view in views])
+        borders = np.cumsum([len(views) for views in decoded])[:-1]
+        return [self.answer(logits_VK) for logits_VK in np.split(logits_NK, borders)]
 
     @property
     def reading(self) -> Hashable:

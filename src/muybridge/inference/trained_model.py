@@ -135,6 +135,9 @@ class ArrayClip:
 Source = Clip | ArrayClip
 """What a model scores."""
 
+Decoded = list[Any]
+"""What a model makes of a decoded clip; the model alone knows what is in it."""
+
 
 class Model(ABC):
     """A trained model with all that it needs to read a video.
@@ -154,6 +157,18 @@ class Model(ABC):
     @abstractmethod
     def _score(self, clips: Sequence[Source], *, views: Views, workers: int | None) -> Iterator[Answer | VideoError]:
         """What is said of each clip, in order, or why it could not be decoded."""
+
+    @abstractmethod
+    def decode(self, clip: Source, *, views: Views = AS_TRAINED) -> Decoded | VideoError:
+        """Decode what the model needs of a clip, or say why that fails; safe to call in threads."""
+
+    @abstractmethod
+    def answers(self, decoded: Sequence[Decoded]) -> list[Answer]:
+        """What is said of decoded clips, computed together; from one thread at a time."""
+
+    def pixels(self, decoded: Decoded) -> int:
+        """How many pixels the network sees of a decoded clip: what decides how many are computed together."""
+        return sum(self.pixels(each) if isinstance(each, list) else each.size // 3 for each in decoded)
 
     @overload
     def predict(  # type: ignore[overload-overlap] # a str is a sequence of str, too; the first takes it
@@ -224,7 +239,7 @@ class Model(ABC):
         [answer] = self._score([only := source(video, "video")], views=views, workers=1)
         if isinstance(answer, VideoError):
             raise answer
-        return self._rank(only, answer)
+        return self.ranked(_path(only), answer)
 
     def predict_files(
         self, paths: Sequence[Path], *, views: Views = AS_TRAINED, workers: int | None = None
@@ -243,7 +258,7 @@ class Model(ABC):
             if isinstance(answer, VideoError):
                 yield Prediction(_path(source), (), answer.reason)
             else:
-                yield self._rank(source, answer)
+                yield self.ranked(_path(source), answer)
 
     def predict_clips(
         self, clips: Sequence[Clip], *, views: Views = AS_TRAINED, workers: int | None = None
@@ -260,10 +275,11 @@ class Model(ABC):
                 f"{self.sided_classes[0]}; leave it out"
             )
 
-    def _rank(self, source: Source, answer: Answer) -> Prediction:
+    def ranked(self, path: Path | None, answer: Answer) -> Prediction:
+        """An answer with the names of the classes, the most probable first."""
         scores_K = answer.probabilities
         ranking = tuple((self.classes[k], float(scores_K[k])) for k in np.argsort(-scores_K, kind="stable"))
-        return Prediction(_path(source), ranking, none_of_these=answer.none_of_these)
+        return Prediction(path, ranking, none_of_these=answer.none_of_these)
 
 
 def clip_prediction(clip: Clip, scores: Scores | VideoError) -> ClipPrediction:

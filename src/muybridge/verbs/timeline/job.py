@@ -14,6 +14,7 @@ from muybridge.errors import UserError, VideoError
 from muybridge.files import require_writable, write_json
 from muybridge.inference.loading import load
 from muybridge.inference.recognizer import Recognizer
+from muybridge.inference.timeline.rule_file import TunedRules, read_rules, rules_path, write_rules
 from muybridge.inference.timeline.score_file import ScoreFile
 from muybridge.inference.timeline.score_track import ScoreTrack
 from muybridge.inference.timeline.segmenting import segments_of
@@ -26,7 +27,6 @@ from muybridge.verbs.timeline.measuring import measure, true_segments
 from muybridge.verbs.timeline.output import check_formats, write_files
 from muybridge.verbs.timeline.page import write_page
 from muybridge.verbs.timeline.result import TimelineResult, VideoTimeline
-from muybridge.verbs.timeline.rule_file import TunedRules, read_rules, rules_path, write_rules
 from muybridge.verbs.timeline.tuning import deciding_model, read_truth, tune_rules
 
 FOLDER = "timelines"
