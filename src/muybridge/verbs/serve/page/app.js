@@ -19,9 +19,10 @@ async function loadModels() {
     byId("model").replaceChildren(...models.map(each => make("option", { value: each.name, text: each.name })));
     byId("model").value = answer.default;
   } catch (error) {
-    byId("token").hidden = error.status !== 401;
-    byId("problem").textContent = error.status === 401 ? "" : error.message;
-    if (error.status === 401) byId("token-text").focus();
+    const asks = error.status === 401, again = !byId("token").hidden;
+    byId("token").hidden = !asks;
+    byId("problem").textContent = !asks ? error.message : again ? "The token is wrong." : "";
+    if (asks) byId("token-text").focus();
     return;
   }
   byId("token").hidden = true;

@@ -136,23 +136,29 @@ export class Camera {
     this.#socket = null;
     clearInterval(this.#timer);
     clearTimeout(this.#again);
+    this.#timer = null;
     socket?.close();
   }
 
   /** The connection ended, and nobody here wanted it: find out why, and try again where that may help. */
   async #lost(code) {
+    const wasReady = this.#timer !== null;
+    let answers = false;
     this.#disconnect();
     if (!this.running) return;
     if (code !== TRY_AGAIN_LATER) {
       try {
         await ask("/models");
+        answers = true;
       } catch (error) {
         // An answer, such as a wrong token, will be the same next time; no answer may change.
         if (error instanceof Failure && error.status) { this.end(); return this.#say(error.message); }
       }
       if (!this.running || this.#socket) return;
     }
-    const why = code === TRY_AGAIN_LATER ? "The server is busy." : "The connection to the server is lost.";
+    const why = code === TRY_AGAIN_LATER ? "The server is busy."
+      : wasReady || !answers ? "The connection to the server is lost."
+      : "The server did not take the stream; it may have as many as it can.";
     const count = left => {
       if (!left) return this.#connect();
       this.#say(`${why} Trying again in ${left} s.`);

@@ -38,7 +38,7 @@ export class Timeline {
     const table = make("table", {}, make("thead", {}, make("tr", {}, ...head)), this.body);
     this.list = make("div", { className: "list", role: "region", ariaLabel: "Segments" }, this.count, make("div", { className: "scroll" }, table));
     this.tools = make("div", { className: "zoom", role: "group", ariaLabel: "Width of the tracks" },
-      button("−", () => this.#zoom(0.5), { ariaLabel: "Narrower tracks" }), button("+", () => this.#zoom(2), { ariaLabel: "Wider tracks" }));
+      button("−", () => this.#zoom(0.5), { ariaLabel: "Narrower tracks", title: "Narrower tracks" }), button("+", () => this.#zoom(2), { ariaLabel: "Wider tracks", title: "Wider tracks" }));
     this.help = make("details", { className: "keys" }, make("summary", { text: "Keys" }), make("dl"));
     this.element = make("div", { className: "timeline" },
       make("div", { className: "picture" }, this.player.element, make("div", { className: "under" }, this.now, this.tools)),

@@ -6,8 +6,8 @@ import { LEAST_SECONDS } from "./segments.js";
 import { clock } from "./words.js";
 
 const SVG = "http://www.w3.org/2000/svg";
-const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400];
-const TICK_PX = 70, MOST_PX_A_SECOND = 60, MOST_POINTS = 3000;
+const STEPS = [0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400];
+const TICK_PX = 70, MOST_PX_A_SECOND = 400, MOST_POINTS = 3000;
 
 /** The highest of each stretch, so that a long curve keeps its peaks. */
 export function peaks(values, most = MOST_POINTS) {
@@ -155,7 +155,7 @@ export class Tracks {
     const step = STEPS.find(each => (width * each) / this.seconds >= TICK_PX) ?? STEPS.at(-1);
     const ticks = [];
     for (let at = 0; at < this.seconds; at += step) {
-      const tick = make("span", { text: clock(at, 0) });
+      const tick = make("span", { text: clock(at, step < 1 ? 1 : 0) });
       tick.style.left = this.percent(at);
       // A number at the very end would stick out and make the page wider than the window.
       if ((width * (this.seconds - at)) / this.seconds > 40) ticks.push(tick);

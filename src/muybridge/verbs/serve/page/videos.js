@@ -181,7 +181,7 @@ export class Video {
       cancelled: "Cancelled on the server.",
     }[status] ?? "";
     if (status === "failed") throw new Failure(job.error ?? "The server could not look through the video.", 422);
-    this.#fetchScores(status === "done");
+    if (done > 0) this.#fetchScores(status === "done");
     if (job.plays_in_browsers === false && !this.#timeline.wantsCopy) this.#timeline.cannotPlay();
     if (status !== "done") return;
     this.cancel.textContent = "Remove";
@@ -191,7 +191,7 @@ export class Video {
   /** The curves: at the end, and before now and then, the less often the longer it takes. */
   async #fetchScores(last) {
     const scores = this.#scores;
-    if (scores.busy ? !last : !last && performance.now() < scores.at + Math.max(1500, 5 * scores.cost)) return;
+    if (scores.busy ? !last : !last && performance.now() < scores.at + Math.max(1000, 5 * scores.cost)) return;
     scores.busy = true;
     const begun = performance.now();
     try {
