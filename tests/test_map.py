@@ -54,6 +54,7 @@ LATE = {
     "verbs/serve/openapi.py": {"fastapi", "pydantic"},
     "verbs/serve/page_files.py": {"fastapi"},
     "verbs/serve/schemas.py": {"pydantic"},
+    "verbs/serve/stream.py": {"fastapi", "starlette"},
     "verbs/serve/tls.py": {"cryptography"},
     "verbs/serve/uploads.py": {"python_multipart"},
 }

@@ -30,6 +30,7 @@ from muybridge.video.frame_times import read_frame_times
 from muybridge.video.full_decoding import decode_fully
 from muybridge.video.isolation import Array, described
 from muybridge.video.limits import CHILD_BYTES, Limits
+from muybridge.video.live_pictures import LivePictures
 from muybridge.video.picture import Image
 from muybridge.video.steady_reading import SteadyReader
 
@@ -84,6 +85,24 @@ def steady_next(path: Path, arguments: dict[str, Any]) -> tuple[dict[str, Any], 
     return {"seconds": _Steady.reader.seconds if has_ended else None}, [frames_THWC]
 
 
+class _Pictures:
+    """The stream that `pictures_begin` began."""
+
+    decoder: LivePictures
+
+
+def pictures_begin(path: Path, arguments: dict[str, Any]) -> tuple[dict[str, Any], list[Array]]:
+    """Begin a stream of pictures."""
+    _Pictures.decoder = LivePictures(**arguments)
+    return {}, []
+
+
+def pictures_next(path: Path, arguments: dict[str, Any]) -> tuple[dict[str, Any], list[Array]]:
+    """Decode its next parts."""
+    found = _Pictures.decoder.decode(arguments["parts"])
+    return {"numbers": [number for number, _ in found]}, [picture_HWC for _, picture_HWC in found]
+
+
 def plays(path: Path, arguments: dict[str, Any]) -> tuple[dict[str, Any], list[Array]]:
     """Whether browsers play a file."""
     return {"plays": plays_in_browsers(path)}, []
@@ -100,6 +119,8 @@ _FUNCTIONS = {
     "times": times,
     "steady_begin": steady_begin,
     "steady_next": steady_next,
+    "pictures_begin": pictures_begin,
+    "pictures_next": pictures_next,
     "plays": plays,
     "for_browsers": for_browsers,
 }

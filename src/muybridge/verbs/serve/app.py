@@ -2,8 +2,7 @@
 
 import asyncio
 import json
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -19,7 +18,7 @@ from muybridge import __version__
 from muybridge.text import printable
 from muybridge.verbs.serve import label_studio
 from muybridge.verbs.serve.annotations import annotation_file
-from muybridge.verbs.serve.metrics import CONTENT_TYPE_LATEST
+from muybridge.verbs.serve.metrics import CONTENT_TYPE_LATEST, Counted
 from muybridge.verbs.serve.openapi import describe, form_of_files, json_body, problems
 from muybridge.verbs.serve.page_files import page_file
 from muybridge.verbs.serve.refusal import RefusalError
@@ -34,6 +33,7 @@ from muybridge.verbs.serve.schemas import (
 )
 from muybridge.verbs.serve.security import BODY, CountedBody, Guard
 from muybridge.verbs.serve.service import Service
+from muybridge.verbs.serve.stream import add_stream
 from muybridge.verbs.serve.uploads import Upload, receive_files, request_folder, require_room
 
 MOST_TOP = 1000
@@ -66,14 +66,14 @@ def build_app(service: Service, *, token: str) -> Guard:
         lifespan=lifespan,
     )
     _add_errors(app)
-    _add_counting(app, service)
     _add_pages(app)
     _add_health(app, service)
     _add_predict(app, service)
     _add_timeline(app, service)
     label_studio.add_setup(app, service, read_json=_read_json)
+    add_stream(app, service)
     describe(app, token=bool(token))
-    return Guard(app, service.config, token=token, uploads=UPLOAD_PATHS)
+    return Guard(Counted(app, service.metrics), service.config, token=token, uploads=UPLOAD_PATHS)
 
 
 async def _tidy(service: Service) -> None:
@@ -108,21 +108,6 @@ def line_of_invalid(errors: Any) -> str:
     first = errors[0]
     place = ".".join(str(part) for part in first["loc"] if part not in ("query", "body", "path"))
     return printable(f"{place}: {first['msg']}" if place else str(first["msg"]))
-
-
-def _add_counting(app: FastAPI, service: Service) -> None:
-    @app.middleware("http")
-    async def _count(request: Request, follow: Callable[[Request], Awaitable[Response]]) -> Response:
-        began, status = time.monotonic(), 500
-        try:
-            response = await follow(request)
-            status = response.status_code
-            return response
-        finally:
-            route = request.scope.get("route")
-            path = getattr(route, "path", "other")  # what clients make up must not become a name of a counter
-            service.metrics.requests.labels(path, request.method if route else "other", status).inc()
-            service.metrics.seconds.labels(path).observe(time.monotonic() - began)
 
 
 def _add_pages(app: FastAPI) -> None:

@@ -12,8 +12,9 @@ from muybridge.evaluation.phrases import span
 from muybridge.inference.ensemble import Ensemble
 from muybridge.inference.loading import load
 from muybridge.inference.recognizer import Recognizer
+from muybridge.inference.timeline.live_scoring import LiveScorer
 from muybridge.inference.timeline.rule_file import read_rules, rules_path
-from muybridge.inference.timeline.video_scoring import Rate, require_recognizer
+from muybridge.inference.timeline.video_scoring import require_recognizer
 from muybridge.recipes.timeline_rules import LIKELIEST_RATE, SegmentRules, WindowConfig
 from muybridge.run_schemas import RUN_WROTE, EvaluationFile
 from muybridge.schemas import read
@@ -36,6 +37,8 @@ class HostedModel:
         windows: How long videos are looked at.
         rules: How their scores become segments.
         accuracy: What it gets right on clips held out, in words; None where that was not measured.
+        frames_per_second: How often it looks at a long video or a stream.
+        look_ahead_seconds: How far behind the newest frame of a stream the moment lies that a score is of.
     """
 
     name: str
@@ -45,6 +48,16 @@ class HostedModel:
     windows: WindowConfig = field(default_factory=WindowConfig)
     rules: SegmentRules = field(default_factory=SegmentRules)
     accuracy: str | None = None
+    frames_per_second: float = LIKELIEST_RATE
+    look_ahead_seconds: float = 0.0
+
+    def look_live(self) -> LiveScorer:
+        """Begin a live stream.
+
+        Raises:
+            UserError: The model cannot take it.
+        """
+        return LiveScorer(self.recognizer, self.windows, self.rules)
 
     @property
     def recognizer(self) -> Recognizer:
@@ -68,13 +81,6 @@ class HostedModel:
                 422, f"{self.name} is an ensemble, which scores whole clips; ask a model that is none"
             ) from None
 
-    @property
-    def frames_per_second(self) -> float:
-        """How often it looks at a long video; a rate that goes by each file's own counts as the likeliest one."""
-        if isinstance(self.model, Ensemble):
-            return LIKELIEST_RATE
-        return Rate.of(self.model, self.windows.frames_per_second).frames_per_second or LIKELIEST_RATE
-
     def to_dict(self) -> dict[str, Any]:
         """What clients see."""
         config = self.model.net.config if isinstance(self.model, Recognizer) else None
@@ -86,7 +92,7 @@ class HostedModel:
             "head": self.model.combination.rule if isinstance(self.model, Ensemble) else str(config and config.head),
             "frames_per_second": self.frames_per_second,
             "window_seconds": self.windows.window_seconds,
-            "look_ahead_seconds": round(self.windows.window_seconds / 2, 3),
+            "look_ahead_seconds": round(self.look_ahead_seconds, 3),
             "none_of_these": isinstance(self.model, Recognizer) and self.model.rejection is not None,
             "accuracy": self.accuracy,
         }
@@ -144,6 +150,9 @@ def load_models(
         hosted = HostedModel(name, run, model, Batcher(model, on_batch=counted), accuracy=_accuracy(run))
         if tuned is not None:
             hosted.windows, hosted.rules = tuned.windows, tuned.rules
+        if isinstance(model, Recognizer):
+            live = hosted.look_live()
+            hosted.frames_per_second, hosted.look_ahead_seconds = live.frames_per_second, live.look_ahead_seconds
         models.append(hosted)
     return Models(models)
 

@@ -1,13 +1,15 @@
 """What a server counts, for Prometheus."""
 
+import time
 from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from muybridge.inference.recognizer import BATCH_CLIPS
+from muybridge.verbs.serve.security import App, Message, Receive, Scope, Send
 
-__all__ = ["CONTENT_TYPE_LATEST", "Metrics"]
+__all__ = ["CONTENT_TYPE_LATEST", "Counted", "Metrics"]
 
 
 class Metrics:
@@ -48,3 +50,29 @@ class Metrics:
     def text(self) -> bytes:
         """All of it."""
         return generate_latest(self.registry)
+
+
+class Counted:
+    """Counts the requests that an application answers."""
+
+    def __init__(self, app: App, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = time.monotonic()
+
+        async def counted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                # What clients make up must not become a name of a counter.
+                route = getattr(scope.get("route"), "path", "other")
+                method = "other" if route == "other" else scope["method"]
+                self._metrics.requests.labels(route, method, message["status"]).inc()
+                self._metrics.seconds.labels(route).observe(time.monotonic() - began)
+            await send(message)
+
+        await self._app(scope, receive, counted)

@@ -136,7 +136,7 @@ class _Form:
     waiting_bytes: int = 0
     _waiting: list[tuple[Path, bytes]] = field(default_factory=list)
     _open: tuple[Path, BinaryIO] | None = None
-    _headers: dict[str, str] = field(default_factory=dict)
+    _headers: dict[bytes, bytes] = field(default_factory=dict)
     _name: bytes = b""
     _value: bytes = b""
     _taken: Path | None = None
@@ -163,17 +163,16 @@ class _Form:
         self._value += data[start:end]
 
     def _header_end(self) -> None:
-        self._headers[self._name.decode("latin-1").lower()] = self._value.decode(errors="replace")
+        self._headers[self._name.lower()] = self._value
         self._name = self._value = b""
 
     def _headers_finished(self) -> None:
-        _, options = parse_options_header(self._headers.get("content-disposition", ""))
+        _, options = parse_options_header(self._headers.get(b"content-disposition", b""))
         name = options.get(b"filename")
         if name is None or options.get(b"name", b"") != self.field_name.encode():
             return
         if len(self.uploads) == self.most_files:
             raise RefusalError(413, f"more than {self.most_files} files in one request")
-        # The parser was given text and encoded it as it could.
         shown = shown_name(_text(name))
         self._taken = self.folder / f"{len(self.uploads)}{suffix_of(shown)}"
         self.uploads.append(Upload(self._taken, shown))
