@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
+
 from tests.helpers.browser import find_chromium
 
 if TYPE_CHECKING:
@@ -210,9 +211,8 @@ def tab(
     width: int = 1280,
     scheme: str = "light",
     permissions: Sequence[str] = (),
-    **more: Any,
 ) -> Iterator[Tab]:
-    """Open the page in a context of its own, and hold it to this at the end: no error in a script, no foreign address."""
+    """Open the page in a context of its own; at the end it had no error in a script, and asked no other host."""
     context = browser.new_context(
         viewport={"width": width, "height": 900},
         color_scheme=scheme,
