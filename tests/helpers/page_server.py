@@ -1,17 +1,12 @@
-"""The real server as a process, and the real browser that looks at its page, for tests of the page.
+"""The real browser that looks at the page of a server, and a way to that server that can be cut.
 
 Playwright drives Debian's Chromium: tests of a page that people click, drag and type in need what it knows of that.
 """
 
 import contextlib
-import os
 import re
-import signal
 import socket
-import subprocess
-import sys
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,94 +20,18 @@ from tests.helpers.browser import find_chromium
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-_START_SECONDS = 120.0
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--autoplay-policy=no-user-gesture-required")
-
-
-@dataclass
-class Server:
-    """A server that runs.
-
-    Attributes:
-        url: Its address, with the token if it printed one.
-        process: It.
-        lines: What it printed.
-    """
-
-    url: str
-    process: "subprocess.Popen[str]"
-    lines: list[str] = field(default_factory=list)
-
-    def kill(self) -> None:
-        """End it without a word to its clients."""
-        self.process.kill()
-        self.process.wait()
-
-
-@contextlib.contextmanager
-def serving(*arguments: object, port: int = 0) -> Iterator[Server]:
-    """Run ``muybridge serve`` until the block ends.
-
-    Args:
-        arguments: Of the command, without the port.
-        port: To listen on; 0: any that is free.
-    """
-    command = [sys.executable, "-m", "muybridge", "serve", *map(str, arguments), "--port", str(port)]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1", "COLUMNS": "200"}
-    process = subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True
-    )
-    timer = threading.Timer(_START_SECONDS, process.kill)
-    timer.start()
-    try:
-        lines: list[str] = []
-        assert process.stderr is not None
-        for line in process.stderr:
-            lines.append(line.strip())
-            found = re.search(r"serving at (\S+)", line)
-            if found:
-                break
-        else:
-            pytest.fail(f"the server did not start: {lines}")
-        timer.cancel()
-        # Read on, so that a server that says much never waits for a reader.
-        reader = threading.Thread(target=lambda pipe: lines.extend(pipe), args=(process.stderr,), daemon=True)
-        reader.start()
-        _wait_until_it_listens(found[1])
-        yield Server(found[1], process, lines)
-    finally:
-        timer.cancel()
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-            process.send_signal(signal.SIGTERM)  # the second one does not wait for what runs
-            try:
-                process.wait(timeout=30)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-
-def _wait_until_it_listens(url: str) -> None:
-    """The address is said a moment before connections are taken."""
-    address = urlsplit(url)
-    assert address.hostname and address.port
-    for _ in range(100):
-        with contextlib.suppress(ConnectionRefusedError), socket.create_connection((address.hostname, address.port)):
-            return
-        time.sleep(0.05)
-    pytest.fail(f"nobody listens at {url}")
 
 
 class Wire:
     """A way to a server that can be cut: it passes on what comes, both ways."""
 
     def __init__(self, url: str) -> None:
-        address = urlsplit(url)
-        self._server = (address.hostname, address.port)
+        self._to = url
         self._listening = socket.create_server(("127.0.0.1", 0))
         self._ends: list[socket.socket] = []
         self._whole = True
-        self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}/"
+        self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
         threading.Thread(target=self._accept, daemon=True).start()
 
     def cut(self) -> None:
@@ -124,8 +43,9 @@ class Wire:
             end.close()
         self._ends.clear()
 
-    def mend(self) -> None:
-        """Let connections through again."""
+    def mend(self, url: str | None = None) -> None:
+        """Let connections through again, to another server if one is named."""
+        self._to = url or self._to
         self._whole = True
 
     def close(self) -> None:
@@ -142,7 +62,8 @@ class Wire:
             if not self._whole:
                 client.close()
                 continue
-            server = socket.create_connection(self._server)
+            address = urlsplit(self._to)
+            server = socket.create_connection((address.hostname, address.port))
             self._ends += [client, server]
             for one, other in ((client, server), (server, client)):
                 threading.Thread(target=self._pass_on, args=(one, other), daemon=True).start()

@@ -9,7 +9,8 @@ import av
 import numpy as np
 import pytest
 from tests.helpers.clips import TINY, write_clip, write_clips
-from tests.helpers.page_server import Server, chromium, serving
+from tests.helpers.page_server import chromium
+from tests.helpers.servers import RunningServer, running_server
 
 from muybridge import api
 from muybridge.inference.timeline.rule_file import TunedRules, rules_path, write_rules
@@ -75,9 +76,10 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="module")
-def server(page_run: Path) -> Iterator[Server]:
-    with serving(page_run) as found:
-        yield found
+def server(page_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """A server of the run. Not to be ended."""
+    with running_server(tmp_path_factory.mktemp("page-server"), page_run) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

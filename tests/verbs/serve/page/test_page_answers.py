@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
-from tests.helpers.page_server import serving, tab
+from tests.helpers.page_server import tab
+from tests.helpers.servers import running_server
 from tests.verbs.serve.page.conftest import BRIGHT, DIM, HOSTILE
 
 TOKEN = "a-token-of-many-letters"
@@ -105,9 +106,9 @@ def test_what_goes_wrong_is_said_where_it_happens(browser, server, videos):
         assert card.get_by_role("alert").inner_text() == ""
 
 
-def test_a_token_a_limit_and_a_queue_that_is_full(browser, page_run, videos):
+def test_a_token_a_limit_and_a_queue_that_is_full(browser, page_run, videos, tmp_path):
     options = ["--token", TOKEN, "--max-upload-mb", "0.1", "--waiting", "1"]
-    with serving(page_run, *options) as server:
+    with running_server(tmp_path, page_run, *options, token=TOKEN) as server:
         with tab(browser, server.url) as found:
             page = found.page
             token = page.get_by_label("This server asks for its token")
@@ -117,7 +118,7 @@ def test_a_token_a_limit_and_a_queue_that_is_full(browser, page_run, videos):
             token.fill(TOKEN)
             page.get_by_role("button", name="Use it").click()
             found.ready()
-        with tab(browser, f"{server.url}#token={TOKEN}") as found:
+        with tab(browser, f"{server.url}/#token={TOKEN}") as found:
             page = found.ready()
             assert TOKEN not in page.url and page.locator("#token").is_hidden()
             found.choose(videos["longer"])

@@ -9,7 +9,8 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from tests.helpers.page_server import Tab, serving, tab, wire
+from tests.helpers.page_server import Tab, tab, wire
+from tests.helpers.servers import running_server
 from tests.verbs.serve.page.conftest import BRIGHT, DIM, PARTS
 
 from muybridge.dataset.annotations.annotation_files import read_annotations
@@ -225,7 +226,7 @@ def test_it_grows_and_is_cancelled(browser, server, videos):
             pytest.fail("the server still has the job")
 
 
-def test_a_connection_that_is_lost_is_taken_up_again(browser, page_run, server, videos):
+def test_a_connection_that_is_lost_is_taken_up_again(browser, page_run, server, videos, tmp_path):
     with wire(server.url) as between, tab(browser, between.url) as found:
         page = found.ready()
         found.choose(videos["longer"])
@@ -238,23 +239,18 @@ def test_a_connection_that_is_lost_is_taken_up_again(browser, page_run, server, 
         between.mend()
         lost.wait_for(state="hidden")
         page.locator(".list tbody tr").nth(seen + 2).wait_for()
-        page.get_by_role("button", name=re.compile("Cancel|Remove")).click()
-    with serving(page_run) as other, tab(browser, other.url) as found:
-        page = found.ready()
-        found.choose(videos["longer"])
-        page.locator(".list tbody tr").first.wait_for()
-        other.kill()
-        page.get_by_role("alert").filter(has_text="connection to the server is lost").wait_for()
-        port = int(other.url.rstrip("/").rpartition(":")[2])
-        with serving(page_run, port=port):  # which knows nothing of the job
+        between.cut()
+        lost.wait_for()
+        with running_server(tmp_path, page_run) as other:  # which knows nothing of the job
+            between.mend(other.url)
             page.get_by_role("alert").filter(has_text="there is no such timeline").wait_for()
             page.get_by_role("button", name="Try again").click()
             page.get_by_text(re.compile("^Looked at ")).wait_for()
 
 
 def test_one_answer_becomes_a_timeline_with_the_chosen_model(browser, page_run, videos, tmp_path):
-    second = Path(shutil.copytree(page_run, tmp_path / "other"))
-    with serving(page_run, second) as server, tab(browser, server.url) as found:
+    second = Path(shutil.copytree(page_run, tmp_path / "runs" / "other"))
+    with running_server(tmp_path, page_run, second) as server, tab(browser, server.url) as found:
         page = found.ready()
         assert page.get_by_label("Model").locator("option").all_inner_texts() == ["grey", "other"]
         page.get_by_label("Model").select_option("other")

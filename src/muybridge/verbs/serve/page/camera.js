@@ -7,7 +7,7 @@ import { announce, button, freshId, make } from "./dom.js";
 import { save } from "./downloads.js";
 import { clock, NONE_OF_THESE } from "./words.js";
 
-const SHORT_SIDE_PX = 256, JPEG_QUALITY = 0.85, MOST_BUFFERED_BYTES = 300_000, MOST_WAIT_SECONDS = 30, TRY_AGAIN_LATER = 1013;
+const SHORT_SIDE_PX = 256, JPEG_QUALITY = 0.85, MOST_BUFFERED_BYTES = 300_000, MOST_WAIT_SECONDS = 30, TRY_AGAIN_LATER = 1013, LAST_WORDS_MS = 5000;
 
 const REFUSALS = {
   NotAllowedError: "The browser was not allowed to use the camera. Allow it in the address bar, then start again.",
@@ -19,6 +19,7 @@ const REFUSALS = {
 export class Camera {
   #stream = null;
   #socket = null;
+  #ending = null;
   #timer = null;
   #again = null;
   #wait = 1;
@@ -81,6 +82,8 @@ export class Camera {
     await this.#listCameras();
     this.#begun = performance.now();
     this.#skipped = this.#dropped = 0;
+    this.#ending = null;
+    this.#delay = null;
     this.events = [];
     this.#showEvents();
     this.#showRunning(true);
@@ -88,7 +91,7 @@ export class Camera {
   }
 
   end() {
-    this.#disconnect();
+    this.#finish();
     for (const track of this.#stream?.getTracks() ?? []) track.stop();
     this.#stream = null;
     this.video.srcObject = null;
@@ -127,8 +130,19 @@ export class Camera {
     this.colours = new Colours(model.classes);
     this.#socket = socket;
     socket.addEventListener("open", () => socket.send(JSON.stringify({ type: "start", format: "jpeg" })));
-    socket.addEventListener("message", event => { if (socket === this.#socket) this.#heard(JSON.parse(event.data)); });
+    socket.addEventListener("message", event => { this.#heard(JSON.parse(event.data), socket); });
     socket.addEventListener("close", event => { if (socket === this.#socket) this.#lost(event.code); });
+  }
+
+  /** Say that nothing more comes, and hear the last events: the server closes then. */
+  #finish() {
+    const socket = this.#socket;
+    if (socket?.readyState !== WebSocket.OPEN || this.#timer === null) return this.#disconnect();
+    this.#ending = socket;
+    this.#socket = null;
+    this.#disconnect();
+    socket.send(JSON.stringify({ type: "stop" }));
+    setTimeout(() => socket.close(), LAST_WORDS_MS);
   }
 
   #disconnect() {
@@ -168,20 +182,33 @@ export class Camera {
     this.#wait = Math.min(2 * this.#wait, MOST_WAIT_SECONDS);
   }
 
-  #heard(message) {
+  #heard(message, socket) {
+    if (socket === this.#ending && message.type === "event") this.#takeEvent(message);
+    if (socket !== this.#socket) return;
     if (message.type === "ready") {
       this.#say("");
       this.#wait = 1;
       this.rate = message.frames_per_second;
       clearInterval(this.#timer);
-      this.#timer = setInterval(() => this.#sendFrame(), 1000 / this.rate);
+      // Looked at more often than frames are sent, so that one goes out in each step of the model's clock.
+      let last = -1;
+      this.#timer = setInterval(() => {
+        const step = Math.floor(this.#now() * this.rate);
+        if (step <= last) return;
+        last = step;
+        this.#sendFrame(step / this.rate);
+      }, 1000 / this.rate / 5);
     } else if (message.type === "score") this.#showScore(message);
     else if (message.type === "event") this.#takeEvent(message);
     else if (message.type === "dropped") this.#dropped = message.count;
     else if (message.type === "error") { this.end(); this.#say(message.detail); }
   }
 
-  #sendFrame() {
+  #now() {
+    return (performance.now() - this.#begun) / 1000;
+  }
+
+  #sendFrame(seconds) {
     const { video, canvas } = this, socket = this.#socket;
     if (!video.videoWidth || socket?.readyState !== WebSocket.OPEN) return;
     // What cannot go out in time would only be late.
@@ -190,7 +217,6 @@ export class Camera {
     canvas.width = Math.round(scale * video.videoWidth);
     canvas.height = Math.round(scale * video.videoHeight);
     canvas.getContext("2d").drawImage(video, 0, 0, canvas.width, canvas.height);
-    const seconds = (performance.now() - this.#begun) / 1000;
     this.#encoding = true;
     canvas.toBlob(async blob => {
       const picture = blob && new Uint8Array(await blob.arrayBuffer());
@@ -204,7 +230,7 @@ export class Camera {
   }
 
   #showScore({ seconds, label, score, none_of_these: none, scores }) {
-    const delay = (performance.now() - this.#begun) / 1000 - seconds;
+    const delay = this.#now() - seconds;
     this.#delay = this.#delay === null ? delay : 0.8 * this.#delay + 0.2 * delay;
     this.label.textContent = none ? NONE_OF_THESE : label;
     this.score.textContent = none ? "" : score.toFixed(2);
