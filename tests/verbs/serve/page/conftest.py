@@ -9,7 +9,7 @@ import av
 import numpy as np
 import pytest
 from tests.helpers.clips import TINY, write_clip, write_clips
-from tests.helpers.page_server import chromium
+from tests.helpers.page_browser import chromium
 from tests.helpers.servers import RunningServer, running_server
 
 from muybridge import api

@@ -2,13 +2,14 @@
 
 import contextlib
 import re
+import shutil
 import socket
 import time
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
-from tests.helpers.page_server import tab
+from tests.helpers.page_browser import tab
 from tests.helpers.servers import running_server
 from tests.verbs.serve.page.conftest import BRIGHT, DIM, HOSTILE
 
@@ -71,6 +72,22 @@ def test_what_is_said_and_where_the_keyboard_goes(browser, server, videos):
         found.choose(videos["hostile"])
         page.locator(".answer").wait_for()
         page.locator("#said", has_text=re.compile(re.escape(f"{HOSTILE}: {BRIGHT}, "))).wait_for(state="attached")
+
+
+def test_a_hundred_clips_at_once(browser, server, videos, tmp_path):
+    """More than a browser plays at a time, and than the server answers at a time."""
+    with tab(browser, server.url, width=390) as found:
+        page = found.ready()
+        clips = [shutil.copy(videos["hostile"], tmp_path / f"clip-{number}.mp4") for number in range(100)]
+        found.choose(*clips)
+        page.locator(".answer").nth(99).wait_for()
+        assert page.locator("#files .verdict strong").all_inner_texts() == [BRIGHT] * 100
+        assert page.locator(".nopicture:not([hidden])").count() == 0
+        last = page.locator(".answer video").last
+        last.scroll_into_view_if_needed()
+        page.wait_for_timeout(500)
+        assert last.evaluate("video => Math.round(video.duration)") == 4
+        assert page.locator(".answer video[src]").count() < 20
 
 
 def test_a_file_that_is_dropped(browser, server, videos):

@@ -5,7 +5,7 @@ import re
 import cv2
 import numpy as np
 import pytest
-from tests.helpers.page_server import chromium, tab, wire
+from tests.helpers.page_browser import chromium, tab, wire
 from tests.verbs.serve.page.conftest import BRIGHT, DIM, LEVELS
 
 FAKE = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
@@ -40,7 +40,7 @@ def test_the_label_as_it_is_now_and_the_events(camera, server, tmp_path):
                     page.locator("#camera tbody tr", has_text=label).first.wait_for()
                 page.locator("#camera tbody tr").filter(has_not_text="now").first.wait_for()
                 assert page.locator("#camera tbody tr").filter(has_text="now").count() <= 1
-                page.get_by_text(re.compile(r"looks [\d.]+ times a second, answers after \d\.\d s")).wait_for()
+                page.get_by_text(re.compile(r"looks [\d.]+ times a second, answers after \d\.\d\d\s")).wait_for()
                 assert page.evaluate("document.documentElement.scrollWidth") <= width
                 page.get_by_role("button", name="Stop").click()
                 assert page.evaluate("document.querySelector('#camera video').srcObject") is None

@@ -9,7 +9,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from tests.helpers.page_server import Tab, tab, wire
+from tests.helpers.page_browser import Tab, tab, wire
 from tests.helpers.servers import running_server
 from tests.verbs.serve.page.conftest import BRIGHT, DIM, PARTS
 
@@ -95,7 +95,7 @@ def test_corrections_by_keyboard_are_undone_and_downloaded(browser, server, vide
         end.focus()
         for _ in range(3):
             keys.press("ArrowLeft")
-        assert rows(page)[1][2:] == (round(before[1][2] - 0.3, 1), "you")
+        assert rows(page)[1][2:] == (round(before[1][2] - 0.3, 1), "edited")
         assert end.get_attribute("aria-valuetext") == f"0:{before[1][2] - 0.3:05.2f}"
         keys.press("Control+z")  # the three presses together
         assert rows(page) == before
@@ -121,7 +121,7 @@ def test_corrections_by_keyboard_are_undone_and_downloaded(browser, server, vide
         keys.press("Escape")
         keys.press("ArrowRight")
         keys.press("[")
-        assert (DIM, 10.0, 11.0, "you") in rows(page)
+        assert (DIM, 10.0, 11.0, "edited") in rows(page)
         page.get_by_label("End", exact=True).fill("0:11.75")
         keys.press("Enter")
         page.get_by_label("Start", exact=True).fill("12")
@@ -187,6 +187,24 @@ def test_borders_are_dragged(browser, server, videos):
         page.mouse.move(lane["x"] + lane["width"] - 2, box["y"] + 5, steps=5)
         page.mouse.up()
         assert rows(page)[1][1] == pytest.approx(before[1][2] - 0.1, abs=0.051)
+
+
+def test_corrections_are_not_lost_by_a_slip(browser, server, videos):
+    with tab(browser, server.url) as found:
+        page = show(found, videos["long"], "long.mp4")
+        asked = []
+        page.on("dialog", lambda dialog: (asked.append(dialog.message), dialog.dismiss()))
+        page.locator(".choose").first.click()
+        page.get_by_role("button", name="Delete").click()
+        assert len(rows(page)) == 3
+        page.get_by_role("button", name="Remove").click()
+        assert asked == ["Your corrections of long.mp4 were not downloaded. Remove them?"]
+        assert page.get_by_role("article").count() == 1
+        with page.expect_download():
+            page.get_by_role("button", name="Download").click()
+        page.get_by_role("button", name="Remove").click()
+        assert len(asked) == 1 and page.get_by_role("article").count() == 0
+        assert page.evaluate("document.activeElement.id") == "chosen"
 
 
 def test_what_browsers_do_not_play_comes_as_a_copy(browser, server, videos):

@@ -42,6 +42,7 @@ function failure(status, text, retryAfter) {
     // An answer that is not the server's own, of a proxy for example: its status has to do.
   }
   if (typeof detail !== "string" || !detail) detail = `The server answered with status ${status}.`;
+  if (status === 401) detail = "The server asks for its token: open the address that muybridge serve printed.";
   if (status === 413) detail = `The file is too large: ${detail}.`;
   const seconds = Number(retryAfter);
   return new Failure(detail, status, status === 503 ? (retryAfter && seconds > 0 ? seconds : 5) : null);

@@ -236,7 +236,7 @@ export class Camera {
     this.score.textContent = none ? "" : score.toFixed(2);
     this.bars.replaceChildren(bars(scores, this.colours));
     const missed = this.#skipped + this.#dropped;
-    this.facts.textContent = `${clock(seconds)}, looks ${this.rate} times a second, answers after ${Math.max(0, this.#delay).toFixed(1)} s${missed ? `, ${missed} frames left out` : ""}`;
+    this.facts.textContent = `${clock(seconds)}, looks ${this.rate} times a second, answers after ${Math.max(0, this.#delay).toFixed(2)}\u00a0s${missed ? `, ${missed} frames left out` : ""}`;
   }
 
   #takeEvent({ state, start_seconds: start, end_seconds: end, label, score }) {

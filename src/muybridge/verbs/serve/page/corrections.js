@@ -55,7 +55,7 @@ export class Corrections {
     announce(`Deleted ${chosen.label}`);
     // What had the focus may be gone: its row, its border, or the fields with the last segment.
     const focused = document.activeElement;
-    if (focused === document.body || !focused.checkVisibility()) this.home.focus();
+    if (focused === document.body || focused.getClientRects().length === 0) this.home.focus();
   }
 
   add() {

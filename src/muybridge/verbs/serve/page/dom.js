@@ -7,6 +7,7 @@ export function make(name, values = {}, ...children) {
     if (value === undefined || value === null) continue;
     if (key === "text") element.textContent = value;
     else if (key === "on") for (const [event, heard] of Object.entries(value)) element.addEventListener(event, heard);
+    else if (key === "ariaLabel") element.setAttribute("aria-label", value); // not a property in all browsers
     else if (key in element) element[key] = value;
     else element.setAttribute(key, value);
   }

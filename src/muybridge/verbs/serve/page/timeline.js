@@ -109,7 +109,7 @@ export class Timeline {
       choose.setAttribute("aria-label", `${each.label}, ${clock(each.start)} to ${clock(each.end)}`);
       start.textContent = clock(each.start);
       end.textContent = clock(each.end);
-      score.textContent = each.score === null ? "you" : each.score.toFixed(2);
+      score.textContent = each.score === null ? "edited" : each.score.toFixed(2);
       if (this.body.children[place] !== row) this.body.insertBefore(row, this.body.children[place] ?? null);
     });
     this.#markList();

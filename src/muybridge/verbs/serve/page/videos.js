@@ -1,6 +1,6 @@
 // One card for each video: sent, answered at once or looked through as a job on the server, cancelled, removed.
 
-import { answer, inWords } from "./answers.js";
+import { answer, forget, inWords } from "./answers.js";
 import { ask, Cancelled, events, Failure, patiently, sleep, upload } from "./api.js";
 import { Colours } from "./colours.js";
 import { announce, button, make } from "./dom.js";
@@ -31,7 +31,7 @@ class Turns {
   }
 }
 
-const turns = { answer: new Turns(3), timeline: new Turns(1) };
+const turns = { look: new Turns(4), answer: new Turns(3), timeline: new Turns(1) };
 
 const address = (path, model) => (model ? `${path}?model=${encodeURIComponent(model)}` : path);
 
@@ -72,7 +72,7 @@ export class Video {
       if (mostBytes && file.size > mostBytes)
         throw new Failure(`The file is too large: ${bytes(file.size)}, and the server takes ${bytes(mostBytes)}. Cut or compress it, or use “muybridge timeline” on the server's machine.`);
       this.status.textContent = "Looking at the file…";
-      const kind = way === "auto" ? await this.#kind() : way;
+      const kind = way === "auto" ? await turns.look.take(() => this.#kind()) : way;
       this.status.textContent = "Waiting for its turn";
       await (kind === "answer" ? this.#answer() : this.#look());
     } catch (error) {
@@ -87,6 +87,7 @@ export class Video {
     if (this.unsaved && !confirm(`Your corrections of ${this.file.name} were not downloaded. Remove them?`)) return;
     this.#stop.abort();
     this.#timeline?.player.forget();
+    forget(this.body);
     this.removed(this);
     announce(`${this.file.name} removed`);
     if (this.#jobId === null) return;
@@ -136,6 +137,7 @@ export class Video {
 
   async #look() {
     const job = await this.#send("/timeline", "file", "timeline");
+    forget(this.body);
     this.#jobId = job.id;
     this.progress.hidden = false;
     this.#timeline = new Timeline(job, this.file);
@@ -214,7 +216,8 @@ export class Video {
         return player.show(await (await ask(`/timeline/${job.id}/video`, { signal: this.#stop.signal })).blob());
       } catch (error) {
         if (error instanceof Cancelled) return;
-        if (error.status !== 404 && error.status !== 0) return player.tell(`This browser cannot play the file, and there is no copy: ${error.message}`);
+        const comes = error.status === 0 || /not written yet/.test(error.message);
+        if (!comes) return player.tell(`This browser cannot play the file, and there is no copy: ${error.message}`);
       }
       await sleep(wait, this.#stop.signal).catch(() => {});
       if (this.#stop.signal.aborted || job.status === "failed") return;
