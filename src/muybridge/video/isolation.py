@@ -43,7 +43,7 @@ class Isolation:
 
     def __init__(self) -> None:
         self._idle: list[_Child] = []
-        self._writing: list[_Child] = []
+        self._writing: list[tuple[Path, _Child]] = []
         self._lock = threading.Lock()
         self._closed = False
         # Linux ends a child with the thread that started it, and whoever asks may be a thread that ends long before.
@@ -82,13 +82,20 @@ class Isolation:
         """
         child = self._starter.submit(_Child, most_bytes).result()
         with self._lock:
-            self._writing.append(child)
+            self._writing.append((path, child))
         try:
             return child.call(path, what, arguments, least_limit_seconds=most_seconds)[0]
         finally:
             with self._lock:
-                self._writing.remove(child)
+                self._writing.remove((path, child))
             child.end()
+
+    def stop_writing(self, path: Path) -> None:
+        """End the processes that write something of a file; who waits for them hears that they died."""
+        with self._lock:
+            children = [child for written, child in self._writing if written == path]
+        for child in children:
+            child.kill()
 
     def _take(self) -> "_Child":
         with self._lock:
@@ -111,7 +118,7 @@ class Isolation:
             writing = list(self._writing)
         for child in idle:
             child.end()
-        for child in writing:  # whoever waits for it hears that it died
+        for _, child in writing:  # whoever waits for it hears that it died
             child.kill()
         self._starter.shutdown()
 

@@ -143,18 +143,16 @@ def _draining_server(settings: "uvicorn.Config", service: "Service", console: Co
             if service.is_draining:
                 self.should_exit = self.force_exit = True
                 return
-            service.is_draining = True
+            service.is_draining = service.jobs.is_ending = True
             self.until = time.monotonic() + service.config.drain_seconds
 
         async def on_tick(self, counter: int) -> bool:
             if service.is_draining and not self.should_exit:
-                if self.until and counter % 10 == 0:
-                    service.jobs.cancel_waiting()
+                service.jobs.cancel_waiting()
                 now = time.monotonic()
                 # Whoever asks now and then how far a timeline is, must see that it is done.
                 has_been_seen = now - service.last_end > _LAST_LOOK_SECONDS
-                if (service.is_idle and has_been_seen) or now > self.until:
-                    self.should_exit = True
+                self.should_exit = (service.is_idle and has_been_seen) or now > self.until
             return await super().on_tick(counter)
 
     return DrainingServer(settings)

@@ -27,6 +27,7 @@ from muybridge.verbs.serve.config import ServeConfig
 from muybridge.verbs.serve.hosting import HostedModel
 from muybridge.verbs.serve.refusal import RefusalError, busy, line_of
 from muybridge.video.browser_video import plays_in_browsers, write_for_browsers
+from muybridge.video.isolation import current
 
 Status = Literal["queued", "running", "done", "failed", "cancelled"]
 ENDED = ("done", "failed", "cancelled")
@@ -148,12 +149,16 @@ class Jobs:
         root: Where their folders are made.
         config: How many, and for how long.
         on_end: Called with each job that has ended.
+
+    Attributes:
+        is_ending: Whether what waits never begins.
     """
 
     def __init__(self, root: Path, config: ServeConfig, *, on_end: Callable[[Job], None] | None = None) -> None:
         self._root = root
         self._config = config
         self._on_end = on_end
+        self.is_ending = False
         self._jobs: dict[str, Job] = {}
         self._lock = threading.Lock()
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="timeline")
@@ -248,10 +253,17 @@ class Jobs:
     def _forget(self, job: Job) -> None:
         with self._lock:
             self._jobs.pop(job.id, None)
-        job.stop.set()
+        self._stop(job)
         if job.status == "queued":  # its turn comes to nothing
             self._end(job, "cancelled")
         self._remove_unused(job)
+
+    def _stop(self, job: Job) -> None:
+        """Have whoever works on a job stop soon."""
+        job.stop.set()
+        isolation = current()
+        if isolation is not None:
+            isolation.stop_writing(job.path)
 
     def tidy(self, *, keep: int | None = None) -> None:
         """Forget jobs that have ended and are too many, or that nobody asked for in a long time."""
@@ -276,7 +288,7 @@ class Jobs:
         with self._lock:
             jobs, self._jobs = list(self._jobs.values()), {}
         for job in jobs:
-            job.stop.set()
+            self._stop(job)
         self._worker.shutdown(wait=True, cancel_futures=True)
         self._copier.shutdown(wait=True, cancel_futures=True)
         for job in jobs:
@@ -323,10 +335,13 @@ class Jobs:
 
     def _work(self, job: Job) -> None:
         with self._lock:
-            if job.has_ended or job.stop.is_set():
-                return
-            job.status = "running"
-            job._in_use += 1
+            begins = not (job.has_ended or job.stop.is_set() or self.is_ending)
+            if begins:
+                job.status = "running"
+                job._in_use += 1
+        if not begins:
+            self._end(job, "cancelled")
+            return
         self._note(job)
         try:
             self._score(job)
