@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 from tests.helpers.page_browser import chromium, tab, wire
+from tests.helpers.servers import running_server
 from tests.verbs.serve.page.conftest import BRIGHT, DIM, LEVELS
 
 FAKE = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
@@ -93,3 +94,33 @@ def test_no_camera_and_a_camera_that_is_not_allowed(server, camera):
         page.get_by_role("tab", name="Camera").click()
         page.get_by_role("button", name="Start the camera").click()
         page.get_by_role("alert").filter(has_text="was not allowed to use the camera").wait_for()
+
+
+def test_https_with_a_token_which_is_in_no_address(camera, page_run, tmp_path):
+    token = "a-token-of-many-letters"
+    with (
+        running_server(tmp_path, page_run, "--tls-self-signed", "--token", token, token=token) as server,
+        chromium(*FAKE, camera) as browser,
+        tab(browser, f"{server.url}/#token={token}", permissions=["camera"]) as found,
+    ):
+        page = found.ready()
+        sockets = []
+        page.on("websocket", lambda socket: sockets.append(socket.url))
+        page.get_by_role("tab", name="Camera").click()
+        page.get_by_role("button", name="Start the camera").click()
+        page.locator("#camera .bars li").first.wait_for()
+        assert len(sockets) == 1 and sockets[0].startswith("wss://")
+        assert not any(token in each for each in (*sockets, *found.requests[1:], page.url))
+
+
+def test_a_page_that_gets_no_camera_says_why(page_run, tmp_path):
+    name = "muybridge.test"
+    with (
+        running_server(tmp_path, page_run, "--allow-host", name) as server,
+        chromium(f"--host-resolver-rules=MAP {name} 127.0.0.1") as browser,
+        tab(browser, server.url.replace("127.0.0.1", name)) as found,
+    ):
+        page = found.ready()
+        page.get_by_role("tab", name="Camera").click()
+        page.get_by_role("button", name="Start the camera").click()
+        page.get_by_role("alert").filter(has_text="only to pages at http://localhost or https").wait_for()
