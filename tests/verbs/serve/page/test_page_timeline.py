@@ -180,8 +180,23 @@ def test_borders_are_dragged(browser, server, videos):
         assert rows(page)[1][1] == pytest.approx(before[1][1] + 1.5, abs=0.11) and rows(page)[1][2] == before[1][2]
         page.get_by_role("button", name="Undo").click()
         assert rows(page) == before
+        # At the ends of the tracks the handles are within them.
+        for place, x, by, expected in ((0, lane["x"] + 4, 1.0, 1.0), (3, lane["x"] + lane["width"] - 4, -1.0, 15.0)):
+            page.locator(".choose").nth(place).click()
+            handle = page.get_by_role("slider", name=re.compile("Start of|End of")).first
+            handle.scroll_into_view_if_needed()
+            y = handle.bounding_box()["y"] + 5
+            page.mouse.move(x, y)
+            page.mouse.down()
+            page.mouse.move(x + by * second, y, steps=4)
+            page.mouse.up()
+            assert rows(page)[place][1 if place == 0 else 2] == pytest.approx(expected, abs=0.11)
+            page.get_by_role("button", name="Undo").click()
+        page.locator(".choose").nth(1).click()
         # Dragged beyond the other border it stays a segment.
-        box = page.get_by_role("slider", name=f"Start of {BRIGHT}").bounding_box()
+        handle = page.get_by_role("slider", name=f"Start of {BRIGHT}")
+        handle.scroll_into_view_if_needed()
+        box = handle.bounding_box()
         page.mouse.move(box["x"] + 12, box["y"] + 5)
         page.mouse.down()
         page.mouse.move(lane["x"] + lane["width"] - 2, box["y"] + 5, steps=5)

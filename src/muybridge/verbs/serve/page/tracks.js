@@ -7,7 +7,7 @@ import { clock } from "./words.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const STEPS = [0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400];
-const TICK_PX = 70, MOST_PX_A_SECOND = 400, MOST_POINTS = 3000;
+const TICK_PX = 70, HANDLE_PX = 12, MOST_PX_A_SECOND = 400, MOST_POINTS = 3000;
 
 /** The highest of each stretch, so that a long curve keeps its peaks. */
 export function peaks(values, most = MOST_POINTS) {
@@ -162,6 +162,7 @@ export class Tracks {
     }
     this.ruler.replaceChildren(...ticks);
     for (const [label, row] of this.rows) this.#drawCurve(label, row);
+    this.#mark();
   }
 
   #mark() {
@@ -177,6 +178,9 @@ export class Tracks {
       if (handle.parentNode !== lane) lane.append(handle);
       const value = chosen[side];
       handle.style.left = this.percent(value);
+      // At the ends of the tracks there is no room outside the segment.
+      const room = (this.inner.clientWidth * (side === "start" ? value : this.seconds - value)) / this.seconds;
+      handle.classList.toggle("inside", room < HANDLE_PX);
       handle.setAttribute("aria-label", `${side === "start" ? "Start" : "End"} of ${chosen.label}`);
       handle.setAttribute("aria-valuemin", side === "start" ? 0 : chosen.start + LEAST_SECONDS);
       handle.setAttribute("aria-valuemax", side === "start" ? chosen.end - LEAST_SECONDS : this.seconds);
