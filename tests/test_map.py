@@ -49,6 +49,7 @@ EXTRAS |= {"cryptography"}
 LATE = {
     "verbs/sweep/study.py": {"optuna"},
     "verbs/serve/app.py": {"fastapi", "pydantic", "starlette"},
+    "verbs/serve/draining.py": {"uvicorn"},
     "verbs/serve/label_studio.py": {"fastapi", "pydantic"},
     "verbs/serve/metrics.py": {"prometheus_client"},
     "verbs/serve/openapi.py": {"fastapi", "pydantic"},

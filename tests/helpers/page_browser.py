@@ -65,7 +65,11 @@ class Wire:
                 client.close()
                 continue
             address = urlsplit(self._to)
-            server = socket.create_connection((address.hostname, address.port))
+            try:
+                server = socket.create_connection((address.hostname, address.port))
+            except OSError:  # that server has ended
+                client.close()
+                continue
             self._ends += [client, server]
             for one, other in ((client, server), (server, client)):
                 threading.Thread(target=self._pass_on, args=(one, other), daemon=True).start()

@@ -97,12 +97,14 @@ class Isolation:
         for child in children:
             child.kill()
 
-    def _take(self) -> "_Child":
+    def take(self) -> "_Child":
+        """A process that waits, or a new one; for `Held`."""
         with self._lock:
             child = self._idle.pop() if self._idle else None
         return child or self._starter.submit(_Child).result()
 
-    def _give_back(self, child: "_Child") -> None:
+    def give_back(self, child: "_Child") -> None:
+        """Keep a process for the next who asks, where it can be kept."""
         with self._lock:
             is_kept = child.is_ready and not self._closed
             if is_kept:
@@ -131,13 +133,13 @@ class Held:
         self._child: _Child | None = None
 
     def __enter__(self) -> "Held":
-        self._child = self._isolation._take()
+        self._child = self._isolation.take()
         return self
 
     def __exit__(self, *_: object) -> None:
         child, self._child = self._child, None
         if child is not None:
-            self._isolation._give_back(child)
+            self._isolation.give_back(child)
 
     def call(self, path: Path, what: str, **arguments: Any) -> tuple[dict[str, Any], list[Array]]:
         """See ``Isolation.call``."""

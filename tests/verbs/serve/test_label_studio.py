@@ -150,7 +150,7 @@ def test_addresses_that_were_not_allowed_are_not_asked_for(backend, label_studio
     with backend.client() as client:
         answer = ask(client, CHOICES, address.format(url=label_studio.url))
     assert answer.status_code == 403, answer.text
-    assert "--allow-url" in answer.json()["detail"]
+    assert "allow_url" in answer.json()["detail"]
     assert all(path.startswith("/data/upload/1/") for path, _ in label_studio.asked)
     assert backend.temporary_files == []
 

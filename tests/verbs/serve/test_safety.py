@@ -48,7 +48,7 @@ def test_only_names_of_this_machine_are_answered(server, host, status):
         answer = client.get("/models", headers={"host": host})
         assert answer.status_code == status
         if status == 403:
-            assert "--allow-host" in answer.json()["detail"]
+            assert "allow_host" in answer.json()["detail"]
 
 
 def test_pages_of_strangers_change_nothing(server):

@@ -15,13 +15,18 @@ from muybridge.verbs.serve.jobs import Job
 from muybridge.verbs.serve.refusal import RefusalError, line_of
 from muybridge.verbs.serve.schemas import GivenSegment
 
-_KINDS = {
+KINDS = {
     "csv": "text/csv; charset=utf-8",
+    "json": "application/json",
     "srt": "application/x-subrip",
     "vtt": "text/vtt; charset=utf-8",
+    "label-studio": "application/json",
     "elan": "application/xml",
+    "boris": "application/json",
+    "activitynet": "application/json",
     "cvat": "application/xml",
 }
+"""The media type of each format."""
 
 
 def annotation_file(job: Job, given: Sequence[GivenSegment], format: str, root: Path) -> tuple[bytes, str, str]:
@@ -70,4 +75,4 @@ def annotation_file(job: Job, given: Sequence[GivenSegment], format: str, root: 
         [file] = files
         # Some formats name videos by their whole path; that of a folder here helps nobody.
         data = file.read_bytes().replace(f"{folder.absolute().as_posix().lstrip('/')}/".encode(), b"")
-        return data, f"{stem}{ENDINGS[format]}", _KINDS.get(format, "application/json")
+        return data, f"{stem}{ENDINGS[format]}", KINDS[format]

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 from urllib.parse import quote
@@ -14,10 +15,9 @@ from fastapi.responses import FileResponse, JSONResponse, Response, StreamingRes
 from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 
-from muybridge import __version__
 from muybridge.text import printable
 from muybridge.verbs.serve import label_studio
-from muybridge.verbs.serve.annotations import annotation_file
+from muybridge.verbs.serve.annotations import KINDS, annotation_file
 from muybridge.verbs.serve.metrics import CONTENT_TYPE_LATEST, Counted
 from muybridge.verbs.serve.openapi import describe, form_of_files, json_body, problems
 from muybridge.verbs.serve.page_files import page_file
@@ -59,7 +59,7 @@ def build_app(service: Service, *, token: str) -> Guard:
 
     app = FastAPI(
         title="muybridge",
-        version=__version__,
+        version=version("muybridge"),
         summary="Action recognition from video.",
         docs_url=None,  # their pages load scripts of other hosts
         redoc_url=None,
@@ -258,7 +258,7 @@ def _add_timeline(app: FastAPI, service: Service) -> None:
         description="Events are named progress, done, failed and cancelled; their data is the timeline as JSON. The "
         "stream ends after one of the last three.",
         response_class=Response,
-        responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}, **problems(401, 404)},
+        responses={200: {"content": {"text/event-stream": {}}}, **problems(401, 404)},
     )
     async def events(id: str) -> Response:
         job = jobs.get(id)
@@ -300,7 +300,7 @@ def _add_timeline(app: FastAPI, service: Service) -> None:
         description="Its labels need not be classes of the model.",
         response_class=Response,
         responses={
-            200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}},
+            200: {"content": {kind.partition(";")[0]: {} for kind in KINDS.values()}},
             **problems(400, 401, 403, 404, 413, 422),
         },
         openapi_extra=json_body(GivenSegments),

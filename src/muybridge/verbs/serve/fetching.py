@@ -78,9 +78,7 @@ class Fetcher:
         whole = f"{_origin(url)}{parts.path}"
         allowed = any(whole.startswith(f"{_origin(each)}{urlsplit(each).path}") for each in self._allowed)
         if dotted or not allowed or parts.username is not None:
-            raise RefusalError(
-                403, f"{_shown(url)} may not be fetched; start the server with --allow-url for addresses that may"
-            )
+            raise RefusalError(403, f"{_shown(url)} may not be fetched: it begins with no allow_url of the server")
 
     def _headers(self, url: str) -> dict[str, str]:
         key = os.environ.get(KEY, "")

@@ -4,15 +4,12 @@ import errno
 import os
 import secrets
 import shutil
-import signal
 import socket
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 
@@ -22,14 +19,8 @@ from muybridge.temporaries import prefix_of, remove_dead
 from muybridge.verbs.serve.config import ServeConfig
 from muybridge.video.isolation import isolated
 
-if TYPE_CHECKING:
-    import uvicorn
-
-    from muybridge.verbs.serve.service import Service
-
 TOKEN = "MUYBRIDGE_TOKEN"
 _EXTRA = ("fastapi", "uvicorn", "python_multipart", "websockets", "prometheus_client", "cryptography")
-_LAST_LOOK_SECONDS = 2.0
 _MOST_CONNECTIONS = 1000
 _LONGEST_MESSAGE = 16 * 2**20
 
@@ -87,6 +78,7 @@ def _serve(
     import uvicorn
 
     from muybridge.verbs.serve.app import build_app
+    from muybridge.verbs.serve.draining import DrainingServer
     from muybridge.verbs.serve.hosting import load_models
     from muybridge.verbs.serve.metrics import Metrics
     from muybridge.verbs.serve.service import Service
@@ -116,46 +108,10 @@ def _serve(
             ssl_keyfile=certificate and str(certificate[1]),
         )
         _say_where(console, config, listening, token, made, has_tls=certificate is not None)
-        _draining_server(settings, service, console).run(sockets=[listening])
+        DrainingServer(settings, service).run(sockets=[listening])
     finally:
         service.jobs.close()
         models.close()
-
-
-def _draining_server(settings: "uvicorn.Config", service: "Service", console: Console) -> "uvicorn.Server":
-    """A server that finishes what runs before it ends; a second signal ends it at once."""
-    import uvicorn
-
-    class DrainingServer(uvicorn.Server):
-        until = 0.0
-
-        @contextmanager
-        def capture_signals(self) -> Iterator[None]:
-            kinds = (signal.SIGINT, signal.SIGTERM)
-            before = {kind: signal.signal(kind, self.handle_exit) for kind in kinds}
-            try:
-                yield
-            finally:
-                for kind, handler in before.items():
-                    signal.signal(kind, handler)
-
-        def handle_exit(self, sig: int, frame: object) -> None:
-            if service.is_draining:
-                self.should_exit = self.force_exit = True
-                return
-            service.is_draining = service.jobs.is_ending = True
-            self.until = time.monotonic() + service.config.drain_seconds
-
-        async def on_tick(self, counter: int) -> bool:
-            if service.is_draining and not self.should_exit:
-                service.jobs.cancel_waiting()
-                now = time.monotonic()
-                # Whoever asks now and then how far a timeline is, must see that it is done.
-                has_been_seen = now - service.last_end > _LAST_LOOK_SECONDS
-                self.should_exit = (service.is_idle and has_been_seen) or now > self.until
-            return await super().on_tick(counter)
-
-    return DrainingServer(settings)
 
 
 @contextmanager

@@ -62,6 +62,12 @@ class Job:
         plays: Whether browsers play the file; None until somebody looked.
         copy: The copy for browsers, once it is there.
         copy_error: Why there will be none.
+        step_seconds: How long a step of the scores is.
+        asked_at: When a client last asked for it, on the monotonic clock.
+        stop: Set where whoever works on it must stop.
+        version: How often it has changed.
+        parts: Its scores so far.
+        users: How many threads work in its folder.
     """
 
     id: str
@@ -84,8 +90,8 @@ class Job:
     asked_at: float = field(default_factory=time.monotonic)
     stop: threading.Event = field(default_factory=threading.Event)
     version: int = 0
-    _parts: list[Logits] = field(default_factory=list)
-    _in_use: int = 0
+    parts: list[Logits] = field(default_factory=list)
+    users: int = 0
 
     @property
     def has_ended(self) -> bool:
@@ -94,7 +100,7 @@ class Job:
 
     def track(self) -> ScoreTrack | None:
         """The scores so far; None while there are none."""
-        parts = list(self._parts)
+        parts = list(self.parts)
         if not any(len(part) for part in parts):
             return None
         recognizer = self.model.recognizer
@@ -338,7 +344,7 @@ class Jobs:
             begins = not (job.has_ended or job.stop.is_set() or self.is_ending)
             if begins:
                 job.status = "running"
-                job._in_use += 1
+                job.users += 1
         if not begins:
             self._end(job, "cancelled")
             return
@@ -347,7 +353,7 @@ class Jobs:
             self._score(job)
             if job.wants_copy and not job.plays:
                 with self._lock:
-                    job._in_use += 1
+                    job.users += 1
                 self._copier.submit(self._copy, job)
             self._end(job, "done")
         except _Stopped:
@@ -364,13 +370,13 @@ class Jobs:
 
     def _release(self, job: Job) -> None:
         with self._lock:
-            job._in_use -= 1
+            job.users -= 1
         self._remove_unused(job)
 
     def _remove_unused(self, job: Job) -> None:
         """Remove the folder of a job that is forgotten, once nobody works in it."""
         with self._lock:
-            is_left = job.id not in self._jobs and job._in_use == 0
+            is_left = job.id not in self._jobs and job.users == 0
         if is_left:
             shutil.rmtree(job.folder, ignore_errors=True)
 
@@ -381,7 +387,7 @@ class Jobs:
 
         def watch(step_seconds: float, new_NK: Logits) -> None:
             job.step_seconds = step_seconds
-            job._parts.append(new_NK)
+            job.parts.append(new_NK)
 
         def report(done_seconds: float, expected_seconds: float | None) -> None:
             nonlocal told, spent

@@ -45,8 +45,11 @@ HEADERS = {
 STALL_SECONDS = 30.0
 """How long a client may send nothing in the middle of a body."""
 
-SMALL_BODY = 4 * 2**20
-"""Bytes of a body that is no upload."""
+SMALL_BODY, SMALL_BODY_SECONDS = 4 * 2**20, 60.0
+"""Bytes of a body that is no upload, and how long it may take to come."""
+
+UPLOAD_SECONDS = 3600.0
+"""How long an upload may take to come."""
 
 BODY = "muybridge.body"
 """Where the body is found in the scope of a request."""
@@ -109,7 +112,10 @@ class Guard:
                 message = {**message, "headers": [*message.get("headers", ()), *more]}
             await send(message)
 
-        body = CountedBody(receive, self._room(scope), announced=_announced(scope))
+        is_upload = scope.get("path") in self._uploads
+        room = self._most_bytes if is_upload else min(SMALL_BODY, self._most_bytes)
+        seconds = UPLOAD_SECONDS if is_upload else SMALL_BODY_SECONDS
+        body = CountedBody(receive, room, announced=_announced(scope), most_seconds=seconds)
         try:
             self._check(scope)
             body.check_announced()
@@ -125,15 +131,12 @@ class Guard:
             else:
                 raise
 
-    def _room(self, scope: Scope) -> int:
-        return self._most_bytes if scope.get("path") in self._uploads else min(SMALL_BODY, self._most_bytes)
-
     def _check(self, scope: Scope) -> None:
         host = header_of(scope, b"host")
         if host is None:
             raise RefusalError(400, "the request has no Host header, or several")
         if self._hosts is not None and _name_of(host) not in self._hosts:
-            raise RefusalError(403, f"the server is not known as {host!r}; start it with --allow-host if it should be")
+            raise RefusalError(403, f"the server is not known as {host!r}; name it in allow_host if it should be")
         origin = header_of(scope, b"origin")
         changes = scope["type"] == "websocket" or scope["method"] not in ("GET", "HEAD")
         if changes and (origin is None) != (not any(key == b"origin" for key, _ in scope["headers"])):
@@ -162,10 +165,12 @@ def _announced(scope: Scope) -> int | None:
 class CountedBody:
     """The body of a request as it comes, and no more of it than there is room for."""
 
-    def __init__(self, receive: Receive, room: int, *, announced: int | None) -> None:
+    def __init__(self, receive: Receive, room: int, *, announced: int | None, most_seconds: float) -> None:
         self._receive = receive
         self._room = room
         self._announced = announced
+        self._most_seconds = most_seconds
+        self._until = monotonic() + most_seconds
         self._count = 0
         self._ended = False
 
@@ -181,11 +186,17 @@ class CountedBody:
         """The next part, as ASGI has it; refused where it is too much, or does not come."""
         if self._ended:  # what comes now is that the client has gone, whenever that is
             return await self._receive()
+        left = self._until - monotonic()
         try:
-            message = await asyncio.wait_for(self._receive(), STALL_SECONDS)
+            message = await asyncio.wait_for(self._receive(), max(0.0, min(STALL_SECONDS, left)))
         except TimeoutError:
             self._ended = True
-            raise RefusalError(408, f"nothing came for {STALL_SECONDS:g} s in the middle of the request") from None
+            what = (
+                f"nothing came for {STALL_SECONDS:g} s"
+                if left > STALL_SECONDS
+                else f"{self._most_seconds:g} s are over"
+            )
+            raise RefusalError(408, f"{what} in the middle of the request") from None
         self._note(message)
         if self._count > self._room:
             raise self._too_large()

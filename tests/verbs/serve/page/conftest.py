@@ -27,16 +27,18 @@ PART_SECONDS = 4
 HOSTILE = 'a <b>bold<b> & "quoted" #1.mp4'
 
 
-def write_long(path: Path, parts: tuple[str, ...] = PARTS, *, codec: str = "libx264", times: int = 1) -> Path:
-    """Some seconds of each part, at 25 frames a second."""
+def write_long(
+    path: Path, parts: tuple[str, ...] = PARTS, *, codec: str = "libx264", rate: int = 25, times: int = 1
+) -> Path:
+    """Some seconds of each part."""
     generator = np.random.default_rng(0)
     noise_NHW3 = generator.normal(0, 20, (5, 48, 64, 3))
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=25)
+        stream = container.add_stream(codec, rate=rate)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         for part in parts * times:
             images = np.clip(LEVELS[part] + noise_NHW3, 0, 255).astype(np.uint8)
-            for number in range(25 * PART_SECONDS):
+            for number in range(rate * PART_SECONDS):
                 image = images[number % len(images)]
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         container.mux(stream.encode())
@@ -62,7 +64,7 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("page-videos")
     found = {
         "long": write_long(folder / "long.mp4"),
-        "longer": write_long(folder / "longer.mp4", times=40),
+        "longer": write_long(folder / "longer.mp4", rate=5, times=200),
         "avi": write_long(folder / "long.avi", codec="mpeg4"),
         "hostile": write_long(folder / HOSTILE, (BRIGHT,)),
         "clip": folder / "clip.avi",

@@ -237,7 +237,7 @@ def test_it_grows_and_is_cancelled(browser, server, videos):
         page = found.ready()
         found.choose(videos["longer"])
         card = page.get_by_role("article", name="longer.mp4")
-        card.get_by_text(re.compile(r"^Looked at \d+:\d\d of 10:40, [\d.]+ times real time")).wait_for()
+        card.get_by_text(re.compile(r"^Looked at \d+:\d\d of 53:20, [\d.]+ times real time")).wait_for()
         page.locator(".list tbody tr").nth(2).wait_for()
         seen = len(rows(page))
         page.locator(".list tbody tr").nth(seen + 2).wait_for()  # more of them
