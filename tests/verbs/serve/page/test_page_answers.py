@@ -109,7 +109,7 @@ def test_what_goes_wrong_is_said_where_it_happens(browser, server, videos):
     with tab(browser, server.url) as found:
         page = found.ready()
         found.choose(videos["text"], videos["empty"])
-        for name, text in (("notes.mp4", "notes.mp4"), ("empty.mp4", "The file is empty.")):
+        for name, text in (("notes.mp4", "Not a video but text."), ("empty.mp4", "The file is empty.")):
             problem = page.get_by_role("article", name=name).get_by_role("alert")
             problem.filter(has_text=text).wait_for()
         assert "Error" not in page.get_by_role("article", name="notes.mp4").inner_text()

@@ -276,7 +276,7 @@ def test_a_connection_that_is_lost_is_taken_up_again(browser, page_run, server, 
         lost.wait_for()
         with running_server(tmp_path, page_run) as other:  # which knows nothing of the job
             between.mend(other.url)
-            page.get_by_role("alert").filter(has_text="there is no such timeline").wait_for()
+            page.get_by_role("alert").filter(has_text="There is no such timeline").wait_for()
             page.get_by_role("button", name="Try again").click()
             page.get_by_text(re.compile("^Looked at ")).wait_for()
 

@@ -1,5 +1,7 @@
 // Talking to the server: its token, its errors in plain words, uploads that say how far they are, events.
 
+import { sentence } from "./words.js";
+
 const KEY = "muybridge token";
 
 /** What went wrong, as a sentence; `status` 0 is a lost connection, `wait` seconds are asked for by a busy server. */
@@ -37,13 +39,16 @@ const LOST = "The server does not answer. Is it still running, and is the networ
 function failure(status, text, retryAfter) {
   let detail = "";
   try {
-    detail = JSON.parse(text).detail;
+    const body = JSON.parse(text);
+    // Of one file that cannot be read, the reason alone: the card has its name.
+    detail = body.predictions?.length === 1 ? body.predictions[0].error : body.detail;
   } catch {
     // An answer that is not the server's own, of a proxy for example: its status has to do.
   }
   if (typeof detail !== "string" || !detail) detail = `The server answered with status ${status}.`;
   if (status === 401) detail = "The server asks for its token: open the address that muybridge serve printed.";
-  if (status === 413) detail = `The file is too large: ${detail}.`;
+  if (status === 413) detail = `The file is too large: ${detail}`;
+  detail = sentence(detail);
   const seconds = Number(retryAfter);
   return new Failure(detail, status, status === 503 ? (retryAfter && seconds > 0 ? seconds : 5) : null);
 }

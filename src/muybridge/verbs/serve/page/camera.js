@@ -5,7 +5,7 @@ import { ask, Failure, socketTo } from "./api.js";
 import { Colours } from "./colours.js";
 import { announce, button, freshId, make } from "./dom.js";
 import { save } from "./downloads.js";
-import { clock, NONE_OF_THESE } from "./words.js";
+import { clock, NONE_OF_THESE, sentence } from "./words.js";
 
 const SHORT_SIDE_PX = 256, JPEG_QUALITY = 0.85, MOST_BUFFERED_BYTES = 300_000, MOST_WAIT_SECONDS = 30, TRY_AGAIN_LATER = 1013, LAST_WORDS_MS = 5000;
 
@@ -201,7 +201,7 @@ export class Camera {
     } else if (message.type === "score") this.#showScore(message);
     else if (message.type === "event") this.#takeEvent(message);
     else if (message.type === "dropped") this.#dropped = message.count;
-    else if (message.type === "error") { this.end(); this.#say(message.detail); }
+    else if (message.type === "error") { this.end(); this.#say(sentence(message.detail)); }
   }
 
   #now() {

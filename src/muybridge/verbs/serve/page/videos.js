@@ -6,7 +6,7 @@ import { Colours } from "./colours.js";
 import { announce, button, make } from "./dom.js";
 import { secondsOf } from "./files.js";
 import { Timeline } from "./timeline.js";
-import { bytes, clock, duration } from "./words.js";
+import { bytes, clock, duration, sentence } from "./words.js";
 
 export const SHORT_SECONDS = 10;
 const SMALL_BYTES = 2_000_000, ENDS = ["done", "failed", "cancelled"], MOST_WAIT_SECONDS = 30;
@@ -127,7 +127,7 @@ export class Video {
 
   async #answer() {
     const { predictions: [prediction] } = await this.#send("/predict", "files", "answer");
-    if (prediction.error) throw new Failure(prediction.error, 422);
+    if (prediction.error) throw new Failure(sentence(prediction.error), 422);
     this.body.replaceChildren(answer(prediction, this.file, new Colours(this.settings.classes)));
     this.status.textContent = "";
     this.longer.hidden = false;
@@ -182,7 +182,7 @@ export class Video {
       done: `Looked at ${clock(job.seconds ?? done)}${speed}, with ${job.model}`,
       cancelled: "Cancelled on the server.",
     }[status] ?? "";
-    if (status === "failed") throw new Failure(job.error ?? "The server could not look through the video.", 422);
+    if (status === "failed") throw new Failure(sentence(job.error ?? "the server could not look through the video"), 422);
     if (done > 0) this.#fetchScores(status === "done");
     if (job.plays_in_browsers === false && !this.#timeline.wantsCopy) this.#timeline.cannotPlay();
     if (status !== "done") return;

@@ -30,4 +30,7 @@ export function bytes(count) {
   return `${count} bytes`;
 }
 
+/** A line of the server as a sentence. */
+export const sentence = line => line.charAt(0).toUpperCase() + line.slice(1) + (/[.!?]$/.test(line) ? "" : ".");
+
 export const NONE_OF_THESE = "none of these";
