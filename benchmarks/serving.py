@@ -4,12 +4,13 @@
 
 In one run and in turns: the clips of a folder through `muybridge.predict`, from the first clip on (without the start of
 the command, which favours it), and the same clips by so many clients at once, each a connection that sends one clip
-after the other, while another process asks for /health fifty times a second. Clients and server share the machine.
+after the other, while another process asks for /health twenty times a second. Clients and server share the machine.
 """
 
 import argparse
 import http.client
 import json
+import os
 import re
 import statistics
 import subprocess
@@ -23,7 +24,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 BOUNDARY = "clip-of-the-benchmark"
-HEALTH_EVERY_SECONDS = 0.02
+HEALTH_EVERY_SECONDS = 0.05
 
 
 def form_of(path: Path) -> bytes:
@@ -123,6 +124,19 @@ def predict(run: Path, paths: Sequence[Path], engine: str) -> None:
         print(json.dumps(time.perf_counter() - began), flush=True)
 
 
+def processor_seconds(process: int) -> float:
+    """What a process and its children have used of the processor (Linux)."""
+    ticks = 0
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(") ")[2].split()
+        except OSError:  # it has ended meanwhile
+            continue
+        if int(stat.parent.name) == process or int(fields[1]) == process:
+            ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def part(given: argparse.Namespace, name: str, **more: Any) -> list[str]:
     options = {"clients": given.clients, "clips-sent": given.clips_sent, "engine": given.engine, **more}
     flags = [text for key, value in options.items() for text in (f"--{key}", str(value))]
@@ -146,6 +160,7 @@ def compare(given: argparse.Namespace) -> None:
         time.sleep(3)
         subprocess.run(part(given, "send", url=url), check=True, capture_output=True)
         folder, served, health = [], [], []
+        began = [processor_seconds(each.pid) for each in (baseline, server)]
         for number in range(1, given.rounds + 1):
             baseline.stdin.write("again\n")
             baseline.stdin.flush()
@@ -157,6 +172,10 @@ def compare(given: argparse.Namespace) -> None:
             served.append(given.clips_sent / json.loads(sent.stdout))
             health += json.loads(asking.communicate()[0])
             print(f"round {number}: folder {folder[-1]:.1f} clips/s, server {served[-1]:.1f}", flush=True)
+        cost = [
+            1000 * (processor_seconds(each.pid) - before) / (given.rounds * given.clips_sent)
+            for each, before in zip((baseline, server), began, strict=True)
+        ]
         share = statistics.median(each / other for each, other in zip(served, folder, strict=True))
         health.sort()
         p50, p99 = (1000 * health[int(share_of * len(health))] for share_of in (0.5, 0.99))
@@ -164,6 +183,7 @@ def compare(given: argparse.Namespace) -> None:
             f"{given.clients} clients: {statistics.median(served):.1f} clips/s, folder "
             f"{statistics.median(folder):.1f}; median of {len(served)} rounds {100 * share:.0f} %"
         )
+        print(f"processor time a clip: folder {cost[0]:.0f} ms, server {cost[1]:.0f} ms, without its clients")
         print(f"/health: p50 {p50:.1f} ms, p99 {p99:.1f} ms, worst {1000 * health[-1]:.0f} ms, {len(health)} asked")
     finally:
         baseline.kill()

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from muybridge.inference.ensemble import Ensemble as Ensemble
     from muybridge.inference.loading import load as load
     from muybridge.inference.recognizer import Recognizer as Recognizer
-    from muybridge.inference.timeline.rule_file import tuned_values as tuned_values
     from muybridge.inference.trained_model import Prediction as Prediction
     from muybridge.inference.views import Views as Views
     from muybridge.recipes.augment import AugmentConfig as AugmentConfig
@@ -44,6 +43,7 @@ if TYPE_CHECKING:
     from muybridge.recipes.timeline_rules import SegmentRules as SegmentRules
     from muybridge.recipes.timeline_rules import WindowConfig as WindowConfig
     from muybridge.recipes.training import TrainingConfig as TrainingConfig
+    from muybridge.recipes.tuned_rules import tuned_values as tuned_values
     from muybridge.reporting.job import report as report
     from muybridge.verbs.annotations import AnnotationsResult as AnnotationsResult
     from muybridge.verbs.annotations import annotations as annotations
@@ -80,6 +80,8 @@ if TYPE_CHECKING:
     from muybridge.verbs.train.job import resume as resume
     from muybridge.verbs.train.job import train as train
     from muybridge.verbs.train.profile import profile as profile
+    from muybridge.verbs.watch.job import watch as watch
+    from muybridge.verbs.watch.result import WatchResult as WatchResult
     from muybridge.video.door import VideoFrames as VideoFrames
     from muybridge.video.door import read_frames as read_frames
     from muybridge.video.door import read_views as read_views

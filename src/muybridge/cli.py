@@ -27,7 +27,7 @@ from muybridge.api import (
     read_values,
     recipe_config,
 )
-from muybridge.terminal import EXIT_INTERRUPTED, closed_pipe, prepare_streams, say, show, suggest, write
+from muybridge.terminal import EXIT_INTERRUPTED, closed_pipe, prepare_streams, say, show, suggest, write, write_line
 
 EXIT_USER_ERROR = 2
 
@@ -57,14 +57,14 @@ def _recipe_values(app: App, commands: tuple[str, ...], arguments: ArgumentColle
 
 
 def _tuned_rules(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
-    """Let the rules that were tuned for a run fill in what no flag says of a timeline."""
+    """Let the rules that were tuned for a run fill in what no flag says of a timeline or a stream."""
     run = next((argument.tokens[0].value for argument in arguments if argument.name == "--run" and argument.tokens), "")
-    if commands != ("timeline",) or not run:
+    if commands not in (("timeline",), ("watch",)) or not run:
         return
     from muybridge import api
 
     if values := api.tuned_values(Path(run)):
-        cyclopts_config.Dict({"timeline": values}, source=f"{run}/timeline.json")(app, commands, arguments)
+        cyclopts_config.Dict({commands[0]: values}, source=f"{run}/timeline.json")(app, commands, arguments)
 
 
 def _default_values() -> dict[str, Any]:
@@ -397,7 +397,8 @@ def predict(
 
     Args:
         model: A run directory or a model folder.
-        videos: Files, folders or glob patterns ('clips/*.avi'); /dev/stdin is what is piped in.
+        videos: Files, folders or glob patterns ('clips/*.avi'), or http addresses of files; /dev/stdin is what is
+            piped in.
         top: How many classes to print.
         views: How many samplings of each clip to combine; default: as the model was trained to be used.
         crops: Parts of the picture to combine. 1: the whole; 3: left, middle, right; 5: the corners and the middle.
@@ -483,6 +484,77 @@ def timeline(
         raise UserError(f"none of {len(result.timelines)} files could be decoded")
     if not as_json and not result.timelines:
         suggest(["timeline", run, "VIDEO"])
+
+
+@app.command
+def watch(
+    run: Path,
+    source: str,
+    /,
+    *,
+    pace: Literal["live", "all"] = "live",
+    out: Path | None = None,
+    on_event: str | None = None,
+    webhook: str | None = None,
+    mqtt: str | None = None,
+    save_events: Path | None = None,
+    seconds_before: float = 3.0,
+    seconds_after: float = 2.0,
+    seconds: float | None = None,
+    status_seconds: float = 1.0,
+    stall_seconds: float = 4.0,
+    windows: Annotated[WindowConfig, Parameter(name="*")] = WindowConfig(),  # noqa: B008 - a frozen value
+    rules: SegmentRules = SegmentRules(),  # noqa: B008 - a frozen value
+    device: str = "auto",
+) -> None:
+    """Watch a camera or a stream: each event is a line of JSON as it begins, and one as it ends.
+
+    The newest frame comes first; what a slow machine leaves out is counted, and a stream that breaks is joined again.
+
+        muybridge watch runs/default-1 rtsp://camera.local/live
+
+    Args:
+        run: A run directory of a training, or a model folder.
+        source: A camera (0, /dev/video0 or its name), an address (rtsp, rtmp, http, https, udp, tcp), a file, or - for
+            standard input.
+        pace: live: as it plays, the newest frame first. all: each frame that is due is waited for, as fast as it goes;
+            for files and standard input.
+        out: A file to which each event is added as a line of JSON, too.
+        on_event: A program with its arguments, run for each event with its line on standard input; no shell.
+        webhook: An address that is sent each event by HTTP POST.
+        mqtt: mqtt://host/topic, to which each event is published.
+        save_events: A folder for the video of each event, copied from the stream.
+        seconds_before: How much is kept before an event; a video begins at the keyframe before that.
+        seconds_after: How much is kept after it.
+        seconds: Stop after so long; default: when the stream ends, or at Ctrl-C.
+        status_seconds: Time between two lines of how it goes; 0: none.
+        stall_seconds: Without anything for so long, a stream is joined again.
+        windows: How the stream is looked at.
+        rules: From scores to events; default: those that were tuned for this run.
+        device: Where torch computes: auto (a CUDA GPU if there is one), cpu, cuda, cuda:1 or mps.
+    """
+    from muybridge import api
+
+    result = api.watch(
+        run,
+        source,
+        windows=windows,
+        rules=rules,
+        pace=pace,
+        out=out,
+        on_event=on_event,
+        webhook=webhook,
+        mqtt=mqtt,
+        save_events=save_events,
+        seconds_before=seconds_before,
+        seconds_after=seconds_after,
+        seconds=seconds,
+        status_seconds=status_seconds,
+        stall_seconds=stall_seconds,
+        device=device,
+        emit=write_line,
+    )
+    say(str(result))
 
 
 @app.command

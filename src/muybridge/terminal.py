@@ -49,6 +49,12 @@ def write(result: Any) -> None:
     sys.stdout.flush()
 
 
+def write_line(values: Any) -> None:
+    """Print plain values as one line of JSON."""
+    sys.stdout.write(f"{json.dumps(printable_values(values))}\n")
+    sys.stdout.flush()
+
+
 def closed_pipe() -> NoReturn:
     """End after the reader of an output has gone."""
     # What Python would flush at its end must not fail again.

@@ -58,12 +58,14 @@ class Prediction:
         error: Why the video could not be decoded, or None.
         none_of_these: Whether it shows none of the classes, as far as the model can tell; the ranking then says which
             come nearest.
+        address: Where it was fetched from, without credentials; None for a file.
     """
 
     path: Path | None
     ranking: tuple[tuple[str, float], ...]
     error: str | None = None
     none_of_these: bool = False
+    address: str | None = None
 
     @property
     def label(self) -> str:
@@ -91,6 +93,8 @@ class Prediction:
 
     @property
     def _name(self) -> str:
+        if self.address is not None:
+            return self.address
         return "frames" if self.path is None else str(self.path)
 
     def __str__(self) -> str:
@@ -103,7 +107,9 @@ class Prediction:
         """The answer in a notebook: the class, and bars of the most probable ones."""
         if self.error is not None:
             return notebook.card(self._name, notebook.line(self.error))
-        return notebook.card(str(self), notebook.bars(self.ranking[:_BARS]), notebook.facts({"video": self.path}))
+        return notebook.card(
+            str(self), notebook.bars(self.ranking[:_BARS]), notebook.facts({"video": self.address or self.path})
+        )
 
     def describe(self, top: int) -> str:
         """One line: the file and its ``top`` most probable classes, or why it could not be decoded."""
@@ -116,7 +122,7 @@ class Prediction:
         """Plain values for JSON."""
         actions = [{"label": label, "score": round(score, 6)} for label, score in self.ranking[:top]]
         return {
-            "path": None if self.path is None else str(self.path),
+            "path": self.address or (None if self.path is None else str(self.path)),
             "actions": actions,
             "none_of_these": self.none_of_these,
             "error": self.error,

@@ -9,10 +9,13 @@ from rich.console import Console
 
 from muybridge.console import STDERR, progress_on, say
 from muybridge.dataset.naming_videos import find_videos
+from muybridge.errors import UserError, VideoError
 from muybridge.inference.loading import load
 from muybridge.inference.trained_model import Model, Prediction
 from muybridge.inference.views import AS_TRAINED, Views
 from muybridge.video.isolation import isolated
+from muybridge.video.live.addresses import printable_address, scheme_of
+from muybridge.video.live.fetched_file import fetched_file, require_fetchable
 from muybridge.video.pipes import regular_file
 
 
@@ -30,8 +33,8 @@ def predict(
 
     Args:
         model: A run directory or a model folder.
-        videos: Files, folders or glob patterns (``clips/*.avi``); a pipe, too, such as
-            ``/dev/stdin``.
+        videos: Files, folders or glob patterns (``clips/*.avi``); a pipe, too, such as ``/dev/stdin``; or addresses
+            of files (``https://...``), which are fetched, because they were named here and nowhere else.
         views: Which views of each clip to combine; default: as the model was trained to be used.
         engine: What computes: see ``muybridge.load``.
         device: Where torch computes: auto, cpu, cuda, cuda:1 or mps.
@@ -44,17 +47,38 @@ def predict(
     Raises:
         UserError: If there is no model, or one of ``videos`` names nothing.
     """
-    paths = find_videos(videos, announce=lambda line: say(console, line))
+    named: list[Path | str] = []  # addresses stay text
+    for video in videos:
+        if isinstance(video, str) and scheme_of(video) is not None:
+            require_fetchable(video)
+            named.append(video)
+        else:
+            named += find_videos([video], announce=lambda line: say(console, line))
     recognizer = load(model, device=device, engine=engine, announce=lambda why: say(console, why))
-    return _with_progress(_predictions(recognizer, paths, views, isolate=isolate), len(paths), console)
+    return _with_progress(_predictions(recognizer, named, views, isolate=isolate), len(named), console)
 
 
-def _predictions(model: Model, paths: Sequence[Path], views: Views, *, isolate: bool) -> Iterator[Prediction]:
+def _predictions(model: Model, named: Sequence[Path | str], views: Views, *, isolate: bool) -> Iterator[Prediction]:
     with ExitStack() as stack:
         stack.enter_context(isolated(isolate))
-        files = [stack.enter_context(regular_file(path)) for path in paths]
-        for path, prediction in zip(paths, model.predict_files(files, views=views), strict=True):
-            yield prediction if prediction.path == path else replace(prediction, path=path)
+        files: list[Path | UserError] = []
+        for each in named:
+            try:
+                files.append(stack.enter_context(fetched_file(each) if isinstance(each, str) else regular_file(each)))
+            except VideoError:
+                raise
+            except UserError as error:  # an address that does not answer is no end for the others
+                files.append(error)
+        predictions = iter(model.predict_files([file for file in files if isinstance(file, Path)], views=views))
+        for each, file in zip(named, files, strict=True):
+            address = printable_address(each) if isinstance(each, str) else None
+            if isinstance(file, UserError):
+                yield Prediction(None, (), error=str(file).removeprefix(f"{address}: "), address=address)
+            elif address is not None:
+                yield replace(next(predictions), path=None, address=address)
+            else:
+                prediction = next(predictions)
+                yield prediction if prediction.path == each else replace(prediction, path=Path(each))
 
 
 def _with_progress(found: Iterator[Prediction], total: int, console: Console) -> Iterator[Prediction]:

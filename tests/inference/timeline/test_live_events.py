@@ -127,3 +127,14 @@ def test_few_events_differ_for_being_told_in_time():
         same, count = same + len(expected & found), count + len(expected)
     assert count > 100
     assert same / count > 0.95
+
+
+def test_evidence_that_outweighs_a_change_only_slowly_is_told_late_and_not_never():
+    """Each score gains half a nat for the class: the cost of six takes longer than the longest delay."""
+    logits_NK = np.asarray([[0, 0, 0]] * 30 + [[6, 0, 0]] * 60, np.float32)
+    rules = SegmentRules(off=0.6, change_cost=12.0)
+    events = online(logits_NK, rules, threshold=None)
+    assert [(each.state, each.label) for each in events] == [("begin", "a"), ("end", "a")]
+    (expected,) = whole(logits_NK, rules, threshold=None)
+    assert expected.start_seconds <= events[0].start_seconds <= expected.start_seconds + 12 / 0.5 * STEP
+    assert events[1].end_seconds == pytest.approx(expected.end_seconds)

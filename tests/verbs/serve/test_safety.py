@@ -165,7 +165,11 @@ def test_sigterm_finishes_what_runs(probe_run, long_video, clips, tmp_path):
         while client.get(f"/timeline/{running['id']}").json()["done_seconds"] == 0:
             assert time.monotonic() < until
         waiting = begin(client, long_video)
+        stream = connect(ws_url(server))
+        stream.send(START_JPEG)
+        messages_of(stream, until="ready")
         server.process.send_signal(signal.SIGTERM)
+        assert "about to end" in messages_of(stream, until="error")[-1]["detail"]
         while (ready := client.get("/ready")).status_code == 200:
             time.sleep(0.02)
         assert ready.status_code == 503

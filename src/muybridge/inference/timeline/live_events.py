@@ -1,7 +1,7 @@
 """From the scores of a live stream to events, as they begin and end.
 
 The rules are those of `segmenting`, as far as they can be kept while the stream runs. By path: the likeliest course,
-which is that of the whole stream but where a decision would take longer than two seconds (`online_path`). By tracks:
+which is that of the whole stream but where a decision would take longer than four seconds (`online_path`). By tracks:
 hysteresis on probabilities that are averaged over as much time, which delays them by half of it; segments that overlap
 better ones of other classes are not thinned out, since the better ones may still come. A gap is waited for before an
 event ends, and an event begins once it has lasted as long as the shortest that count. Its start is then told as it was.
@@ -25,7 +25,7 @@ from muybridge.inference.timeline.online_path import OnlinePath
 from muybridge.inference.timeline.segmenting import familiar, log_likelihoods
 from muybridge.recipes.timeline_rules import SegmentRules
 
-LONGEST_DELAY_SECONDS = 2.0
+LONGEST_DELAY_SECONDS = 4.0
 """By path: after so much time a moment is decided, whatever may still come."""
 
 Numbers = npt.NDArray[np.float64]

@@ -20,7 +20,7 @@ from muybridge.errors import UserError
 from muybridge.inference.engines.engine import Logits
 from muybridge.inference.probabilities import softmax
 from muybridge.inference.recognizer import Recognizer
-from muybridge.inference.timeline.live_events import LiveEvent, LiveSegmenter
+from muybridge.inference.timeline.live_events import LONGEST_DELAY_SECONDS, LiveEvent, LiveSegmenter
 from muybridge.inference.timeline.scorer import WindowScorer
 from muybridge.inference.timeline.video_scoring import Rate, window_frames_of
 from muybridge.inference.timeline.window_scoring import sees_frames, window_scorer
@@ -74,6 +74,7 @@ class LiveScorer:
         step_seconds: Time from one score to the next.
         window_seconds: How much of the stream a score is of.
         look_ahead_seconds: How far behind the newest frame the moment lies that a score is of.
+        told_after_seconds: How late events are told, at most: after they begin as after they end.
 
     Raises:
         UserError: The model cannot take such windows.
@@ -103,6 +104,9 @@ class LiveScorer:
         self.window_seconds = self._window_frames / self.frames_per_second
         behind = 0 if _reads_to_the_newest(recognizer) else self._window_frames - 1 - self._window_frames // 2
         self.look_ahead_seconds = behind / self.frames_per_second
+        rules_wait = max(self._rules.gap_seconds, self._rules.least_seconds) + abs(self._rules.lag_seconds)
+        decision = LONGEST_DELAY_SECONDS if self._rules.way == "path" else self._rules.smoothing_seconds / 2
+        self.told_after_seconds = self.look_ahead_seconds + decision + rules_wait + 2 * self.step_seconds
         # The frame of a step that its window ends with: an encoder of clips has whole steps.
         self._last_of_step = 0 if sees_frames(recognizer.net) else frames_per_score - 1
         self._segmenter: LiveSegmenter | None = None
@@ -111,7 +115,7 @@ class LiveScorer:
 
     def is_due(self, seconds: float) -> bool:
         """Whether a frame of this time is looked at; others need not be converted to be pushed."""
-        return self._segmenter is None or self._frame_number(seconds) >= self._scorer.frames_seen
+        return self._segmenter is None or self.frame_number(seconds) >= self._scorer.frames_seen
 
     def push(self, frame_HWC: Image, seconds: float) -> LiveAnswer:
         """Take the next frame.
@@ -137,7 +141,7 @@ class LiveScorer:
             return LiveAnswer()
         events: list[LiveEvent] = []
         scores: list[LiveScore] = []
-        missing = 0 if self._segmenter is None else self._frame_number(seconds) - self._scorer.frames_seen
+        missing = 0 if self._segmenter is None else self.frame_number(seconds) - self._scorer.frames_seen
         if missing > self._window_frames:
             events += self.finish().events
             missing = 0
@@ -180,7 +184,8 @@ class LiveScorer:
             rejection_threshold=self._threshold,
         )
 
-    def _frame_number(self, seconds: float) -> int:
+    def frame_number(self, seconds: float) -> int:
+        """Which of the frames that are looked at one of this time would be, counted from the stream's beginning."""
         return math.floor((seconds - self._origin + TOLERANCE_SECONDS) * self.frames_per_second)
 
     def _seconds_of(self, score: int) -> float:

@@ -16,7 +16,8 @@ class OnlinePath:
 
     A step is decided once the best ways to all states of today go through the same state then; from there on nothing
     that comes can change it, so it is what the whole stream would have. Where they do not agree for too long, the
-    step is that of the best of them, and the other ways are given up.
+    step is that of the best of them. The other ways stay: evidence that needs longer than that to outweigh the cost
+    of a change makes it come late, and not never.
 
     Source: Viterbi, 1967; the merging of survivors: Šrámek, Brejová and Vinař, On-line Viterbi algorithm, 2007.
 
@@ -64,7 +65,7 @@ class OnlinePath:
     def _agreed(self) -> list[int]:
         """Decide as many steps as all ways have in common."""
         assert self._best_S is not None
-        ways_S = np.flatnonzero(np.isfinite(self._best_S))
+        ways_S = np.arange(len(self._best_S))
         for step in range(len(self._came_from) - 1, 0, -1):
             ways_S = np.unique(self._came_from[step][ways_S])
             if len(ways_S) == 1:
@@ -77,12 +78,10 @@ class OnlinePath:
         return []
 
     def _force(self) -> int:
-        """Decide the first step that is left by the best way, and give up those that come from elsewhere."""
+        """Decide the first step that is left by the best way of today."""
         assert self._best_S is not None
-        ways_S = np.arange(len(self._best_S))
+        state = int(self._best_S.argmax())
         for came_from_S in list(self._came_from)[:0:-1]:
-            ways_S = came_from_S[ways_S]
-        state = int(ways_S[self._best_S.argmax()])
-        self._best_S = np.where(ways_S == state, self._best_S, -np.inf)
+            state = int(came_from_S[state])
         self._came_from.popleft()
         return state

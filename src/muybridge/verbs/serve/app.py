@@ -92,7 +92,9 @@ def _add_errors(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def _http(_: Request, error: HTTPException) -> Response:
-        return JSONResponse({"detail": printable(str(error.detail))}, error.status_code, error.headers)
+        known = {404: "there is nothing here; see /openapi.json", 405: "not with this method; see /openapi.json"}
+        line = known.get(error.status_code, printable(str(error.detail)))
+        return JSONResponse({"detail": line}, error.status_code, error.headers)
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(_: Request, error: RequestValidationError) -> Response:

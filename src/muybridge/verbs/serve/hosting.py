@@ -13,9 +13,9 @@ from muybridge.inference.ensemble import Ensemble
 from muybridge.inference.loading import load
 from muybridge.inference.recognizer import Recognizer
 from muybridge.inference.timeline.live_scoring import LiveScorer
-from muybridge.inference.timeline.rule_file import read_rules, rules_path
 from muybridge.inference.timeline.video_scoring import require_recognizer
 from muybridge.recipes.timeline_rules import LIKELIEST_RATE, SegmentRules, WindowConfig
+from muybridge.recipes.tuned_rules import read_rules, rules_path
 from muybridge.run_schemas import RUN_WROTE, EvaluationFile
 from muybridge.schemas import read
 from muybridge.text import did_you_mean, percent, printable

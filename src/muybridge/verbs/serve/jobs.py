@@ -5,6 +5,7 @@ are too many or nobody asked for it for long, and when the server ends.
 """
 
 import asyncio
+import logging
 import secrets
 import shutil
 import threading
@@ -33,6 +34,7 @@ Status = Literal["queued", "running", "done", "failed", "cancelled"]
 ENDED = ("done", "failed", "cancelled")
 COPY_NAME = "browser.mp4"
 
+_LOG = logging.getLogger(__name__)
 _REPORT_SECONDS = 0.5
 # Segments so far are worked out anew each time; they may take this share of a job.
 _SEGMENTS_SHARE = 0.1
@@ -364,7 +366,7 @@ class Jobs:
             self._end(job, "failed", f"it takes longer than {self._config.job_seconds:g} s, the most that is given")
         except BaseException as error:
             self._end(job, "failed", f"the server could not: {type(error).__name__}")
-            raise
+            _LOG.exception("a timeline failed")
         finally:
             self._release(job)
 

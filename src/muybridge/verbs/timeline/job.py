@@ -14,7 +14,6 @@ from muybridge.errors import UserError, VideoError
 from muybridge.files import require_writable, write_json
 from muybridge.inference.loading import load
 from muybridge.inference.recognizer import Recognizer
-from muybridge.inference.timeline.rule_file import TunedRules, read_rules, rules_path, write_rules
 from muybridge.inference.timeline.score_file import ScoreFile
 from muybridge.inference.timeline.score_track import ScoreTrack
 from muybridge.inference.timeline.segmenting import segments_of
@@ -22,6 +21,7 @@ from muybridge.inference.timeline.video_scoring import job_of, require_recognize
 from muybridge.inference.timeline.window_scoring import sees_frames
 from muybridge.locks import Lock
 from muybridge.recipes.timeline_rules import SegmentRules, WindowConfig
+from muybridge.recipes.tuned_rules import TunedRules, read_rules, rules_path, write_rules
 from muybridge.text import counted, printable
 from muybridge.verbs.timeline.measuring import measure, true_segments
 from muybridge.verbs.timeline.output import check_formats, write_files

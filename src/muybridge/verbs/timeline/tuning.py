@@ -9,9 +9,9 @@ from muybridge.dataset.split import PARTS, Part, Split
 from muybridge.errors import UserError
 from muybridge.evaluation.rule_tuning import Tracks, mean_f1, tuned_rules
 from muybridge.experiment.annotated_videos import read_annotated
-from muybridge.inference.timeline.rule_file import TunedRules
 from muybridge.recipes.data import DataConfig
 from muybridge.recipes.timeline_rules import SegmentRules, WindowConfig
+from muybridge.recipes.tuned_rules import TunedRules
 from muybridge.runs import RunFolder
 
 
