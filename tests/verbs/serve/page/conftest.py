@@ -13,9 +13,9 @@ from tests.helpers.page_browser import chromium
 from tests.helpers.servers import RunningServer, running_server
 
 from muybridge import api
-from muybridge.inference.timeline.rule_file import TunedRules, rules_path, write_rules
 from muybridge.recipes.store import parse_recipe
 from muybridge.recipes.timeline_rules import SegmentRules, WindowConfig
+from muybridge.recipes.tuned_rules import TunedRules, rules_path, write_rules
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

@@ -73,10 +73,7 @@ export class Timeline {
   /** Said while the server's copy is not there. */
   cannotPlay() {
     this.wantsCopy = true;
-    this.player.tell(
-      this.job.status === "done" ? "This browser cannot play the file. The server is making a copy that it can." :
-      "This browser cannot play the file; the server makes a copy that it can. The timeline goes on meanwhile."
-    );
+    this.player.tell("This browser cannot play the file. When the timeline is done, the server makes a copy that it can.");
     this.oncopywanted?.();
   }
 

@@ -209,18 +209,25 @@ export class Video {
 
   /** The server's copy of a video that this browser does not play. */
   async #fetchCopy() {
-    for (let wait = 1; ; wait = Math.min(1.5 * wait, 15)) {
+    const { signal } = this.#stop;
+    try {
+      while (!ENDS.includes(this.#timeline.job.status)) await sleep(0.5, signal); // it is made after that
       const { job, player } = this.#timeline;
-      if (job.plays_in_browsers === true) return player.tell("This browser cannot play the file.");
-      try {
-        return player.show(await (await ask(`/timeline/${job.id}/video`, { signal: this.#stop.signal })).blob());
-      } catch (error) {
-        if (error instanceof Cancelled) return;
-        const comes = error.status === 0 || /not written yet/.test(error.message);
-        if (!comes) return player.tell(`This browser cannot play the file, and there is no copy: ${error.message}`);
+      if (job.status !== "done") return;
+      if (job.plays_in_browsers) return player.tell("This browser cannot play the file.");
+      player.tell("This browser cannot play the file. The server is making a copy that it can.");
+      for (let wait = 1; ; wait = Math.min(1.5 * wait, 15)) {
+        try {
+          return player.show(await (await ask(`/timeline/${job.id}/video`, { signal })).blob());
+        } catch (error) {
+          if (error instanceof Cancelled) throw error;
+          const comes = error.status === 0 || /not written yet/.test(error.message);
+          if (!comes) return player.tell(`This browser cannot play the file. ${error.message}`);
+        }
+        await sleep(wait, signal);
       }
-      await sleep(wait, this.#stop.signal).catch(() => {});
-      if (this.#stop.signal.aborted || job.status === "failed") return;
+    } catch (error) {
+      if (!(error instanceof Cancelled)) throw error;
     }
   }
 
