@@ -72,6 +72,8 @@ export class Timeline {
 
   /** Said while the server's copy is not there. */
   cannotPlay() {
+    if (this.wantsCopy && this.job.status === "done") return this.player.tell("This browser cannot play the server's copy either.");
+    if (this.wantsCopy) return;
     this.wantsCopy = true;
     this.player.tell("This browser cannot play the file. When the timeline is done, the server makes a copy that it can.");
     this.oncopywanted?.();
