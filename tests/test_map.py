@@ -49,13 +49,15 @@ EXTRAS |= {"cryptography"}
 LATE = {
     "verbs/sweep/study.py": {"optuna"},
     "verbs/serve/app.py": {"fastapi", "pydantic", "starlette"},
+    "verbs/serve/bodies.py": {"fastapi", "pydantic"},
     "verbs/serve/draining.py": {"uvicorn"},
-    "verbs/serve/label_studio.py": {"fastapi", "pydantic"},
+    "verbs/serve/label_studio.py": {"fastapi"},
     "verbs/serve/metrics.py": {"prometheus_client"},
     "verbs/serve/openapi.py": {"fastapi", "pydantic"},
     "verbs/serve/page_files.py": {"fastapi"},
     "verbs/serve/schemas.py": {"pydantic"},
     "verbs/serve/stream.py": {"fastapi", "starlette"},
+    "verbs/serve/timeline_routes.py": {"fastapi"},
     "verbs/serve/tls.py": {"cryptography"},
     "verbs/serve/uploads.py": {"python_multipart"},
 }

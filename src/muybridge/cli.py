@@ -489,7 +489,7 @@ def timeline(
 @app.command
 def watch(
     run: Path,
-    source: str,
+    source: Annotated[str, Parameter(allow_leading_hyphen=True)],
     /,
     *,
     pace: Literal["live", "all"] = "live",

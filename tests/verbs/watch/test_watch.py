@@ -247,3 +247,33 @@ def test_an_error_while_looking_ends_it_and_is_raised(run, tmp_path):
         muybridge.watch(
             run, str(video), rules=RULES, windows=WINDOWS, pace="all", emit=fail, console=Console(file=io.StringIO())
         )
+
+
+def test_standard_input_on_the_command_line(run, tmp_path):
+    video = write_flashing(tmp_path / "a.ts", seconds=8)
+    words = [sys.executable, "-m", "muybridge", "watch", str(run), "-", "--pace", "all", "--window-seconds", "1"]
+    words += ["--rules.no-use-none-of-these", "--status-seconds", "0"]
+    with video.open("rb") as given:
+        done = subprocess.run(words, stdin=given, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(event["state"], event["label"]) for event in events if event["state"] == "begin"] == [
+        ("begin", "white"),
+        ("begin", "black"),
+        ("begin", "white"),
+    ]
+    assert {event["source"] for event in events} == {"standard input"}
+    assert "watched standard input" in done.stderr
+
+
+def test_a_reader_that_goes_ends_it_quietly(run, tmp_path):
+    video = write_flashing(tmp_path / "a.mp4", seconds=60)
+    words = [sys.executable, "-m", "muybridge", "watch", str(run), str(video), "--pace", "all", "--status-seconds", "0"]
+    words += ["--window-seconds", "1", "--rules.no-use-none-of-these", "--save-events", str(tmp_path / "kept")]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        err = process.stderr.read()
+        assert process.wait(60) == 141
+    assert "Traceback" not in err
+    assert list((tmp_path / "kept").glob(".*")) == []

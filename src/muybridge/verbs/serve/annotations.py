@@ -11,7 +11,7 @@ from muybridge.errors import UserError
 from muybridge.experiment.annotated_videos import times_of
 from muybridge.experiment.segment_files import ENDINGS, write_segments
 from muybridge.text import printable
-from muybridge.verbs.serve.jobs import Job
+from muybridge.verbs.serve.job_state import Job
 from muybridge.verbs.serve.refusal import RefusalError, line_of
 from muybridge.verbs.serve.schemas import GivenSegment
 

@@ -12,142 +12,22 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
-
-from muybridge.dataset.segments import Segment
 from muybridge.errors import UserError
-from muybridge.inference.engines.engine import Logits
-from muybridge.inference.timeline.score_track import ScoreTrack
-from muybridge.inference.timeline.segmenting import segments_of
-from muybridge.inference.timeline.video_scoring import score_video
 from muybridge.verbs.serve.config import ServeConfig
 from muybridge.verbs.serve.hosting import HostedModel
+from muybridge.verbs.serve.job_state import ENDED, Job, Status
+from muybridge.verbs.serve.job_work import StoppedError, score_job
 from muybridge.verbs.serve.refusal import RefusalError, busy, line_of
-from muybridge.video.browser_video import plays_in_browsers, write_for_browsers
+from muybridge.video.browser_video import write_for_browsers
 from muybridge.video.isolation import current
 
-Status = Literal["queued", "running", "done", "failed", "cancelled"]
-ENDED = ("done", "failed", "cancelled")
 COPY_NAME = "browser.mp4"
 
 _LOG = logging.getLogger(__name__)
-_REPORT_SECONDS = 0.5
-# Segments so far are worked out anew each time; they may take this share of a job.
-_SEGMENTS_SHARE = 0.1
-
-
-class _Stopped(Exception):  # noqa: N818 - no error: a client asked for it
-    pass
-
-
-@dataclass(eq=False)
-class Job:
-    """One video on its way to a timeline. Changed by the thread that works on it, and read by all others.
-
-    Attributes:
-        id: What clients call it; nobody guesses it.
-        name: What the client calls the file.
-        path: Where it lies.
-        model: What scores it.
-        folder: What belongs to it.
-        wants_copy: Whether a copy for browsers is written where they do not play the file.
-        status: How far it is.
-        done_seconds: Of the video.
-        expected_seconds: How long the file says the video is.
-        seconds: How long it is, once that is known.
-        segments: Those so far.
-        error: Why it failed.
-        plays: Whether browsers play the file; None until somebody looked.
-        copy: The copy for browsers, once it is there.
-        copy_error: Why there will be none.
-        step_seconds: How long a step of the scores is.
-        asked_at: When a client last asked for it, on the monotonic clock.
-        stop: Set where whoever works on it must stop.
-        version: How often it has changed.
-        parts: Its scores so far.
-        users: How many threads work in its folder.
-    """
-
-    id: str
-    name: str
-    path: Path
-    model: HostedModel
-    folder: Path
-    wants_copy: bool = True
-    status: Status = "queued"
-    done_seconds: float = 0.0
-    expected_seconds: float | None = None
-    seconds: float | None = None
-    times_real_time: float | None = None
-    segments: tuple[Segment, ...] = ()
-    error: str | None = None
-    plays: bool | None = None
-    copy: Path | None = None
-    copy_error: str | None = None
-    step_seconds: float = 0.0
-    asked_at: float = field(default_factory=time.monotonic)
-    stop: threading.Event = field(default_factory=threading.Event)
-    version: int = 0
-    parts: list[Logits] = field(default_factory=list)
-    users: int = 0
-
-    @property
-    def has_ended(self) -> bool:
-        """Whether nothing more comes."""
-        return self.status in ENDED
-
-    def track(self) -> ScoreTrack | None:
-        """The scores so far; None while there are none."""
-        parts = list(self.parts)
-        if not any(len(part) for part in parts):
-            return None
-        recognizer = self.model.recognizer
-        rejection = recognizer.rejection
-        return ScoreTrack(
-            video=self.path,
-            classes=recognizer.classes,
-            logits_NK=np.concatenate(parts),
-            step_seconds=self.step_seconds,
-            seconds=self.done_seconds if self.seconds is None else self.seconds,
-            rejection_threshold=None if rejection is None else rejection.threshold,
-        )
-
-    def to_dict(self) -> dict[str, Any]:
-        """What clients see."""
-        speed, eta = self.times_real_time, None
-        if speed and self.expected_seconds and self.status == "running":
-            eta = round(max(0.0, self.expected_seconds - self.done_seconds) / speed, 1)
-        return {
-            "id": self.id,
-            "file": self.name,
-            "model": self.model.name,
-            "status": self.status,
-            "done_seconds": round(self.done_seconds, 3),
-            "expected_seconds": _rounded(self.expected_seconds),
-            "times_real_time": None if speed is None else round(speed, 2),
-            "eta_seconds": eta,
-            "error": self.error,
-            "segments": [
-                {
-                    "start_seconds": round(each.start_seconds, 3),
-                    "end_seconds": round(each.end_seconds, 3),
-                    "label": each.label,
-                    "score": 0.0 if each.score is None else round(each.score, 6),
-                }
-                for each in self.segments
-            ],
-            "classes": list(self.model.recognizer.classes),
-            "seconds": _rounded(self.seconds),
-            "plays_in_browsers": self.plays,
-        }
-
-
-def _rounded(seconds: float | None) -> float | None:
-    return None if seconds is None else round(seconds, 3)
 
 
 class Jobs:
@@ -352,13 +232,13 @@ class Jobs:
             return
         self._note(job)
         try:
-            self._score(job)
+            score_job(job, most_seconds=self._config.job_seconds, note=partial(self._note, job))
             if job.wants_copy and not job.plays:
                 with self._lock:
                     job.users += 1
                 self._copier.submit(self._copy, job)
             self._end(job, "done")
-        except _Stopped:
+        except StoppedError:
             self._end(job, "cancelled")
         except UserError as error:
             self._end(job, "failed", line_of(error))
@@ -381,38 +261,6 @@ class Jobs:
             is_left = job.id not in self._jobs and job.users == 0
         if is_left:
             shutil.rmtree(job.folder, ignore_errors=True)
-
-    def _score(self, job: Job) -> None:
-        began = told = time.monotonic()
-        spent = 0.0
-        job.plays = plays_in_browsers(job.path)
-
-        def watch(step_seconds: float, new_NK: Logits) -> None:
-            job.step_seconds = step_seconds
-            job.parts.append(new_NK)
-
-        def report(done_seconds: float, expected_seconds: float | None) -> None:
-            nonlocal told, spent
-            if job.stop.is_set():
-                raise _Stopped
-            now = time.monotonic()
-            if now - began > self._config.job_seconds:
-                raise TimeoutError
-            job.done_seconds = done_seconds
-            job.expected_seconds = expected_seconds
-            job.times_real_time = done_seconds / max(1e-9, now - began) if done_seconds else None
-            if now - told < _REPORT_SECONDS:
-                return
-            if spent <= _SEGMENTS_SHARE * (now - began) and (track := job.track()) is not None:
-                job.segments = tuple(segments_of(track, job.model.rules))
-                spent += time.monotonic() - now
-            told = now
-            self._note(job)
-
-        track = score_video(job.model.recognizer, job.path, windows=job.model.windows, report=report, watch=watch)
-        job.seconds = job.done_seconds = track.seconds
-        job.times_real_time = track.seconds / max(1e-9, time.monotonic() - began)
-        job.segments = tuple(segments_of(track, job.model.rules))
 
     def _copy(self, job: Job) -> None:
         """Write the copy for browsers; without one, the page says that it has no picture."""

@@ -5,24 +5,23 @@ Contract: github.com/HumanSignal/label-studio-ml-backend, `label_studio_ml/api.p
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 from xml.etree.ElementTree import Element, ParseError
 
 import numpy as np
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 from fastapi import FastAPI, Request
-from pydantic import BaseModel
 
 from muybridge.dataset.annotations.label_studio_tasks import region_of
 from muybridge.dataset.annotations.video_times import VideoTimes
 from muybridge.inference.recognizer import Recognizer
 from muybridge.text import printable
+from muybridge.verbs.serve.bodies import read_json
 from muybridge.verbs.serve.hosting import HostedModel
-from muybridge.verbs.serve.jobs import Job
+from muybridge.verbs.serve.job_state import Job
 from muybridge.verbs.serve.openapi import json_body, problems
 from muybridge.verbs.serve.refusal import RefusalError, busy
 from muybridge.verbs.serve.schemas import LabelStudioRequest, LabelStudioSetup, LabelStudioTask, SetupAnswer
@@ -31,8 +30,6 @@ from muybridge.verbs.serve.uploads import request_folder
 
 _RATE = 24.0
 """Frames a second that Label Studio counts where the Video tag names none."""
-
-_Body = TypeVar("_Body", bound=BaseModel)
 
 
 @dataclass(frozen=True)
@@ -98,7 +95,7 @@ def version_of(model: HostedModel) -> str:
     return f"{model.name}-{weights[:8]}" if weights else model.name
 
 
-def add_setup(app: FastAPI, service: Service, *, read_json: Callable[[Request, type[_Body]], Awaitable[_Body]]) -> None:
+def add_setup(app: FastAPI, service: Service) -> None:
     """Add the route that Label Studio calls when a project is connected."""
 
     @app.post(
@@ -110,8 +107,8 @@ def add_setup(app: FastAPI, service: Service, *, read_json: Callable[[Request, t
         openapi_extra=json_body(LabelStudioSetup),
     )
     async def setup(request: Request) -> dict[str, str]:
-        asked = await read_json(request, LabelStudioSetup)  # type: ignore[arg-type]
-        if isinstance(asked, LabelStudioSetup) and asked.hostname:
+        asked = await read_json(request, LabelStudioSetup)
+        if asked.hostname:
             service.fetcher.use_host(asked.hostname)
         return {"model_version": version_of(service.models.default)}
 

@@ -12,7 +12,8 @@ from muybridge.inference.trained_model import Prediction
 from muybridge.verbs.serve.config import ServeConfig
 from muybridge.verbs.serve.fetching import Fetcher
 from muybridge.verbs.serve.hosting import HostedModel, Models
-from muybridge.verbs.serve.jobs import Job, Jobs
+from muybridge.verbs.serve.job_state import Job
+from muybridge.verbs.serve.jobs import Jobs
 from muybridge.verbs.serve.metrics import Metrics
 from muybridge.verbs.serve.refusal import busy, line_of
 

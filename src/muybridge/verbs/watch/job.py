@@ -113,6 +113,8 @@ def watch(
             console=console,
         ) as watching:
             watching.wait(seconds, status_seconds)
+        if watching.error is not None:
+            raise watching.error
     finally:
         for sink in sinks:
             sink.close()

@@ -40,7 +40,11 @@ Emit = Callable[[dict[str, Any]], None]
 
 
 class Watching:
-    """One stream that is being watched; used in a ``with`` statement."""
+    """One stream that is being watched; used in a ``with`` statement.
+
+    Attributes:
+        error: What ended it, where that was no end of the stream; the caller raises it after the ``with``.
+    """
 
     def __init__(
         self,
@@ -81,7 +85,7 @@ class Watching:
         self._maker = ImageMaker(None, name=source.name)
         self._stopped = threading.Event()
         self._over = threading.Event()
-        self._error: BaseException | None = None
+        self.error: BaseException | None = None
         self._thread = threading.Thread(target=self._look, name="looking", daemon=True)
         self._latencies = Latencies()
         self._looked_at = self._event_count = 0
@@ -134,11 +138,7 @@ class Watching:
         self._clear_status()
 
     def wait(self, seconds: float | None, status_seconds: float) -> None:
-        """Print how it goes until the stream ends, the time is over, or Ctrl-C.
-
-        Raises:
-            Exception: What ended it, where that was no end of the stream.
-        """
+        """Print how it goes until the stream ends, the time is over, an error ends it, or Ctrl-C."""
         until = None if seconds is None else self._began_at + seconds
         due = self._began_at + status_seconds
         try:
@@ -151,8 +151,6 @@ class Watching:
                     due = max(now, due + status_seconds)
         except KeyboardInterrupt:
             self._note("stopping")
-        if self._error is not None:
-            raise self._error
 
     def result(self) -> WatchResult:
         """What it was like."""
@@ -198,7 +196,7 @@ class Watching:
                     self._tell(self._scorer.finish().events)  # what lasts is not seen any more
             self._tell(self._scorer.finish().events)
         except BaseException as error:  # is raised in the caller's thread
-            self._error = error
+            self.error = error
         finally:
             self._over.set()
 
@@ -256,6 +254,13 @@ class Watching:
 
     def _saved(self, key: EventKey, path: Path) -> None:
         self._videos.append(path)
+        try:
+            self._tell_saved(key, path)
+        except BaseException as error:  # is raised in the caller's thread
+            self.error = self.error or error
+            self._over.set()
+
+    def _tell_saved(self, key: EventKey, path: Path) -> None:
         values = self._ended_events.pop(key, None)
         if values is None:  # its stream was lost before it ended
             label, start_seconds = key

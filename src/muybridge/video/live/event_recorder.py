@@ -125,7 +125,11 @@ class EventRecorder:
 
     def _run(self) -> None:
         while (job := self._jobs.get()) is not None:
-            job()
+            try:
+                job()
+            except Exception as error:  # whatever a container raises: watching goes on
+                self.failed += 1
+                self._say_once(f"the video of an event is lost: {type(error).__name__}: {one_line(error)}")
 
     def _take(self, packet: StreamPacket) -> None:
         self._newest = max(self._newest, packet.seconds)

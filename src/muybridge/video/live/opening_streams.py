@@ -141,5 +141,6 @@ def _why(error: Exception, took_seconds: float) -> str:
     if isinstance(error, av.error.HTTPUnauthorizedError | av.error.HTTPForbiddenError):
         return "it wants another user or password; write them like rtsp://user:password@host/path"
     if isinstance(error, av.FFmpegError):
-        return f"it does not open: {one_line(error.strerror or type(error).__name__)}"
+        why = one_line(error.strerror or type(error).__name__)
+        return f"it does not open: {why}; check the address, and that the other side is on"
     return f"it does not open: {type(error).__name__}"
