@@ -10,8 +10,10 @@ from lightning.pytorch.callbacks import Callback
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 
+from muybridge import ranks
 from muybridge.console import duration, progress_on, say
 from muybridge.pipeline.batches import ActivationBatch, Batch
+from muybridge.training.module import RecognizerModule
 
 Row = dict[str, Any]
 
@@ -62,7 +64,7 @@ class EpochTable(Callback):
                 "seconds": round(time.perf_counter() - self._started, 3),
             }
         )
-        trainer.should_stop = self._on_epoch(self.rows) or trainer.should_stop
+        trainer.should_stop = ranks.broadcast(self._on_epoch(self.rows)) or trainer.should_stop
 
 
 class EpochLines(Callback):
@@ -101,7 +103,7 @@ class EpochLines(Callback):
         batch_idx: int,
     ) -> None:
         """Move the bar."""
-        self._done += len(batch.labels_B)
+        self._done += cast(RecognizerModule, pl_module).clips_of_batch(batch_idx, self._clips)[1]
         text = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
         text += f", batch {batch_idx + 1}/{trainer.num_training_batches}"
         self._progress.update(self._task, completed=self._done, description=text, rate=f"{self._rate():.1f} clips/s")

@@ -1,0 +1,28 @@
+"""What a process runs that ``train`` started: ``python -m muybridge.verbs.train.process``."""
+
+import os
+import pickle
+import sys
+from pathlib import Path
+
+from muybridge import stopping
+
+
+def main() -> None:
+    """Make the call that the starting process left, and hand its outcome back."""
+    stopping.answer_as_ctrl_c()
+    from muybridge.errors import Interrupted, UserError
+    from muybridge.verbs.train.processes import FOLDER, hand_back, run_call
+
+    code = 0
+    try:
+        outcome: object = run_call(pickle.loads((Path(os.environ[FOLDER]) / "call").read_bytes()))
+    except (UserError, Interrupted, KeyboardInterrupt) as error:
+        outcome, code = error, 2
+    stopping.ignore_all()
+    hand_back(outcome)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()
