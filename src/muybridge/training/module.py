@@ -67,7 +67,7 @@ class RecognizerModule(L.LightningModule):
         self.steps_per_epoch = math.ceil(batches_per_epoch / config.accumulate)
         self.clips_per_epoch = sum(class_counts)
         self.validation_clips = validation_clips
-        counts_K = torch.tensor(class_counts, dtype=torch.float32)
+        counts_K = torch.tensor(class_counts, dtype=torch.get_default_dtype())
         weights_K = counts_K.sum() / (len(counts_K) * counts_K.clamp(min=1)) if config.class_weights else None
         self.register_buffer("class_weights_K", weights_K, persistent=False)
 

@@ -18,7 +18,7 @@ BATCH_CLIPS = 8
 def features_of(net: RecognizerNet, batch: Batch | ActivationBatch) -> tuple[Tensor, Tensor | None]:
     """features_BSD and the steps of each clip, from frames or from what the frozen part made of them."""
     if isinstance(batch, ActivationBatch):
-        features_BSD = net.encode_upper(batch.activations.float(), batch.steps_B)
+        features_BSD = net.encode_upper(batch.activations.to(net.pixel_mean.dtype), batch.steps_B)
     else:
         features_BSD = net.encode(batch.frames_BTHWC, batch.lengths_B)
     return features_BSD, net.step_lengths(batch.lengths_B)
