@@ -42,7 +42,19 @@ FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 # Rooms inside a room, and what of that room they may import besides themselves.
 INNER_ROOMS = {"models.encoders": set(), "models.heads": set(), "models.weights": {"models.encoders"}}
 
-EXTRAS = {"optuna", "timm", "transformers", "onnx", "onnxruntime", "onnxscript", "openvino", "nncf", "scipy", "sklearn"}
+EXTRAS = {
+    "optuna",
+    "timm",
+    "transformers",
+    "onnx",
+    "onnxruntime",
+    "onnxscript",
+    "openvino",
+    "nncf",
+    "scipy",
+    "sklearn",
+    "ray",
+}
 # Modules that are themselves imported late, by whoever needs the extra.
 LATE = {"verbs/sweep/study.py": {"optuna"}}
 NEVER = {"torchvision", "tensorflow"}

@@ -25,7 +25,6 @@ from muybridge.system import available_cores
 _PATIENCE = timedelta(days=2)
 """Others wait for the first process while it measures or solves alone. The dead are noticed by their connections."""
 _LOOK_SECONDS = 0.2
-_END = b"end"
 
 _Result = TypeVar("_Result")
 
@@ -143,14 +142,19 @@ def join(*, cuda: bool) -> None:
                 f"process {found.rank} of {found.size} cannot reach the others: {' '.join(str(error).split())}"
             ) from error
     words = dist.new_group(backend="gloo", timeout=_PATIENCE)
-    store = dist.PrefixStore("muybridge", dist.distributed_c10d._get_default_store())
+    # The first process has it, and with its end the others hear no more.
+    address, make_store = os.environ["MASTER_ADDR"], dist.TCPStore  # type: ignore[attr-defined]
+    first = None if found.rank else make_store(address, 0, is_master=True, wait_for_workers=False)
+    port = [first.port if first is not None else 0]
+    dist.broadcast_object_list(port, 0, group=words)
+    store = first or make_store(address, port[0], is_master=False)
     _group = _Group(found, store, words)
     STDERR.quiet = STDERR.quiet or found.rank > 0
 
 
 def _take_from_slurm(found: Place) -> None:
     """Where SLURM's processes meet, as torch reads it."""
-    from lightning.fabric.plugins.environments import SLURMEnvironment
+    from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 
     slurm = SLURMEnvironment(auto_requeue=False)
     os.environ.setdefault("MASTER_ADDR", slurm.main_address)
@@ -309,7 +313,7 @@ def _end(outcome: Any) -> None:
     _group.orders += 1
     if isinstance(outcome, BaseException):
         return  # others may be in the middle of something: they end by this one's end
-    dist.barrier(group=_group.words)  # whoever holds the store must not go first
+    dist.barrier(group=_group.words)  # this one holds the store, and must not go first
 
 
 def _unpacked(packet: bytes) -> Any:
@@ -364,7 +368,9 @@ def _why_lost() -> UserError:
     # A launcher that sees the loss ends all others, and would cut this off. A Ctrl-C that ended both comes first.
     only_ctrl_c()
     time.sleep(1)
-    reason = f"one of the {joined().size} processes of this training was ended (killed, out of memory, or its machine is gone)"
+    reason = (
+        f"one of the {joined().size} processes of this training ended (killed, out of memory, or its machine is gone)"
+    )
     with suppress(RuntimeError):
         if _group.store.check(["failure"]):
             reason = bytes(_group.store.get("failure")).decode()

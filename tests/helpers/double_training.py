@@ -12,9 +12,8 @@ torch.set_default_dtype(torch.float64)
 torch.set_num_threads(1)
 
 if __name__ == "__main__":
-    from tests.helpers.clips import tiny_recipe
-
     from muybridge import api
+    from tests.helpers.clips import tiny_recipe
 
     clips, runs = sys.argv[1:3]
     for line in Path("flags").read_text().splitlines():

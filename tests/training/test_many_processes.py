@@ -14,12 +14,13 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # 16 training clips: batches of 5 end with one clip, of which three of four processes get none.
 COMMON = "--training.patience 0 --training.no-calibrate --training.learning-rate 1e-4 --cache.variants 2"
+FROZEN = "--model.trainable none --cache.features off"
 LOSS = "--training.class-weights --training.label-smoothing 0.1 --model.dense-widths 8 --model.dropout 0.5"
 FLAGS = {
     # Batch norms learn everywhere, and see the whole batch of 8.
     "all": f"--epochs 10 --batch-size 8 {LOSS} --model.l2 0.001 --training.gradient-clip 1",
-    "tail": f"--epochs 5 --batch-size 5 --model.trainable none --cache.features off {LOSS} --model.l2-activity 0.01",
-    "accumulate": f"--epochs 10 --batch-size 5 --training.accumulate 2 --model.trainable none --cache.features off {LOSS}",
+    "tail": f"--epochs 5 --batch-size 5 {FROZEN} {LOSS} --model.l2-activity 0.01",
+    "accumulate": f"--epochs 10 --batch-size 5 --training.accumulate 2 {FROZEN} {LOSS}",
     "kept": f"--epochs 5 --batch-size 5 --model.trainable none --model.head bert --model.feature-norm standard {LOSS}",
     "probe": "--model.trainable none --model.head probe",
 }

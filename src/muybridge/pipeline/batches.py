@@ -21,7 +21,7 @@ class Item(NamedTuple):
     frames_THWC: npt.NDArray[np.uint8]
     label: int
     transform: Transform | None = None
-    index: int = 0
+    number: int = 0
 
 
 class Batch(NamedTuple):
@@ -50,7 +50,7 @@ class ActivationItem(NamedTuple):
     activations: Activations
     frame_count: int
     label: int
-    index: int = 0
+    number: int = 0
 
 
 class ActivationBatch(NamedTuple):
@@ -81,7 +81,7 @@ def collate_frames(items: Sequence[Item]) -> Batch:
         torch.from_numpy(frames_BTHWC),
         torch.tensor(lengths),
         torch.tensor([item.label for item in items]),
-        indices_B=torch.tensor([item.index for item in items]),
+        indices_B=torch.tensor([item.number for item in items]),
     )
     transforms = [item.transform for item in items if item.transform is not None]
     if not transforms:
@@ -104,7 +104,7 @@ def collate_activations(items: Sequence[ActivationItem]) -> ActivationBatch:
         torch.tensor(steps),
         torch.tensor([item.frame_count for item in items]),
         torch.tensor([item.label for item in items]),
-        torch.tensor([item.index for item in items]),
+        torch.tensor([item.number for item in items]),
     )
 
 

@@ -71,7 +71,7 @@ class ClipDataset(Dataset[Item]):
         entry = self.cache.entry(clip)
         if self.augment is None:
             positions = np.asarray(entry.views[len(entry.views) // 2 if view is None else view])
-            return Item(self.cache.read(clip, positions), self.labels[index], index=index)
+            return Item(self.cache.read(clip, positions), self.labels[index], number=index)
         generator = np.random.default_rng([self.seed, _AUGMENT, epoch, index])
         if view is None:
             positions = draw_positions(entry, generator, mix=self.cache.sampler.kind == "uniform")
@@ -84,7 +84,7 @@ class ClipDataset(Dataset[Item]):
             transform = draw_transform(self.augment, generator, width_px=width, height_px=height, may_flip=may_flip)
             return Item(frames, self.labels[index], transform, index)
         frames = augment(self.cache.read(clip, positions), self.augment, generator, may_flip=may_flip)
-        return Item(frames, self.labels[index], index=index)
+        return Item(frames, self.labels[index], number=index)
 
     def identity(self, epoch: int, index: int) -> dict[str, Any]:
         """All that the item of (epoch, index) depends on, as plain values."""

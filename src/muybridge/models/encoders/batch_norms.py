@@ -13,8 +13,10 @@ from torch import Tensor, nn
 
 from muybridge import ranks
 
+BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 
-class SharedBatchNorm(nn.modules.batchnorm._BatchNorm):
+
+class SharedBatchNorm(nn.Module):
     """Batch norm over the clips of all processes that train together; of one process it is torch's own.
 
     Attributes:
@@ -22,6 +24,16 @@ class SharedBatchNorm(nn.modules.batchnorm._BatchNorm):
     """
 
     counts: bool = True
+    # Those of torch's batch norms, one of which stands next to this class among a layer's bases.
+    eps: float
+    momentum: float | None
+    affine: bool
+    track_running_stats: bool
+    weight: nn.Parameter
+    bias: nn.Parameter
+    running_mean: Tensor | None
+    running_var: Tensor | None
+    num_batches_tracked: Tensor | None
 
     def forward(self, maps: Tensor) -> Tensor:
         """Normalise maps (N, C, ...)."""
@@ -68,7 +80,7 @@ class _Sum(torch.autograd.Function):
         return total
 
     @staticmethod
-    def backward(context: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
+    def backward(context: Any, gradient: Tensor) -> Tensor:
         return _Sum.forward(context, gradient)
 
 
@@ -79,4 +91,4 @@ def _summed(values: Tensor) -> Tensor:
 
 def takes_statistics(module: nn.Module) -> bool:
     """Whether a layer normalises by the statistics of the batch, as it stands."""
-    return isinstance(module, nn.modules.batchnorm._BatchNorm) and module.training
+    return isinstance(module, BATCH_NORMS) and module.training

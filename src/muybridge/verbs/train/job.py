@@ -19,8 +19,9 @@ from muybridge.recipes.recipe import Recipe
 from muybridge.recipes.store import parse_recipe
 from muybridge.runs import RunFolder, chosen_folder
 from muybridge.training.loggers import LoggerName, check_logger
+from muybridge.verbs.train.calls import Call, Processes, Where
 from muybridge.verbs.train.default_recipe import FIRST, available_recipe
-from muybridge.verbs.train.processes import Call, Processes, Where, announce, in_processes, own_device
+from muybridge.verbs.train.processes import announce, in_processes, own_device
 
 
 def train(
@@ -83,7 +84,7 @@ def train(
     }
     return in_processes(
         partial(_train, console=console, **call),
-        Call("train", call),
+        Call(train, call),
         Processes(device_count, node_count, on),
         device=device,
     )
@@ -193,7 +194,7 @@ def resume(
     call: dict[str, Any] = {"run": run, "device": device, "logger": logger, "clips_root": clips_root}
     return in_processes(
         partial(_resume, console=console, **call),
-        Call("resume", call),
+        Call(resume, call),
         Processes(device_count, node_count, on),
         device=device,
     )

@@ -12,11 +12,11 @@ def main() -> None:
     """Make the call that the starting process left, and hand its outcome back."""
     stopping.answer_as_ctrl_c()
     from muybridge.errors import Interrupted, UserError
-    from muybridge.verbs.train.processes import FOLDER, hand_back, run_call
+    from muybridge.verbs.train.processes import FOLDER, hand_back
 
     code = 0
     try:
-        outcome: object = run_call(pickle.loads((Path(os.environ[FOLDER]) / "call").read_bytes()))
+        outcome: object = pickle.loads((Path(os.environ[FOLDER]) / "call").read_bytes()).make()
     except (UserError, Interrupted, KeyboardInterrupt) as error:
         outcome, code = error, 2
     stopping.ignore_all()

@@ -10,9 +10,8 @@ import pickle
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -24,64 +23,12 @@ from muybridge.experiment.complete import TrainResult
 from muybridge.files import replacing
 from muybridge.system import available_cores, resolve_device
 from muybridge.text import counted
-
-Where = Literal["local", "ray"]
+from muybridge.verbs.train.calls import Call, Processes
 
 OUTCOME, RUN = "outcome", "run"
 """Files in the folder that a caller and its first process share: what came of it, and which run it makes."""
 FOLDER = "MUYBRIDGE_PROCESSES"
 """The variable that names this folder."""
-
-
-@dataclass(frozen=True)
-class Call:
-    """A call of ``train`` or ``resume``, as it goes to another process."""
-
-    verb: Literal["train", "resume"]
-    values: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Processes:
-    """How many processes are asked for, and where.
-
-    Attributes:
-        device_count: On each machine; None: as many as a launcher started, else one.
-        node_count: Machines.
-        on: Who starts them.
-    """
-
-    device_count: int | None = None
-    node_count: int = 1
-    on: Where = "local"
-
-    def check(self) -> None:
-        """Refuse numbers that make no sense.
-
-        Raises:
-            UserError: If they are below one.
-        """
-        for what, count in (("device count", self.device_count), ("node count", self.node_count)):
-            if count is not None and count < 1:
-                raise UserError(f"{what} is {count}; give 1 or more")
-
-    def check_started(self, place: ranks.Place) -> None:
-        """Refuse another number of processes than a launcher started.
-
-        Raises:
-            UserError: If they differ.
-        """
-        if self.device_count not in (None, place.local_size):
-            raise UserError(
-                f"device count is {self.device_count}, and the launcher started {counted(place.local_size, 'process')} "
-                "on this machine; leave one of the two out"
-            )
-        nodes = place.size // place.local_size
-        if self.node_count not in (1, nodes):
-            raise UserError(
-                f"node count is {self.node_count}, and the launcher started processes on {counted(nodes, 'machine')}; "
-                "leave one of the two out"
-            )
 
 
 def in_processes(program: Callable[[], TrainResult], call: Call, processes: Processes, *, device: str) -> TrainResult:
@@ -241,13 +188,6 @@ def _outcome(folder: Path, failed: Any, size: int) -> TrainResult:
     if isinstance(outcome, BaseException):
         raise outcome
     raise UserError(f"a process of {size} ended before its work was done; what it said is above{again}")
-
-
-def run_call(call: Call) -> TrainResult:
-    """Make a call in a process that was started for it."""
-    from muybridge.verbs.train.job import resume, train
-
-    return (train if call.verb == "train" else resume)(**call.values)
 
 
 def hand_back(outcome: Any) -> None:
