@@ -129,11 +129,11 @@ def join(*, cuda: bool) -> None:
     import torch.distributed as dist
 
     if not dist.is_initialized():
-        if "RANK" not in os.environ:
-            _take_from_slurm(found)
         if cuda:
             torch.cuda.set_device(found.local_rank)
         try:
+            if "RANK" not in os.environ:
+                _take_from_slurm()
             dist.init_process_group(
                 "cpu:gloo,cuda:nccl" if cuda else "gloo", rank=found.rank, world_size=found.size, timeout=_PATIENCE
             )
@@ -152,7 +152,7 @@ def join(*, cuda: bool) -> None:
     STDERR.quiet = STDERR.quiet or found.rank > 0
 
 
-def _take_from_slurm(found: Place) -> None:
+def _take_from_slurm() -> None:
     """Where SLURM's processes meet, as torch reads it."""
     from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 

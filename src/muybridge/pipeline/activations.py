@@ -120,7 +120,9 @@ class ActivationDataset(Dataset[ActivationItem]):
                 advice=", lower cache.variants, or say cache.features off",
             )
         ranks.barrier()
-        done += min(1, len(missing))
+        if missing:
+            done += 1
+            on_progress(done, len(self._paths))
         for keys in self._computed(ranks.share(missing[1:])):
             done = min(len(self._paths), done + len(keys) * ranks.size())
             on_progress(done, len(self._paths))
