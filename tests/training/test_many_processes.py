@@ -25,7 +25,7 @@ FLAGS = {
     "probe": "--model.trainable none --model.head probe",
 }
 if not NIGHTLY:
-    del FLAGS["accumulate"]
+    del FLAGS["tail"], FLAGS["accumulate"]
 
 
 @pytest.fixture(scope="module")
