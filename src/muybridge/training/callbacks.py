@@ -1,6 +1,7 @@
 """What happens around an epoch: the table of figures, the line on the screen, a second Ctrl-C."""
 
 import signal
+import threading
 import time
 from collections.abc import Callable
 from typing import Any, cast
@@ -136,10 +137,20 @@ class EpochLines(Callback):
 
 
 class SecondCtrlC(Callback):
-    """Lets a second Ctrl-C stop at once; Lightning ignores it from the first one on."""
+    """Lets a second Ctrl-C stop at once, which Lightning ignores from the first one on; and SIGTERM what it does.
+
+    Of several processes Lightning's own answer to SIGTERM tells the others first, in the middle of whatever they do,
+    and waits for them; but a launcher tells them all, and they would wait for each other.
+    """
 
     def __init__(self) -> None:
         self._before = signal.getsignal(signal.SIGINT)
+        self._terminates = signal.getsignal(signal.SIGTERM)
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Called when Lightning has put its answers in place."""
+        if ranks.size() > 1 and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, self._terminates or signal.SIG_DFL)
 
     def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
         """Called when the first one was noticed."""

@@ -115,8 +115,9 @@ def _started(call: Call, processes: Processes, device: str) -> TrainResult:
     if _kind(device) == "cuda" and count > torch.cuda.device_count():
         raise UserError(f"device count is {count}; this machine has {counted(torch.cuda.device_count(), 'GPU')}")
     config = _launch_config(processes, count)
-    for name in ("torch.distributed.elastic", "torch.distributed.launcher"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)  # what it has to say is said in one line below
+    for name in list(logging.root.manager.loggerDict):
+        if name.startswith("torch.distributed.elastic"):  # what it has to say is said in one line below
+            logging.getLogger(name).setLevel(logging.CRITICAL)
     with tempfile.TemporaryDirectory(prefix="muybridge-") as folder:
         place = Path(folder)
         (place / "call").write_bytes(pickle.dumps(call))
