@@ -29,8 +29,8 @@ FLOORS = [
     ["recipes"],
     ["dataset", "video"],
     ["runs"],
-    ["locks"],
-    ["console", "system"],
+    ["locks", "ranks"],
+    ["console", "system", "clip_draws"],
     ["run_schemas"],
     ["files", "schemas"],
     ["disk_errors"],
@@ -44,7 +44,7 @@ INNER_ROOMS = {"models.encoders": set(), "models.heads": set(), "models.weights"
 
 EXTRAS = {"optuna", "timm", "transformers", "onnx", "onnxruntime", "onnxscript", "openvino", "nncf", "scipy", "sklearn"}
 EXTRAS |= {"fastapi", "starlette", "pydantic", "uvicorn", "websockets", "python_multipart", "prometheus_client"}
-EXTRAS |= {"cryptography"}
+EXTRAS |= {"cryptography", "ray"}
 # Modules that are themselves imported late, by whoever needs the extra.
 LATE = {
     "verbs/sweep/study.py": {"optuna"},

@@ -236,7 +236,9 @@ def train(
     learning_curve: Annotated[bool, Parameter(negative="")] = False,
     profile: Annotated[bool, Parameter(negative="")] = False,
     device: str = "auto",
-    device_count: int = 1,
+    device_count: int | None = None,
+    node_count: int = 1,
+    on: Literal["local", "ray"] = "local",
     logger: Literal["csv", "tensorboard", "wandb", "mlflow"] = "csv",
     experiment: Annotated[Recipe, Parameter(name="*")] = Recipe(),  # noqa: B008 - a frozen value
     as_json: Annotated[Json, Parameter("--json")] = False,
@@ -252,14 +254,18 @@ def train(
             default, or where its weights are missing, a recipe whose weights are available.
         run: The folder to make for the run; default: runs/RECIPE-ENCODER-HEAD-1, -2, ....
         name: Name of the run's folder, in runs/; instead of --run.
-        resume: Continue this run where it was interrupted; of the others only --device and --clips-root go with it.
+        resume: Continue this run where it was interrupted; of the others only --device, --device-count, --node-count,
+            --on, --logger and --clips-root go with it.
         from_run: Train on the clips of this run and CLIPS together, with the run's recipe if none is named; what is
             kept of its clips is not computed again.
         clips_root: Folder that holds the clips of the run of --resume or --from now, where they were moved or renamed.
         learning_curve: Measure how accuracy grows with the number of clips a class, too (head probe only).
         profile: Train for 30 steps only, print where a step's time goes, and make no run.
         device: Where torch computes: auto (a CUDA GPU if there is one), cpu, cuda, cuda:1 or mps.
-        device_count: Devices to train on; only 1 so far.
+        device_count: Processes on this machine, each with a GPU of its own, or sharing the CPU. Default: as many as
+            torchrun or SLURM started, else one. Batch size and learning rate are those of all together.
+        node_count: Machines; the same command runs on each, with MASTER_ADDR, MASTER_PORT and NODE_RANK set.
+        on: ray: the processes are started by Ray Train, on the cluster that it finds (an extra to install).
         logger: Who gets the figures of every epoch besides metrics.csv. All but csv are extras to install.
         experiment: Every option of the recipe.
         as_json: Print the result as JSON.
@@ -268,6 +274,7 @@ def train(
 
     if profile:
         unused = run or name or resume or from_run or clips_root or learning_curve or None
+        unused = unused or (None if device_count is None else True)
         _profile(clips, experiment, unused=unused, device=device, as_json=as_json)
         return
     if (clips is None) == (resume is None):
@@ -279,7 +286,15 @@ def train(
         raise UserError("--clips-root says where the clips of a run are; it goes with --resume or --from")
     try:
         if resume is not None:
-            result = api.resume(resume, device=device, device_count=device_count, logger=logger, clips_root=clips_root)
+            result = api.resume(
+                resume,
+                device=device,
+                device_count=device_count,
+                node_count=node_count,
+                on=on,
+                logger=logger,
+                clips_root=clips_root,
+            )
         else:
             assert clips is not None
             result = api.train(
@@ -292,6 +307,8 @@ def train(
                 clips_root=clips_root,
                 learning_curve=learning_curve,
                 device_count=device_count,
+                node_count=node_count,
+                on=on,
                 logger=logger,
             )
     except Interrupted as interrupted:
@@ -868,7 +885,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     verb = words[0] if words and words[0] not in (*help_screen.HELP, help_screen.HELP_ALL, "--version") else ""
     options = words[: words.index("--")] if "--" in words else words
     asked = {*options} & {*help_screen.HELP, help_screen.HELP_ALL}
-    prepare_streams()
+    prepare_streams(one_of_many=verb == "train")
     try:
         if verb:
             error_lines.require_verb(app, verb)

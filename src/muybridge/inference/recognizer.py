@@ -6,6 +6,7 @@ sees a new clip exactly as it saw its training clips.
 Axes: B batch, T frames, H, W, C (RGB), K classes, V views.
 """
 
+import copy
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -95,6 +96,24 @@ class Recognizer(Model):
         self.refitted = tuple(refitted)
         self.weights_sha256 = weights_sha256
         self.sided_classes = tuple(name for name in self.classes if is_sided(name) or name in no_flip_classes)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As it goes to another process, which computes on its own device; an export that computes here stays here."""
+        values = {
+            "classes": self.classes,
+            "sampler": self.sampler,
+            "size_px": self.size_px,
+            "fit": self.fit,
+            "windows": self.windows,
+            "combine": self.combine,
+            "no_flip_classes": self.sided_classes,
+            "unfinished": self.unfinished,
+            "rejection": self.rejection,
+            "refitted": self.refitted,
+            "weights_sha256": self.weights_sha256,
+            "device": self.device,
+        }
+        return _recognizer, (copy.deepcopy(self.net).cpu(), values)
 
     @classmethod
     def load(cls, folder: Path, *, device: str | torch.device = "auto") -> "Recognizer":
@@ -220,6 +239,10 @@ class Recognizer(Model):
         """Class probabilities of one clip from the scores of its views, whatever computed them."""
         probabilities_VK = softmax(logits_VK.astype(np.float64))
         return vote(probabilities_VK) if self.combine == "vote" else np.asarray(probabilities_VK.mean(axis=0))
+
+
+def _recognizer(net: RecognizerNet, values: dict[str, Any]) -> Recognizer:
+    return Recognizer(net, **values)
 
 
 def _batches(reads: Iterable[list[Frames] | VideoError]) -> Iterator[list[list[Frames] | VideoError]]:
