@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 EXTRAS_VENV ?= .venv-extras
+TENSORFLOW_VENV ?= .venv-tensorflow
 # Modules are compiled, and kept so, when they are first imported: compiling all of torch and its friends would take longer than the demo's training.
 export PYTHONDONTWRITEBYTECODE =
 PIP := $(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt
@@ -15,8 +16,9 @@ demo: install  ## render clips, train, evaluate and predict
 test: $(VENV)/installed-test  ## run the tests
 	$(BIN)/python -m pytest
 
-test-extras: $(EXTRAS_VENV)/installed  ## run the tests of the adapters of timm and transformers, in an environment of their own
-	MUYBRIDGE_TEST_EXTRAS=1 $(EXTRAS_VENV)/bin/python -m pytest -m adapters tests/models tests/recipes
+test-extras: $(EXTRAS_VENV)/installed $(TENSORFLOW_VENV)/installed  ## run the tests of the adapters of timm and transformers, and those against TensorFlow, in environments of their own
+	MUYBRIDGE_TEST_EXTRAS=1 MUYBRIDGE_TENSORFLOW=$(abspath $(TENSORFLOW_VENV))/bin/python \
+		$(EXTRAS_VENV)/bin/python -m pytest -m adapters tests/models tests/recipes tests/verbs/test_tensorflow.py
 
 nightly: $(VENV)/installed-test  ## many more mutated files, kills and full disks; takes about an hour
 	MUYBRIDGE_NIGHTLY=1 $(BIN)/python -m pytest -n 0 --timeout 7200 tests/robustness
@@ -55,8 +57,14 @@ $(EXTRAS_VENV)/installed: pyproject.toml constraints.txt constraints-extras.txt
 	test -x $(EXTRAS_VENV)/bin/python || $(PYTHON) -m venv $(EXTRAS_VENV)
 	grep -v '^torch==' constraints.txt | cat - constraints-extras.txt > $(EXTRAS_VENV)/constraints.txt
 	$(EXTRAS_VENV)/bin/python -m pip install --quiet --no-compile --constraint $(EXTRAS_VENV)/constraints.txt \
-		--editable '.[timm,transformers]' hypothesis pytest pytest-timeout pytest-xdist
+		--editable '.[shards,timm,transformers]' hypothesis pytest pytest-timeout pytest-xdist
+	touch $@
+
+# TensorFlow alone, which no part of muybridge imports: only to read the TFRecords that muybridge writes.
+$(TENSORFLOW_VENV)/installed:
+	test -x $(TENSORFLOW_VENV)/bin/python || $(PYTHON) -m venv $(TENSORFLOW_VENV)
+	$(TENSORFLOW_VENV)/bin/python -m pip install --quiet --no-compile tensorflow-cpu==2.21.0
 	touch $@
 
 clean:  ## remove the environment and what the tools leave
-	rm -rf $(VENV) $(EXTRAS_VENV) build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(EXTRAS_VENV) $(TENSORFLOW_VENV) build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -34,7 +34,7 @@ FLOORS = [
     ["run_schemas"],
     ["files", "schemas"],
     ["disk_errors"],
-    ["temporaries", "errors"],
+    ["temporaries", "errors", "file_parts"],
     ["stopping", "text", "sequences", "notebook"],
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
@@ -44,7 +44,7 @@ INNER_ROOMS = {"models.encoders": set(), "models.heads": set(), "models.weights"
 
 EXTRAS = {"optuna", "timm", "transformers", "onnx", "onnxruntime", "onnxscript", "openvino", "nncf", "scipy", "sklearn"}
 EXTRAS |= {"fastapi", "starlette", "pydantic", "uvicorn", "websockets", "python_multipart", "prometheus_client"}
-EXTRAS |= {"cryptography", "ray"}
+EXTRAS |= {"cryptography", "ray", "pyarrow", "crc32c", "google"}
 # Modules that are themselves imported late, by whoever needs the extra.
 LATE = {
     "verbs/sweep/study.py": {"optuna"},

@@ -67,6 +67,8 @@ if TYPE_CHECKING:
     from muybridge.verbs.list_runs import RunList as RunList
     from muybridge.verbs.list_runs import RunSummary as RunSummary
     from muybridge.verbs.list_runs import list_runs as list_runs
+    from muybridge.verbs.pack.job import PackResult as PackResult
+    from muybridge.verbs.pack.job import pack as pack
     from muybridge.verbs.predict import predict as predict
     from muybridge.verbs.serve.config import ServeConfig as ServeConfig
     from muybridge.verbs.serve.job import serve as serve
@@ -80,6 +82,8 @@ if TYPE_CHECKING:
     from muybridge.verbs.train.job import resume as resume
     from muybridge.verbs.train.job import train as train
     from muybridge.verbs.train.profile import profile as profile
+    from muybridge.verbs.unpack import UnpackResult as UnpackResult
+    from muybridge.verbs.unpack import unpack as unpack
     from muybridge.verbs.watch.job import watch as watch
     from muybridge.verbs.watch.result import WatchResult as WatchResult
     from muybridge.video.door import VideoFrames as VideoFrames

@@ -124,7 +124,10 @@ def _clips(
     rule: str,
 ) -> Iterator[Clip]:
     """Clips that fill the free time of a video, one after the other, each as long as a segment that is drawn."""
-    template = Clip(video, BACKGROUND, "", start_seconds=0.0, root=catalog.root)
+    # A video in a shard goes by the name that it had, so that the same clips are drawn, with the same ids.
+    packed = own[0] if own and own[0].is_packed else None
+    named = catalog.root / packed.file_id if packed else video
+    template = Clip(named, BACKGROUND, "", start_seconds=0.0, root=catalog.root)
     # A rule that is a column says nothing of a video without a row of clips.
     says = not own and (rule in WORDS or "(" in rule)
     [alone], _ = (
@@ -137,6 +140,13 @@ def _clips(
         group_known=own[0].group_known if own and len(groups) == 1 else alone.group_known,
         split=splits.pop() if len(splits) == 1 else None,
     )
+
+    def part(start: float, end: float) -> Clip:
+        clip = replace(template, start_seconds=round(start, 6), end_seconds=round(end, 6))
+        if packed is None:
+            return clip
+        return replace(clip, path=video, known_as=clip.id, size_bytes=packed.size_bytes, sha256=packed.sha256)
+
     number = 0
     for start, end in spans:
         here = start
@@ -145,12 +155,12 @@ def _clips(
             if not fitting:
                 # A gap that holds none is better than no clip, as long as it is nearly as long as one.
                 if here == start and end - start >= max(_SHORTEST_SECONDS, lengths[0] / 2):
-                    yield replace(template, start_seconds=round(start, 6), end_seconds=round(end, 6))
+                    yield part(start, end)
                     number += 1
                 break
             # Which length, by the hash of the clip's name: the same on every machine.
             digest = hashlib.sha256(f"{seed} {alone.group} {number}".encode()).digest()
             length = lengths[int.from_bytes(digest[:8]) % fitting]
-            yield replace(template, start_seconds=round(here, 6), end_seconds=round(here + length, 6))
+            yield part(here, here + length)
             here += length
             number += 1

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from muybridge.dataset.locating import exists, is_folder
+from muybridge.dataset.shard_index import holds_shards
 from muybridge.dataset.walking import walk
 from muybridge.errors import UserError
 
@@ -23,11 +24,13 @@ def find_videos(patterns: Sequence[str | Path], *, announce: Callable[[str], Non
         announce: Called with a line for each kind of thing in a folder that was left out.
 
     Raises:
-        UserError: If one of them names nothing, or a folder cannot be read.
+        UserError: If one of them names nothing, a folder cannot be read, or holds shards.
     """
     paths: list[Path] = []
     for pattern in patterns:
         path = Path(pattern)
+        if is_folder(path) and holds_shards(path):
+            raise UserError(f"{path} holds shards; make files of them with muybridge unpack {path} FOLDER")
         if is_folder(path):
             below = walk(path)
             found = below.videos

@@ -8,6 +8,7 @@ from muybridge.dataset.annotations.rules import AnnotationRules
 from muybridge.dataset.annotations.video_times import VideoTimes
 from muybridge.dataset.annotations.written_parts import WrittenAnnotations
 from muybridge.dataset.segments import Annotations
+from muybridge.file_parts import size_of, status_of
 from muybridge.recipes.data import DataConfig
 from muybridge.video.frame_times import read_frame_times
 
@@ -21,8 +22,7 @@ def times_of(video: Path) -> VideoTimes:
     Raises:
         VideoError: If it does not decode.
     """
-    status = video.stat()
-    return _times_of(video, status.st_size, status.st_mtime_ns)
+    return _times_of(video, size_of(video), status_of(video).st_mtime_ns)
 
 
 @lru_cache(maxsize=_REMEMBERED)

@@ -29,6 +29,7 @@ from muybridge import ranks
 from muybridge.console import STDERR, say
 from muybridge.dataset.catalog import Clip
 from muybridge.errors import UserError, VideoError
+from muybridge.file_parts import part_at, status_of
 from muybridge.files import content_hash, require_writable
 from muybridge.pipeline.affine import Frames
 from muybridge.pipeline.cache_file import CacheFile, DamagedEntryError, read_cache_file, write_cache_file
@@ -171,10 +172,11 @@ class FrameCache:
     def _find(self, clips: Sequence[Clip], pool: ThreadPoolExecutor, result: BuildResult) -> list[Clip]:
         """Name the entry of each clip by what its file holds; returns the clips that have none yet."""
         # Many clips can be parts of one long file.
-        files = list(dict.fromkeys(clip.path for clip in clips))
-        own = ranks.share(files)
+        files = {clip.path: clip for clip in clips}
+        own = ranks.share(list(files))
         contents: dict[Path, tuple[str | None, str]] = {}
-        for part in ranks.gathered(dict(zip(own, pool.map(_hash_or_reason, own), strict=True))):
+        found = pool.map(_hash_or_reason, (files[path] for path in own))
+        for part in ranks.gathered(dict(zip(own, found, strict=True))):
             contents |= part
         there: set[str] = set()
         for clip in clips:
@@ -189,7 +191,9 @@ class FrameCache:
                 os.utime(self._paths[clip.id])
         there = set().union(*ranks.gathered(there))
         result.reused = len(there)
-        return [clip for clip in clips if clip.id in self._paths and clip.id not in there]
+        missing = [clip for clip in clips if clip.id in self._paths and clip.id not in there]
+        # Shards are read from their first byte to their last.
+        return sorted(missing, key=_place_in_shard)
 
     def entry(self, clip: Clip) -> Entry:
         """The verified header of a clip's entry, rebuilt first if it is damaged or gone."""
@@ -248,6 +252,8 @@ class FrameCache:
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:40]
 
     def _decode(self, clip: Clip) -> None:
+        if clip.is_packed and content_hash(clip.path) != clip.sha256:  # entries are named by what the index says
+            raise VideoError(clip.path, "its bytes are not those that were packed", "copy its shard again")
         sampled = read_sampled(
             clip.path,
             self.sampler,
@@ -311,10 +317,18 @@ def write_entry(
         write_cache_file(path, frames_THWC, values)
 
 
-def _hash_or_reason(path: Path) -> tuple[str | None, str]:
-    """What a file holds, or why it cannot be read."""
+def _place_in_shard(clip: Clip) -> tuple[str, int]:
+    part = part_at(clip.path)
+    return ("", 0) if part is None else (str(part.whole), part.offset)
+
+
+def _hash_or_reason(clip: Clip) -> tuple[str | None, str]:
+    """What a clip's file holds, or why it cannot be read."""
     try:
-        return content_hash(path), ""
+        if clip.is_packed:
+            status_of(clip.path)
+            return clip.sha256, ""
+        return content_hash(clip.path), ""
     except OSError as error:
         return None, f"cannot be read: {error.strerror}"
 

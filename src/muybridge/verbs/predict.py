@@ -1,6 +1,6 @@
 """Naming the action in video files."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +8,10 @@ from pathlib import Path
 from rich.console import Console
 
 from muybridge.console import STDERR, progress_on, say
+from muybridge.dataset.locating import is_folder
 from muybridge.dataset.naming_videos import find_videos
+from muybridge.dataset.shard_catalog import videos_in_shards
+from muybridge.dataset.shard_index import holds_shards
 from muybridge.errors import UserError, VideoError
 from muybridge.inference.loading import load
 from muybridge.inference.trained_model import Model, Prediction
@@ -33,8 +36,9 @@ def predict(
 
     Args:
         model: A run directory or a model folder.
-        videos: Files, folders or glob patterns (``clips/*.avi``); a pipe, too, such as ``/dev/stdin``; or addresses
-            of files (``https://...``), which are fetched, because they were named here and nowhere else.
+        videos: Files, folders, also of shards, or glob patterns (``clips/*.avi``); a pipe, too, such as
+            ``/dev/stdin``; or addresses of files (``https://...``), which are fetched, because they were named here
+            and nowhere else.
         views: Which views of each clip to combine; default: as the model was trained to be used.
         engine: What computes: see ``muybridge.load``.
         device: Where torch computes: auto, cpu, cuda, cuda:1 or mps.
@@ -48,17 +52,24 @@ def predict(
         UserError: If there is no model, or one of ``videos`` names nothing.
     """
     named: list[Path | str] = []  # addresses stay text
+    names: dict[Path, Path] = {}  # videos in shards are named as they were before they were packed
     for video in videos:
         if isinstance(video, str) and scheme_of(video) is not None:
             require_fetchable(video)
             named.append(video)
+        elif is_folder(Path(video)) and holds_shards(Path(video)):
+            found = videos_in_shards(Path(video))
+            named += found
+            names |= found
         else:
             named += find_videos([video], announce=lambda line: say(console, line))
     recognizer = load(model, device=device, engine=engine, announce=lambda why: say(console, why))
-    return _with_progress(_predictions(recognizer, named, views, isolate=isolate), len(named), console)
+    return _with_progress(_predictions(recognizer, named, names, views, isolate=isolate), len(named), console)
 
 
-def _predictions(model: Model, named: Sequence[Path | str], views: Views, *, isolate: bool) -> Iterator[Prediction]:
+def _predictions(
+    model: Model, named: Sequence[Path | str], names: Mapping[Path, Path], views: Views, *, isolate: bool
+) -> Iterator[Prediction]:
     with ExitStack() as stack:
         stack.enter_context(isolated(isolate))
         files: list[Path | UserError] = []
@@ -77,8 +88,9 @@ def _predictions(model: Model, named: Sequence[Path | str], views: Views, *, iso
             elif address is not None:
                 yield replace(next(predictions), path=None, address=address)
             else:
-                prediction = next(predictions)
-                yield prediction if prediction.path == each else replace(prediction, path=Path(each))
+                prediction, path = next(predictions), Path(each)
+                name = names.get(path, path)
+                yield prediction if prediction.path == name else replace(prediction, path=name)
 
 
 def _with_progress(found: Iterator[Prediction], total: int, console: Console) -> Iterator[Prediction]:

@@ -14,6 +14,7 @@ import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 
 import av
@@ -22,6 +23,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from muybridge.errors import VideoError
+from muybridge.file_parts import open_bytes, part_at, status_of
 from muybridge.text import one_line
 from muybridge.video.formats import (
     CODECS,
@@ -33,6 +35,7 @@ from muybridge.video.formats import (
     refuse_by_beginning,
     size_in_header,
 )
+from muybridge.video.frame_record import as_film, is_frame_record
 from muybridge.video.limits import Limits
 
 _REPLACE_FILE = "replace or remove the file"
@@ -50,7 +53,8 @@ def open_video(path: str | Path) -> Iterator[tuple[InputContainer, VideoStream]]
     path = Path(path)
     limits = Limits.current()
     head = _head(path)
-    container = _open(path, head, limits)
+    film = as_film(path) if is_frame_record(path) else None
+    container = _open(path, head if film is None else film[:_HEAD_BYTES], film, limits)
     try:
         yield container, _video_stream(path, container, limits)
     finally:
@@ -93,7 +97,7 @@ def unforeseen(path: Path, error: Exception) -> VideoError:
 def _head(path: Path) -> bytes:
     """The first bytes of a file, which is a regular one and not empty; nothing else is opened."""
     try:
-        found = path.stat()
+        found = status_of(path)
     except FileNotFoundError:
         raise VideoError(path, "no such file", "check the path") from None
     except PermissionError as error:
@@ -106,10 +110,11 @@ def _head(path: Path) -> bytes:
     if not stat.S_ISREG(found.st_mode):
         kind = _KINDS.get(stat.S_IFMT(found.st_mode), "a device")
         raise VideoError(path, f"{kind}, not a regular file", "save the video to a file first")
-    if found.st_size == 0:
+    part = part_at(path)
+    if (found.st_size if part is None else part.size_bytes) == 0:
         raise VideoError(path, "empty file", "copy or download it again")
     try:
-        with path.open("rb") as file:
+        with open_bytes(path) as file:
             return file.read(_HEAD_BYTES)
     except PermissionError as error:
         raise VideoError(path, "not readable: permission denied", "change its permissions") from error
@@ -120,27 +125,27 @@ def _head(path: Path) -> bytes:
 _KINDS = {stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
 
 
-def _open(path: Path, head: bytes, limits: Limits) -> InputContainer:
+def _open(path: Path, head: bytes, film: bytes | None, limits: Limits) -> InputContainer:
     refuse_by_beginning(path, head)
     size = size_in_header(head)
     if size is not None:
         limits.check_size(path, *size)
     if not lists_streams_in_header(head):
         # FFmpeg decodes pictures to learn about streams that turn up on the way, before a limit can be set for them.
-        _check_sizes(path, head, limits)
-    container = _try_open(path, head, limits, decode=True)
+        _check_sizes(path, head, film, limits)
+    container = _try_open(path, head, film, limits, decode=True)
     if any(s.codec_context is not None and not s.codec_context.width for s in container.streams.video):
         try:  # a decoder that refuses a size forgets it, too
-            _check_sizes(path, head, limits)
+            _check_sizes(path, head, film, limits)
         except VideoError:
             container.close()
             raise
     return container
 
 
-def _check_sizes(path: Path, head: bytes, limits: Limits) -> None:
+def _check_sizes(path: Path, head: bytes, film: bytes | None, limits: Limits) -> None:
     """Refuse a file with pictures that are too large, by its headers alone."""
-    container = _try_open(path, head, limits, decode=False)
+    container = _try_open(path, head, film, limits, decode=False)
     try:
         for stream in container.streams.video:
             if stream.codec_context is not None:
@@ -149,13 +154,13 @@ def _check_sizes(path: Path, head: bytes, limits: Limits) -> None:
         container.close()
 
 
-def _try_open(path: Path, head: bytes, limits: Limits, *, decode: bool) -> InputContainer:
+def _try_open(path: Path, head: bytes, film: bytes | None, limits: Limits, *, decode: bool) -> InputContainer:
     began = time.monotonic()
     try:
         # The prefix keeps FFmpeg from reading "a:b.mp4" as protocol "a". Some real HMDB-51 files carry
-        # metadata that is not UTF-8.
+        # metadata that is not UTF-8. PyAV keeps an opened part alive as long as its container.
         container = av.open(
-            f"file:{path}",
+            f"file:{path}" if part_at(path) is None else open_bytes(path) if film is None else BytesIO(film),
             options=open_options(limits.pixels, decode=decode),
             metadata_errors="replace",
             timeout=limits.stall_seconds,
