@@ -489,6 +489,38 @@ def long_videos_cost() -> str:
     )
 
 
+def live() -> str:
+    """What watching a stream costs, and how late it answers."""
+    return markdown(
+        (
+            *("stream", "minutes", "frames/s", "looked at", "dropped", "latency p50, ms", "p95, ms"),
+            *("processor, cores", "MB after a minute", "MB at the end", "load"),
+        ),
+        [
+            [
+                *(row["stream"], row["minutes"], row["frames_per_second"], row["looked_at"], row["dropped"]),
+                *(row["latency_p50_ms"], row["latency_p95_ms"], row["processor_cores"], row["early_mb"]),
+                *(row["end_mb"], row["load"]),
+            ]
+            for row in read("live.csv")
+        ],
+    )
+
+
+def live_events() -> str:
+    """Events of watching against timelines."""
+    return markdown(
+        ("way", "videos", "F1 at 50 % overlap, mean", "border, s, median", "told after, s, median", "p95"),
+        [
+            [
+                *(row["way"], row["videos"], row["f1_50"], row["border_seconds"]),
+                *(row["told_after_median"], row["told_after_p95"]),
+            ]
+            for row in read("live-events.csv")
+        ],
+    )
+
+
 def memory(*wanted: str) -> Callable[[], str]:
     """Resident memory."""
     return lambda: markdown(
@@ -550,6 +582,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "inference": inference,
     "long-videos": long_videos,
     "long-videos-cost": long_videos_cost,
+    "live": live,
+    "live-events": live_events,
     "memory-epochs": memory("memory-epochs"),
     "memory": memory("memory-clips", "memory-chunks"),
 }

@@ -29,8 +29,8 @@ FLOORS = [
     ["recipes"],
     ["dataset", "video"],
     ["runs"],
-    ["locks"],
-    ["console", "system"],
+    ["locks", "ranks"],
+    ["console", "system", "clip_draws"],
     ["run_schemas"],
     ["files", "schemas"],
     ["disk_errors"],
@@ -43,9 +43,24 @@ FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 INNER_ROOMS = {"models.encoders": set(), "models.heads": set(), "models.weights": {"models.encoders"}}
 
 EXTRAS = {"optuna", "timm", "transformers", "onnx", "onnxruntime", "onnxscript", "openvino", "nncf", "scipy", "sklearn"}
-EXTRAS |= {"pyarrow", "crc32c", "google"}
+EXTRAS |= {"fastapi", "starlette", "pydantic", "uvicorn", "websockets", "python_multipart", "prometheus_client"}
+EXTRAS |= {"cryptography", "ray", "pyarrow", "crc32c", "google"}
 # Modules that are themselves imported late, by whoever needs the extra.
-LATE = {"verbs/sweep/study.py": {"optuna"}}
+LATE = {
+    "verbs/sweep/study.py": {"optuna"},
+    "verbs/serve/app.py": {"fastapi", "pydantic", "starlette"},
+    "verbs/serve/bodies.py": {"fastapi", "pydantic"},
+    "verbs/serve/draining.py": {"uvicorn"},
+    "verbs/serve/label_studio.py": {"fastapi"},
+    "verbs/serve/metrics.py": {"prometheus_client"},
+    "verbs/serve/openapi.py": {"fastapi", "pydantic"},
+    "verbs/serve/page_files.py": {"fastapi"},
+    "verbs/serve/schemas.py": {"pydantic"},
+    "verbs/serve/stream.py": {"fastapi", "starlette"},
+    "verbs/serve/timeline_routes.py": {"fastapi"},
+    "verbs/serve/tls.py": {"cryptography"},
+    "verbs/serve/uploads.py": {"python_multipart"},
+}
 NEVER = {"torchvision", "tensorflow"}
 
 

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from muybridge.recipes.timeline_rules import SegmentRules as SegmentRules
     from muybridge.recipes.timeline_rules import WindowConfig as WindowConfig
     from muybridge.recipes.training import TrainingConfig as TrainingConfig
+    from muybridge.recipes.tuned_rules import tuned_values as tuned_values
     from muybridge.reporting.job import report as report
     from muybridge.verbs.annotations import AnnotationsResult as AnnotationsResult
     from muybridge.verbs.annotations import annotations as annotations
@@ -69,12 +70,13 @@ if TYPE_CHECKING:
     from muybridge.verbs.pack.job import PackResult as PackResult
     from muybridge.verbs.pack.job import pack as pack
     from muybridge.verbs.predict import predict as predict
+    from muybridge.verbs.serve.config import ServeConfig as ServeConfig
+    from muybridge.verbs.serve.job import serve as serve
     from muybridge.verbs.sweep.job import sweep as sweep
     from muybridge.verbs.sweep.results import SweepResult as SweepResult
     from muybridge.verbs.timeline.job import timeline as timeline
     from muybridge.verbs.timeline.result import TimelineResult as TimelineResult
     from muybridge.verbs.timeline.result import VideoTimeline as VideoTimeline
-    from muybridge.verbs.timeline.rule_file import tuned_values as tuned_values
     from muybridge.verbs.train.default_recipe import available_recipe as available_recipe
     from muybridge.verbs.train.job import recipe_of as recipe_of
     from muybridge.verbs.train.job import resume as resume
@@ -82,6 +84,8 @@ if TYPE_CHECKING:
     from muybridge.verbs.train.profile import profile as profile
     from muybridge.verbs.unpack import UnpackResult as UnpackResult
     from muybridge.verbs.unpack import unpack as unpack
+    from muybridge.verbs.watch.job import watch as watch
+    from muybridge.verbs.watch.result import WatchResult as WatchResult
     from muybridge.video.door import VideoFrames as VideoFrames
     from muybridge.video.door import read_frames as read_frames
     from muybridge.video.door import read_views as read_views

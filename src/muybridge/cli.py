@@ -21,12 +21,13 @@ from muybridge.api import (
     NotSavedError,
     Recipe,
     SegmentRules,
+    ServeConfig,
     UserError,
     WindowConfig,
     read_values,
     recipe_config,
 )
-from muybridge.terminal import EXIT_INTERRUPTED, closed_pipe, prepare_streams, say, show, suggest, write
+from muybridge.terminal import EXIT_INTERRUPTED, closed_pipe, prepare_streams, say, show, suggest, write, write_line
 
 EXIT_USER_ERROR = 2
 
@@ -56,14 +57,14 @@ def _recipe_values(app: App, commands: tuple[str, ...], arguments: ArgumentColle
 
 
 def _tuned_rules(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
-    """Let the rules that were tuned for a run fill in what no flag says of a timeline."""
+    """Let the rules that were tuned for a run fill in what no flag says of a timeline or a stream."""
     run = next((argument.tokens[0].value for argument in arguments if argument.name == "--run" and argument.tokens), "")
-    if commands != ("timeline",) or not run:
+    if commands not in (("timeline",), ("watch",)) or not run:
         return
     from muybridge import api
 
     if values := api.tuned_values(Path(run)):
-        cyclopts_config.Dict({"timeline": values}, source=f"{run}/timeline.json")(app, commands, arguments)
+        cyclopts_config.Dict({commands[0]: values}, source=f"{run}/timeline.json")(app, commands, arguments)
 
 
 def _default_values() -> dict[str, Any]:
@@ -322,7 +323,9 @@ def train(
     learning_curve: Annotated[bool, Parameter(negative="")] = False,
     profile: Annotated[bool, Parameter(negative="")] = False,
     device: str = "auto",
-    device_count: int = 1,
+    device_count: int | None = None,
+    node_count: int = 1,
+    on: Literal["local", "ray"] = "local",
     logger: Literal["csv", "tensorboard", "wandb", "mlflow"] = "csv",
     experiment: Annotated[Recipe, Parameter(name="*")] = Recipe(),  # noqa: B008 - a frozen value
     as_json: Annotated[Json, Parameter("--json")] = False,
@@ -338,14 +341,18 @@ def train(
             default, or where its weights are missing, a recipe whose weights are available.
         run: The folder to make for the run; default: runs/RECIPE-ENCODER-HEAD-1, -2, ....
         name: Name of the run's folder, in runs/; instead of --run.
-        resume: Continue this run where it was interrupted; of the others only --device and --clips-root go with it.
+        resume: Continue this run where it was interrupted; of the others only --device, --device-count, --node-count,
+            --on, --logger and --clips-root go with it.
         from_run: Train on the clips of this run and CLIPS together, with the run's recipe if none is named; what is
             kept of its clips is not computed again.
         clips_root: Folder that holds the clips of the run of --resume or --from now, where they were moved or renamed.
         learning_curve: Measure how accuracy grows with the number of clips a class, too (head probe only).
         profile: Train for 30 steps only, print where a step's time goes, and make no run.
         device: Where torch computes: auto (a CUDA GPU if there is one), cpu, cuda, cuda:1 or mps.
-        device_count: Devices to train on; only 1 so far.
+        device_count: Processes on this machine, each with a GPU of its own, or sharing the CPU. Default: as many as
+            torchrun or SLURM started, else one. Batch size and learning rate are those of all together.
+        node_count: Machines; the same command runs on each, with MASTER_ADDR, MASTER_PORT and NODE_RANK set.
+        on: ray: the processes are started by Ray Train, on the cluster that it finds (an extra to install).
         logger: Who gets the figures of every epoch besides metrics.csv. All but csv are extras to install.
         experiment: Every option of the recipe.
         as_json: Print the result as JSON.
@@ -354,6 +361,7 @@ def train(
 
     if profile:
         unused = run or name or resume or from_run or clips_root or learning_curve or None
+        unused = unused or (None if device_count is None else True)
         _profile(clips, experiment, unused=unused, device=device, as_json=as_json)
         return
     if (clips is None) == (resume is None):
@@ -365,7 +373,15 @@ def train(
         raise UserError("--clips-root says where the clips of a run are; it goes with --resume or --from")
     try:
         if resume is not None:
-            result = api.resume(resume, device=device, device_count=device_count, logger=logger, clips_root=clips_root)
+            result = api.resume(
+                resume,
+                device=device,
+                device_count=device_count,
+                node_count=node_count,
+                on=on,
+                logger=logger,
+                clips_root=clips_root,
+            )
         else:
             assert clips is not None
             result = api.train(
@@ -378,6 +394,8 @@ def train(
                 clips_root=clips_root,
                 learning_curve=learning_curve,
                 device_count=device_count,
+                node_count=node_count,
+                on=on,
                 logger=logger,
             )
     except Interrupted as interrupted:
@@ -483,7 +501,8 @@ def predict(
 
     Args:
         model: A run directory or a model folder.
-        videos: Files, folders or glob patterns ('clips/*.avi'); /dev/stdin is what is piped in.
+        videos: Files, folders or glob patterns ('clips/*.avi'), or http addresses of files; /dev/stdin is what is
+            piped in.
         top: How many classes to print.
         views: How many samplings of each clip to combine; default: as the model was trained to be used.
         crops: Parts of the picture to combine. 1: the whole; 3: left, middle, right; 5: the corners and the middle.
@@ -569,6 +588,103 @@ def timeline(
         raise UserError(f"none of {len(result.timelines)} files could be decoded")
     if not as_json and not result.timelines:
         suggest(["timeline", run, "VIDEO"])
+
+
+@app.command
+def watch(
+    run: Path,
+    source: Annotated[str, Parameter(allow_leading_hyphen=True)],
+    /,
+    *,
+    pace: Literal["live", "all"] = "live",
+    out: Path | None = None,
+    on_event: str | None = None,
+    webhook: str | None = None,
+    mqtt: str | None = None,
+    save_events: Path | None = None,
+    seconds_before: float = 3.0,
+    seconds_after: float = 2.0,
+    seconds: float | None = None,
+    status_seconds: float = 1.0,
+    stall_seconds: float = 4.0,
+    windows: Annotated[WindowConfig, Parameter(name="*")] = WindowConfig(),  # noqa: B008 - a frozen value
+    rules: SegmentRules = SegmentRules(),  # noqa: B008 - a frozen value
+    device: str = "auto",
+) -> None:
+    """Watch a camera or a stream: each event is a line of JSON as it begins, and one as it ends.
+
+    The newest frame comes first; what a slow machine leaves out is counted, and a stream that breaks is joined again.
+
+        muybridge watch runs/default-1 rtsp://camera.local/live
+
+    Args:
+        run: A run directory of a training, or a model folder.
+        source: A camera (0, /dev/video0 or its name), an address (rtsp, rtmp, http, https, udp, tcp), a file, or - for
+            standard input.
+        pace: live: as it plays, the newest frame first. all: each frame that is due is waited for, as fast as it goes;
+            for files and standard input.
+        out: A file to which each event is added as a line of JSON, too.
+        on_event: A program with its arguments, run for each event with its line on standard input; no shell.
+        webhook: An address that is sent each event by HTTP POST.
+        mqtt: mqtt://host/topic, to which each event is published.
+        save_events: A folder for the video of each event, copied from the stream.
+        seconds_before: How much is kept before an event; a video begins at the keyframe before that.
+        seconds_after: How much is kept after it.
+        seconds: Stop after so long; default: when the stream ends, or at Ctrl-C.
+        status_seconds: Time between two lines of how it goes; 0: none.
+        stall_seconds: Without anything for so long, a stream is joined again.
+        windows: How the stream is looked at.
+        rules: From scores to events; default: those that were tuned for this run.
+        device: Where torch computes: auto (a CUDA GPU if there is one), cpu, cuda, cuda:1 or mps.
+    """
+    from muybridge import api
+
+    result = api.watch(
+        run,
+        source,
+        windows=windows,
+        rules=rules,
+        pace=pace,
+        out=out,
+        on_event=on_event,
+        webhook=webhook,
+        mqtt=mqtt,
+        save_events=save_events,
+        seconds_before=seconds_before,
+        seconds_after=seconds_after,
+        seconds=seconds,
+        status_seconds=status_seconds,
+        stall_seconds=stall_seconds,
+        device=device,
+        emit=write_line,
+    )
+    say(str(result))
+
+
+@app.command
+def serve(
+    runs: list[Path],
+    /,
+    *,
+    config: Annotated[ServeConfig, Parameter(name="*")] = ServeConfig(),  # noqa: B008 - a frozen value
+    engine: str = "auto",
+    device: str = "auto",
+) -> None:
+    """Serve trained models over HTTP: an API for programs, a page for people, and Label Studio's ML backend.
+
+    It listens on this machine alone unless told otherwise. SIGTERM and Ctrl-C finish what runs; a second one ends it.
+
+        muybridge serve runs/default-1
+
+    Args:
+        runs: Run directories or model folders; the first answers where a request names no model.
+        config: How the server is reached, and how much it takes on.
+        engine: What computes clips: auto, torch, onnx, openvino or an export by name, as in predict.
+        device: Where torch computes: auto (a CUDA GPU if there is one), cpu, cuda, cuda:1 or mps.
+    """
+    from muybridge import api
+
+    api.serve(runs, config, engine=engine, device=device)
 
 
 @app.command
@@ -856,7 +972,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     verb = words[0] if words and words[0] not in (*help_screen.HELP, help_screen.HELP_ALL, "--version") else ""
     options = words[: words.index("--")] if "--" in words else words
     asked = {*options} & {*help_screen.HELP, help_screen.HELP_ALL}
-    prepare_streams()
+    prepare_streams(one_of_many=verb == "train")
     try:
         if verb:
             error_lines.require_verb(app, verb)

@@ -38,6 +38,10 @@ class VideoError(UserError):
         return printable(f"{self.path}: {self.reason} ({self.hint})")
 
 
+class RankLostError(UserError):
+    """Another of the processes that train together ended, or failed."""
+
+
 class NotSavedError(UserError):
     """Work was finished, and its result could not be written. The command line shows the result all the same.
 
@@ -45,7 +49,7 @@ class NotSavedError(UserError):
         result: What the call would have returned; of a training that is not complete its evaluation.
     """
 
-    def __init__(self, message: str, result: Any) -> None:
+    def __init__(self, message: str, result: Any = None) -> None:
         super().__init__(message)
         self.result = result
 

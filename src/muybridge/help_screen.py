@@ -28,6 +28,7 @@ ORDER = (
     "evaluate",
     "predict",
     "timeline",
+    "watch",
     "report",
     "ensemble",
     "sweep",
@@ -62,6 +63,11 @@ SCREENS = {
             "--format",
         ),
         *("--resume", "--device", "--json"),
+    ),
+    "watch": (
+        *("--run", "--source", "--pace", "--out", "--on-event", "--webhook", "--mqtt", "--save-events"),
+        *("--seconds-before", "--seconds-after", "--seconds", "--status-seconds", "--frames-per-second"),
+        *("--window-seconds", "--rules.change-cost", "--rules.none-of-these", "--rules.least-seconds", "--device"),
     ),
     "sweep": (
         "--recipe",

@@ -46,6 +46,14 @@ def ignore_all() -> None:
             signal.signal(getattr(signal, name), signal.SIG_IGN)
 
 
+def only_ctrl_c() -> None:
+    """From now on SIGTERM and SIGHUP do nothing: this process is ending anyway, and has something left to say."""
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            with suppress(ValueError):  # outside the main thread nobody may
+                signal.signal(getattr(signal, name), signal.SIG_IGN)
+
+
 def exit_code() -> int:
     """128 and the number of the signal that asked to stop, as shells count; Ctrl-C: 130."""
     return 128 + _received[0] if _received else INTERRUPTED

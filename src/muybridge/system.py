@@ -125,18 +125,6 @@ def computes_in_bf16(device: "torch.device") -> bool:
     return bool(abilities.get("avx512_bf16") or abilities.get("amx_tile"))
 
 
-def check_device_count(count: int) -> None:
-    """Refuse to compute on several devices at once.
-
-    Raises:
-        UserError: For any count but 1.
-    """
-    if count < 1:
-        raise UserError(f"device count is {count}; give 1")
-    if count > 1:
-        raise UserError(f"device count is {count}: training on several devices is not built yet; give 1")
-
-
 def processor_name() -> str:
     """The processor's model, or what the system says in its place."""
     path = Path("/proc/cpuinfo")

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
+from muybridge.ranks import place_of_environment
 from muybridge.stopping import INTERRUPTED
 from muybridge.text import printable, printable_lines, printable_values
 
@@ -18,8 +19,19 @@ EXIT_INTERRUPTED = INTERRUPTED
 EXIT_CLOSED_PIPE = 141  # what a shell reports of a program that SIGPIPE ended
 
 
-def prepare_streams() -> None:
-    """Write out what the encoding of an output cannot hold, in place of failing there."""
+_silent = False
+"""Whether another process of the same training says everything."""
+
+
+def prepare_streams(*, one_of_many: bool = False) -> None:
+    """Write out what the encoding of an output cannot hold, in place of failing there.
+
+    Args:
+        one_of_many: Whether this may be one of several processes that a launcher started for one command; then the
+            first one alone prints.
+    """
+    global _silent
+    _silent = one_of_many and (place_of_environment().rank > 0 or os.environ.get("NODE_RANK", "0") != "0")
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
@@ -27,6 +39,8 @@ def prepare_streams() -> None:
 
 def say(text: str) -> None:
     """Print what is no result to standard error; a long line is the terminal's to wrap."""
+    if _silent:
+        return
     sys.stderr.write(f"{printable_lines(text)}\n")
     sys.stderr.flush()
 
@@ -44,8 +58,16 @@ def show(result: Any, *, as_json: bool) -> None:
 
 def write(result: Any) -> None:
     """Print a result: text as it is, anything else as JSON."""
+    if _silent:
+        return
     text = printable_lines(result) if isinstance(result, str) else json.dumps(printable_values(result), indent=2)
     sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def write_line(values: Any) -> None:
+    """Print plain values as one line of JSON."""
+    sys.stdout.write(f"{json.dumps(printable_values(values))}\n")
     sys.stdout.flush()
 
 

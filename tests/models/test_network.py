@@ -5,6 +5,7 @@ import torch
 from benchmarks.cost import measure_cost
 from torch import nn
 
+from muybridge.clip_draws import ClipDropout
 from muybridge.models.heads.fusion import LateFusion, TwoPathways
 from muybridge.models.network import RecognizerNet, build
 from muybridge.recipes.model import ModelConfig
@@ -98,9 +99,9 @@ def test_pooling_is_over_positions() -> None:
 @pytest.mark.parametrize(
     ("dense_widths", "kinds"),
     [
-        ((), [nn.Dropout, nn.Linear]),
-        ((16,), [nn.Linear, nn.ReLU, nn.Dropout, nn.Linear]),
-        ((16, 8), [nn.Linear, nn.ReLU, nn.Dropout] * 2 + [nn.Linear]),
+        ((), [ClipDropout, nn.Linear]),
+        ((16,), [nn.Linear, nn.ReLU, ClipDropout, nn.Linear]),
+        ((16, 8), [nn.Linear, nn.ReLU, ClipDropout] * 2 + [nn.Linear]),
     ],
 )
 def test_the_classifier_has_the_dense_layers_asked_for(dense_widths: tuple[int, ...], kinds: list) -> None:

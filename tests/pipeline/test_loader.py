@@ -134,7 +134,7 @@ def test_batches_do_not_depend_on_the_number_of_workers(cache_and_clips):
     for workers in (0, 2):
         data = make_data(cache_and_clips, AugmentConfig())
         loader = make_loader(data, batch_size=2, shuffle=True, seed=7, workers=workers)
-        loader.sampler.set_epoch(4)
+        loader.batch_sampler.sampler.set_epoch(4)
         batches.append(list(loader))
     assert len(batches[0]) == 3
     for one, two in zip(*batches, strict=True):

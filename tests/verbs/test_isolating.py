@@ -6,9 +6,16 @@ from rich.console import Console
 from tests.helpers.clips import write_clip
 
 from muybridge import api
+from muybridge.dataset.catalog import Clip
 from muybridge.errors import VideoError
+from muybridge.experiment.annotated_videos import times_of
+from muybridge.inference.loading import load
+from muybridge.inference.timeline.video_scoring import score_video
 from muybridge.recipes.data import DataConfig
+from muybridge.recipes.timeline_rules import WindowConfig
+from muybridge.video.browser_video import plays_in_browsers, write_for_browsers
 from muybridge.video.frame_times import read_frame_times
+from muybridge.video.isolation import isolated
 
 QUIET = Console(quiet=True)
 
@@ -54,6 +61,21 @@ def test_evaluate_on_other_clips(tiny_run, annotated, tmp_path, opens_nothing):
     assert found.floors.colours is not None
     with pytest.raises((VideoError, AssertionError), match="in this process"):
         read_frame_times(annotated.parent / "0.avi")
+
+
+def test_a_timeline_of_a_server(tiny_run, tmp_path, opens_nothing):
+    write_clip(tmp_path / "long.avi", level=70, seed=0, frames=60)
+    model = load(tiny_run)
+    opens_nothing()
+    with isolated():
+        track = score_video(model, tmp_path / "long.avi", windows=WindowConfig())
+        assert track.seconds == pytest.approx(2.4) and len(track.logits_NK) == 12
+        assert not plays_in_browsers(tmp_path / "long.avi")
+        assert write_for_browsers(tmp_path / "long.avi", tmp_path / "copy.mp4") is None
+        assert not isinstance(model.decode(Clip(path=tmp_path / "copy.mp4", label="", group="")), VideoError)
+        assert times_of(tmp_path / "long.avi").frame_count == 60
+    with pytest.raises((VideoError, AssertionError), match="in this process"):
+        score_video(model, tmp_path / "long.avi", windows=WindowConfig())
 
 
 def test_check(annotated, tmp_path, opens_nothing):

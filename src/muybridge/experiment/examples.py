@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from rich.console import Console
 
+from muybridge import ranks
 from muybridge.console import progress_on, say
 from muybridge.dataset.catalog import Clip
 from muybridge.dataset.split import FITTED_PARTS, Part
@@ -15,12 +17,11 @@ from muybridge.files import write_json
 from muybridge.models.network import RecognizerNet
 from muybridge.pipeline.activations import ActivationDataset
 from muybridge.pipeline.cache_records import record_entries
-from muybridge.pipeline.frame_cache import FrameCache
+from muybridge.pipeline.frame_cache import BuildResult, FrameCache
 from muybridge.pipeline.loader import ClipDataset
 from muybridge.recipes.recipe import Recipe
 from muybridge.run_schemas import RUN_WROTE, Reasons
 from muybridge.schemas import read
-from muybridge.system import available_cores
 from muybridge.text import counted
 from muybridge.training.encoding import FrozenPart, encodes_once
 from muybridge.training.fitting import encodes_in_bf16
@@ -104,11 +105,8 @@ def decode_once(cache: FrameCache, clips: Sequence[Clip], *, console: Console) -
     with progress_on(console) as progress:
         task = progress.add_task("decoding once", total=len(clips))
         try:
-            result = cache.build(
-                clips,
-                workers=available_cores(),
-                on_progress=lambda done, total: progress.update(task, completed=done),
-            )
+            report = {"on_progress": lambda done, total: progress.update(task, completed=done)}
+            result = ranks.together(_decode_share, cache, clips, first=report)
         finally:  # what is kept of an interrupted training has its record, too
             if clips and cache.paths:
                 record_entries(cache.folder, clips[0].root, cache.paths)
@@ -116,6 +114,14 @@ def decode_once(cache: FrameCache, clips: Sequence[Clip], *, console: Console) -
     for clip, reason in result.failed.items():
         say(console, f"left out: {clip}: {reason}")
     return result.failed
+
+
+def _decode_share(cache: FrameCache, clips: Sequence[Clip], **report: Any) -> BuildResult:
+    return cache.build(clips, workers=ranks.own_cores(), **report)
+
+
+def _encode_share(examples: ActivationDataset, **report: Any) -> int:
+    return examples.build(**report)
 
 
 def encoded(
@@ -144,7 +150,8 @@ def encoded(
         for examples in kept.values():
             if len(examples):
                 record_entries(examples.clips.cache.folder, examples.clips.examples[0][0].root, examples.paths)
-            computed += examples.build(lambda done, total: progress.update(task, completed=done, total=total))
+            report = {"on_progress": lambda done, total: progress.update(task, completed=done, total=total)}
+            computed += ranks.together(_encode_share, examples, first=report)
     variants = max(examples.variants for examples in kept.values())
     turns = f"; {variants} augmented variants of each training clip take turns" if variants > 1 else ""
     entry = next((examples.describe_entry() for examples in kept.values() if len(examples)), "")

@@ -23,6 +23,7 @@ from muybridge.training.encoding import encodes_once
 from muybridge.training.fitting import fit, load_weights
 from muybridge.training.leaving_classes_out import UnknownFigures, leave_classes_out
 from muybridge.training.loggers import logging_to
+from muybridge.training.probe_blocks import SomeExamples, drawn_groups, streams
 from muybridge.training.probe_fitting import ProbeFit, clip_means, fit_probe
 
 StopEarly = Callable[[list[dict[str, Any]]], bool]
@@ -203,6 +204,7 @@ def _fit_probe(
         validation=examples["validation"],
         groups=groups,
         config=experiment.recipe.training,
+        scratch=frame_cache(experiment.recipe).folder,
     )
     if probe.fold_accuracy is None:
         how = "no class has two source groups to choose it by"
@@ -219,7 +221,13 @@ def _try_unknown(
     """Leave classes out of a probe's training clips."""
     head = experiment.net.head
     assert isinstance(head, ProbeHead)
-    means_ND, labels_N = clip_means(experiment.net, examples["train"])
+    train, seed = examples["train"], experiment.recipe.training.seed
+    if streams(train, head.feature_count):
+        sample = drawn_groups(groups, seed=seed)
+        means_ND, labels_N = clip_means(experiment.net, SomeExamples(train, sample))
+        groups = [groups[index] for index in sample]
+    else:
+        means_ND, labels_N = clip_means(experiment.net, train)
     return leave_classes_out(
         head,
         means_ND,

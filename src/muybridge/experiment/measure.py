@@ -1,10 +1,11 @@
 """Measuring a model on labelled clips: the same steps after a training, in evaluate and in the demonstration."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.console import Console
 
+from muybridge import ranks
 from muybridge.console import progress_on, say
 from muybridge.dataset.catalog import Clip
 from muybridge.dataset.split import Split
@@ -76,10 +77,27 @@ def predict_labelled(
     model: Model, clips: Sequence[Clip], *, views: Views = AS_TRAINED, console: Console
 ) -> Predictions:
     """Predict labelled clips, with a progress bar."""
-    found: Iterator[ClipPrediction] = model.predict_clips(clips, views=views)
     with progress_on(console) as progress:
-        done = tuple(progress.track(found, total=len(clips), description="measuring"))
+        task = progress.add_task("measuring", total=len(clips))
+        report = {"on_clip": lambda: progress.advance(task, ranks.size())}
+        done = ranks.together(_predict_share, model, clips, views=views, first=report)
     return Predictions(model.classes, done)
+
+
+def _nothing() -> None:
+    """Only the first process shows progress."""
+
+
+def _predict_share(
+    model: Model, clips: Sequence[Clip], *, views: Views, on_clip: Callable[[], None] = _nothing
+) -> tuple[ClipPrediction, ...]:
+    """The predictions for all clips, in order, of which each process makes a share, none of them twice."""
+    own = []
+    for prediction in model.predict_clips(ranks.share(clips), views=views, workers=ranks.own_cores()):
+        own.append(prediction)
+        on_clip()
+    parts = [iter(part) for part in ranks.gathered(own)]
+    return tuple(next(parts[number % len(parts)]) for number in range(len(clips)))
 
 
 def together(parts: Sequence[Predictions]) -> Predictions:

@@ -119,6 +119,24 @@ class Ensemble(Model):
             decoded = [answer for answer in answers if not isinstance(answer, VideoError)]
             yield failures[0] if failures else Answer(self.combination(np.stack(decoded)))
 
+    def decode(self, clip: Source, *, views: Views = AS_TRAINED) -> list[list[Frames]] | VideoError:
+        """See `Model`; here the views for each member."""
+        self._check(views)
+        found: list[list[Frames]] = []
+        for read in self._read(clip, views=views):
+            if isinstance(read, VideoError):
+                return read
+            found.append(read)
+        return found
+
+    def answers(self, decoded: Sequence[list[list[Frames]]]) -> list[Answer]:
+        """See `Model`."""
+        by_member = [
+            [answer.probabilities[order] for answer in member.answers([reads[number] for reads in decoded])]
+            for number, (member, order) in enumerate(zip(self.members.values(), self._orders, strict=True))
+        ]
+        return [Answer(self.combination(np.stack(scores))) for scores in zip(*by_member, strict=True)]
+
     def _score_members(
         self, clips: Sequence[Source], *, views: Views, workers: int | None
     ) -> Iterator[list[Scores | VideoError]]:

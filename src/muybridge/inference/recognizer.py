@@ -6,6 +6,7 @@ sees a new clip exactly as it saw its training clips.
 Axes: B batch, T frames, H, W, C (RGB), K classes, V views.
 """
 
+import copy
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -19,7 +20,7 @@ from muybridge.inference.engines.torch_engine import TorchEngine
 from muybridge.inference.probabilities import softmax, vote
 from muybridge.inference.rejection import Rejection
 from muybridge.inference.trained_model import Answer, ArrayClip, Model, Scores, Source, read_ahead
-from muybridge.inference.views import Views
+from muybridge.inference.views import AS_TRAINED, Views
 from muybridge.models.network import RecognizerNet
 from muybridge.models.saving import COPY_AGAIN, METADATA_FILE, load_recognizer, save_recognizer
 from muybridge.pipeline.augmentation import is_sided
@@ -96,6 +97,24 @@ class Recognizer(Model):
         self.weights_sha256 = weights_sha256
         self.sided_classes = tuple(name for name in self.classes if is_sided(name) or name in no_flip_classes)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As it goes to another process, which computes on its own device; an export that computes here stays here."""
+        values = {
+            "classes": self.classes,
+            "sampler": self.sampler,
+            "size_px": self.size_px,
+            "fit": self.fit,
+            "windows": self.windows,
+            "combine": self.combine,
+            "no_flip_classes": self.sided_classes,
+            "unfinished": self.unfinished,
+            "rejection": self.rejection,
+            "refitted": self.refitted,
+            "weights_sha256": self.weights_sha256,
+            "device": self.device,
+        }
+        return _recognizer, (copy.deepcopy(self.net).cpu(), values)
+
     @classmethod
     def load(cls, folder: Path, *, device: str | torch.device = "auto") -> "Recognizer":
         """Load a run, or the model folder inside one.
@@ -142,14 +161,22 @@ class Recognizer(Model):
         reads = read_ahead(clips, lambda clip: self.read(clip, views=views), workers=workers, ahead=BATCH_CLIPS)
         for batch in _batches(reads):
             decoded = [read for read in batch if not isinstance(read, VideoError)]
-            logits_NK = self._logits([view for read in decoded for view in read]) if decoded else None
+            answers = iter(self.answers(decoded))
             for read in batch:
-                if isinstance(read, VideoError):
-                    yield read
-                    continue
-                assert logits_NK is not None
-                logits_VK, logits_NK = logits_NK[: len(read)], logits_NK[len(read) :]
-                yield self.answer(logits_VK)
+                yield read if isinstance(read, VideoError) else next(answers)
+
+    def decode(self, clip: Source, *, views: Views = AS_TRAINED) -> list[Frames] | VideoError:
+        """See `Model`; here the frames of each view."""
+        self._check(views)
+        return self.read(clip, views=views)
+
+    def answers(self, decoded: Sequence[list[Frames]]) -> list[Answer]:
+        """See `Model`."""
+        if not decoded:
+            return []
+        logits_NK = self._logits([view for views in decoded for view in views])
+        borders = np.cumsum([len(views) for views in decoded])[:-1]
+        return [self.answer(logits_VK) for logits_VK in np.split(logits_NK, borders)]
 
     @property
     def reading(self) -> Hashable:
@@ -212,6 +239,10 @@ class Recognizer(Model):
         """Class probabilities of one clip from the scores of its views, whatever computed them."""
         probabilities_VK = softmax(logits_VK.astype(np.float64))
         return vote(probabilities_VK) if self.combine == "vote" else np.asarray(probabilities_VK.mean(axis=0))
+
+
+def _recognizer(net: RecognizerNet, values: dict[str, Any]) -> Recognizer:
+    return Recognizer(net, **values)
 
 
 def _batches(reads: Iterable[list[Frames] | VideoError]) -> Iterator[list[list[Frames] | VideoError]]:

@@ -58,12 +58,14 @@ class Prediction:
         error: Why the video could not be decoded, or None.
         none_of_these: Whether it shows none of the classes, as far as the model can tell; the ranking then says which
             come nearest.
+        address: Where it was fetched from, without credentials; None for a file.
     """
 
     path: Path | None
     ranking: tuple[tuple[str, float], ...]
     error: str | None = None
     none_of_these: bool = False
+    address: str | None = None
 
     @property
     def label(self) -> str:
@@ -91,6 +93,8 @@ class Prediction:
 
     @property
     def _name(self) -> str:
+        if self.address is not None:
+            return self.address
         return "frames" if self.path is None else str(self.path)
 
     def __str__(self) -> str:
@@ -103,7 +107,9 @@ class Prediction:
         """The answer in a notebook: the class, and bars of the most probable ones."""
         if self.error is not None:
             return notebook.card(self._name, notebook.line(self.error))
-        return notebook.card(str(self), notebook.bars(self.ranking[:_BARS]), notebook.facts({"video": self.path}))
+        return notebook.card(
+            str(self), notebook.bars(self.ranking[:_BARS]), notebook.facts({"video": self.address or self.path})
+        )
 
     def describe(self, top: int) -> str:
         """One line: the file and its ``top`` most probable classes, or why it could not be decoded."""
@@ -116,7 +122,7 @@ class Prediction:
         """Plain values for JSON."""
         actions = [{"label": label, "score": round(score, 6)} for label, score in self.ranking[:top]]
         return {
-            "path": None if self.path is None else str(self.path),
+            "path": self.address or (None if self.path is None else str(self.path)),
             "actions": actions,
             "none_of_these": self.none_of_these,
             "error": self.error,
@@ -134,6 +140,9 @@ class ArrayClip:
 
 Source = Clip | ArrayClip
 """What a model scores."""
+
+Decoded = list[Any]
+"""What a model makes of a decoded clip; the model alone knows what is in it."""
 
 
 class Model(ABC):
@@ -154,6 +163,18 @@ class Model(ABC):
     @abstractmethod
     def _score(self, clips: Sequence[Source], *, views: Views, workers: int | None) -> Iterator[Answer | VideoError]:
         """What is said of each clip, in order, or why it could not be decoded."""
+
+    @abstractmethod
+    def decode(self, clip: Source, *, views: Views = AS_TRAINED) -> Decoded | VideoError:
+        """Decode what the model needs of a clip, or say why that fails; safe to call in threads."""
+
+    @abstractmethod
+    def answers(self, decoded: Sequence[Decoded]) -> list[Answer]:
+        """What is said of decoded clips, computed together; from one thread at a time."""
+
+    def pixels(self, decoded: Decoded) -> int:
+        """How many pixels the network sees of a decoded clip: what decides how many are computed together."""
+        return sum(self.pixels(each) if isinstance(each, list) else each.size // 3 for each in decoded)
 
     @overload
     def predict(  # type: ignore[overload-overlap] # a str is a sequence of str, too; the first takes it
@@ -224,7 +245,7 @@ class Model(ABC):
         [answer] = self._score([only := source(video, "video")], views=views, workers=1)
         if isinstance(answer, VideoError):
             raise answer
-        return self._rank(only, answer)
+        return self.ranked(_path(only), answer)
 
     def predict_files(
         self, paths: Sequence[Path], *, views: Views = AS_TRAINED, workers: int | None = None
@@ -243,7 +264,7 @@ class Model(ABC):
             if isinstance(answer, VideoError):
                 yield Prediction(_path(source), (), answer.reason)
             else:
-                yield self._rank(source, answer)
+                yield self.ranked(_path(source), answer)
 
     def predict_clips(
         self, clips: Sequence[Clip], *, views: Views = AS_TRAINED, workers: int | None = None
@@ -260,10 +281,11 @@ class Model(ABC):
                 f"{self.sided_classes[0]}; leave it out"
             )
 
-    def _rank(self, source: Source, answer: Answer) -> Prediction:
+    def ranked(self, path: Path | None, answer: Answer) -> Prediction:
+        """An answer with the names of the classes, the most probable first."""
         scores_K = answer.probabilities
         ranking = tuple((self.classes[k], float(scores_K[k])) for k in np.argsort(-scores_K, kind="stable"))
-        return Prediction(_path(source), ranking, none_of_these=answer.none_of_these)
+        return Prediction(path, ranking, none_of_these=answer.none_of_these)
 
 
 def clip_prediction(clip: Clip, scores: Scores | VideoError) -> ClipPrediction:

@@ -22,6 +22,7 @@ import numpy.typing as npt
 import torch
 from torch.utils.data import Dataset
 
+from muybridge import ranks
 from muybridge.console import STDERR, say
 from muybridge.errors import UserError
 from muybridge.pipeline.batches import ActivationItem, Item, collate_activations
@@ -93,7 +94,7 @@ class ActivationDataset(Dataset[ActivationItem]):
         return f"maps of {' x '.join(map(str, kept.shape))} numbers, {each}"
 
     def build(self, on_progress: Callable[[int, int], None] = lambda done, total: None) -> int:
-        """Compute what is not there yet.
+        """Compute what is not there yet; several processes that call this together a share each.
 
         Args:
             on_progress: Called with (done, total) variants.
@@ -104,28 +105,39 @@ class ActivationDataset(Dataset[ActivationItem]):
         Raises:
             UserError: If they need more than the cache's budget, or do not fit 16-bit floats.
         """
-        missing = []
-        for key, path in self._paths.items():
-            if path.exists():
-                os.utime(path)
-            else:
-                missing.append(key)
+        missing = self._missing()
         done = len(self._paths) - len(missing)
         on_progress(done, len(self._paths))
-        for number, keys in enumerate(self._computed(missing)):
-            if number == 0:  # only now is their size known
-                each = self._paths[keys[0]].stat().st_size
-                cache = self.clips.cache
-                make_room(
-                    cache.folder,
-                    missing_bytes=each * (len(missing) - len(keys)),
-                    mine=[*self._paths.values(), *cache.paths],
-                    budget_bytes=cache.budget_bytes,
-                    advice=", lower cache.variants, or say cache.features off",
-                )
-            done += len(keys)
+        # The first by one process: only then is their size known, and whether there is room for the others.
+        if missing and ranks.is_first():
+            [_] = self._computed(missing[:1])
+            cache = self.clips.cache
+            make_room(
+                cache.folder,
+                missing_bytes=self._paths[missing[0]].stat().st_size * (len(missing) - 1),
+                mine=[*self._paths.values(), *cache.paths],
+                budget_bytes=cache.budget_bytes,
+                advice=", lower cache.variants, or say cache.features off",
+            )
+        ranks.barrier()
+        if missing:
+            done += 1
             on_progress(done, len(self._paths))
+        for keys in self._computed(ranks.share(missing[1:])):
+            done = min(len(self._paths), done + len(keys) * ranks.size())
+            on_progress(done, len(self._paths))
+        ranks.barrier()
         return len(missing)
+
+    def _missing(self) -> list[_Key]:
+        """The entries that are not there; those that are count as used now."""
+        there: set[_Key] = set()
+        for key in ranks.share(list(self._paths)):
+            if self._paths[key].exists():
+                os.utime(self._paths[key])
+                there.add(key)
+        there = set().union(*ranks.gathered(there))
+        return [key for key in self._paths if key not in there]
 
     def __getitem__(self, key: tuple[int, int]) -> ActivationItem:
         """Item of (epoch, index)."""
@@ -144,7 +156,7 @@ class ActivationDataset(Dataset[ActivationItem]):
 
     def _read(self, variant: int, index: int) -> ActivationItem:
         file = read_cache_file(self._paths[variant, index])
-        return ActivationItem(np.array(file.map()), file.values["frame_count"], self.labels[index])
+        return ActivationItem(np.array(file.map()), file.values["frame_count"], self.labels[index], index)
 
     def _computed(self, keys: Sequence[_Key]) -> Iterator[list[_Key]]:
         """Compute and write entries; yields the keys of each batch."""
@@ -154,15 +166,12 @@ class ActivationDataset(Dataset[ActivationItem]):
                 self._write([key for key, _ in batch], np.stack([item.frames_THWC for _, item in batch]))
                 yield [key for key, _ in batch]
             return
-        # The first by itself: whoever asks looks at its size, and may say that there is no room for the others.
-        self._compute_one(keys[0])
-        yield [keys[0]]
         threads = torch.get_num_threads()
         with ThreadPoolExecutor(
             workers, initializer=torch.set_num_threads, initargs=(max(1, threads // workers),)
         ) as pool:
             try:
-                for future in as_completed([pool.submit(self._compute_one, key) for key in keys[1:]]):
+                for future in as_completed([pool.submit(self._compute_one, key) for key in keys]):
                     yield [future.result()]
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)

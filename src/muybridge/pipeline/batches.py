@@ -16,11 +16,12 @@ Activations = npt.NDArray[np.float16]
 
 
 class Item(NamedTuple):
-    """One clip: frames_THWC uint8, its class number, and an augmentation that is still to be applied."""
+    """One clip: frames_THWC uint8, its class number, an augmentation still to be applied, its place in the data set."""
 
     frames_THWC: npt.NDArray[np.uint8]
     label: int
     transform: Transform | None = None
+    number: int = 0
 
 
 class Batch(NamedTuple):
@@ -32,6 +33,7 @@ class Batch(NamedTuple):
         labels_B: int64 class numbers.
         matrices_B23: Affine maps still to be applied (see ``pipeline.device_augment``); None: there are none.
         gains_B: Factors of brightness, on top of the maps.
+        indices_B: Places of the clips in the data set, which their dropout is drawn by.
     """
 
     frames_BTHWC: torch.Tensor
@@ -39,14 +41,16 @@ class Batch(NamedTuple):
     labels_B: torch.Tensor
     matrices_B23: torch.Tensor | None = None
     gains_B: torch.Tensor | None = None
+    indices_B: torch.Tensor | None = None
 
 
 class ActivationItem(NamedTuple):
-    """One clip: activations with the axes (S, ...), its number of frames, its class number."""
+    """One clip: activations with the axes (S, ...), its number of frames, its class number, its place."""
 
     activations: Activations
     frame_count: int
     label: int
+    number: int = 0
 
 
 class ActivationBatch(NamedTuple):
@@ -57,12 +61,14 @@ class ActivationBatch(NamedTuple):
         steps_B: int64, real steps of each clip's activations.
         lengths_B: int64, frames of each clip.
         labels_B: int64 class numbers.
+        indices_B: As in `Batch`.
     """
 
     activations: torch.Tensor
     steps_B: torch.Tensor
     lengths_B: torch.Tensor
     labels_B: torch.Tensor
+    indices_B: torch.Tensor | None = None
 
 
 def collate_frames(items: Sequence[Item]) -> Batch:
@@ -75,6 +81,7 @@ def collate_frames(items: Sequence[Item]) -> Batch:
         torch.from_numpy(frames_BTHWC),
         torch.tensor(lengths),
         torch.tensor([item.label for item in items]),
+        indices_B=torch.tensor([item.number for item in items]),
     )
     transforms = [item.transform for item in items if item.transform is not None]
     if not transforms:
@@ -97,6 +104,7 @@ def collate_activations(items: Sequence[ActivationItem]) -> ActivationBatch:
         torch.tensor(steps),
         torch.tensor([item.frame_count for item in items]),
         torch.tensor([item.label for item in items]),
+        torch.tensor([item.number for item in items]),
     )
 
 

@@ -25,6 +25,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from muybridge import ranks
 from muybridge.console import STDERR, say
 from muybridge.dataset.catalog import Clip
 from muybridge.errors import UserError, VideoError
@@ -123,6 +124,8 @@ class FrameCache:
     ) -> BuildResult:
         """Make sure that every clip has its frames in the cache.
 
+        Several processes (``muybridge.ranks``) that call this together decode a share each.
+
         Args:
             clips: The clips.
             workers: Threads; decoding and resizing release Python's lock.
@@ -145,37 +148,52 @@ class FrameCache:
         result = BuildResult()
         with ThreadPoolExecutor(workers) as pool:
             try:
-                # Many clips can be parts of one long file.
-                files = {clip.path: clip for clip in clips}
-                contents = dict(zip(files, pool.map(_hash_or_reason, files.values()), strict=True))
-                missing: list[Clip] = []
-                for clip in clips:
-                    content, reason = contents[clip.path]
-                    if content is None:
-                        result.failed[clip.id] = reason
-                        continue
-                    self._paths[clip.id] = entry_path(self.folder, self._key(clip, content), self.suffix)
-                    if self._paths[clip.id].exists():
-                        result.reused += 1
-                        os.utime(self._paths[clip.id])
-                    else:
-                        missing.append(clip)
-                # Shards are read from their first byte to their last.
-                missing.sort(key=_place_in_shard)
-                self._make_room(len(missing))
+                missing = self._find(clips, pool, result)
+                if ranks.is_first():  # with all that all of them need in view
+                    self._make_room(len(missing))
+                ranks.barrier()
                 on_progress(result.reused, len(clips))
-                futures = {pool.submit(self._decode, clip): clip for clip in missing}
+                futures = {pool.submit(self._decode, clip): clip for clip in ranks.share(missing)}
+                failed: dict[str, str] = {}
                 for done, future in enumerate(as_completed(futures), 1):
                     try:
                         future.result()
-                        result.built += 1
                     except VideoError as error:
-                        result.failed[futures[future].id] = error.reason
-                    on_progress(result.reused + done, len(clips))
+                        failed[futures[future].id] = error.reason
+                    on_progress(min(len(clips), result.reused + done * ranks.size()), len(clips))
+                for part in ranks.gathered(failed):
+                    result.failed |= part
+                result.built = len(missing) - sum(clip.id in result.failed for clip in missing)
             except BaseException:
                 pool.shutdown(wait=True, cancel_futures=True)
                 raise
         return result
+
+    def _find(self, clips: Sequence[Clip], pool: ThreadPoolExecutor, result: BuildResult) -> list[Clip]:
+        """Name the entry of each clip by what its file holds; returns the clips that have none yet."""
+        # Many clips can be parts of one long file.
+        files = {clip.path: clip for clip in clips}
+        own = ranks.share(list(files))
+        contents: dict[Path, tuple[str | None, str]] = {}
+        found = pool.map(_hash_or_reason, (files[path] for path in own))
+        for part in ranks.gathered(dict(zip(own, found, strict=True))):
+            contents |= part
+        there: set[str] = set()
+        for clip in clips:
+            content, reason = contents[clip.path]
+            if content is None:
+                result.failed[clip.id] = reason
+            else:
+                self._paths[clip.id] = entry_path(self.folder, self._key(clip, content), self.suffix)
+        for clip in ranks.share(clips):
+            if clip.id in self._paths and self._paths[clip.id].exists():
+                there.add(clip.id)
+                os.utime(self._paths[clip.id])
+        there = set().union(*ranks.gathered(there))
+        result.reused = len(there)
+        missing = [clip for clip in clips if clip.id in self._paths and clip.id not in there]
+        # Shards are read from their first byte to their last.
+        return sorted(missing, key=_place_in_shard)
 
     def entry(self, clip: Clip) -> Entry:
         """The verified header of a clip's entry, rebuilt first if it is damaged or gone."""

@@ -7,6 +7,7 @@ and resumed at the start of an epoch sees exactly the batches it would have seen
 Axes: B batch, T frames (the longest of the batch; shorter clips are padded with zeros), H, W, C (RGB), V views.
 """
 
+import math
 from collections.abc import Iterator, Sequence, Sized
 from dataclasses import asdict
 from typing import Any
@@ -21,8 +22,10 @@ from muybridge.pipeline.augmentation import augment, draw_transform, is_sided
 from muybridge.pipeline.batches import ActivationBatch, Batch, Examples, Item, collate_frames
 from muybridge.pipeline.frame_cache import Entry, FrameCache
 from muybridge.pipeline.loader_processes import SharingCollate, start_worker
+from muybridge.ranks import Place
 from muybridge.recipes.augment import AugmentConfig
 
+ALONE = Place()
 # Keys keep the streams of random numbers for order and for augmentation apart.
 _ORDER, _AUGMENT = 0, 1
 
@@ -68,7 +71,7 @@ class ClipDataset(Dataset[Item]):
         entry = self.cache.entry(clip)
         if self.augment is None:
             positions = np.asarray(entry.views[len(entry.views) // 2 if view is None else view])
-            return Item(self.cache.read(clip, positions), self.labels[index])
+            return Item(self.cache.read(clip, positions), self.labels[index], number=index)
         generator = np.random.default_rng([self.seed, _AUGMENT, epoch, index])
         if view is None:
             positions = draw_positions(entry, generator, mix=self.cache.sampler.kind == "uniform")
@@ -79,9 +82,9 @@ class ClipDataset(Dataset[Item]):
             frames = self.cache.read(clip, positions)
             height, width = frames.shape[1:3]
             transform = draw_transform(self.augment, generator, width_px=width, height_px=height, may_flip=may_flip)
-            return Item(frames, self.labels[index], transform)
+            return Item(frames, self.labels[index], transform, index)
         frames = augment(self.cache.read(clip, positions), self.augment, generator, may_flip=may_flip)
-        return Item(frames, self.labels[index])
+        return Item(frames, self.labels[index], number=index)
 
     def identity(self, epoch: int, index: int) -> dict[str, Any]:
         """All that the item of (epoch, index) depends on, as plain values."""
@@ -138,6 +141,40 @@ class EpochOrder(Sampler[tuple[int, int]]):
         return iter([(self.epoch, int(index)) for index in order])
 
 
+class BatchShares:
+    """Yields this process's share of each batch of an order, as lists of (epoch, index).
+
+    The batches are those of one process; of each, process ``rank`` takes every ``size``-th clip, from its own number
+    on. Where a batch has too few clips for all, a process whose share is empty takes the batch's first clip along, so
+    that it has a step to make; it does not count (see `share_of_batch`).
+
+    Args:
+        sampler: The order.
+        batch_size: Clips per batch, over all processes.
+        place: Which process this is.
+    """
+
+    def __init__(self, sampler: EpochOrder, batch_size: int, place: Place) -> None:
+        self.sampler = sampler  # Lightning looks for it here
+        self.batch_size = batch_size
+        self._place = place
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.sampler) / self.batch_size)
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        order = list(self.sampler)
+        for start in range(0, len(order), self.batch_size):
+            batch = order[start : start + self.batch_size]
+            yield batch[self._place.rank :: self._place.size] or batch[:1]
+
+
+def share_of_batch(number: int, *, clip_count: int, batch_size: int, place: Place) -> tuple[int, int]:
+    """How many clips of batch ``number``, from 0, are this process's, and how many it has over all processes."""
+    whole = min(batch_size, clip_count - number * batch_size)
+    return len(range(place.rank, whole, place.size)), whole
+
+
 def make_loader(
     data: Examples,
     *,
@@ -146,16 +183,18 @@ def make_loader(
     seed: int,
     workers: int,
     pin_memory: bool = False,
+    place: Place = ALONE,
 ) -> DataLoader[Batch | ActivationBatch]:
     """A loader over the dataset in an order that depends on seed and epoch alone.
 
     Args:
         data: The clips.
-        batch_size: Clips per batch; the last batch may be smaller.
+        batch_size: Clips per batch, over all processes; the last batch may be smaller.
         shuffle: Whether each epoch has its own order.
         seed: Seed of the order.
         workers: Processes that read and augment; 0 does it in this one.
         pin_memory: Page-locked batches, for a GPU.
+        place: Whose share of each batch; default: all of it.
     """
     if workers:
         # Workers may be forks, and a fork has OpenCV's thread pool without its threads: it would wait for them
@@ -163,8 +202,7 @@ def make_loader(
         cv2.setNumThreads(1)
     return DataLoader(
         data,  # type: ignore[arg-type]
-        batch_size=batch_size,
-        sampler=EpochOrder(data, shuffle=shuffle, seed=seed),
+        batch_sampler=BatchShares(EpochOrder(data, shuffle=shuffle, seed=seed), batch_size, place),
         collate_fn=SharingCollate(data.collate),
         num_workers=workers,
         persistent_workers=workers > 0,

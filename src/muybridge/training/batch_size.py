@@ -9,6 +9,7 @@ import copy
 
 import torch
 
+from muybridge import ranks
 from muybridge.errors import UserError
 from muybridge.models.network import RecognizerNet
 from muybridge.pipeline.batches import Batch
@@ -53,6 +54,8 @@ def largest_batch(
 ) -> tuple[int, str]:
     """Find the largest batch that fits, at most a quarter of the training clips.
 
+    Of several processes each looks at its own device; the batch is that of the smallest, times their number.
+
     Args:
         net: The network; left as it was.
         config: Options of training.
@@ -67,14 +70,38 @@ def largest_batch(
     Raises:
         UserError: If not even one clip fits.
     """
-    sizes = [size for size in SIZES if size <= max(1, clip_count // 4)]
+    return ranks.together(
+        _agreed, net.cpu(), config, frame_count=frame_count, size_px=size_px, clip_count=clip_count, device=device
+    )
+
+
+def _agreed(
+    net: RecognizerNet, config: TrainingConfig, *, frame_count: int, size_px: int, clip_count: int, device: torch.device
+) -> tuple[int, str]:
+    count = ranks.size()
+    sizes = [size for size in SIZES if size <= max(1, clip_count // 4 // count)]
+    found = _largest_here(net, config, sizes, frame_count=frame_count, size_px=size_px, device=device)
+    size, reason = min(ranks.gathered(found))
+    return (size, reason) if count == 1 else (size * count, f"{size} for each of {count} processes: {reason}")
+
+
+def _largest_here(
+    net: RecognizerNet,
+    config: TrainingConfig,
+    sizes: list[int],
+    *,
+    frame_count: int,
+    size_px: int,
+    device: torch.device,
+) -> tuple[int, str]:
+    """The largest of some batches that fits this process's device."""
     if device.type == "cuda":
         return _largest_on_gpu(net, config, sizes, frame_count=frame_count, size_px=size_px, device=device)
     one, two = (
         step_bytes(net, batch_size=size, frame_count=frame_count, size_px=size_px, checkpointing=config.checkpointing)
         for size in (1, 2)
     )
-    free = available_memory()
+    free = available_memory() // ranks.place().local_size
     needed = {size: one + (two - one) * (size - 1) for size in sizes}
     fitting = [size for size in sizes if needed[size] <= SHARE_OF_FREE_MEMORY * free]
     if not fitting:

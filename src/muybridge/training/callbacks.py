@@ -1,6 +1,7 @@
 """What happens around an epoch: the table of figures, the line on the screen, a second Ctrl-C."""
 
 import signal
+import threading
 import time
 from collections.abc import Callable
 from typing import Any, cast
@@ -10,8 +11,10 @@ from lightning.pytorch.callbacks import Callback
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 
+from muybridge import ranks
 from muybridge.console import duration, progress_on, say
 from muybridge.pipeline.batches import ActivationBatch, Batch
+from muybridge.training.module import RecognizerModule
 
 Row = dict[str, Any]
 
@@ -62,7 +65,7 @@ class EpochTable(Callback):
                 "seconds": round(time.perf_counter() - self._started, 3),
             }
         )
-        trainer.should_stop = self._on_epoch(self.rows) or trainer.should_stop
+        trainer.should_stop = ranks.broadcast(self._on_epoch(self.rows)) or trainer.should_stop
 
 
 class EpochLines(Callback):
@@ -101,7 +104,7 @@ class EpochLines(Callback):
         batch_idx: int,
     ) -> None:
         """Move the bar."""
-        self._done += len(batch.labels_B)
+        self._done += cast(RecognizerModule, pl_module).clips_of_batch(batch_idx, self._clips)[1]
         text = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
         text += f", batch {batch_idx + 1}/{trainer.num_training_batches}"
         self._progress.update(self._task, completed=self._done, description=text, rate=f"{self._rate():.1f} clips/s")
@@ -134,10 +137,20 @@ class EpochLines(Callback):
 
 
 class SecondCtrlC(Callback):
-    """Lets a second Ctrl-C stop at once; Lightning ignores it from the first one on."""
+    """Lets a second Ctrl-C stop at once, which Lightning ignores from the first one on; and SIGTERM what it does.
+
+    Of several processes Lightning's own answer to SIGTERM tells the others first, in the middle of whatever they do,
+    and waits for them; but a launcher tells them all, and they would wait for each other.
+    """
 
     def __init__(self) -> None:
         self._before = signal.getsignal(signal.SIGINT)
+        self._terminates = signal.getsignal(signal.SIGTERM)
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Called when Lightning has put its answers in place."""
+        if ranks.size() > 1 and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, self._terminates or signal.SIG_DFL)
 
     def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
         """Called when the first one was noticed."""

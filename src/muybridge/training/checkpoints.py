@@ -17,6 +17,7 @@ from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 from lightning.pytorch.callbacks import ModelCheckpoint
 from rich.console import Console
 
+from muybridge import ranks
 from muybridge.console import say
 from muybridge.errors import UserError
 from muybridge.files import replacing
@@ -57,6 +58,11 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             super().save_checkpoint(checkpoint, temporary, storage_options)
             if path.name == self._run.last_checkpoint.name and path.exists():
                 _keep(path, self._run.previous_checkpoint)
+
+    def load_checkpoint(self, path: Any, *arguments: Any, **options: Any) -> dict[str, Any]:
+        """Read by the first process, which may be the only one that has the file."""
+        read = super().load_checkpoint
+        return ranks.broadcast(read(path, *arguments, **options) if ranks.is_first() else {})
 
 
 class EpochCheckpoint(ModelCheckpoint):

@@ -6,10 +6,12 @@ learning guides); here for whole or partly frozen encoders, with a few augmented
 Axes: B clips, T frames, S steps in time, H, W, C.
 """
 
+import copy
 import dataclasses
 import hashlib
 import json
 import threading
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -44,12 +46,17 @@ class FrozenPart:
 
     def __init__(self, net: RecognizerNet, *, bf16: bool = False, device: torch.device) -> None:
         self._net = net
+        self._asks_bf16 = bf16
         self._bf16 = bf16 and net.pools_when_frozen and has_parts_for_bf16(net)
         self._device = device
         self._prepared: RecognizerNet | None = None
         self._lock = threading.Lock()
         self.identity = _identity(net, bf16=self._bf16)
         self.workers = torch.get_num_threads() if device.type == "cpu" else 1
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As it goes to another process: computed by the device there, and without what is made ready here."""
+        return _frozen_part, (copy.deepcopy(self._net).cpu(), self._asks_bf16, self._device)
 
     @torch.inference_mode()
     def __call__(self, frames_BTHWC: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
@@ -71,6 +78,10 @@ class FrozenPart:
                 net = self._net.to(self._device)
                 self._prepared = prepared_copy(net, example_BTHWC, bf16=self._bf16)
             return self._prepared
+
+
+def _frozen_part(net: RecognizerNet, bf16: bool, device: torch.device) -> FrozenPart:
+    return FrozenPart(net, bf16=bf16, device=device)
 
 
 def encodes_once(net: RecognizerNet, config: CacheConfig) -> bool:

@@ -3,6 +3,9 @@
 Notable: after every epoch ``checkpoints/last.ckpt`` is replaced in one step. Killed at any moment, a training
 resumes at the epoch it was in, and on CPU ends with the same bits as if nothing had happened, because order,
 augmentation and dropout are functions of the seed and of the position (see ``pipeline.loader``, ``module``).
+
+Several processes (``muybridge.ranks``) train by Lightning's DDP strategy. Batch size and learning rate are those of
+the whole: each process takes its share of each batch, and the step is the one that a single process would have made.
 """
 
 import logging
@@ -19,6 +22,7 @@ from lightning.pytorch.loggers import Logger
 from rich.console import Console
 from torch.utils.data import DataLoader
 
+from muybridge import ranks
 from muybridge.console import say
 from muybridge.errors import Interrupted, UserError
 from muybridge.models.network import RecognizerNet
@@ -29,9 +33,10 @@ from muybridge.pipeline.loader import ClipDataset, make_loader
 from muybridge.pipeline.loader_processes import failure_of_workers, why_no_room
 from muybridge.recipes.training import TrainingConfig
 from muybridge.runs import RunFolder
-from muybridge.system import available_cores, computes_in_bf16, keep_freed_memory
+from muybridge.system import computes_in_bf16, keep_freed_memory
 from muybridge.training.callbacks import EpochLines, EpochTable, Row, SecondCtrlC
 from muybridge.training.checkpoints import AtomicCheckpointIO, EpochCheckpoint, read_checkpoint
+from muybridge.training.group_strategy import group_strategy, refuse_foreign_batch_norms
 from muybridge.training.module import RecognizerModule
 
 
@@ -69,6 +74,43 @@ def fit(
         Interrupted: On Ctrl-C; at once on a second one.
         UserError: If a checkpoint does not belong to this recipe, or the loss is not finite.
     """
+    start = run.last_checkpoint if resume and run.last_checkpoint.exists() else None
+    rows = ranks.together(
+        _fit_share,
+        net.cpu(),
+        config,
+        train=train,
+        validation=validation,
+        run=run,
+        device=device,
+        console=console,
+        start=start,
+        first={"on_epoch": on_epoch, "logger": logger},
+    )
+    load_weights(net, run.best_checkpoint if len(validation) else run.last_checkpoint)
+    run.previous_checkpoint.unlink(missing_ok=True)  # it is as large as the last one, and has served its purpose
+    return rows
+
+
+def _never(rows: list[Row]) -> bool:
+    """Only the first process decides."""
+    return False
+
+
+def _fit_share(
+    net: RecognizerNet,
+    config: TrainingConfig,
+    *,
+    train: ClipDataset | ActivationDataset,
+    validation: ClipDataset | ActivationDataset,
+    run: RunFolder,
+    device: torch.device,
+    console: Console,
+    start: Path | None,
+    on_epoch: Callable[[list[Row]], bool] = _never,
+    logger: Logger | None = None,
+) -> list[Row]:
+    """What each process does of ``fit``: its share of every batch; ``start`` is a checkpoint to go on from."""
     quiet_lightning()
     keep_freed_memory()
     L.seed_everything(config.seed, verbose=False)
@@ -76,7 +118,13 @@ def fit(
     train_loader = training_loader(train, config, device, console=console)
     # Validation needs no augmentation, so reading it costs next to nothing: no processes of its own.
     validation_loader = make_loader(
-        validation, batch_size=config.clips_per_batch, shuffle=False, seed=config.seed, workers=0, pin_memory=cuda
+        validation,
+        batch_size=config.clips_per_batch,
+        shuffle=False,
+        seed=config.seed,
+        workers=0,
+        pin_memory=cuda,
+        place=ranks.place(),
     )
     counts = Counter(train.labels)
     module = RecognizerModule(
@@ -84,7 +132,10 @@ def fit(
         config,
         class_counts=[counts[label] for label in range(net.class_count)],
         batches_per_epoch=len(train_loader),
+        validation_clips=len(validation),
     )
+    if ranks.size() > 1:
+        refuse_foreign_batch_norms(net)
     table = EpochTable(on_epoch)
     goal: dict[str, Any] = {
         "monitor": "epoch" if config.monitor == "last" else f"validation_{config.monitor}",
@@ -100,14 +151,13 @@ def fit(
     ]
     if config.patience and len(validation):
         callbacks.append(EarlyStopping(patience=config.patience, check_on_train_epoch_end=True, **goal))
+    options = trainer_options(config, device)
     trainer = L.Trainer(
         max_epochs=config.epochs,
         callbacks=callbacks,
-        plugins=[AtomicCheckpointIO(run)],
         num_sanity_val_steps=0,
-        **{**trainer_options(config, device), "logger": logger or False},
+        **{**options, "logger": logger or False, "plugins": [*options.get("plugins", []), AtomicCheckpointIO(run)]},
     )
-    start = run.last_checkpoint if resume and run.last_checkpoint.exists() else None
     try:
         trainer.fit(
             module, train_loader, validation_loader if len(validation) else None, ckpt_path=start, weights_only=True
@@ -123,8 +173,6 @@ def fit(
         if start is None or "state_dict" not in str(error):
             raise
         raise UserError(f"{start} does not fit this recipe's network; train a new run") from error
-    load_weights(net, run.best_checkpoint if len(validation) else run.last_checkpoint)
-    run.previous_checkpoint.unlink(missing_ok=True)  # it is as large as the last one, and has served its purpose
     return table.rows
 
 
@@ -141,15 +189,25 @@ def training_loader(
         say(console, f"clips are read without processes of their own: {why_not}; training.workers 0 says the same")
         workers = 0
     return make_loader(
-        data, batch_size=config.clips_per_batch, shuffle=True, seed=config.seed, workers=workers, pin_memory=cuda
+        data,
+        batch_size=config.clips_per_batch,
+        shuffle=True,
+        seed=config.seed,
+        workers=workers,
+        pin_memory=cuda,
+        place=ranks.place(),
     )
 
 
 def trainer_options(config: TrainingConfig, device: torch.device) -> dict[str, Any]:
     """Settings of Lightning's trainer that a training and its profile share."""
+    if ranks.size() > 1:
+        where = group_strategy(device)
+    else:
+        where = {"devices": [device.index or 0] if device.type == "cuda" else 1}
     return {
         "accelerator": device.type,
-        "devices": [device.index or 0] if device.type == "cuda" else 1,
+        **where,
         "precision": "bf16-mixed" if uses_bf16(config, device) else "32-true",
         "accumulate_grad_batches": config.accumulate,
         "use_distributed_sampler": False,
@@ -172,8 +230,8 @@ def load_weights(net: RecognizerNet, checkpoint: Path) -> int:
 
 
 def worker_count(workers: int) -> int:
-    """Resolve -1: one process fewer than the cores, at most 8."""
-    return min(8, max(0, available_cores() - 1)) if workers < 0 else workers
+    """Resolve -1: one process fewer than this one's cores, at most 8."""
+    return min(8, max(0, ranks.own_cores() - 1)) if workers < 0 else workers
 
 
 def uses_bf16(config: TrainingConfig, device: torch.device) -> bool:
@@ -195,3 +253,5 @@ def quiet_lightning() -> None:
     for name in ("lightning.pytorch", "lightning.fabric", "lightning"):
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="lightning")
+    # Of gradients in channels-last order, which DDP copies: convolutions gain more by it than the copy costs.
+    warnings.filterwarnings("ignore", message="Grad strides do not match")

@@ -1,7 +1,10 @@
 """The Lightning module: loss, optimiser and schedule.
 
-Notable: torch's global generator, which dropout draws from, is seeded again at every batch from (seed, number of the
-batch). A training resumed at an epoch's start therefore repeats the uninterrupted one bit for bit on CPU.
+Notable: dropout is drawn by (seed, epoch, clip), and torch's global generator, for whatever else draws, is seeded
+again at every batch. A training resumed at an epoch's start therefore repeats the uninterrupted one bit for bit on CPU.
+
+Several processes share each batch (see ``pipeline.loader.BatchShares``). The loss of each is weighted by its share, so
+that the mean of their gradients is the gradient of the whole batch, also where its clips cannot be divided evenly.
 
 Axes: B batch, K classes.
 """
@@ -16,11 +19,16 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from muybridge import ranks
+from muybridge.clip_draws import drawing_by_clip
+from muybridge.errors import UserError
+from muybridge.models.encoders.batch_norms import SharedBatchNorm, takes_statistics
+from muybridge.models.encoders.encoder import VideoEncoder
 from muybridge.models.heads.standardise import Standardise
 from muybridge.models.network import RecognizerNet
 from muybridge.pipeline.batches import ActivationBatch, Batch, Examples
 from muybridge.pipeline.device_augment import augment_batch
-from muybridge.pipeline.loader import make_loader
+from muybridge.pipeline.loader import make_loader, share_of_batch
 from muybridge.recipes.training import TrainingConfig
 from muybridge.training.penalty import dense_penalty
 from muybridge.training.rates import held_epochs, stage_depths
@@ -36,13 +44,20 @@ class RecognizerModule(L.LightningModule):
         config: Options of training.
         class_counts: Training clips of each class, for class weights.
         batches_per_epoch: Batches of an epoch.
+        validation_clips: How many there are.
 
     Attributes:
         steps_per_epoch: Optimiser steps of an epoch; the last may be of fewer batches than ``config.accumulate``.
     """
 
     def __init__(
-        self, net: RecognizerNet, config: TrainingConfig, *, class_counts: Sequence[int], batches_per_epoch: int
+        self,
+        net: RecognizerNet,
+        config: TrainingConfig,
+        *,
+        class_counts: Sequence[int],
+        batches_per_epoch: int,
+        validation_clips: int = 0,
     ) -> None:
         super().__init__()
         self.net = net
@@ -51,7 +66,8 @@ class RecognizerModule(L.LightningModule):
         self.batches_per_epoch = batches_per_epoch
         self.steps_per_epoch = math.ceil(batches_per_epoch / config.accumulate)
         self.clips_per_epoch = sum(class_counts)
-        counts_K = torch.tensor(class_counts, dtype=torch.float32)
+        self.validation_clips = validation_clips
+        counts_K = torch.tensor(class_counts, dtype=torch.get_default_dtype())
         weights_K = counts_K.sum() / (len(counts_K) * counts_K.clamp(min=1)) if config.class_weights else None
         self.register_buffer("class_weights_K", weights_K, persistent=False)
 
@@ -60,10 +76,14 @@ class RecognizerModule(L.LightningModule):
         if self.current_epoch or not isinstance(self.net.norm, Standardise):
             return
         data = self.trainer.train_dataloader.dataset  # type: ignore[union-attr]
-        self.net.eval()
-        with torch.no_grad():
-            self.net.norm.measure(features_of(self.net, batch) for batch in self._on_device(data))
-        self.net.train()
+        norm = self.net.norm
+        if ranks.is_first():
+            self.net.eval()
+            with torch.no_grad():
+                norm.measure(features_of(self.net, batch) for batch in self._on_device(data))
+            self.net.train()
+        measured = {name: value.cpu() for name, value in norm.state_dict().items()}
+        norm.load_state_dict(ranks.broadcast(measured))
 
     def _on_device(self, data: Examples) -> Iterator[Batch | ActivationBatch]:
         """The clips as the first epoch sees them, in their own order, on the module's device."""
@@ -72,9 +92,9 @@ class RecognizerModule(L.LightningModule):
             yield self.on_after_batch_transfer(self.transfer_batch_to_device(batch, self.device, 0), 0)
 
     def on_train_batch_start(self, batch: Batch | ActivationBatch, batch_idx: int) -> None:
-        """Make dropout a function of (seed, batch)."""
+        """Make what is drawn, other than by clip, a function of seed, batch and process."""
         done = self.current_epoch * self.batches_per_epoch + batch_idx
-        torch.manual_seed(self.config.seed * 1_000_003 + done)
+        torch.manual_seed(self.config.seed * 1_000_003 + done + (ranks.rank() << 48))
 
     def on_after_batch_transfer(self, batch: Batch | ActivationBatch, dataloader_idx: int) -> Batch | ActivationBatch:
         """Augment on the device what the loader left to it."""
@@ -85,13 +105,43 @@ class RecognizerModule(L.LightningModule):
 
     def training_step(self, batch: Batch | ActivationBatch, batch_idx: int) -> torch.Tensor:
         """Loss of one batch; logs loss and accuracy averaged over the epoch's clips."""
-        logits_BK, hidden = self.net.classify_openly(*features_of(self.net, batch))
+        own, whole = self.clips_of_batch(batch_idx, self.clips_per_epoch)
+        self._prepare_batch_norms(batch, counts=own > 0)
+        indices_B = torch.arange(len(batch.labels_B)) if batch.indices_B is None else batch.indices_B
+        with drawing_by_clip(seed=self.config.seed, epoch=self.current_epoch, indices_B=indices_B):
+            logits_BK, hidden = self.net.classify_openly(*features_of(self.net, batch))
         weights_K: torch.Tensor | None = self.class_weights_K  # type: ignore[assignment]
         loss = functional.cross_entropy(
             logits_BK, batch.labels_B, weight=weights_K, label_smoothing=self.config.label_smoothing
         )
-        self._log("train", loss, logits_BK, batch.labels_B)
-        return (loss + dense_penalty(self.net, hidden)) * self._share_of_step(len(batch.labels_B), batch_idx)
+        own_weight = own if weights_K is None else float(weights_K[batch.labels_B].sum()) * (own > 0)
+        weight = self._log("train", loss, logits_BK, batch.labels_B, own=own, own_weight=own_weight)
+        penalty = dense_penalty(self.net, hidden)
+        if ranks.size() > 1:
+            # The strategy takes the mean over the processes.
+            loss = loss * (ranks.size() * own_weight / weight)
+            penalty = penalty * (ranks.size() * own / whole)
+        return (loss + penalty) * self._share_of_step(whole, batch_idx)
+
+    def clips_of_batch(self, batch_idx: int, clip_count: int) -> tuple[int, int]:
+        """Clips of a batch that are this process's, and all of them."""
+        return share_of_batch(
+            batch_idx, clip_count=clip_count, batch_size=self.config.clips_per_batch, place=ranks.place()
+        )
+
+    def _prepare_batch_norms(self, batch: Batch | ActivationBatch, *, counts: bool) -> None:
+        """Tell batch norms that learn whether this process's clips count."""
+        if ranks.size() == 1:
+            return
+        shared = [module for module in self.net.encoder.modules() if isinstance(module, SharedBatchNorm)]
+        learning = [module for module in shared if takes_statistics(module)]
+        for module in learning:
+            module.counts = counts
+        if learning and isinstance(self.net.encoder, VideoEncoder) and len(set(batch.lengths_B.tolist())) > 1:
+            raise UserError(
+                "batch norms that learn see all processes' clips of one length together, and the clips of this batch "
+                "differ in length; set sampler.frames to one number, or model.frozen_batch_norm"
+            )
 
     def _share_of_step(self, clip_count: int, batch_idx: int) -> float:
         """What turns Lightning's mean over ``accumulate`` batches into the mean over the clips of this step.
@@ -107,14 +157,35 @@ class RecognizerModule(L.LightningModule):
 
     def validation_step(self, batch: Batch | ActivationBatch, batch_idx: int) -> None:
         """Log validation loss (plain cross entropy) and accuracy."""
+        own, _ = self.clips_of_batch(batch_idx, self.validation_clips)
         logits_BK = self.net.classify(*features_of(self.net, batch))
         loss = functional.cross_entropy(logits_BK, batch.labels_B)
-        self._log("validation", loss, logits_BK, batch.labels_B)
+        self._log("validation", loss, logits_BK, batch.labels_B, own=own, own_weight=own)
 
-    def _log(self, part: str, loss: torch.Tensor, logits_BK: torch.Tensor, labels_B: torch.Tensor) -> None:
-        accuracy = (logits_BK.argmax(dim=1) == labels_B).float().mean()
-        for name, value in (("loss", loss), ("accuracy", accuracy)):
-            self.log(f"{part}_{name}", value.detach(), on_step=False, on_epoch=True, batch_size=len(labels_B))
+    def _log(
+        self,
+        part: str,
+        loss: torch.Tensor,
+        logits_BK: torch.Tensor,
+        labels_B: torch.Tensor,
+        *,
+        own: int,
+        own_weight: float,
+    ) -> float:
+        """Log loss and accuracy of a batch over all processes; returns the weight of its clips in the loss."""
+        right = (logits_BK.argmax(dim=1) == labels_B).float()
+        if ranks.size() == 1:
+            values, clips, weight = (loss.detach(), right.mean()), len(labels_B), own_weight
+        else:
+            counted = right.sum() * (own > 0)
+            own_counts = right.new_tensor([own, own_weight], dtype=torch.float64)
+            sums = torch.cat([torch.stack([loss.detach() * own_weight, counted]).double(), own_counts])
+            torch.distributed.all_reduce(sums)
+            clips, weight = int(sums[2]), float(sums[3])
+            values = sums[0] / weight, sums[1] / clips
+        for name, value in zip(("loss", "accuracy"), values, strict=True):
+            self.log(f"{part}_{name}", value.float(), on_step=False, on_epoch=True, batch_size=clips)
+        return weight
 
     def configure_gradient_clipping(
         self,

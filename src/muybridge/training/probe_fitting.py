@@ -2,14 +2,17 @@
 
 Notable: with fewer clips than features the solution lies in the span of the clips (the penalty sees lengths only), so
 the features are turned into as many coordinates as there are clips; the answer is the same and much cheaper. All is
-computed in float64 by L-BFGS with a line search, so it ends at the optimum and not after so many epochs.
+computed in float64 by L-BFGS with a line search, so it ends at the optimum and not after so many epochs. Features that
+memory should not hold go through a file, block by block, to the same optimum (``probe_blocks``).
 
 Axes: N clips, D features, K classes.
 """
 
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,6 +27,14 @@ from muybridge.pipeline.batches import ActivationBatch, Examples
 from muybridge.pipeline.loader import make_loader
 from muybridge.recipes.training import TrainingConfig
 from muybridge.training.calibrating import Calibration, smoothed_temperature
+from muybridge.training.probe_blocks import (
+    SomeExamples,
+    drawn_groups,
+    figures,
+    standardise,
+    streams,
+    write_means,
+)
 
 # lambda / 2 of the squared weights is added to the mean loss of a clip. From next to nothing to all but constant.
 PENALTIES = tuple(float(value) for value in np.logspace(-6, -1, 11))
@@ -53,9 +64,17 @@ class ProbeFit:
 
 
 def fit_probe(
-    net: RecognizerNet, *, train: Examples, validation: Examples, groups: Sequence[str], config: TrainingConfig
+    net: RecognizerNet,
+    *,
+    train: Examples,
+    validation: Examples,
+    groups: Sequence[str],
+    config: TrainingConfig,
+    scratch: Path | None = None,
 ) -> ProbeFit:
     """Fit the head's standardisation and the classifier of a recognizer with a probe.
+
+    Where the features of all clips are more than memory should hold, they go through a file (see ``probe_blocks``).
 
     Args:
         net: The recognizer; changed in place. Its encoder stays as it is.
@@ -63,11 +82,15 @@ def fit_probe(
         validation: The validation clips, if any; only measured.
         groups: The source group of each training clip.
         config: The seed of the folds, and how the scores are calibrated.
+        scratch: Folder for that file; default: the system's temporary one.
     """
     started = time.perf_counter()
     net.cpu()
     head, classifier = net.head, net.classifier[-1]
     assert isinstance(head, ProbeHead) and isinstance(classifier, nn.Linear)
+    if streams(train, head.feature_count):
+        folder = scratch or Path(tempfile.gettempdir())
+        return _fit_large(net, train, validation, groups, config, folder=folder, started=started)
     means_ND, labels_N = clip_means(net, train)
     head.standardise(means_ND)
     inputs_ND = head.normal(means_ND)
@@ -78,9 +101,9 @@ def fit_probe(
         classifier.weight.copy_(weights_KD)
         classifier.bias.copy_(bias_K)
     calibration.apply(net)
-    figures = {"train": (means_ND, labels_N), "validation": clip_means(net, validation)}
+    parts = {"train": (means_ND, labels_N), "validation": clip_means(net, validation)}
     row: dict[str, Any] = {"epoch": 1}
-    for part, (part_means_ND, part_labels_N) in figures.items():
+    for part, (part_means_ND, part_labels_N) in parts.items():
         logits_NK = functional.linear(head.normal(part_means_ND), classifier.weight.double(), classifier.bias.double())
         some = len(part_labels_N) > 0
         row[f"{part}_loss"] = functional.cross_entropy(logits_NK, part_labels_N).item() if some else None
@@ -88,6 +111,45 @@ def fit_probe(
         row[f"{part}_accuracy"] = right_N.mean().item() if some else None
     row |= {"learning_rate": 0.0, "seconds": round(time.perf_counter() - started, 3)}
     return ProbeFit(choice.penalty, calibration, choice.accuracy, [row])
+
+
+def _fit_large(
+    net: RecognizerNet,
+    train: Examples,
+    validation: Examples,
+    groups: Sequence[str],
+    config: TrainingConfig,
+    *,
+    folder: Path,
+    started: float,
+) -> ProbeFit:
+    """The same with features in a file; penalty and calibration are found on a sample of source groups."""
+    head, classifier = net.head, net.classifier[-1]
+    assert isinstance(head, ProbeHead) and isinstance(classifier, nn.Linear)
+    inputs = write_means(net, train, folder)
+    standardise(head, inputs)
+    inputs.standardised_by(head)
+    sample = drawn_groups(groups, seed=config.seed)
+    means_MD, labels_M = clip_means(net, SomeExamples(train, sample))
+    own_groups = [groups[index] for index in sample]
+    choice = choose_penalty(head.normal(means_MD), labels_M, own_groups, class_count=net.class_count, seed=config.seed)
+    # Half the clips need twice the penalty to be held back as much: it weighs against their mean loss.
+    penalty = choice.penalty * len(sample) / len(train)
+    calibration = Calibration.of_held_out(choice.logits_CK, choice.labels_C, config)
+    zeros_KD = torch.zeros(net.class_count, head.feature_count, dtype=torch.float64)
+    weights_KD, bias_K = descend(inputs.blocks, len(train), penalty, zeros_KD, zeros_KD[:, 0].clone())
+    with torch.no_grad():
+        classifier.weight.copy_(weights_KD)
+        classifier.bias.copy_(bias_K)
+    calibration.apply(net)
+    row: dict[str, Any] = {"epoch": 1}
+    tried = write_means(net, validation, folder)
+    tried.standardised_by(head)
+    for part, file in (("train", inputs), ("validation", tried)):
+        loss, accuracy = figures(file, classifier.weight.detach().double(), classifier.bias.detach().double())
+        row |= {f"{part}_loss": loss, f"{part}_accuracy": accuracy}
+    row |= {"learning_rate": 0.0, "seconds": round(time.perf_counter() - started, 3)}
+    return ProbeFit(penalty, calibration, choice.accuracy, [row])
 
 
 def clip_means(net: RecognizerNet, examples: Examples) -> tuple[Tensor, Tensor]:
@@ -189,14 +251,19 @@ def solve_path(
     bias_K = torch.zeros(class_count, dtype=torch.float64)
     found: dict[float, tuple[Tensor, Tensor]] = {}
     for penalty in sorted(penalties, reverse=True):
-        weights_KR, bias_K = _descend(turned_NR, labels_N, penalty, weights_KR, bias_K)
+        weights_KR, bias_K = descend(lambda: [(turned_NR, labels_N)], len(labels_N), penalty, weights_KR, bias_K)
         found[penalty] = (weights_KR if basis_RD is None else weights_KR @ basis_RD, bias_K)
     return [found[penalty] for penalty in penalties]
 
 
-def _descend(
-    inputs_NR: Tensor, labels_N: Tensor, penalty: float, weights_KR: Tensor, bias_K: Tensor
+def descend(
+    blocks: Callable[[], Iterable[tuple[Tensor, Tensor]]],
+    clip_count: int,
+    penalty: float,
+    weights_KR: Tensor,
+    bias_K: Tensor,
 ) -> tuple[Tensor, Tensor]:
+    """The optimum, from the given weights on; ``blocks`` walks through inputs and class numbers of all clips."""
     weights, bias = weights_KR.clone().requires_grad_(), bias_K.clone().requires_grad_()
     optimizer = torch.optim.LBFGS(
         [weights, bias],
@@ -209,11 +276,16 @@ def _descend(
 
     def loss() -> Tensor:
         optimizer.zero_grad()
-        value = functional.cross_entropy(functional.linear(inputs_NR, weights, bias), labels_N)
         # A trace of the penalty on the bias keeps a class without clips from sinking for ever.
-        value = value + penalty / 2 * (weights.square().sum() + 1e-3 * bias.square().sum())
+        value = penalty / 2 * (weights.square().sum() + 1e-3 * bias.square().sum())
         value.backward()  # type: ignore[no-untyped-call]
-        return value
+        total = value.detach()
+        for inputs_BR, labels_B in blocks():
+            logits_BK = functional.linear(inputs_BR, weights, bias)
+            part = functional.cross_entropy(logits_BK, labels_B, reduction="sum") / clip_count
+            part.backward()  # type: ignore[no-untyped-call]
+            total = total + part.detach()
+        return total
 
     optimizer.step(loss)  # type: ignore[no-untyped-call]
     return weights.detach(), bias.detach()

@@ -12,10 +12,13 @@ from muybridge.dataset.locating import is_folder
 from muybridge.dataset.naming_videos import find_videos
 from muybridge.dataset.shard_catalog import videos_in_shards
 from muybridge.dataset.shard_index import holds_shards
+from muybridge.errors import UserError, VideoError
 from muybridge.inference.loading import load
 from muybridge.inference.trained_model import Model, Prediction
 from muybridge.inference.views import AS_TRAINED, Views
 from muybridge.video.isolation import isolated
+from muybridge.video.live.addresses import printable_address, scheme_of
+from muybridge.video.live.fetched_file import fetched_file, require_fetchable
 from muybridge.video.pipes import regular_file
 
 
@@ -34,7 +37,8 @@ def predict(
     Args:
         model: A run directory or a model folder.
         videos: Files, folders, also of shards, or glob patterns (``clips/*.avi``); a pipe, too, such as
-            ``/dev/stdin``.
+            ``/dev/stdin``; or addresses of files (``https://...``), which are fetched, because they were named here
+            and nowhere else.
         views: Which views of each clip to combine; default: as the model was trained to be used.
         engine: What computes: see ``muybridge.load``.
         device: Where torch computes: auto, cpu, cuda, cuda:1 or mps.
@@ -47,28 +51,46 @@ def predict(
     Raises:
         UserError: If there is no model, or one of ``videos`` names nothing.
     """
-    paths: list[Path] = []
+    named: list[Path | str] = []  # addresses stay text
     names: dict[Path, Path] = {}  # videos in shards are named as they were before they were packed
-    for each in videos:
-        if is_folder(Path(each)) and holds_shards(Path(each)):
-            found = videos_in_shards(Path(each))
-            paths += found
+    for video in videos:
+        if isinstance(video, str) and scheme_of(video) is not None:
+            require_fetchable(video)
+            named.append(video)
+        elif is_folder(Path(video)) and holds_shards(Path(video)):
+            found = videos_in_shards(Path(video))
+            named += found
             names |= found
         else:
-            paths += find_videos([each], announce=lambda line: say(console, line))
+            named += find_videos([video], announce=lambda line: say(console, line))
     recognizer = load(model, device=device, engine=engine, announce=lambda why: say(console, why))
-    return _with_progress(_predictions(recognizer, paths, names, views, isolate=isolate), len(paths), console)
+    return _with_progress(_predictions(recognizer, named, names, views, isolate=isolate), len(named), console)
 
 
 def _predictions(
-    model: Model, paths: Sequence[Path], names: Mapping[Path, Path], views: Views, *, isolate: bool
+    model: Model, named: Sequence[Path | str], names: Mapping[Path, Path], views: Views, *, isolate: bool
 ) -> Iterator[Prediction]:
     with ExitStack() as stack:
         stack.enter_context(isolated(isolate))
-        files = [stack.enter_context(regular_file(path)) for path in paths]
-        for path, prediction in zip(paths, model.predict_files(files, views=views), strict=True):
-            name = names.get(path, path)
-            yield prediction if prediction.path == name else replace(prediction, path=name)
+        files: list[Path | UserError] = []
+        for each in named:
+            try:
+                files.append(stack.enter_context(fetched_file(each) if isinstance(each, str) else regular_file(each)))
+            except VideoError:
+                raise
+            except UserError as error:  # an address that does not answer is no end for the others
+                files.append(error)
+        predictions = iter(model.predict_files([file for file in files if isinstance(file, Path)], views=views))
+        for each, file in zip(named, files, strict=True):
+            address = printable_address(each) if isinstance(each, str) else None
+            if isinstance(file, UserError):
+                yield Prediction(None, (), error=str(file).removeprefix(f"{address}: "), address=address)
+            elif address is not None:
+                yield replace(next(predictions), path=None, address=address)
+            else:
+                prediction, path = next(predictions), Path(each)
+                name = names.get(path, path)
+                yield prediction if prediction.path == name else replace(prediction, path=name)
 
 
 def _with_progress(found: Iterator[Prediction], total: int, console: Console) -> Iterator[Prediction]:

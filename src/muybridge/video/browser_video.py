@@ -18,6 +18,7 @@ from muybridge.errors import VideoError
 from muybridge.files import replacing
 from muybridge.video.container import open_video
 from muybridge.video.formats import SOUND_CODECS
+from muybridge.video.isolation import current
 from muybridge.video.picture import Image, ImageMaker
 from muybridge.video.whole_reading import OpenedFile
 
@@ -27,6 +28,9 @@ _PIXELS = {"yuv420p", "yuvj420p"}
 _TICK = Fraction(1, 90_000)
 _X264 = {"preset": "veryfast", "crf": "23"}
 _REPORT_EVERY = 250
+# How large the copy of a stranger's video may become: a few bytes can hold hours of pictures.
+_COPY_GROWTH, _LEAST_COPY_BYTES = 16, 2**28
+_COPY_SECONDS = 3600.0
 _AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 
 Paint = Callable[[Image, float], None]
@@ -41,6 +45,9 @@ def plays_in_browsers(path: Path) -> bool:
     """
     if path.suffix.lower() not in _CONTAINERS:
         return False
+    isolation = current()
+    if isolation is not None:
+        return bool(isolation.call(path, "plays")[0]["plays"])
     with open_video(path) as (_, stream):
         return stream.codec_context.name in _CODECS and stream.codec_context.pix_fmt in _PIXELS
 
@@ -51,7 +58,7 @@ def write_for_browsers(
     """Write a copy of a video as H.264 in MP4, upright, with the times of its frames and its first sound.
 
     Args:
-        path: The video.
+        path: The video; in isolation, another process decodes it and writes the copy, and nobody paints or reports.
         copy: The file to write, whole or not at all.
         paint: Draws on each picture.
         report: Called now and then with the seconds that are done.
@@ -62,6 +69,14 @@ def write_for_browsers(
     Raises:
         VideoError: It is no readable video.
     """
+    isolation = current()
+    if isolation is not None and paint is None:
+        with replacing(copy, durable=False) as temporary:
+            most_bytes = max(_LEAST_COPY_BYTES, _COPY_GROWTH * path.stat().st_size)
+            found = isolation.write(
+                path, "for_browsers", most_bytes=most_bytes, most_seconds=_COPY_SECONDS, copy=temporary
+            )
+        return None if found["problem"] is None else str(found["problem"])
     maker = ImageMaker(None, name=path)
     with ExitStack() as stack:
         temporary = stack.enter_context(replacing(copy, durable=False))

@@ -11,8 +11,11 @@ import pickle
 import resource
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import asdict
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -20,12 +23,16 @@ import numpy as np
 
 from muybridge.errors import VideoError
 from muybridge.system import status_bytes
+from muybridge.video.browser_video import plays_in_browsers, write_for_browsers
 from muybridge.video.container import unforeseen
 from muybridge.video.decoding import read_sampled
 from muybridge.video.frame_times import read_frame_times
 from muybridge.video.full_decoding import decode_fully
 from muybridge.video.isolation import Array, described
 from muybridge.video.limits import CHILD_BYTES, Limits
+from muybridge.video.live_pictures import LivePictures
+from muybridge.video.picture import Image
+from muybridge.video.steady_reading import SteadyReader
 
 _DIE_WITH_PARENT, _NO_NEW_RIGHTS = 1, 38  # prctl
 _NEW_USERS, _NEW_NETWORK = 0x10000000, 0x40000000  # unshare
@@ -51,14 +58,79 @@ def times(path: Path, arguments: dict[str, Any]) -> tuple[dict[str, Any], list[A
     return header, [found.seconds_N]
 
 
-_FUNCTIONS = {"sampled": sampled, "fully": fully, "times": times}
+class _Steady:
+    """The video that `steady_begin` opened; there is one at a time."""
+
+    stack = ExitStack()
+    reader: SteadyReader
+    frames: Iterator[Image]
+
+
+def steady_begin(path: Path, arguments: dict[str, Any]) -> tuple[dict[str, Any], list[Array]]:
+    """Open a video whose frames at a steady rate are wanted; one that was open is closed."""
+    _Steady.stack.close()
+    _Steady.reader = _Steady.stack.enter_context(SteadyReader(path, **arguments))
+    _Steady.frames = iter(_Steady.reader)
+    reader = _Steady.reader
+    return {"frames_per_second": reader.frames_per_second, "expected_seconds": reader.expected_seconds}, []
+
+
+def steady_next(path: Path, arguments: dict[str, Any]) -> tuple[dict[str, Any], list[Array]]:
+    """Its next frames; fewer than asked for at the end, and with the seconds that it has."""
+    stretch = list(islice(_Steady.frames, arguments["count"]))
+    has_ended = len(stretch) < arguments["count"]
+    frames_THWC = np.stack(stretch) if stretch else np.zeros((0, 1, 1, 3), np.uint8)
+    if has_ended:
+        _Steady.stack.close()
+    return {"seconds": _Steady.reader.seconds if has_ended else None}, [frames_THWC]
+
+
+class _Pictures:
+    """The stream that `pictures_begin` began."""
+
+    decoder: LivePictures
+
+
+def pictures_begin(path: Path, arguments: dict[str, Any]) -> tuple[dict[str, Any], list[Array]]:
+    """Begin a stream of pictures."""
+    _Pictures.decoder = LivePictures(**arguments)
+    return {}, []
+
+
+def pictures_next(path: Path, arguments: dict[str, Any]) -> tuple[dict[str, Any], list[Array]]:
+    """Decode its next parts."""
+    found = _Pictures.decoder.decode(arguments["parts"])
+    return {"numbers": [number for number, _ in found]}, [picture_HWC for _, picture_HWC in found]
+
+
+def plays(path: Path, arguments: dict[str, Any]) -> tuple[dict[str, Any], list[Array]]:
+    """Whether browsers play a file."""
+    return {"plays": plays_in_browsers(path)}, []
+
+
+def for_browsers(path: Path, arguments: dict[str, Any]) -> tuple[dict[str, Any], list[Array]]:
+    """Write a copy for browsers."""
+    return {"problem": write_for_browsers(path, arguments["copy"])}, []
+
+
+_FUNCTIONS = {
+    "sampled": sampled,
+    "fully": fully,
+    "times": times,
+    "steady_begin": steady_begin,
+    "steady_next": steady_next,
+    "pictures_begin": pictures_begin,
+    "pictures_next": pictures_next,
+    "plays": plays,
+    "for_browsers": for_browsers,
+}
 
 
 def main() -> None:
     """Serve until the input ends."""
     requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints is no answer
-    _give_up_rights()
+    _give_up_rights(most_bytes=int(sys.argv[1]) if sys.argv[1:] else 0)
     while True:
         length = requests.read(8)
         if len(length) < 8:
@@ -86,10 +158,11 @@ def _answer(answers: BinaryIO, header: dict[str, Any], arrays: list[Array]) -> N
     answers.flush()
 
 
-def _give_up_rights() -> None:
+def _give_up_rights(*, most_bytes: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which then ends this
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a file that grows too large is an error of the writer
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes))
     if sys.platform != "linux":
         return
     libc = ctypes.CDLL(None)

@@ -2,9 +2,9 @@
 
 FFmpeg is C code. A file that is made to, may crash it, let it loop for ever or take all memory; and where it has a
 hole, the file's code runs with the rights of this process. In isolation another process decodes, which may take so much
-memory and processor time and no more, writes no file, has no network where the system permits that, and sends back
-nothing but pictures and numbers, whose sizes are checked here. If it dies, that is an error of the file. What is not
-enforced: it can read what its user can read.
+memory and processor time and no more, writes no file (but for one that copies a video for browsers, up to a size), has
+no network where the system permits that, and sends back nothing but pictures and numbers, whose sizes are checked here.
+If it dies, that is an error of the file. What is not enforced: it can read what its user can read.
 
 The processes are started as ``python -m``, so that scripts without a main guard and notebooks can use them, and serve
 one file after the other, so that the start is paid once.
@@ -22,6 +22,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ class Isolation:
 
     def __init__(self) -> None:
         self._idle: list[_Child] = []
+        self._writing: list[tuple[Path, _Child]] = []
         self._lock = threading.Lock()
         self._closed = False
         # Linux ends a child with the thread that started it, and whoever asks may be a thread that ends long before.
@@ -61,27 +63,88 @@ class Isolation:
         Raises:
             VideoError: As the function raises it, or because the process died.
         """
+        with self.hold() as held:
+            return held.call(path, what, **arguments)
+
+    def hold(self) -> "Held":
+        """A process for several calls, to which it remembers what was opened."""
+        return Held(self)
+
+    def write(self, path: Path, what: str, *, most_bytes: int, most_seconds: float, **arguments: Any) -> dict[str, Any]:
+        """Let a process of its own do something with a file that ends in another file; see ``call``.
+
+        Args:
+            path: The file.
+            what: A function of `isolated_child`.
+            most_bytes: How large a file may become that it writes.
+            most_seconds: Processor seconds that it may take, where that is more than the limit of others.
+            arguments: Its arguments.
+        """
+        child = self._starter.submit(_Child, most_bytes).result()
         with self._lock:
-            child = self._idle.pop() if self._idle else None
-        child = child or self._starter.submit(_Child).result()
+            self._writing.append((path, child))
         try:
-            return child.call(path, what, arguments)
+            return child.call(path, what, arguments, least_limit_seconds=most_seconds)[0]
         finally:
             with self._lock:
-                is_kept = child.is_ready and not self._closed
-                if is_kept:
-                    self._idle.append(child)
-            if not is_kept:
-                child.end()
+                self._writing.remove((path, child))
+            child.end()
+
+    def stop_writing(self, path: Path) -> None:
+        """End the processes that write something of a file; who waits for them hears that they died."""
+        with self._lock:
+            children = [child for written, child in self._writing if written == path]
+        for child in children:
+            child.kill()
+
+    def take(self) -> "_Child":
+        """A process that waits, or a new one; for `Held`."""
+        with self._lock:
+            child = self._idle.pop() if self._idle else None
+        return child or self._starter.submit(_Child).result()
+
+    def give_back(self, child: "_Child") -> None:
+        """Keep a process for the next who asks, where it can be kept."""
+        with self._lock:
+            is_kept = child.is_ready and not self._closed
+            if is_kept:
+                self._idle.append(child)
+        if not is_kept:
+            child.end()
 
     def close(self) -> None:
         """End all processes."""
         with self._lock:
             self._closed = True
             idle, self._idle = self._idle, []
+            writing = list(self._writing)
         for child in idle:
             child.end()
+        for _, child in writing:  # whoever waits for it hears that it died
+            child.kill()
         self._starter.shutdown()
+
+
+class Held:
+    """A process of an isolation that serves one asker; used in a ``with`` statement."""
+
+    def __init__(self, isolation: Isolation) -> None:
+        self._isolation = isolation
+        self._child: _Child | None = None
+
+    def __enter__(self) -> "Held":
+        self._child = self._isolation.take()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        child, self._child = self._child, None
+        if child is not None:
+            self._isolation.give_back(child)
+
+    def call(self, path: Path, what: str, **arguments: Any) -> tuple[dict[str, Any], list[Array]]:
+        """See ``Isolation.call``."""
+        assert self._child is not None, "used outside its with statement"
+        return self._child.call(path, what, arguments)
 
 
 _active: list[Isolation] = []
@@ -116,19 +179,22 @@ class _Child:
         is_ready: Whether it waits for the next file.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most_bytes: int = 0) -> None:
         self.is_ready = True
         search = os.pathsep.join(entry for entry in sys.path if entry)
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "muybridge.video.isolated_child"],
+            [sys.executable, "-P", "-m", "muybridge.video.isolated_child", str(most_bytes)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env={**os.environ, "PYTHONPATH": search, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
         )
 
-    def call(self, path: Path, what: str, arguments: dict[str, Any]) -> tuple[dict[str, Any], list[Array]]:
+    def call(
+        self, path: Path, what: str, arguments: dict[str, Any], *, least_limit_seconds: float = 0.0
+    ) -> tuple[dict[str, Any], list[Array]]:
         limits = Limits.current()
+        limits = replace(limits, child_seconds=max(limits.child_seconds, least_limit_seconds))
         self.is_ready = False
         request = pickle.dumps((str(Path(path).absolute()), what, arguments, limits))
         # The processor time is limited in the process itself; this is for one that waits for something.
@@ -151,8 +217,11 @@ class _Child:
             raise VideoError(path, str(header["reason"]), str(header.get("hint", "")))
         return header, arrays
 
-    def end(self) -> None:
+    def kill(self) -> None:
         self._process.kill()
+
+    def end(self) -> None:
+        self.kill()
         for pipe in (self._process.stdin, self._process.stdout):
             with suppress(BrokenPipeError):  # what it was not sent, it does not need any more
                 if pipe is not None:

@@ -15,6 +15,7 @@ from tests.helpers.commands import run
 
 from muybridge import api
 from muybridge.dataset.annotations.annotation_files import read_annotations
+from muybridge.dataset.annotations.subtitles import clock, srt_text, vtt_text
 from muybridge.dataset.segments import Segment
 from muybridge.dataset.split import Split
 from muybridge.errors import UserError
@@ -25,7 +26,6 @@ from muybridge.inference.timeline.score_file import ScoreFile
 from muybridge.recipes.store import parse_recipe
 from muybridge.recipes.timeline_rules import SegmentRules, WindowConfig
 from muybridge.verbs.timeline.result import TimelineResult, VideoTimeline
-from muybridge.verbs.timeline.subtitles import clock, srt_text, vtt_text
 
 LEVELS = {"dim": 70, "bright": 180}
 PARTS = ("dim", "bright", "dim", "bright")

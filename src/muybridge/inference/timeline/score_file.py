@@ -21,7 +21,7 @@ from safetensors.torch import save_file
 from muybridge.errors import UserError
 from muybridge.files import replacing
 from muybridge.inference.engines.engine import Logits
-from muybridge.inference.timeline.window_scoring import Kept
+from muybridge.inference.timeline.scorer import Kept
 
 _LONGEST_LINE = 10_000_000
 _PIECE_BYTES = 1 << 20

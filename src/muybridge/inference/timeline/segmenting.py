@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from muybridge.dataset.background import BACKGROUND
 from muybridge.dataset.segments import Segment
+from muybridge.inference.engines.engine import Logits
 from muybridge.inference.probabilities import log, softmax
 from muybridge.inference.timeline.score_track import ScoreTrack
 from muybridge.recipes.timeline_rules import SegmentRules
@@ -45,7 +46,8 @@ def segments_of(track: ScoreTrack, rules: SegmentRules) -> list[Segment]:
 
 def _by_path(track: ScoreTrack, rules: SegmentRules) -> Spans:
     """Of each class the stretches in which the likeliest path is in it."""
-    path_N = cheapest_path(_log_likelihoods(track, rules), change_cost=rules.change_cost)
+    logs_NS = log_likelihoods(track.logits_NK, rules, rejection_threshold=track.rejection_threshold)
+    path_N = cheapest_path(logs_NS, change_cost=rules.change_cost)
     edges = [0, *(np.flatnonzero(np.diff(path_N)) + 1).tolist(), len(path_N)]
     spans: Spans = {}
     for first, end in pairwise(edges):
@@ -55,18 +57,20 @@ def _by_path(track: ScoreTrack, rules: SegmentRules) -> Spans:
     return spans
 
 
-def _log_likelihoods(track: ScoreTrack, rules: SegmentRules) -> npt.NDArray[np.float64]:
+def log_likelihoods(
+    logits_NK: Logits, rules: SegmentRules, *, rejection_threshold: float | None
+) -> npt.NDArray[np.float64]:
     """Logarithms of the probabilities of the classes and, last, of none of these, where that is an answer: (N, S)."""
-    logits_NK = track.logits_NK.astype(np.float64)
+    exact_NK = logits_NK.astype(np.float64)
     if not rules.use_none_of_these:
-        return log(softmax(logits_NK))
-    if track.rejection_threshold is None:
+        return log(softmax(exact_NK))
+    if rejection_threshold is None:
         # No score to hold against those of the classes: a class must have the probability ``off``.
-        logs_NK = log(softmax(logits_NK))
+        logs_NK = log(softmax(exact_NK))
         return np.hstack([logs_NK, np.full((len(logs_NK), 1), np.log(rules.off))])
     # None of these as one more class, whose score is where the model's own threshold lies.
-    own_N1 = np.full((len(logits_NK), 1), track.rejection_threshold + rules.none_of_these)
-    return log(softmax(np.hstack([logits_NK, own_N1])))
+    own_N1 = np.full((len(exact_NK), 1), rejection_threshold + rules.none_of_these)
+    return log(softmax(np.hstack([exact_NK, own_N1])))
 
 
 def cheapest_path(logs_NS: npt.NDArray[np.float64], *, change_cost: float) -> npt.NDArray[np.int64]:
@@ -93,16 +97,22 @@ def cheapest_path(logs_NS: npt.NDArray[np.float64], *, change_cost: float) -> np
 
 def _by_tracks(track: ScoreTrack, rules: SegmentRules) -> Spans:
     """Of each class the stretches in which it is likely by itself."""
-    likely_NK = track.probabilities_NK()
-    if rules.use_none_of_these and track.rejection_threshold is not None:
-        familiar_N = track.logits_NK.max(axis=1) >= track.rejection_threshold + rules.none_of_these
-        likely_NK = likely_NK * familiar_N[:, None]
+    likely_NK = familiar(track.logits_NK, rules, rejection_threshold=track.rejection_threshold)
     likely_NK = smoothed(likely_NK, steps=round(rules.smoothing_seconds / track.step_seconds))
     return {
         number: hysteresis(likely_NK[:, number], on=rules.on, off=rules.off)
         for number, label in enumerate(track.classes)
         if label != BACKGROUND
     }
+
+
+def familiar(logits_NK: Logits, rules: SegmentRules, *, rejection_threshold: float | None) -> npt.NDArray[np.float64]:
+    """Probabilities of the classes, 0 at moments that are none of these: (N, K)."""
+    likely_NK = softmax(logits_NK.astype(np.float64))
+    if rules.use_none_of_these and rejection_threshold is not None:
+        familiar_N = logits_NK.max(axis=1) >= rejection_threshold + rules.none_of_these
+        likely_NK = likely_NK * familiar_N[:, None]
+    return likely_NK
 
 
 def smoothed(values_NK: npt.NDArray[np.float64], *, steps: int) -> npt.NDArray[np.float64]:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,13 +18,10 @@ from muybridge.inference.ensemble import Ensemble
 from muybridge.inference.recognizer import Recognizer
 from muybridge.inference.timeline.score_file import ScoreFile
 from muybridge.inference.timeline.score_track import ScoreTrack
-from muybridge.inference.timeline.window_scoring import (
-    WindowScorer,
-    frames_per_score,
-    sees_frames,
-    window_scorer,
-)
+from muybridge.inference.timeline.scorer import WindowScorer
+from muybridge.inference.timeline.window_scoring import frames_per_score, sees_frames, window_scorer
 from muybridge.recipes.timeline_rules import LIKELIEST_RATE, WindowConfig
+from muybridge.video.isolated_steady import IsolatedSteadyReader, steady_reader
 from muybridge.video.sampling import DenseSampler, EverySampler, SlidingSampler
 from muybridge.video.steady_reading import SteadyReader
 
@@ -35,6 +33,9 @@ KEEP_EVERY_SECONDS = 20.0
 Report = Callable[[float, float | None], None]
 """Called with the seconds of the video that are done, and how many there are, where the file says; first with those
 that were done before."""
+
+Watch = Callable[[float, Logits], None]
+"""Called with how long a step is, in seconds, and the scores of the next steps."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,7 @@ def score_video(
     scores: ScoreFile | None = None,
     resume: bool = False,
     report: Report | None = None,
+    watch: Watch | None = None,
 ) -> ScoreTrack:
     """Score every moment of a video; each frame is decoded once.
 
@@ -96,6 +98,7 @@ def score_video(
         scores: Where scores are kept while the job runs; None: in memory.
         resume: Go on with what ``scores`` holds.
         report: Called once before the first frame and then now and then; not at all where all scores are there.
+        watch: Called with the scores that are new, before each report.
 
     Raises:
         VideoError: The file is no readable video.
@@ -108,7 +111,7 @@ def score_video(
     elif scores is not None:
         scores.begin()
     first_step = 0 if kept is None else int(kept["counts"][0])
-    with SteadyReader(
+    with steady_reader(
         path,
         frames_per_second=rate.frames_per_second,
         every=rate.every,
@@ -116,8 +119,10 @@ def score_video(
         fit=recognizer.fit,
         first_step=first_step,
     ) as reader:
-        frames = _window_frames(recognizer, rate, windows, reader.frames_per_second)
+        frames = window_frames_of(recognizer, rate, windows, reader.frames_per_second)
         hop = max(1, round(windows.hop_seconds * reader.frames_per_second))
+        score_frames = frames_per_score(recognizer.net, window_frames=frames, hop_frames=hop)
+        step_seconds = score_frames / reader.frames_per_second
         if scores is not None and scores.seconds is not None:
             logits_NK, seconds = scores.logits_NK(), scores.seconds
         else:
@@ -125,10 +130,9 @@ def score_video(
             scorer = window_scorer(recognizer, window_frames=frames, hop_frames=hop, example_THWC=blank)
             if kept is not None:
                 scorer.restore(kept)
-            logits_NK = _run(scorer, reader, scores, report)
+            seen = None if watch is None else partial(watch, step_seconds)
+            logits_NK = _run(scorer, reader, scores, report, seen)
             seconds = reader.seconds
-        score_frames = frames_per_score(recognizer.net, window_frames=frames, hop_frames=hop)
-        step_seconds = score_frames / reader.frames_per_second
     rejection = recognizer.rejection
     return ScoreTrack(
         video=path,
@@ -155,13 +159,20 @@ def job_of(path: Path, windows: WindowConfig, *, weights_sha256: str, class_coun
     }
 
 
-def _window_frames(recognizer: Recognizer, rate: Rate, windows: WindowConfig, frames_per_second: float) -> int:
+def window_frames_of(recognizer: Recognizer, rate: Rate, windows: WindowConfig, frames_per_second: float) -> int:
+    """How many frames a window has."""
     if rate.clip_frames and not sees_frames(recognizer.net):
         return rate.clip_frames
     return max(1, round(windows.window_seconds * frames_per_second))
 
 
-def _run(scorer: WindowScorer, reader: SteadyReader, scores: ScoreFile | None, report: Report | None) -> Logits:
+def _run(
+    scorer: WindowScorer,
+    reader: SteadyReader | IsolatedSteadyReader,
+    scores: ScoreFile | None,
+    report: Report | None,
+    seen: Callable[[Logits], None] | None,
+) -> Logits:
     """Score all frames; the parts are kept in the file where there is one, else in memory."""
     parts: list[Logits] = []
     give = parts.append if scores is None else scores.append
@@ -174,13 +185,19 @@ def _run(scorer: WindowScorer, reader: SteadyReader, scores: ScoreFile | None, r
         coming = pool.submit(next, stretches, None)
         while (frames_THWC := coming.result()) is not None:
             coming = pool.submit(next, stretches, None)
-            give(scorer.push(frames_THWC))
+            new_NK = scorer.push(frames_THWC)
+            give(new_NK)
+            if seen is not None:
+                seen(new_NK)
             if scores is not None and time.monotonic() - kept_at > KEEP_EVERY_SECONDS:
                 scores.keep(scorer.kept())
                 kept_at = time.monotonic()
             if report is not None:
                 report(scorer.frames_seen / reader.frames_per_second, reader.expected_seconds)
-    give(scorer.finish())
+    last_NK = scorer.finish()
+    give(last_NK)
+    if seen is not None:
+        seen(last_NK)
     if scores is None:
         return np.concatenate(parts)
     # Nothing goes on from here.
@@ -188,7 +205,7 @@ def _run(scorer: WindowScorer, reader: SteadyReader, scores: ScoreFile | None, r
     return scores.logits_NK()
 
 
-def _stretches(reader: SteadyReader) -> Iterator[Frames]:
+def _stretches(reader: SteadyReader | IsolatedSteadyReader) -> Iterator[Frames]:
     """The frames of a video, so many together."""
     stretch: list[Frames] = []
     for image_HWC in reader:

@@ -6,12 +6,12 @@ carries its state from one stretch to the next. Encoders that see clips only (I3
 of single frames: they see windows that overlap by half, so that each frame goes through them twice.
 
 Scores are those of steps: score n is of the time from n to n + 1 steps. It comes as soon as the frames are there that
-its window ends with, whatever the stretches were, so a camera and a whole file get the same.
+its window ends with, whatever the stretches were, so a camera and a whole file get the same. Trailing windows end at
+the newest frame: those of a live stream, whose score n comes with the first frame of step n.
 
 Axes: B windows, T frames, S steps of features of a window, P tokens of a frame, N scores, H, W, C (RGB), D, K classes.
 """
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import numpy as np
@@ -19,9 +19,11 @@ import torch
 from torch import Tensor
 
 from muybridge.errors import UserError
-from muybridge.inference.engines.engine import Frames, Logits, require_finite
+from muybridge.inference.engines.engine import Frames, Logits
 from muybridge.inference.engines.torch_engine import TorchEngine
 from muybridge.inference.recognizer import Recognizer
+from muybridge.inference.timeline.clip_windows import ClipScorer, TrailingClipScorer
+from muybridge.inference.timeline.scorer import Kept, WindowScorer
 from muybridge.models.encoders.encoder import FrameEncoder
 from muybridge.models.encoders.movinet import StreamingMoViNet
 from muybridge.models.network import RecognizerNet
@@ -29,77 +31,9 @@ from muybridge.models.network import RecognizerNet
 # Windows that a head scores together; more would only need more memory.
 _WINDOWS_AT_ONCE = 256
 
-Kept = dict[str, Tensor]
-"""What a scorer needs to go on where it was: tensors by name."""
-
-
-class WindowScorer(ABC):
-    """Frames in, scores out, in stretches.
-
-    Attributes:
-        frames_per_score: How many frames one step of the scores stands for.
-        frames_seen: How many have come.
-        scores_given: How many steps have been scored.
-    """
-
-    frames_per_score: int
-
-    def __init__(self, net: RecognizerNet, device: torch.device) -> None:
-        self.net = net
-        self.device = device
-        self.frames_seen = 0
-        self.scores_given = 0
-
-    @torch.inference_mode()
-    def push(self, frames_THWC: Frames) -> Logits:
-        """Take the next frames.
-
-        Returns:
-            logits_NK of the steps whose windows are complete now; N may be 0.
-        """
-        frames = torch.from_numpy(frames_THWC).to(self.device)
-        self._take(frames)
-        self.frames_seen += len(frames)
-        return self._scores(ended=False)
-
-    @torch.inference_mode()
-    def finish(self) -> Logits:
-        """The scores of the last steps, whose windows the video's end cuts short: logits_NK."""
-        return self._scores(ended=True)
-
-    @abstractmethod
-    def _take(self, frames_THWC: Tensor) -> None:
-        """Encode and keep frames."""
-
-    @abstractmethod
-    def _scores(self, *, ended: bool) -> Logits:
-        """Scores of the steps that are complete and were not given yet."""
-
-    @abstractmethod
-    def kept(self) -> Kept:
-        """What ``restore`` needs, after any ``push``."""
-
-    @abstractmethod
-    def restore(self, kept: Kept) -> None:
-        """Go on where a scorer was when it gave ``kept``."""
-
-    def _counts(self) -> Tensor:
-        return torch.tensor([self.frames_seen, self.scores_given])
-
-    def _restore_counts(self, counts: Tensor) -> None:
-        self.frames_seen, self.scores_given = (int(count) for count in counts)
-
-    def _given(self, logits: Sequence[Tensor]) -> Logits:
-        if not logits:
-            return np.zeros((0, self.net.class_count), np.float32)
-        logits_NK = torch.cat(list(logits)).float().cpu().numpy()
-        require_finite(logits_NK)
-        self.scores_given += len(logits_NK)
-        return np.asarray(logits_NK)
-
 
 class FeatureScorer(WindowScorer):
-    """Windows over the features of frames; score n is of a window with frame n in its middle.
+    """Windows over the features of frames; score n is of a window with the first frame of step n in its middle.
 
     At the ends of the video windows are as much shorter as there are frames missing.
 
@@ -108,20 +42,21 @@ class FeatureScorer(WindowScorer):
         device: Where it computes.
         window_frames: Frames of a window.
         hop_frames: Frames between two windows.
+        trailing: The frame is the last one of its window.
     """
 
-    def __init__(self, net: RecognizerNet, device: torch.device, *, window_frames: int, hop_frames: int) -> None:
+    def __init__(
+        self, net: RecognizerNet, device: torch.device, *, window_frames: int, hop_frames: int, trailing: bool = False
+    ) -> None:
         super().__init__(net, device)
         self.window_frames = window_frames
         self.frames_per_score = hop_frames
+        # Frames of a window before the one that it is of.
+        self._before = window_frames - 1 if trailing else window_frames // 2
         self._state: tuple[Tensor, ...] | None = None
         self._features_SPD: Tensor | None = None
+        self._last_PD: Tensor | None = None
         self._first = 0  # the frame that the first features kept are of
-
-    @property
-    def _before(self) -> int:
-        """Frames of a window before its middle."""
-        return self.window_frames // 2
 
     def _take(self, frames_THWC: Tensor) -> None:
         net = self.net
@@ -130,17 +65,25 @@ class FeatureScorer(WindowScorer):
         else:
             features_BSD = net.encode(frames_THWC[None])
         new_SPD = features_BSD[0].reshape(len(frames_THWC), net.pool.places, -1)
+        self._last_PD = new_SPD[-1].clone()
+        self._keep(new_SPD)
+
+    def _take_again(self, count: int) -> None:
+        assert self._last_PD is not None, "nothing to hold before the first frame"
+        self._keep(self._last_PD.expand(count, -1, -1))
+
+    def _keep(self, new_SPD: Tensor) -> None:
         old_SPD = self._features_SPD
         self._features_SPD = new_SPD if old_SPD is None else torch.cat([old_SPD, new_SPD])
 
     def _scores(self, *, ended: bool) -> Logits:
         windows: list[tuple[int, int]] = []
         while True:
-            middle = (self.scores_given + len(windows)) * self.frames_per_score
-            end = middle - self._before + self.window_frames
-            if middle >= self.frames_seen or (end > self.frames_seen and not ended):
+            frame = (self.scores_given + len(windows)) * self.frames_per_score
+            end = frame - self._before + self.window_frames
+            if frame >= self.frames_seen or (end > self.frames_seen and not ended):
                 break
-            windows.append((max(0, middle - self._before), min(end, self.frames_seen)))
+            windows.append((max(0, frame - self._before), min(end, self.frames_seen)))
         found = [
             self._score(windows[start : start + _WINDOWS_AT_ONCE]) for start in range(0, len(windows), _WINDOWS_AT_ONCE)
         ]
@@ -167,8 +110,9 @@ class FeatureScorer(WindowScorer):
     def kept(self) -> Kept:
         """The features of the last frames, and the encoder's state."""
         found = {"counts": self._counts(), "first": torch.tensor([self._first])}
-        if self._features_SPD is not None:
+        if self._features_SPD is not None and self._last_PD is not None:
             found["features_SPD"] = self._features_SPD.contiguous()
+            found["last_PD"] = self._last_PD
         for number, tensor in enumerate(self._state or ()):
             found[f"state_{number:03}"] = tensor.contiguous()
         return found
@@ -179,78 +123,10 @@ class FeatureScorer(WindowScorer):
         self._first = int(kept["first"][0])
         features_SPD = kept.get("features_SPD")
         self._features_SPD = None if features_SPD is None else features_SPD.to(self.device)
+        last_PD = kept.get("last_PD")  # jobs that began before it was kept hold nothing
+        self._last_PD = None if last_PD is None else last_PD.to(self.device)
         state = [kept[name].to(self.device) for name in sorted(kept) if name.startswith("state_")]
         self._state = tuple(state) or None
-
-
-class ClipScorer(WindowScorer):
-    """Whole windows through a network that sees clips; a step is half a window, and has the mean of its two windows.
-
-    Args:
-        net: Prepared for inference.
-        device: Where it computes.
-        window_frames: Frames of a window; even.
-    """
-
-    def __init__(self, net: RecognizerNet, device: torch.device, *, window_frames: int) -> None:
-        super().__init__(net, device)
-        self.window_frames = window_frames
-        self.frames_per_score = window_frames // 2
-        self._frames_THWC: Tensor | None = None
-        self._first = 0
-        self._window_logits: list[Tensor] = []  # of the last windows, each logits_1K
-        self._first_window = 0
-
-    def _take(self, frames_THWC: Tensor) -> None:
-        old = self._frames_THWC
-        self._frames_THWC = frames_THWC if old is None else torch.cat([old, frames_THWC])
-
-    def _scores(self, *, ended: bool) -> Logits:
-        # The windows that are whole; at the end of the video a shorter one, where frames are left.
-        half = self.frames_per_score
-        while True:
-            window = self._first_window + len(self._window_logits)
-            start = window * half
-            seen = self.frames_seen + 0
-            whole = start + self.window_frames <= seen
-            last = ended and start < seen and (window == 0 or start + half < seen)
-            if not whole and not last:
-                break
-            assert self._frames_THWC is not None
-            clip_THWC = self._frames_THWC[start - self._first : start - self._first + self.window_frames]
-            self._window_logits.append(self.net(clip_THWC[None]))
-            self._frames_THWC = self._frames_THWC[start + half - self._first :].clone()
-            self._first = start + half
-        windows = self._first_window + len(self._window_logits)
-        steps = -(-self.frames_seen // half) if ended else max(0, windows)
-        found: list[Tensor] = []
-        for step in range(self.scores_given, steps):
-            both = [
-                self._window_logits[window - self._first_window] for window in (step - 1, step) if 0 <= window < windows
-            ]
-            found.append(torch.stack(both).mean(dim=0))
-        given = self._given(found)
-        outdated = max(0, self.scores_given - 1 - self._first_window)
-        self._window_logits = self._window_logits[outdated:]
-        self._first_window += outdated
-        return given
-
-    def kept(self) -> Kept:
-        """The frames of the last half window, and the scores of the last windows."""
-        found = {"counts": self._counts(), "first": torch.tensor([self._first, self._first_window])}
-        if self._frames_THWC is not None:
-            found["frames_THWC"] = self._frames_THWC.contiguous()
-        if self._window_logits:
-            found["window_logits"] = torch.cat(self._window_logits)
-        return found
-
-    def restore(self, kept: Kept) -> None:
-        """Go on where a scorer was; see ``kept``."""
-        self._restore_counts(kept["counts"])
-        self._first, self._first_window = (int(each) for each in kept["first"])
-        frames_THWC, logits_BK = kept.get("frames_THWC"), kept.get("window_logits")
-        self._frames_THWC = None if frames_THWC is None else frames_THWC.to(self.device)
-        self._window_logits = [] if logits_BK is None else [row_K[None] for row_K in logits_BK.to(self.device)]
 
 
 def sees_frames(net: RecognizerNet) -> bool:
@@ -263,7 +139,9 @@ def frames_per_score(net: RecognizerNet, *, window_frames: int, hop_frames: int)
     return hop_frames if sees_frames(net) else -(-window_frames // 2)
 
 
-def window_scorer(recognizer: Recognizer, *, window_frames: int, hop_frames: int, example_THWC: Frames) -> WindowScorer:
+def window_scorer(
+    recognizer: Recognizer, *, window_frames: int, hop_frames: int, example_THWC: Frames, trailing: bool = False
+) -> WindowScorer:
     """A scorer of windows for a trained model, computing in torch as its engine does.
 
     Args:
@@ -271,6 +149,7 @@ def window_scorer(recognizer: Recognizer, *, window_frames: int, hop_frames: int
         window_frames: Frames of a window, at least 1.
         hop_frames: Frames between two windows; encoders of clips have half a window.
         example_THWC: Any frames of the size that the model sees.
+        trailing: Windows end at the newest frame, as a live stream needs it.
 
     Raises:
         UserError: The head cannot take windows of so many frames.
@@ -288,5 +167,8 @@ def window_scorer(recognizer: Recognizer, *, window_frames: int, hop_frames: int
         engine = TorchEngine(net, device=recognizer.device)
     prepared = engine.prepared(torch.from_numpy(np.ascontiguousarray(example_THWC))[None].to(engine.device))
     if sees_frames(net):
-        return FeatureScorer(prepared, engine.device, window_frames=window_frames, hop_frames=hop_frames)
-    return ClipScorer(prepared, engine.device, window_frames=window_frames + window_frames % 2)
+        return FeatureScorer(
+            prepared, engine.device, window_frames=window_frames, hop_frames=hop_frames, trailing=trailing
+        )
+    of_clips = TrailingClipScorer if trailing else ClipScorer
+    return of_clips(prepared, engine.device, window_frames=window_frames + window_frames % 2)

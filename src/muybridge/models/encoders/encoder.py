@@ -15,6 +15,7 @@ from typing import ClassVar, NamedTuple, Self
 from torch import Tensor, nn
 
 from muybridge.errors import UserError
+from muybridge.models.encoders.batch_norms import SharedBatchNorm
 from muybridge.models.encoders.scaling import Scaling
 from muybridge.recipes.model import EncoderOutput
 
@@ -39,11 +40,11 @@ class Freezable(nn.Module):
         return super().train(mode and not self.frozen)
 
 
-class FreezableBatchNorm2d(Freezable, nn.BatchNorm2d):
+class FreezableBatchNorm2d(Freezable, SharedBatchNorm, nn.BatchNorm2d):
     """Batch norm that, while frozen, uses its stored statistics and never updates them, as Keras's does."""
 
 
-class FreezableBatchNorm3d(Freezable, nn.BatchNorm3d):
+class FreezableBatchNorm3d(Freezable, SharedBatchNorm, nn.BatchNorm3d):
     """The same over clips."""
 
 

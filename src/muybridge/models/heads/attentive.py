@@ -23,6 +23,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from muybridge.clip_draws import ClipDropout
 from muybridge.errors import UserError
 from muybridge.models.heads.head import zero_padding
 
@@ -82,7 +83,7 @@ class AttentiveHead(nn.Module):
         self.value = nn.Linear(feature_count, width)
         self.time = nn.Parameter(torch.empty(COSINES, heads))
         self.place = nn.Parameter(torch.empty(places, heads))
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = ClipDropout(dropout)
         nn.init.normal_(self.query, std=QUERY_STD)
         for weights in (self.time, self.place):
             nn.init.normal_(weights, std=POSITION_STD)
@@ -92,9 +93,9 @@ class AttentiveHead(nn.Module):
                 nn.LayerNorm(width),
                 nn.Linear(width, feed_forward),
                 nn.GELU(),
-                nn.Dropout(dropout),
+                ClipDropout(dropout),
                 nn.Linear(feed_forward, width),
-                nn.Dropout(dropout),
+                ClipDropout(dropout),
             )
 
     def forward(self, features_BSD: Tensor, lengths_B: Tensor | None = None) -> Tensor:

@@ -12,10 +12,13 @@ on both parts' outputs and on the layer's, steps kept with probability 0.8, no n
 Axes: B clips, S steps, L = S + 1 tokens, D features, Q queries, N attention heads, E = D / N features of a head.
 """
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from muybridge.clip_draws import ClipDropout, dropout, rand
 from muybridge.errors import UserError
 from muybridge.models.heads.head import require_positions, zero_padding
 
@@ -73,7 +76,7 @@ class BertHead(nn.Module):
         self.embedding = nn.Parameter(torch.empty(positions + 1, feature_count))
         nn.init.normal_(self.cls, std=INITIAL_STD)
         nn.init.normal_(self.embedding, std=INITIAL_STD)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = ClipDropout(dropout)
         self.layers = nn.ModuleList(PreNormLayer(feature_count, heads, feed_forward, dropout) for _ in range(layers))
 
     def forward(self, features_BSD: Tensor, lengths_B: Tensor | None = None) -> Tensor:
@@ -106,7 +109,7 @@ class BertHead(nn.Module):
         """Which tokens may be attended to: real ones, in training a random share of them, and CLS always."""
         visible_BS = real_BS
         if self.training and self.keep < 1:
-            kept_BS = torch.rand(features_BSD.shape[:2], device=features_BSD.device) < self.keep
+            kept_BS = rand(features_BSD.shape[:2], device=features_BSD.device) < self.keep
             visible_BS = kept_BS if real_BS is None else kept_BS & real_BS
         return None if visible_BS is None else functional.pad(visible_BS, (1, 0), value=True)
 
@@ -127,10 +130,10 @@ class PreNormLayer(nn.Module):
         self.feed_forward = nn.Sequential(
             nn.Linear(feature_count, feed_forward),
             nn.GELU(),
-            nn.Dropout(dropout),
+            ClipDropout(dropout),
             nn.Linear(feed_forward, feature_count),
         )
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = ClipDropout(dropout)
 
     def forward(self, tokens_BLD: Tensor, visible_BL: Tensor | None, *, queries: int | None = None) -> Tensor:
         """Update tokens.
@@ -144,13 +147,18 @@ class PreNormLayer(nn.Module):
             tokens_BQD, the updated ones.
         """
         normed_BLD = self.attention_norm(tokens_BLD)
-        attended_BNQE = functional.scaled_dot_product_attention(
-            self._split(self.query(normed_BLD[:, :queries])),
-            self._split(self.key(normed_BLD)),
-            self._split(self.value(normed_BLD)),
-            attn_mask=None if visible_BL is None else visible_BL[:, None, None, :],
-            dropout_p=self.dropout.p if self.training else 0.0,
-        )
+        query_BNQE = self._split(self.query(normed_BLD[:, :queries]))
+        key_BNLE, value_BNLE = self._split(self.key(normed_BLD)), self._split(self.value(normed_BLD))
+        mask_BNQL = None if visible_BL is None else visible_BL[:, None, None, :]
+        if self.training and self.dropout.p:  # written out, since its dropout is drawn by clip
+            scores_BNQL = query_BNQE @ key_BNLE.transpose(2, 3) / math.sqrt(query_BNQE.shape[-1])
+            if mask_BNQL is not None:
+                scores_BNQL = scores_BNQL.masked_fill(~mask_BNQL, -math.inf)
+            attended_BNQE = dropout(scores_BNQL.softmax(dim=-1), self.dropout.p) @ value_BNLE
+        else:
+            attended_BNQE = functional.scaled_dot_product_attention(
+                query_BNQE, key_BNLE, value_BNLE, attn_mask=mask_BNQL
+            )
         merged_BQD = self.merge(attended_BNQE.transpose(1, 2).flatten(2))
         tokens_BQD = tokens_BLD[:, :queries] + self.dropout(merged_BQD)
         tokens_BQD = tokens_BQD + self.dropout(self.feed_forward(self.feed_forward_norm(tokens_BQD)))

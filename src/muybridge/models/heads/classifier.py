@@ -2,6 +2,7 @@
 
 from torch import nn
 
+from muybridge.clip_draws import ClipDropout
 from muybridge.models.heads.standardise import Standardise
 from muybridge.recipes.model import ModelConfig
 
@@ -20,10 +21,10 @@ def create_classifier(config: ModelConfig, feature_count: int, class_count: int)
         dense = nn.Linear(feature_count, width)
         nn.init.kaiming_normal_(dense.weight, nonlinearity="relu")
         nn.init.zeros_(dense.bias)
-        layers += [dense, nn.ReLU(inplace=True), nn.Dropout(config.dropout)]
+        layers += [dense, nn.ReLU(inplace=True), ClipDropout(config.dropout)]
         feature_count = width
     if not config.dense_widths:
-        layers.append(nn.Dropout(config.dropout))
+        layers.append(ClipDropout(config.dropout))
     scores = nn.Linear(feature_count, class_count)
     nn.init.xavier_uniform_(scores.weight)
     nn.init.zeros_(scores.bias)

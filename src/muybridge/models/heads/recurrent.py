@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from muybridge.clip_draws import ClipDropout
 from muybridge.models.heads.head import partial_lengths
 
 
@@ -41,7 +42,7 @@ class LSTMHead(nn.Module):
             nn.LSTM(size, width, batch_first=True, bidirectional=self.bidirectional)
             for size, width in zip(inputs, widths, strict=True)
         )
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = ClipDropout(dropout)
         self.feature_count = directions * widths[-1]
         self._initialise()
 

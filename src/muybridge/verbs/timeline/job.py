@@ -21,12 +21,12 @@ from muybridge.inference.timeline.video_scoring import job_of, require_recognize
 from muybridge.inference.timeline.window_scoring import sees_frames
 from muybridge.locks import Lock
 from muybridge.recipes.timeline_rules import SegmentRules, WindowConfig
+from muybridge.recipes.tuned_rules import TunedRules, read_rules, rules_path, write_rules
 from muybridge.text import counted, printable
 from muybridge.verbs.timeline.measuring import measure, true_segments
 from muybridge.verbs.timeline.output import check_formats, write_files
 from muybridge.verbs.timeline.page import write_page
 from muybridge.verbs.timeline.result import TimelineResult, VideoTimeline
-from muybridge.verbs.timeline.rule_file import TunedRules, read_rules, rules_path, write_rules
 from muybridge.verbs.timeline.tuning import deciding_model, read_truth, tune_rules
 
 FOLDER = "timelines"

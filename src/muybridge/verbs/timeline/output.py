@@ -4,29 +4,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from muybridge.dataset.segments import Annotations, Segment
+from muybridge.dataset.segments import Segment
 from muybridge.errors import UserError
-from muybridge.experiment.annotated_videos import write_annotated
-from muybridge.files import write_json, write_text
+from muybridge.experiment.segment_files import ENDINGS, write_segments
 from muybridge.text import did_you_mean
-from muybridge.verbs.timeline.subtitles import srt_text, vtt_text
 
 TimelineFormat = Literal[
     "json", "csv", "srt", "vtt", "html", "drawn", "label-studio", "elan", "boris", "activitynet", "cvat"
 ]
 """What can be written."""
-
-ENDINGS: dict[str, str] = {
-    "json": ".json",
-    "csv": ".csv",
-    "srt": ".srt",
-    "vtt": ".vtt",
-    "label-studio": ".label-studio.json",
-    "elan": ".eaf",
-    "boris": ".boris",
-    "activitynet": ".activitynet.json",
-    "cvat": ".cvat.xml",
-}
 
 
 def check_formats(formats: Sequence[str]) -> None:
@@ -62,15 +48,7 @@ def write_files(
         if name in ("html", "drawn"):  # see `page` and `drawing`
             continue
         path = stem.with_name(stem.name + ENDINGS[name])
-        if name == "json":
-            write_json(path, values)
-        elif name in ("srt", "vtt"):
-            write_text(path, srt_text(segments) if name == "srt" else vtt_text(segments))
-        else:
-            found = Annotations(segments=tuple(segments), videos=(video,))
-            written = write_annotated(found, path, name)
-            files += written.files
-            notes += written.notes
-            continue
-        files.append(path)
+        written, more = write_segments(path, name, segments, video=video, values=values)
+        files += written
+        notes += more
     return files, notes

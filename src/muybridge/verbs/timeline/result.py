@@ -12,11 +12,11 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
+from muybridge.dataset.annotations.subtitles import clock
 from muybridge.dataset.segments import Annotations, Segment
 from muybridge.evaluation.segment_evaluation import SegmentEvaluation
 from muybridge.recipes.timeline_rules import SegmentRules, WindowConfig
 from muybridge.text import counted, printable
-from muybridge.verbs.timeline.subtitles import clock
 
 # Told apart by people who see fewer colours, too (Okabe and Ito), on dark and on light.
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#B8A800", "#7F7F7F")

@@ -11,8 +11,8 @@ from muybridge.evaluation.rule_tuning import Tracks, mean_f1, tuned_rules
 from muybridge.experiment.annotated_videos import read_annotated
 from muybridge.recipes.data import DataConfig
 from muybridge.recipes.timeline_rules import SegmentRules, WindowConfig
+from muybridge.recipes.tuned_rules import TunedRules
 from muybridge.runs import RunFolder
-from muybridge.verbs.timeline.rule_file import TunedRules
 
 
 def read_truth(path: Path) -> tuple[dict[Path, list[Segment]], list[str]]:

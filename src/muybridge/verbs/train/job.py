@@ -18,9 +18,10 @@ from muybridge.recipes.options import Options, option_values, recipe_with
 from muybridge.recipes.recipe import Recipe
 from muybridge.recipes.store import parse_recipe
 from muybridge.runs import RunFolder, chosen_folder
-from muybridge.system import check_device_count, resolve_device
 from muybridge.training.loggers import LoggerName, check_logger
+from muybridge.verbs.train.calls import Call, Processes, Where
 from muybridge.verbs.train.default_recipe import FIRST, available_recipe
+from muybridge.verbs.train.processes import announce, in_processes, own_device
 
 
 def train(
@@ -33,7 +34,9 @@ def train(
     from_run: str | Path | None = None,
     clips_root: str | Path | None = None,
     learning_curve: bool = False,
-    device_count: int = 1,
+    device_count: int | None = None,
+    node_count: int = 1,
+    on: Where = "local",
     logger: LoggerName = "csv",
     console: Console = STDERR,
     **options: Unpack[Options],
@@ -51,7 +54,10 @@ def train(
             recipe if none is named. What is kept of its clips in the cache is not computed again.
         clips_root: Folder that holds the clips of ``from_run`` now, where they were moved or renamed.
         learning_curve: Whether to measure how accuracy grows with the number of clips a class; head ``probe`` only.
-        device_count: Devices to train on; only 1 so far.
+        device_count: Processes on this machine, each with a GPU of its own (or sharing the CPU). Default: as many as
+            torchrun or SLURM started, else one.
+        node_count: Machines; see docs/how-to/many-gpus.md.
+        on: ``ray``: the processes are started by Ray Train, on the cluster that it finds.
         logger: Who gets the figures of every epoch besides metrics.csv: ``tensorboard``, ``wandb`` or ``mlflow``.
         console: Where progress is printed.
         options: What differs from the recipe, by the names of flags and keys: ``epochs=2, encoder="i3d"``; an option
@@ -64,8 +70,42 @@ def train(
         UserError: For clips or options that make no sense, before anything is written.
         Interrupted: On Ctrl-C; ``resume`` continues, and the best epoch so far is a model to use.
     """
-    check_device_count(device_count)
-    chosen_device = resolve_device(device)
+    call: dict[str, Any] = {
+        "clips": clips,
+        "recipe": recipe,
+        "run": run,
+        "name": name,
+        "device": device,
+        "from_run": from_run,
+        "clips_root": clips_root,
+        "learning_curve": learning_curve,
+        "logger": logger,
+        **options,
+    }
+    return in_processes(
+        partial(_train, console=console, **call),
+        Call(train, call),
+        Processes(device_count, node_count, on),
+        device=device,
+    )
+
+
+def _train(
+    clips: str | Path,
+    recipe: Recipe | str | Path | None,
+    *,
+    run: str | Path | None,
+    name: str | None,
+    device: str,
+    from_run: str | Path | None,
+    clips_root: str | Path | None,
+    learning_curve: bool,
+    logger: LoggerName,
+    console: Console,
+    **options: Any,
+) -> TrainResult:
+    """What ``train`` does in the first of its processes."""
+    chosen_device = own_device(device)
     check_logger(logger)
     folder = chosen_folder(run, name)
     others: tuple[Clip, ...] = ()
@@ -86,6 +126,7 @@ def train(
     )
     divided.announce(console)
     experiment = prepare(divided, recipe, run=folder, device=chosen_device, logger=logger, console=console)
+    announce(experiment.folder.path, chosen_device, console)
     return complete(experiment, curve=learning_curve, console=console)
 
 
@@ -127,7 +168,9 @@ def resume(
     run: str | Path,
     *,
     device: str = "auto",
-    device_count: int = 1,
+    device_count: int | None = None,
+    node_count: int = 1,
+    on: Where = "local",
     logger: LoggerName = "csv",
     clips_root: str | Path | None = None,
     console: Console = STDERR,
@@ -137,7 +180,9 @@ def resume(
     Args:
         run: The run directory.
         device: Where it computes, as in ``train``; it may be another than before.
-        device_count: Devices to train on; only 1 so far.
+        device_count: As in ``train``; it may be another number than before.
+        node_count: As in ``train``.
+        on: As in ``train``.
         logger: As in ``train``.
         clips_root: Folder that holds the run's clips now, where they were moved or renamed; the run remembers it.
         console: Where progress is printed.
@@ -146,7 +191,21 @@ def resume(
         UserError: If there is no run, or it is damaged.
         Interrupted: On Ctrl-C.
     """
-    check_device_count(device_count)
+    call: dict[str, Any] = {"run": run, "device": device, "logger": logger, "clips_root": clips_root}
+    return in_processes(
+        partial(_resume, console=console, **call),
+        Call(resume, call),
+        Processes(device_count, node_count, on),
+        device=device,
+    )
+
+
+def _resume(
+    run: str | Path, *, device: str, logger: LoggerName, clips_root: str | Path | None, console: Console
+) -> TrainResult:
+    """What ``resume`` does in the first of its processes."""
+    chosen_device = own_device(device)
     check_logger(logger)
-    experiment = reopen(Path(run), device=resolve_device(device), logger=logger, clips_root=clips_root, console=console)
+    experiment = reopen(Path(run), device=chosen_device, logger=logger, clips_root=clips_root, console=console)
+    announce(experiment.folder.path, chosen_device, console)
     return complete(experiment, console=console)

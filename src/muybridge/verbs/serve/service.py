@@ -1,0 +1,136 @@
+"""What all requests of a server share."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from muybridge.errors import UserError
+from muybridge.inference.trained_model import Prediction
+from muybridge.verbs.serve.config import ServeConfig
+from muybridge.verbs.serve.fetching import Fetcher
+from muybridge.verbs.serve.hosting import HostedModel, Models
+from muybridge.verbs.serve.job_state import Job
+from muybridge.verbs.serve.jobs import Jobs
+from muybridge.verbs.serve.metrics import Metrics
+from muybridge.verbs.serve.refusal import busy, line_of
+
+
+@dataclass(eq=False)
+class Service:
+    """The state of a server.
+
+    Attributes:
+        config: What the user said.
+        models: What it serves.
+        root: The folder of all its temporary files.
+        metrics: What it counts.
+        jobs: Its timelines.
+        fetcher: Fetches videos by address.
+        is_draining: Whether it takes on nothing more.
+        in_flight: Requests that are answered or wait.
+        open_streams: Live streams.
+        last_end: When the last timeline ended, on the monotonic clock; 0 before that.
+    """
+
+    config: ServeConfig
+    models: Models
+    root: Path
+    metrics: Metrics
+    jobs: Jobs = field(init=False)
+    fetcher: Fetcher = field(init=False)
+    is_draining: bool = False
+    in_flight: int = 0
+    open_streams: int = 0
+    last_end: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.fetcher = Fetcher(self.config)
+        self.jobs = Jobs(self.root, self.config, on_end=self._job_ended)
+        self.metrics.watch("muybridge_waiting_requests", "Requests that are answered or wait", lambda: self.in_flight)
+        self.metrics.watch("muybridge_open_timelines", "Timelines that wait or run", lambda: self.jobs.open_count)
+        self.metrics.watch("muybridge_open_streams", "Live streams", lambda: self.open_streams)
+
+    def _job_ended(self, job: Job) -> None:
+        self.last_end = time.monotonic()
+        self.metrics.jobs.labels(job.status).inc()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing runs or waits."""
+        return not (self.in_flight or self.open_streams or self.jobs.open_count)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it takes on work."""
+        return not self.is_draining and all(model.batcher.is_alive for model in self.models)
+
+    def require_open(self) -> None:
+        """Refuse what is new while the server ends.
+
+        Raises:
+            RefusalError: It does.
+        """
+        if self.is_draining:
+            raise busy("the server is about to end", retry_after=10)
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """A place among the requests that are answered at once.
+
+        Raises:
+            RefusalError: There is none.
+        """
+        self.require_open()
+        if self.in_flight >= self.config.waiting:
+            raise busy(f"{self.config.waiting} requests wait already")
+        self.in_flight += 1
+        try:
+            yield
+        finally:
+            self.in_flight -= 1
+
+    @contextmanager
+    def stream_place(self) -> Iterator[None]:
+        """A place among the live streams.
+
+        Raises:
+            RefusalError: There is none.
+        """
+        self.require_open()
+        if self.open_streams >= self.config.streams:
+            raise busy(f"{self.config.streams} streams are open already")
+        self.open_streams += 1
+        try:
+            yield
+        finally:
+            self.open_streams -= 1
+
+    async def predict(self, model: HostedModel, paths: list[Path]) -> list[Prediction | str]:
+        """Name the action in files, or say why not.
+
+        Raises:
+            RefusalError: It takes too long.
+        """
+        tasks = [asyncio.ensure_future(model.batcher.predict(path)) for path in paths]
+        try:
+            async with asyncio.timeout(self.config.request_seconds):
+                found = await asyncio.gather(*tasks, return_exceptions=True)
+        except TimeoutError:
+            raise busy(f"the answer takes longer than {self.config.request_seconds:g} s", retry_after=10) from None
+        finally:
+            for task in tasks:
+                task.cancel()
+        answers: list[Prediction | str] = []
+        for each in found:
+            if isinstance(each, UserError):
+                answers.append(line_of(each))
+            elif isinstance(each, BaseException):
+                raise each
+            else:
+                answers.append(each if each.error is None else each.error)
+            outcome = "error" if isinstance(answers[-1], str) else "answered"
+            self.metrics.clips.labels(model.name, outcome).inc()
+        return answers

@@ -1,0 +1,1 @@
+"""Watching a stream: events as they begin and end, told to whoever asked for them."""

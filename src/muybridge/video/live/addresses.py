@@ -1,0 +1,50 @@
+"""Addresses of streams, and how they are printed: without anything that could be a credential.
+
+Every line, error, event and file name that mentions a stream goes through `printable_address`.
+"""
+
+import re
+
+from muybridge.text import printable
+
+SCHEMES = ("rtsp", "rtsps", "rtmp", "rtmps", "http", "https", "udp", "tcp")
+"""What an address can begin with."""
+
+_ADDRESS = re.compile(r"([a-z][a-z0-9+.-]*)://(.*)", re.IGNORECASE | re.DOTALL)
+_TELLING = re.compile(r"pass|pwd|token|secret|key|auth|user|login|sig|cred", re.IGNORECASE)
+_LONGEST_NAME = 20
+HIDDEN = "…"
+
+
+def scheme_of(text: str) -> str | None:
+    """What an address begins with, in small letters; None for what is no address."""
+    match = _ADDRESS.fullmatch(text)
+    return None if match is None else match[1].lower()
+
+
+def printable_address(address: str) -> str:
+    """An address without user, password, query and what else may be secret in it.
+
+    Cameras take passwords in the path, too, and streaming servers keys; such parts, and long ones that people do not
+    choose, are left out.
+
+    >>> printable_address("rtsp://admin:pa/ss@10.0.0.5:554/live/ch1?user=admin&password=x")
+    'rtsp://10.0.0.5:554/live/ch1?…'
+    """
+    match = _ADDRESS.fullmatch(address)
+    if match is None:
+        return printable(address)
+    scheme, rest = match[1].lower(), match[2]
+    # A password may hold any sign, also those that end a host name: what follows the last @ is what is shown.
+    rest = rest.rpartition("@")[2].partition("#")[0]
+    place, query, _ = rest.partition("?")
+    host, *parts = place.split("/")
+    shown = [HIDDEN if _may_be_secret(part) else part for part in parts]
+    if scheme.startswith("rtmp") and len(shown) > 1:
+        shown[-1] = HIDDEN  # the stream's key
+    return printable("/".join([f"{scheme}://{host}", *shown]) + (f"?{HIDDEN}" if query else ""))
+
+
+def _may_be_secret(part: str) -> bool:
+    mixed = re.search(r"\d", part) and re.search(r"[A-Za-z]", part)
+    return bool(_TELLING.search(part)) or (len(part) > _LONGEST_NAME and bool(mixed))

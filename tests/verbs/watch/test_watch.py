@@ -1,0 +1,279 @@
+"""Watching: events of a stream, the video of them, how it went, and an end with every file whole."""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import av
+import pytest
+from rich.console import Console
+from tests.helpers.commands import run as command
+from tests.helpers.flashing_model import flashing_run
+from tests.helpers.streams import (
+    X264,
+    ffmpeg,
+    folder_server,
+    free_port,
+    require_rtsp_server,
+    wait_for_port,
+    write_flashing,
+)
+
+import muybridge
+from muybridge.errors import UserError
+from muybridge.recipes.timeline_rules import SegmentRules, WindowConfig
+from muybridge.recipes.tuned_rules import TunedRules, rules_path, write_rules
+
+RULES = SegmentRules(use_none_of_these=False, lag_seconds=0)
+WINDOWS = WindowConfig(window_seconds=1.0)
+
+
+NAMES = {"libx264": "h264", "libvpx": "vp8"}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Path:
+    return flashing_run(tmp_path_factory.mktemp("run"))
+
+
+class Watched:
+    """What a call told and returned."""
+
+    def __init__(self, run: Path, source: object, **options) -> None:
+        self.events: list[dict] = []
+        self.console = Console(file=io.StringIO(), width=300)
+        values = {"rules": RULES, "windows": WINDOWS, "status_seconds": 0.5}
+        self.result = muybridge.watch(
+            run, str(source), emit=self.events.append, console=self.console, **(values | options)
+        )
+
+    @property
+    def said(self) -> str:
+        return self.console.file.getvalue()
+
+    def of(self, state: str) -> list[dict]:
+        return [event for event in self.events if event["state"] == state]
+
+
+def spans(events: list[dict]) -> list[tuple[str, float, float]]:
+    return [(event["label"], event["start_seconds"], event["end_seconds"]) for event in events]
+
+
+def test_events_of_a_file_are_the_segments_of_its_timeline(run, tmp_path):
+    video = write_flashing(tmp_path / "a.mp4", seconds=12)
+    watched = Watched(run, video, pace="all")
+    expected = muybridge.timeline(run, [video], rules=RULES, windows=WINDOWS, out=tmp_path / "out", formats=["json"])
+    segments = [
+        (each.label, round(each.start_seconds, 3), round(each.end_seconds, 3))
+        for each in expected.timelines[0].segments
+    ]
+    assert [label for label, _, _ in segments] == ["white", "black", "white", "black"]
+    found = spans(watched.of("end"))
+    assert [each[0] for each in found] == [each[0] for each in segments]
+    for (_, start, end), (_, true_start, true_end) in zip(found, segments, strict=True):
+        assert start == pytest.approx(true_start, abs=0.01)
+        assert end == pytest.approx(true_end, abs=0.21)
+    assert watched.result.events == 4
+    assert watched.result.frames == 300
+    assert watched.result.looked_at == 60
+    assert watched.result.dropped == 0
+    assert watched.result.latency_p50_seconds <= watched.result.latency_p95_seconds
+    # Each begins before it ends, and says when by the clock of the day.
+    assert [event["state"] for event in watched.events][:2] == ["begin", "end"] or watched.of("begin")
+    first = watched.of("begin")[0]
+    assert first["end_seconds"] is None
+    assert first["start"].endswith("Z")
+    assert first["source"] == str(video)
+
+
+def test_rules_that_were_tuned_for_a_run_are_taken(run, tmp_path):
+    own = tmp_path / "tuned"
+    own.mkdir()
+    (own / "model").symlink_to(run / "model")
+    tuned = TunedRules(SegmentRules(least_seconds=60), WINDOWS, ("a.mp4",), 1.0, 1.0)
+    write_rules(rules_path(own), tuned)
+    video = write_flashing(tmp_path / "a.mp4", seconds=4)
+    assert Watched(own, video, pace="all", rules=None, windows=None).events == []
+
+
+@pytest.mark.parametrize(
+    ("codec", "pixels", "ending", "format"),
+    [
+        ("libx264", "yuv420p", ".mp4", "mpegts"),
+        ("mjpeg", "yuvj420p", ".mkv", "matroska"),
+        ("mpeg2video", "yuv420p", ".mkv", "mpegts"),
+        ("libvpx", "yuv420p", ".mkv", "matroska"),
+    ],
+)
+def test_the_video_of_an_event_is_copied_with_seconds_before_and_after(run, tmp_path, codec, pixels, ending, format):
+    video = write_flashing(tmp_path / f"a.{format}", seconds=12, codec=codec, pixels=pixels, format=format)
+    watched = Watched(run, video, pace="all", save_events=tmp_path / "kept", seconds_before=0.5, seconds_after=0.5)
+    saved = watched.of("saved")
+    assert len(saved) == len(watched.result.videos) == 4
+    assert "encoded anew" not in watched.said
+    for event in saved:
+        path = Path(event["video"])
+        assert path.suffix == ending
+        assert event["label"] in path.name
+        with av.open(str(path)) as kept:
+            assert kept.streams.video[0].codec_context.name == NAMES.get(codec, codec)
+            frames = [(frame.time, frame.to_ndarray(format="gray").mean()) for frame in kept.decode(video=0)]
+        lasted = frames[-1][0] - frames[0][0]
+        # From the keyframe before, which may be a second away, or twelve frames in MPEG-2.
+        wanted = event["end_seconds"] - max(0, event["start_seconds"] - 0.5) + 0.5
+        assert wanted - 0.6 < lasted < wanted + 1.3
+        white = sum(mean > 128 for _, mean in frames) / len(frames)
+        assert (white > 0.6) == (event["label"] == "white")
+    assert list((tmp_path / "kept").glob(".*")) == []
+
+
+def test_what_no_container_takes_is_encoded_anew_and_said(run, tmp_path):
+    video = write_flashing(tmp_path / "a.avi", seconds=8, codec="cinepak", pixels="rgb24", format="avi")
+    watched = Watched(run, video, pace="all", save_events=tmp_path / "kept")
+    saved = [Path(event["video"]) for event in watched.of("saved")]
+    assert saved
+    for path in saved:
+        with av.open(str(path)) as kept:
+            assert sum(1 for _ in kept.decode(video=0)) > 25
+    if saved[0].suffix == ".mp4":
+        assert "encoded anew as H.264" in watched.said
+
+
+def test_a_live_stream_is_watched_and_joined_again(run, tmp_path):
+    """The server goes while an event lasts: its video is whole, and watching goes on."""
+    port = free_port()
+    code = (
+        "import sys, time, signal\n"
+        "from tests.helpers.streams import rtsp_server\n"
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit())\n"
+        "for seconds in (6, 60):\n"
+        "    with rtsp_server(int(sys.argv[1])):\n"
+        "        time.sleep(seconds)\n"
+        "    time.sleep(1)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([os.environ.get("PYTHONPATH", "src"), "."])}
+    require_rtsp_server()
+    with subprocess.Popen([sys.executable, "-c", code, str(port)], env=environment) as server:
+        try:
+            wait_for_port(port)
+            address = f"rtsp://user:hunter2@127.0.0.1:{port}/live"
+            watched = Watched(run, address, seconds=16, save_events=tmp_path / "kept", out=tmp_path / "events.jsonl")
+        finally:
+            server.terminate()
+    assert watched.result.joined_again == 1
+    assert watched.result.events >= 1
+    assert watched.result.latency_p95_seconds < 1
+    for path in watched.result.videos:
+        with av.open(str(path)) as kept:
+            assert sum(1 for _ in kept.decode(video=0)) > 25
+    everything = watched.said + json.dumps(watched.events) + str(watched.result) + repr(watched.result)
+    everything += (tmp_path / "events.jsonl").read_text() + " ".join(map(str, (tmp_path / "kept").iterdir()))
+    assert "hunter2" not in everything
+    assert "frames/s" in watched.said
+
+
+def test_ctrl_c_ends_it_with_every_file_whole(run, tmp_path):
+    port = free_port()
+    words = [sys.executable, "-m", "muybridge", "watch", str(run), f"tcp://127.0.0.1:{port}"]
+    words += ["--save-events", str(tmp_path / "kept"), "--out", str(tmp_path / "events.jsonl")]
+    words += ["--rules.no-use-none-of-these", "--window-seconds", "1", "--status-seconds", "1"]
+    for number in (signal.SIGINT, signal.SIGTERM):
+        port = free_port()
+        words[5] = f"tcp://127.0.0.1:{port}"
+        with ffmpeg(*X264, "-f", "mpegts", f"tcp://127.0.0.1:{port}?listen=1"):
+            wait_for_port(port)
+            process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            first = process.stdout.readline()
+            time.sleep(2.5)
+            process.send_signal(number)
+            out, err = process.communicate(timeout=30)
+        assert process.returncode == 0, err
+        events = [json.loads(line) for line in (first + out).splitlines()]
+        # What lasts ends with it, and its video is there.
+        assert [event["state"] for event in events if event["label"] == events[0]["label"]][:1] == ["begin"]
+        assert {event["state"] for event in events} == {"begin", "end", "saved"}
+        assert (
+            events
+            == [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()][-len(events) :]
+        )
+        for event in events:
+            if event["state"] == "saved":
+                with av.open(event["video"]) as kept:
+                    assert sum(1 for _ in kept.decode(video=0)) > 10
+        assert list((tmp_path / "kept").glob(".*")) == []
+        assert "looks/s, latency p50" in err
+        assert "watched tcp://127.0.0.1" in err
+        assert "Traceback" not in err
+
+
+def test_a_recording_over_http_ends(run, tmp_path):
+    write_flashing(tmp_path / "a.mp4", seconds=4, options={"movflags": "faststart"})
+    with folder_server(tmp_path) as address:
+        watched = Watched(run, f"{address}/a.mp4")
+    assert watched.result.frames == 100
+    assert watched.result.joined_again == 0
+    assert 3.5 < watched.result.seconds < 8
+
+
+def test_errors_of_the_command_line_hold_no_credentials(run, capsys):
+    address = "rtsp://user:hunter2@127.0.0.1:1/live?key=hunter2"
+    for more in ([], ["--nope"], ["--pace", "fast"], ["--seconds", "x"], ["--webhook", "ftp://a:hunter2@b"]):
+        code, out, err = command("watch", run, address, *more, capsys=capsys)
+        assert code == 2
+        assert err.startswith("error: ")
+        assert "hunter2" not in out + err
+    code, _, err = command("watch", run, "no-camera", capsys=capsys)
+    assert (code, "is no file, address or camera" in err) == (2, True)
+
+
+@pytest.mark.parametrize("option", ["seconds_before", "stall_seconds", "seconds"])
+def test_times_that_are_none_are_told(run, option):
+    with pytest.raises(UserError, match=f"{option} is -1"):
+        Watched(run, "-", **{option: -1})
+
+
+def test_an_error_while_looking_ends_it_and_is_raised(run, tmp_path):
+    video = write_flashing(tmp_path / "a.mp4", seconds=4)
+
+    def fail(_event: dict) -> None:
+        raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        muybridge.watch(
+            run, str(video), rules=RULES, windows=WINDOWS, pace="all", emit=fail, console=Console(file=io.StringIO())
+        )
+
+
+def test_standard_input_on_the_command_line(run, tmp_path):
+    video = write_flashing(tmp_path / "a.ts", seconds=8)
+    words = [sys.executable, "-m", "muybridge", "watch", str(run), "-", "--pace", "all", "--window-seconds", "1"]
+    words += ["--rules.no-use-none-of-these", "--status-seconds", "0"]
+    with video.open("rb") as given:
+        done = subprocess.run(words, stdin=given, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(event["state"], event["label"]) for event in events if event["state"] == "begin"] == [
+        ("begin", "white"),
+        ("begin", "black"),
+        ("begin", "white"),
+    ]
+    assert {event["source"] for event in events} == {"standard input"}
+    assert "watched standard input" in done.stderr
+
+
+def test_a_reader_that_goes_ends_it_quietly(run, tmp_path):
+    video = write_flashing(tmp_path / "a.mp4", seconds=60)
+    words = [sys.executable, "-m", "muybridge", "watch", str(run), str(video), "--pace", "all", "--status-seconds", "0"]
+    words += ["--window-seconds", "1", "--rules.no-use-none-of-these", "--save-events", str(tmp_path / "kept")]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        err = process.stderr.read()
+        assert process.wait(60) == 141
+    assert "Traceback" not in err
+    assert list((tmp_path / "kept").glob(".*")) == []
