@@ -34,7 +34,7 @@ FLOORS = [
     ["run_schemas"],
     ["files", "schemas"],
     ["disk_errors"],
-    ["temporaries", "errors"],
+    ["temporaries", "errors", "file_parts"],
     ["stopping", "text", "sequences", "notebook"],
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
@@ -43,6 +43,7 @@ FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 INNER_ROOMS = {"models.encoders": set(), "models.heads": set(), "models.weights": {"models.encoders"}}
 
 EXTRAS = {"optuna", "timm", "transformers", "onnx", "onnxruntime", "onnxscript", "openvino", "nncf", "scipy", "sklearn"}
+EXTRAS |= {"pyarrow", "crc32c"}
 # Modules that are themselves imported late, by whoever needs the extra.
 LATE = {"verbs/sweep/study.py": {"optuna"}}
 NEVER = {"torchvision", "tensorflow"}

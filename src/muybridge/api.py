@@ -66,6 +66,8 @@ if TYPE_CHECKING:
     from muybridge.verbs.list_runs import RunList as RunList
     from muybridge.verbs.list_runs import RunSummary as RunSummary
     from muybridge.verbs.list_runs import list_runs as list_runs
+    from muybridge.verbs.pack.job import PackResult as PackResult
+    from muybridge.verbs.pack.job import pack as pack
     from muybridge.verbs.predict import predict as predict
     from muybridge.verbs.sweep.job import sweep as sweep
     from muybridge.verbs.sweep.results import SweepResult as SweepResult
@@ -78,6 +80,8 @@ if TYPE_CHECKING:
     from muybridge.verbs.train.job import resume as resume
     from muybridge.verbs.train.job import train as train
     from muybridge.verbs.train.profile import profile as profile
+    from muybridge.verbs.unpack import UnpackResult as UnpackResult
+    from muybridge.verbs.unpack import unpack as unpack
     from muybridge.video.door import VideoFrames as VideoFrames
     from muybridge.video.door import read_frames as read_frames
     from muybridge.video.door import read_views as read_views

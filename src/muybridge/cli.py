@@ -178,6 +178,7 @@ def check(
     out: Path | None = None,
     workers: int = -1,
     isolate: Isolate = False,
+    resume: Annotated[bool, Parameter("--resume", negative="")] = False,
     as_json: Annotated[Json, Parameter("--json")] = False,
 ) -> None:
     """Decode every clip fully and say what is wrong: bad files, lying headers, duplicates, leaks between sources.
@@ -186,7 +187,7 @@ def check(
 
     Args:
         clips: A folder with a sub-folder per class, a CSV (path, label, ...), annotations of long videos, an HMDB-51 or
-            UCF101 folder, or a video.
+            UCF101 folder, shards, or a video.
         groups: What says which clips were cut from one recording: auto, none, folder, look-alike, a column of the CSV
             or a regular expression, as in train.
         unit: What start and end of a CSV are: seconds (or mm:ss, hh:mm:ss.mmm) or frames.
@@ -196,6 +197,7 @@ def check(
         out: Folder for check.json and check.csv; default: CLIPS-check in the current folder.
         workers: Processes that decode; -1: one per core.
         isolate: Decode each file in a process of its own, with limits of memory and processor time.
+        resume: Go on where a check into the same folder was interrupted.
         as_json: Print the result as JSON.
     """
     from muybridge import api
@@ -210,6 +212,7 @@ def check(
         out=out,
         workers=None if workers < 0 else workers,
         isolate=isolate,
+        resume=resume,
     )
     show(result, as_json=as_json)
     if not as_json:
@@ -220,6 +223,77 @@ def check(
         alike = result.report.look_alikes
         proposed = "look-alike" if alike is not None and alike.divides else groups
         suggest(["train", clips, *(["--data.groups", proposed] if proposed != "auto" else [])])
+
+
+@app.command
+def pack(
+    clips: Path,
+    out: Path,
+    *,
+    shard_size_gb: float = 1.0,
+    seed: int = 0,
+    groups: Annotated[str, Parameter("--data.groups")] = "auto",
+    unit: Unit = "seconds",
+    tier: Tier = "",
+    fps: Fps = 0.0,
+    missing: Missing = "error",
+    as_json: Annotated[Json, Parameter("--json")] = False,
+) -> None:
+    """Pack clips into tar shards (WebDataset) with an index; every verb reads them as it reads a folder.
+
+    Run the same command again to continue after an interruption.
+
+        muybridge pack my_clips my_shards
+
+    Args:
+        clips: A folder with a sub-folder per class, a CSV (path, label, ...), annotations of long videos, an HMDB-51 or
+            UCF101 folder, or other shards.
+        out: Folder for the shards.
+        shard_size_gb: Size of a shard in 10^9 bytes; a larger video has one of its own.
+        seed: Of the order in which videos are dealt to shards.
+        groups: What says which clips were cut from one recording: auto, none, folder, look-alike, a column of the CSV
+            or a regular expression, as in train. The index keeps it.
+        unit: What start and end of a CSV are: seconds (or mm:ss, hh:mm:ss.mmm) or frames.
+        tier: Which tier of an ELAN file has the labels; * and ? stand for any characters.
+        fps: Frames a second that frame numbers count; 0: they count the frames of the file.
+        missing: Videos that are not there: error or skip.
+        as_json: Print the result as JSON.
+    """
+    from muybridge import api
+
+    result = api.pack(
+        clips,
+        out,
+        shard_size_gb=shard_size_gb,
+        seed=seed,
+        groups=groups,
+        annotation_unit=unit,
+        annotation_tier=tier,
+        annotation_fps=fps,
+        annotation_missing=missing,
+    )
+    show(result, as_json=as_json)
+    if not as_json:
+        suggest(["check", result.folder], ["train", result.folder])
+
+
+@app.command
+def unpack(shards: Path, out: Path, *, as_json: Annotated[Json, Parameter("--json")] = False) -> None:
+    """Write the videos of shards as files again, with a CSV of their labels, groups and parts.
+
+        muybridge unpack my_shards my_clips
+
+    Args:
+        shards: A folder that muybridge pack made.
+        out: Folder for the videos and clips.csv.
+        as_json: Print the result as JSON.
+    """
+    from muybridge import api
+
+    result = api.unpack(shards, out)
+    show(result, as_json=as_json)
+    if not as_json:
+        suggest(["train", result.folder])
 
 
 @app.command

@@ -16,6 +16,7 @@ from typing import Any
 
 from muybridge.disk_errors import naming
 from muybridge.errors import UserError
+from muybridge.file_parts import is_there, open_bytes, part_at, status_of
 from muybridge.temporaries import prefix_of, remove_dead
 from muybridge.text import original_cell, printable, spreadsheet_cell
 
@@ -196,9 +197,9 @@ def content_hash(path: Path) -> str:
     Raises:
         OSError: If the file cannot be read, or is none but a pipe or a device, which would have no end.
     """
-    if not path.is_file() and path.exists() and not path.is_dir():
+    if part_at(path) is None and not is_there(path) and path.exists() and not path.is_dir():
         raise OSError(errno.EINVAL, "not a regular file", str(path))
-    about = path.stat()
+    about = status_of(path)
     if time.time_ns() - max(about.st_mtime_ns, about.st_ctime_ns) < _SETTLED_NS:
         return _read_hash(path)
     return _hash_as_of(path, about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns)
@@ -209,7 +210,7 @@ _SETTLED_NS = 2_000_000_000
 
 
 def _read_hash(path: Path) -> str:
-    with path.open("rb") as file:
+    with open_bytes(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

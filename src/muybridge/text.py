@@ -33,6 +33,8 @@ def printable(name: str) -> str:
     Bytes that are not UTF-8 are written out as `\xNN`; so are characters that steer a terminal, break a line or turn
     the direction of what follows (`\n`, `\x1b`, `\u202e`).
     """
+    if name.isascii() and name.isprintable():  # nearly all names, and there may be a million
+        return name
     return _STEERING.sub(_written_out, _valid(name))
 
 

@@ -1,6 +1,9 @@
 """Clips, catalogs and their subsets."""
 
+import copy
+import pickle
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -94,3 +97,20 @@ def test_impossible_subsets_are_told(four_classes: Catalog, classes: list[str] |
 )
 def test_matches_group(group: str, pattern: str, expected: bool) -> None:
     assert matches_group(clip("a.mp4", group=group), pattern) is expected
+
+
+def test_a_packed_clip_is_the_clip_that_the_constructor_makes():
+    values = {"label": "a", "group": "g", "group_known": True, "split": "test", "size_bytes": 7, "sha256": "f" * 64}
+    times = {"start_seconds": 1.0, "end_seconds": None}
+    place, id = "shard-000000.tar/512+7/0-a.mp4", "a/a.mp4#1-"
+    packed = Clip.packed(ROOT, place, id=id, **values, **times)
+    made = Clip(ROOT / place, root=ROOT, known_as=id, **values, **times)
+    for clip in (packed, pickle.loads(pickle.dumps(packed)), copy.deepcopy(packed), replace(packed)):
+        assert clip == made and hash(clip) == hash(made) and repr(clip) == repr(made)
+        assert clip.id == made.id and clip.file_id == made.file_id == "a/a.mp4" and clip.stem == "a"
+        assert clip.is_packed and made.is_packed and clip.path == made.path
+    fresh = Clip.packed(ROOT, place, id=id, **values, **times)
+    assert "path" not in vars(fresh) and fresh.is_packed and "path" not in vars(fresh)
+    with pytest.raises(AttributeError, match="no attribute 'paht'"):
+        _ = fresh.paht
+    assert replace(fresh, path=ROOT / "b.mp4").path == ROOT / "b.mp4"

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from muybridge.checking.alike_report import SeenAlike, see_alike
+from muybridge.checking.check_journal import Journal
 from muybridge.checking.decode_pool import Progress, decode_all
 from muybridge.checking.segment_report import SegmentReport, look_at_segments
 from muybridge.dataset.catalog import Catalog, Clip
@@ -20,6 +21,7 @@ from muybridge.dataset.protocol_names import PROTOCOLS
 from muybridge.dataset.protocols import make_split
 from muybridge.dataset.split import Leak
 from muybridge.errors import UserError
+from muybridge.file_parts import is_there, size_of
 from muybridge.files import write_json, write_rows
 from muybridge.recipes.cache import CacheConfig
 from muybridge.text import printable
@@ -257,6 +259,7 @@ def check_catalog(
     isolate: bool = False,
     progress: Progress | None = None,
     cache: CacheConfig | None = None,
+    journal: Journal | None = None,
 ) -> CheckReport:
     """Decode every file of a catalog fully and report what is wrong, and what the catalog is like.
 
@@ -270,12 +273,21 @@ def check_catalog(
         progress: Called in this process after each file.
         cache: Where tiny frames are kept while look-alikes are looked for, which is done where source groups are
             unknown; None: nobody looks.
+        journal: Where what is found of each file is written down at once, and what an earlier check found is read.
 
     Returns:
         The report; problems with files are part of it, not errors.
     """
     paths = sorted({*(clip.path for clip in catalog.clips), *catalog.videos})
-    files = decode_all(paths, workers=workers, isolate=isolate, progress=progress)
+    files = decode_all(
+        paths,
+        workers=workers,
+        isolate=isolate,
+        progress=progress,
+        hashes={clip.path: clip.sha256 for clip in catalog.clips if clip.is_packed and clip.sha256},
+        known={} if journal is None else journal.known(paths),
+        on_outcome=(lambda path, outcome: None) if journal is None else journal.add,
+    )
     protocols, skipped = _protocols(catalog, lists=lists)
     unknown = not all(clip.group_known for clip in catalog.clips)
     return CheckReport(
@@ -289,7 +301,7 @@ def check_catalog(
 
 
 def _checked(clip: Clip, outcome: DecodeResult | str) -> CheckedClip:
-    size_bytes = clip.path.stat().st_size if clip.path.is_file() else 0
+    size_bytes = size_of(clip.path) if is_there(clip.path) else 0
     if isinstance(outcome, str):
         return CheckedClip(clip, None, size_bytes, outcome)
     checked = CheckedClip(clip, outcome, size_bytes, outcome.problem)

@@ -7,22 +7,28 @@ file is found by trying those in work at the crash again, one at a time.
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
 from multiprocessing import active_children, get_context, parent_process
 from pathlib import Path
-from types import FrameType
+from types import FrameType, MappingProxyType
 from typing import Any
 
 from muybridge.errors import VideoError
+from muybridge.files import content_hash
 from muybridge.system import available_cores
 from muybridge.video.full_decoding import DecodeResult, decode_fully
 from muybridge.video.isolation import current, isolated
 
 Progress = Callable[[int, int], None]
 """Called with the number of files done and the number of all files."""
+
+Outcome = DecodeResult | str
+"""What decoding a file showed, or the reason why it does not decode."""
+
+_NONE: Mapping[Path, Any] = MappingProxyType({})
 
 _CRASHED = "the decoder crashed on it"
 
@@ -33,7 +39,10 @@ def decode_all(
     workers: int | None = None,
     isolate: bool = False,
     progress: Progress | None = None,
-) -> dict[Path, DecodeResult | str]:
+    hashes: Mapping[Path, str] = _NONE,
+    known: Mapping[Path, Outcome] = _NONE,
+    on_outcome: Callable[[Path, Outcome], None] = lambda path, outcome: None,
+) -> dict[Path, Outcome]:
     """Decode files from the first frame to the last.
 
     Ctrl-C at a terminal raises KeyboardInterrupt here and ends the worker processes at once; when the signal
@@ -44,6 +53,9 @@ def decode_all(
         workers: Number of processes; None for one per processor.
         isolate: Whether each of them lets another decode, with limits of memory and processor time.
         progress: Called in this process after each file.
+        hashes: The SHA-256 that some files must have; one that has another is not decoded.
+        known: What was found of some files before; they are not opened.
+        on_outcome: Called in this process with each other file and what was found of it, when it is done.
 
     Returns:
         What decoding each file showed, or the reason why it does not decode.
@@ -52,48 +64,56 @@ def decode_all(
         RuntimeError: If worker processes cannot be started.
     """
     workers = workers or available_cores()
-    outcomes: dict[Path, DecodeResult | str] = {}
+    outcomes: dict[Path, Outcome] = {path: known[path] for path in paths if path in known}
 
-    def note(path: Path, outcome: DecodeResult | str) -> None:
+    def note(path: Path, outcome: Outcome) -> None:
         outcomes[path] = outcome
+        on_outcome(path, outcome)
         if progress is not None:
             progress(len(outcomes), len(paths))
 
-    waiting = list(reversed(paths))
+    waiting = [path for path in reversed(paths) if path not in known]
+    if progress is not None and known:
+        progress(len(outcomes), len(paths))
     while waiting:
-        running: dict[Future[DecodeResult | str], Path] = {}
+        running: dict[Future[Outcome], Path] = {}
         with _processes(min(workers, len(waiting))) as pool:
             try:
                 while waiting or running:
                     # Few files are handed out at a time, so that there are few suspects after a crash.
                     while waiting and len(running) < 2 * workers:
-                        running[_submit(pool, waiting[-1], isolate)] = waiting[-1]
+                        path = waiting[-1]
+                        running[_submit(pool, path, isolate, hashes.get(path))] = path
                         waiting.pop()
                     for future in wait(running, return_when=FIRST_COMPLETED).done:
                         note(running[future], future.result())
                         del running[future]
             except BrokenProcessPool:
                 for path in running.values():
-                    note(path, _decode_alone(path, isolate))
+                    note(path, _decode_alone(path, isolate, hashes.get(path)))
     return outcomes
 
 
-def _decode_alone(path: Path, isolate: bool) -> DecodeResult | str:
+def _decode_alone(path: Path, isolate: bool, sha256: str | None) -> Outcome:
     """Decode one file in a process of its own, whose crash is this file's fault."""
     with _processes(1) as pool:
         try:
-            return _submit(pool, path, isolate).result()
+            return _submit(pool, path, isolate, sha256).result()
         except BrokenProcessPool:
             return _CRASHED
 
 
-def _decode(path: Path, isolate: bool) -> DecodeResult | str:
+def _decode(path: Path, isolate: bool, sha256: str | None) -> Outcome:
     if isolate and current() is None:
         ExitStack().enter_context(isolated())  # for as long as this process lives
     try:
+        if sha256 is not None and content_hash(path) != sha256:
+            return "its bytes are not those that were packed"
         return decode_fully(path)
     except VideoError as error:
         return error.reason
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
     except Exception as error:  # whatever a file can do to a decoder is a finding about the file
         return f"{type(error).__name__}: {error}"
 
@@ -125,9 +145,9 @@ def _processes(workers: int) -> Iterator[ProcessPoolExecutor]:
         pool.shutdown(cancel_futures=True)
 
 
-def _submit(pool: ProcessPoolExecutor, path: Path, isolate: bool) -> Future[DecodeResult | str]:
+def _submit(pool: ProcessPoolExecutor, path: Path, isolate: bool, sha256: str | None) -> Future[Outcome]:
     with _interrupts_held():  # submitting may start another worker
-        return pool.submit(_decode, path, isolate)
+        return pool.submit(_decode, path, isolate, sha256)
 
 
 # A terminal sends Ctrl-C to every process. A worker shall end of it at once and without a traceback, even while

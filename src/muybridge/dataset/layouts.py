@@ -1,4 +1,4 @@
-"""Reading a catalog from disk: a folder per class, a CSV, an annotation file, HMDB-51 or UCF101, or one video.
+"""Reading a catalog from disk: a folder per class, a CSV, annotations, HMDB-51 or UCF101, shards, or one video.
 
 A folder is read as one sub-folder per class, its videos at any depth below; see `folders` for how parts are told
 from classes, `walking` for what is a video, and `table` for CSV files. Nothing is opened but the CSV.
@@ -20,12 +20,14 @@ from muybridge.dataset.group_rule import column_of, grouped
 from muybridge.dataset.groups import detect_naming, groups_by_naming, is_action_of, ungrouped
 from muybridge.dataset.labels import settle_alike
 from muybridge.dataset.locating import exists, expanded, is_folder, is_regular
+from muybridge.dataset.shard_catalog import read_shards
+from muybridge.dataset.shard_index import holds_shards
 from muybridge.dataset.table import column_names, read_table
 from muybridge.dataset.walking import is_video
 from muybridge.errors import UserError
 from muybridge.text import counted, did_you_mean
 
-Layout = Literal["auto", "folders", "csv", "hmdb51", "ucf101"]
+Layout = Literal["auto", "folders", "csv", "hmdb51", "ucf101", "shards"]
 
 
 def read_catalog(
@@ -40,8 +42,8 @@ def read_catalog(
     """Read the catalog of a data set.
 
     Args:
-        path: A folder of class folders, a CSV file, an annotation file, a folder that holds `clips.csv`, or one video,
-            whose label is the name of its folder.
+        path: A folder of class folders, a CSV file, an annotation file, a folder that holds `clips.csv`, one of shards,
+            or one video, whose label is the name of its folder.
         layout: How the data set is laid out; `auto` takes the CSV where there is one, and recognises HMDB-51 and
             UCF101 by their file names.
         groups: What says each clip's source group: `auto`, `none`, `folder`, a column of the CSV or a regular
@@ -60,6 +62,8 @@ def read_catalog(
         raise UserError(f"{path} does not exist; give a folder with a sub-folder per class, or a CSV file")
     if not (is_regular(path) or is_folder(path)):
         raise UserError(f"{path} is a pipe or a device; give a folder with a sub-folder per class, or a CSV file")
+    if layout == "shards" or (layout == "auto" and is_folder(path) and holds_shards(path)):
+        return settle_alike(read_shards(path, groups=groups), alike_labels)
     rules = annotations or AnnotationRules()
     if layout == "auto" and _holds_annotations(path):
         found = read_annotations(path, rules, times_of=times_of)

@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from muybridge.dataset.locating import exists, is_folder
+from muybridge.dataset.shard_catalog import videos_in_shards
+from muybridge.dataset.shard_index import holds_shards
 from muybridge.dataset.walking import walk
 from muybridge.errors import UserError
 
@@ -18,6 +20,8 @@ def _silent(line: str) -> None:
 def find_videos(patterns: Sequence[str | Path], *, announce: Callable[[str], None] = _silent) -> list[Path]:
     """Files, folders and glob patterns as a list of files; folders are walked as those of data sets are.
 
+    Of a folder of shards, the paths of its videos inside them.
+
     Args:
         patterns: What is named.
         announce: Called with a line for each kind of thing in a folder that was left out.
@@ -28,7 +32,9 @@ def find_videos(patterns: Sequence[str | Path], *, announce: Callable[[str], Non
     paths: list[Path] = []
     for pattern in patterns:
         path = Path(pattern)
-        if is_folder(path):
+        if is_folder(path) and holds_shards(path):
+            found = list(videos_in_shards(path))
+        elif is_folder(path):
             below = walk(path)
             found = below.videos
             # Other files in a folder of videos are no surprise; videos that are left out are.

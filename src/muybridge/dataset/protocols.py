@@ -88,13 +88,14 @@ def make_split(
     if not parts["validation"]:
         cut_validation(catalog, parts, seed=seed, share=validation_share)
     notes += _notes_on_classes(catalog, parts, validation_expected=validation_share > 0)
+    divided = set[str]().union(*parts.values())
     return Split(
         protocol=protocol,
         seed=seed,
         train=tuple(sorted(parts["train"])),
         validation=tuple(sorted(parts["validation"])),
         test=tuple(sorted(parts["test"])),
-        clips=tuple(clip for clip in catalog.clips if any(clip.id in parts[part] for part in PARTS)),
+        clips=tuple(clip for clip in catalog.clips if clip.id in divided),
         notes=tuple(notes),
     )
 
@@ -141,10 +142,10 @@ def _official(catalog: Catalog, *, number: int, lists: Path | None) -> tuple[_Pa
     parts: _Parts = {part: set() for part in PARTS}
     unused = unlisted = 0
     for clip in catalog.clips:
-        part = listed.get(clip.path.stem)
+        part = listed.get(clip.stem)
         if part is not None:
             parts[part].add(clip.id)
-        elif clip.path.stem in listed:
+        elif clip.stem in listed:
             unused += 1
         else:
             unlisted += 1

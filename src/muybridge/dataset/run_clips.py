@@ -12,8 +12,11 @@ from pathlib import Path
 
 from muybridge.dataset.catalog import Clip
 from muybridge.dataset.contents import read_contents
+from muybridge.dataset.shard_catalog import read_shards
+from muybridge.dataset.shard_index import holds_shards
 from muybridge.dataset.split import Split
 from muybridge.errors import UserError
+from muybridge.file_parts import is_there
 from muybridge.runs import RunFolder
 from muybridge.text import counted
 
@@ -91,7 +94,7 @@ def require_files(clips: Sequence[Clip], *, run: Path, what: str = "") -> None:
     Raises:
         UserError: If one is gone; all verbs say it in these words.
     """
-    gone = [clip for clip in clips if not clip.path.is_file()]
+    gone = [clip for clip in clips if not is_there(clip.path)]
     if gone:
         kind = f"{what} clip".strip()
         raise UserError(
@@ -112,7 +115,10 @@ def _places(clips: Sequence[Clip], root: Path) -> Mapping[Path, Path]:
     }
     sizes = {content.size_bytes for path, content in recorded.items() if path not in found}
     if sizes:
-        others = read_contents(file for file in _files_under(root) if file.stat().st_size in sizes)
+        if holds_shards(root):
+            others = {clip.path: clip.recorded for clip in read_shards(root).clips if clip.recorded is not None}
+        else:
+            others = read_contents(file for file in _files_under(root) if file.stat().st_size in sizes)
         # The first by name, where several hold the same bytes.
         places = {content: place for place, content in sorted(others.items(), reverse=True)}
         found |= {

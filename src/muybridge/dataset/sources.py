@@ -6,15 +6,14 @@ clips together never puts two clips of one source on both sides.
 """
 
 from collections import defaultdict
-from pathlib import Path
+from collections.abc import Hashable, Mapping
 
 from muybridge.dataset.catalog import Catalog, Clip
 
 
-def contents_of(catalog: Catalog) -> dict[str, Path]:
+def contents_of(catalog: Catalog) -> Mapping[str, Hashable]:
     """Name the bytes of each clip's file, by clip id: equal in one file and in byte-identical files."""
-    first_twin = {path: twins[0] for twins in catalog.duplicates for path in twins}
-    return {clip.id: first_twin.get(clip.path, clip.path) for clip in catalog.clips}
+    return catalog.contents
 
 
 def linked_clips(catalog: Catalog) -> list[tuple[Clip, ...]]:
@@ -24,18 +23,21 @@ def linked_clips(catalog: Catalog) -> list[tuple[Clip, ...]]:
         The units, each a tuple of clips in the catalog's order, in the order of their first clip.
     """
     contents = contents_of(catalog)
-    parent: dict[str | Path, str | Path] = {}
+    parent: dict[str, str] = {}
 
-    def root_of(key: str | Path) -> str | Path:
-        while parent.setdefault(key, key) != key:
-            parent[key] = parent[parent[key]]
-            key = parent[key]
-        return key
+    def root_of(group: str) -> str:
+        while (above := parent.get(group, group)) != group:
+            parent[group] = parent.get(above, above)
+            group = above
+        return group
 
-    # Groups are text and contents are paths, so the two kinds of key cannot collide.
+    # Groups that hold the same bytes are one.
+    first_group: dict[Hashable, str] = {}
     for clip in catalog.clips:
-        parent[root_of(clip.group)] = root_of(contents[clip.id])
-    units: defaultdict[str | Path, list[Clip]] = defaultdict(list)
+        other = first_group.setdefault(contents[clip.id], clip.group)
+        if other != clip.group:
+            parent[root_of(clip.group)] = root_of(other)
+    units: defaultdict[str, list[Clip]] = defaultdict(list)
     for clip in catalog.clips:
-        units[root_of(clip.group)].append(clip)
+        units[root_of(clip.group) if parent else clip.group].append(clip)
     return [tuple(unit) for unit in units.values()]

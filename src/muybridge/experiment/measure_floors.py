@@ -13,6 +13,7 @@ from muybridge.dataset.split import Split
 from muybridge.errors import UserError
 from muybridge.evaluation.colours import colours_of, nearest
 from muybridge.evaluation.floors import Floor, Floors
+from muybridge.file_parts import is_there
 from muybridge.pipeline.glimpses import Seen, look_at
 from muybridge.recipes.cache import CacheConfig
 from muybridge.recipes.store import read_values
@@ -85,7 +86,7 @@ def _majority(train: Sequence[Clip], test: Sequence[Clip]) -> tuple[Floor, str]:
 def _colours(parts: Sequence[Parts], *, cache: CacheConfig, console: Console) -> tuple[list[Floor | None], str]:
     """The floor of the nearest colours for each division, and why there is none."""
     none: list[Floor | None] = [None] * len(parts)
-    gone = {clip.path for train, _ in parts for clip in train if not clip.path.is_file()}
+    gone = {clip.path for train, _ in parts for clip in train if not is_there(clip.path)}
     if gone:
         return none, f"no colours, {counted(len(gone), 'training file')} cannot be found (for example {min(gone)})"
     try:

@@ -28,6 +28,7 @@ import numpy.typing as npt
 from muybridge.console import STDERR, say
 from muybridge.dataset.catalog import Clip
 from muybridge.errors import UserError, VideoError
+from muybridge.file_parts import part_at, status_of
 from muybridge.files import content_hash, require_writable
 from muybridge.pipeline.affine import Frames
 from muybridge.pipeline.cache_file import CacheFile, DamagedEntryError, read_cache_file, write_cache_file
@@ -145,8 +146,8 @@ class FrameCache:
         with ThreadPoolExecutor(workers) as pool:
             try:
                 # Many clips can be parts of one long file.
-                files = list(dict.fromkeys(clip.path for clip in clips))
-                contents = dict(zip(files, pool.map(_hash_or_reason, files), strict=True))
+                files = {clip.path: clip for clip in clips}
+                contents = dict(zip(files, pool.map(_hash_or_reason, files.values()), strict=True))
                 missing: list[Clip] = []
                 for clip in clips:
                     content, reason = contents[clip.path]
@@ -159,6 +160,8 @@ class FrameCache:
                         os.utime(self._paths[clip.id])
                     else:
                         missing.append(clip)
+                # Shards are read from their first byte to their last.
+                missing.sort(key=_place_in_shard)
                 self._make_room(len(missing))
                 on_progress(result.reused, len(clips))
                 futures = {pool.submit(self._decode, clip): clip for clip in missing}
@@ -231,6 +234,8 @@ class FrameCache:
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:40]
 
     def _decode(self, clip: Clip) -> None:
+        if clip.is_packed and content_hash(clip.path) != clip.sha256:  # entries are named by what the index says
+            raise VideoError(clip.path, "its bytes are not those that were packed", "copy its shard again")
         sampled = read_sampled(
             clip.path,
             self.sampler,
@@ -294,10 +299,18 @@ def write_entry(
         write_cache_file(path, frames_THWC, values)
 
 
-def _hash_or_reason(path: Path) -> tuple[str | None, str]:
-    """What a file holds, or why it cannot be read."""
+def _place_in_shard(clip: Clip) -> tuple[str, int]:
+    part = part_at(clip.path)
+    return ("", 0) if part is None else (str(part.whole), part.offset)
+
+
+def _hash_or_reason(clip: Clip) -> tuple[str | None, str]:
+    """What a clip's file holds, or why it cannot be read."""
     try:
-        return content_hash(path), ""
+        if clip.is_packed:
+            status_of(clip.path)
+            return clip.sha256, ""
+        return content_hash(clip.path), ""
     except OSError as error:
         return None, f"cannot be read: {error.strerror}"
 

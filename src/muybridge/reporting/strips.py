@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from muybridge.dataset.catalog import Clip
 from muybridge.errors import VideoError
+from muybridge.file_parts import is_there
 from muybridge.system import available_cores
 from muybridge.video.decoding import read_sampled
 from muybridge.video.picture import to_jpeg
@@ -54,7 +55,7 @@ class Strip:
 def read_strip(clip: Clip) -> Strip:
     """Read the strip of one clip; the aspect of the picture is kept."""
     try:
-        if not clip.path.exists():
+        if not is_there(clip.path):
             return Strip(problem="the file is gone")
         sampled = read_sampled(
             clip.path,

@@ -7,6 +7,7 @@ from typing import Any
 from rich.console import Console
 
 from muybridge import notebook
+from muybridge.checking.check_journal import JOURNAL_FILE, Journal
 from muybridge.checking.checking import CheckReport, check_catalog
 from muybridge.checking.summary import summarise
 from muybridge.console import STDERR, progress_on
@@ -80,6 +81,7 @@ def check(
     out: str | Path | None = None,
     workers: int | None = None,
     isolate: bool = False,
+    resume: bool = False,
     console: Console = STDERR,
 ) -> CheckResult:
     """Decode every clip fully, and find bad files, wrong headers, duplicates and leaks between sources.
@@ -95,6 +97,7 @@ def check(
         out: Folder for check.json and check.csv; default: ``<clips>-check`` in the current folder.
         workers: Processes that decode; default: one per core.
         isolate: Whether each file is decoded in a process of its own, with limits of memory and processor time.
+        resume: Whether what an interrupted check wrote down in ``out`` is taken; files that changed since are not.
         console: Where progress is printed.
 
     Raises:
@@ -110,7 +113,7 @@ def check(
     )
     folder = Path(out) if out else Path(f"{Path(clips).resolve().stem}-check")
     require_writable(folder)
-    with isolated(isolate):
+    with isolated(isolate), Journal(folder / JOURNAL_FILE, resume=resume) as journal:
         catalog = read_clips(clips, data, console=console)
         with progress_on(console) as progress:
             task = progress.add_task("decoding", total=len(catalog.clips))
@@ -120,8 +123,10 @@ def check(
                 isolate=isolate,
                 progress=lambda done, total: progress.update(task, completed=done, total=total),
                 cache=None if groups == LOOK_ALIKE else CacheConfig(),
+                journal=journal,
             )
     with keeping_result() as kept:
         kept.result = CheckResult(report, folder, saved=False)
         report.save(folder)
+    (folder / JOURNAL_FILE).unlink()
     return CheckResult(report, folder)

@@ -24,6 +24,7 @@ from muybridge.experiment.measure import measure
 from muybridge.experiment.measure_floors import cache_of, each_of, summed
 from muybridge.experiment.named_clips import read_clips
 from muybridge.experiment.refit import parts_seen
+from muybridge.file_parts import is_there, size_of
 from muybridge.files import require_writable
 from muybridge.inference.loading import load
 from muybridge.inference.recognizer import Recognizer
@@ -133,7 +134,7 @@ def _own_clips(folder: RunFolder, opened: Callable[[Path], Model], clips_root: s
     if not split.test:
         raise UserError(f"{folder.path} has no test clips; name other clips to evaluate on")
     test = split.clips_of("test")
-    if not any(clip.path.exists() for clip in test):  # a single one that is gone counts as wrong, and is named
+    if not any(is_there(clip.path) for clip in test):  # a single one that is gone counts as wrong, and is named
         require_files(test, run=folder.path, what="test")
     leak, notes = read_leak(folder.leak), []
     if folder.fold_figures.is_file():
@@ -216,8 +217,8 @@ def _identical(fitted: Sequence[Clip], clips: Sequence[Clip]) -> set[Path]:
     """The files whose very bytes a model was fitted on, wherever its own lie now."""
     recorded = {clip.recorded for clip in fitted if clip.recorded is not None}
     sizes = {content.size_bytes for content in recorded} - {0}  # empty files are nobody's twins
-    files = {clip.path for clip in clips if clip.path.is_file()}
-    contents = read_contents(path for path in files if path.stat().st_size in sizes)
+    files = {clip.path for clip in clips if is_there(clip.path)}
+    contents = read_contents(path for path in files if size_of(path) in sizes)
     # Older runs recorded nothing: their files are compared as they are.
     bare = {clip.path for clip in fitted if clip.recorded is None and clip.path.is_file()}
     twins = [twins for twins in find_duplicates(files | bare) if bare & set(twins)] if bare else []
@@ -241,7 +242,7 @@ def _part(catalog: Catalog, data: DataConfig) -> tuple[tuple[Clip, ...], str]:
     if data.protocol.startswith("official"):
         number = int(data.protocol.removeprefix("official-"))
         listed = read_official(number, root=catalog.root, lists=Path(data.lists) if data.lists else None)
-        test = tuple(clip for clip in catalog.clips if listed.get(clip.path.stem) == "test")
+        test = tuple(clip for clip in catalog.clips if listed.get(clip.stem) == "test")
         return test, f"{data.protocol} test part of {name}"
     raise UserError(
         f"data.protocol {data.protocol} divides clips at random; to measure on other clips give none (all of them), "

@@ -22,6 +22,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from muybridge.errors import VideoError
+from muybridge.file_parts import open_bytes, part_at, status_of
 from muybridge.text import one_line
 from muybridge.video.formats import (
     CODECS,
@@ -93,7 +94,7 @@ def unforeseen(path: Path, error: Exception) -> VideoError:
 def _head(path: Path) -> bytes:
     """The first bytes of a file, which is a regular one and not empty; nothing else is opened."""
     try:
-        found = path.stat()
+        found = status_of(path)
     except FileNotFoundError:
         raise VideoError(path, "no such file", "check the path") from None
     except PermissionError as error:
@@ -106,10 +107,11 @@ def _head(path: Path) -> bytes:
     if not stat.S_ISREG(found.st_mode):
         kind = _KINDS.get(stat.S_IFMT(found.st_mode), "a device")
         raise VideoError(path, f"{kind}, not a regular file", "save the video to a file first")
-    if found.st_size == 0:
+    part = part_at(path)
+    if (found.st_size if part is None else part.size_bytes) == 0:
         raise VideoError(path, "empty file", "copy or download it again")
     try:
-        with path.open("rb") as file:
+        with open_bytes(path) as file:
             return file.read(_HEAD_BYTES)
     except PermissionError as error:
         raise VideoError(path, "not readable: permission denied", "change its permissions") from error
@@ -153,9 +155,9 @@ def _try_open(path: Path, head: bytes, limits: Limits, *, decode: bool) -> Input
     began = time.monotonic()
     try:
         # The prefix keeps FFmpeg from reading "a:b.mp4" as protocol "a". Some real HMDB-51 files carry
-        # metadata that is not UTF-8.
+        # metadata that is not UTF-8. PyAV keeps an opened part alive as long as its container.
         container = av.open(
-            f"file:{path}",
+            f"file:{path}" if part_at(path) is None else open_bytes(path),
             options=open_options(limits.pixels, decode=decode),
             metadata_errors="replace",
             timeout=limits.stall_seconds,

@@ -17,6 +17,7 @@ from muybridge.dataset.duplicates import find_duplicates
 from muybridge.dataset.run_clips import require_files, split_of
 from muybridge.dataset.split import FITTED_PARTS, Leak, Split
 from muybridge.errors import UserError
+from muybridge.file_parts import is_there, size_of
 from muybridge.inference.recognizer import Recognizer
 from muybridge.runs import RunFolder
 from muybridge.text import counted, printable, shortened
@@ -112,7 +113,7 @@ def _identities(members: Sequence[Member]) -> _Identify:
     """What makes two clips the same: the bytes of the file, and which part of it; the id where no bytes are known."""
     clips = [clip for member in members for clip in member.split.clips]
     twins = {path: same[0] for same in find_duplicates(clip.path for clip in clips) for path in same}
-    sizes = {clip.path: clip.path.stat().st_size if clip.path.is_file() else 0 for clip in clips}
+    sizes = {clip.path: size_of(clip.path) if is_there(clip.path) else 0 for clip in clips}
     by_id = {clip.id: twins.get(clip.path, clip.path) for clip in clips if sizes[clip.path]}
     # A file that is gone is told by what its run recorded, and where that was nothing by its id.
     gone = {clip.recorded.size_bytes for clip in clips if clip.recorded is not None and not sizes[clip.path]}

@@ -20,6 +20,7 @@ import numpy.typing as npt
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from muybridge.file_parts import open_bytes, size_of
 from muybridge.video.index.packet_kinds import MPEG4_CODED_BYTES, MPEG4_VOP, KindOf, PacketKind, mpeg4_kinds
 from muybridge.video.index.packets import KEEP_BYTES, PacketIndex
 from muybridge.video.probing import declared_frames
@@ -59,9 +60,10 @@ def index_avi(path: Path, container: InputContainer, stream: VideoStream) -> Pac
     context = stream.codec_context
     if container.format.name != "avi" or context.name != "mpeg4" or stream.time_base is None:
         return None
-    if path.stat().st_size > KEEP_BYTES:
+    if size_of(path) > KEEP_BYTES:
         return None
-    data = path.read_bytes()
+    with open_bytes(path) as file:
+        data = file.read()
     chunks = _chunks(data)
     if chunks is None:
         return None

@@ -1,0 +1,96 @@
+"""What a check has found so far, one line a file, so that one of days goes on where it was interrupted.
+
+A line counts as long as its file has the size and the time of the last change that it had. The last line of a check
+that was killed may be cut off; it is left out.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any, TextIO
+
+from muybridge.checking.decode_pool import Outcome
+from muybridge.errors import UserError
+from muybridge.file_parts import size_of, status_of
+from muybridge.video.full_decoding import DecodeResult
+
+JOURNAL_FILE = "check-journal.jsonl"
+_FIELDS = {field.name for field in fields(DecodeResult)}
+
+
+class Journal:
+    """The journal of a check; used in a ``with`` statement.
+
+    Args:
+        file: Where it is.
+        resume: Whether what is there is taken; else it is begun anew.
+    """
+
+    def __init__(self, file: Path, *, resume: bool) -> None:
+        self._file = file
+        self._resume = resume
+        self._open: TextIO | None = None
+        self._found: dict[str, tuple[list[int], Outcome]] = {}
+
+    def __enter__(self) -> "Journal":
+        if self._resume and self._file.is_file():
+            self._found = _read(self._file)
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        self._open = self._file.open("w", encoding="utf-8")
+        for path, (state, outcome) in self._found.items():
+            self._write(path, state, outcome)
+        self._open.flush()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self._open is not None
+        self._open.close()
+
+    def known(self, paths: Sequence[Path]) -> dict[Path, Outcome]:
+        """What was found of those of some files that are as they were."""
+        known = {}
+        for path in paths:
+            state, outcome = self._found.get(str(path), ([], ""))
+            if state and state == _state(path):
+                known[path] = outcome
+        return known
+
+    def add(self, path: Path, outcome: Outcome) -> None:
+        """Write down what was found of a file."""
+        state = _state(path)
+        if state:  # of what is not there, nothing is known later either
+            assert self._open is not None
+            self._write(str(path), state, outcome)
+            self._open.flush()
+
+    def _write(self, path: str, state: list[int], outcome: Outcome) -> None:
+        assert self._open is not None
+        found: Any = outcome if isinstance(outcome, str) else {**asdict(outcome), "path": path}
+        self._open.write(json.dumps([path, state, found]) + "\n")
+
+
+def _state(path: Path) -> list[int]:
+    """The size of a file and when it was changed last; empty if it is not there."""
+    try:
+        return [size_of(path), status_of(path).st_mtime_ns]
+    except (OSError, ValueError):
+        return []
+
+
+def _read(file: Path) -> dict[str, tuple[list[int], Outcome]]:
+    found: dict[str, tuple[list[int], Outcome]] = {}
+    lines = file.read_text(encoding="utf-8").split("\n")
+    for number, line in enumerate(lines, 1):
+        if number == len(lines):  # what stands behind the last line break: nothing, or a line that was cut off
+            break
+        try:
+            path, state, outcome = json.loads(line)
+            if isinstance(outcome, dict):
+                if set(outcome) != _FIELDS:
+                    raise ValueError("other values")
+                outcome = DecodeResult(**{**outcome, "path": Path(path)})
+            found[path] = (state, outcome)
+        except (ValueError, TypeError) as error:
+            raise UserError(f"{file}, line {number} is damaged; delete the file, and check from the start") from error
+    return found

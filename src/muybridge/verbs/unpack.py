@@ -1,0 +1,126 @@
+"""Shards back to files: the videos under the names that they had, and a CSV that says what the index said."""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from rich.console import Console
+
+from muybridge.console import STDERR, progress_on
+from muybridge.dataset.catalog import Clip
+from muybridge.dataset.shard_catalog import clips_of
+from muybridge.dataset.shard_index import read_index
+from muybridge.errors import UserError
+from muybridge.file_parts import open_bytes
+from muybridge.files import content_hash, holds_nothing, replacing, require_writable, write_rows
+from muybridge.text import counted
+
+_TABLE = "clips.csv"
+
+
+@dataclass(frozen=True)
+class UnpackResult:
+    """What was unpacked.
+
+    Attributes:
+        folder: Holds the videos and ``clips.csv``.
+        clips: How many clips the CSV has.
+        videos: How many files there are.
+        kept: How many of them were there already.
+    """
+
+    folder: Path
+    clips: int
+    videos: int
+    kept: int
+
+    def __str__(self) -> str:
+        kept = f", {self.kept} of them from before" if self.kept else ""
+        return (
+            f"unpacked: {counted(self.clips, 'clip')} in {counted(self.videos, 'file')}{kept}\n"
+            f"saved: {self.folder / _TABLE}"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result as plain values."""
+        return {**vars(self), "folder": str(self.folder)}
+
+
+def unpack(shards: str | Path, out: str | Path, *, console: Console = STDERR) -> UnpackResult:
+    """Write the videos of shards as files again, each checked by its SHA-256; a call that was killed is gone on with.
+
+    Args:
+        shards: A folder that ``pack`` made.
+        out: Folder for the videos; its ``clips.csv`` names them with labels, groups and parts.
+        console: Where progress is printed.
+
+    Raises:
+        UserError: If the shards are damaged, or ``out`` holds something else.
+    """
+    index = read_index(Path(shards).absolute())
+    index.require_shards()
+    clips = clips_of(index)
+    folder = Path(out).absolute()
+    mark = folder / ".unpacking"
+    if not (holds_nothing(folder) or mark.is_file()):
+        raise UserError(f"{folder} holds other files; name a folder that is new or empty")
+    places = {clip.path: folder / _below(clip.file_id, folder) for clip in clips}
+    if len(set(places.values())) < len(places):
+        raise UserError(f"two videos of {shards} would have one name in {folder}; pack them again")
+    require_writable(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    mark.touch()
+    kept = 0
+    by_path = {clip.path: clip for clip in clips}
+    with progress_on(console) as progress:
+        for path in progress.track(sorted(places, key=str), description="unpacking"):
+            kept += _copy(by_path[path], places[path])
+    rows = list(_rows(clips, places, folder))
+    write_rows(folder / _TABLE, rows)
+    mark.unlink()
+    return UnpackResult(folder, len(clips), len(places), kept)
+
+
+def _below(name: str, folder: Path) -> PurePosixPath:
+    """The name of a video as a place below a folder; that of one from outside its data set loses its root.
+
+    Raises:
+        UserError: It would lead out of the folder.
+    """
+    parts = [part for part in PurePosixPath(name).parts if part != "/"]
+    if not parts or ".." in parts or any("\\" in part or ":" in part for part in parts if os.name == "nt"):
+        raise UserError(f"the index names a video {name!r}, which does not lie below {folder}; pack the clips again")
+    return PurePosixPath(*parts)
+
+
+def _copy(clip: Clip, place: Path) -> bool:
+    """Copy one video out of its shard; whether it was there already.
+
+    Raises:
+        UserError: Its bytes are not those of the index.
+    """
+    if place.is_file() and content_hash(place) == clip.sha256:
+        return True
+    digest = hashlib.sha256()
+    with open_bytes(clip.path) as source, replacing(place, durable=False) as temporary, temporary.open("wb") as target:
+        while piece := source.read(1 << 20):
+            digest.update(piece)
+            target.write(piece)
+        if digest.hexdigest() != clip.sha256:
+            raise UserError(f"{clip.path}: its bytes are not those that were packed; copy its shard again")
+    return False
+
+
+def _rows(clips: list[Clip], places: dict[Path, Path], folder: Path) -> Iterator[dict[str, Any]]:
+    for clip in clips:
+        yield {
+            "path": places[clip.path].relative_to(folder).as_posix(),
+            "label": clip.label,
+            "group": clip.group if clip.group_known else "",
+            "split": clip.split or "",
+            "start_seconds": "" if clip.start_seconds is None else repr(clip.start_seconds),
+            "end_seconds": "" if clip.end_seconds is None else repr(clip.end_seconds),
+        }
