@@ -1,6 +1,6 @@
 """An S3 server (moto's) on this machine, which can be slow, fail at random, and be away for a while.
 
-    python -m tests.helpers.s3_server PORT
+python -m tests.helpers.s3_server PORT
 """
 
 import json
@@ -12,7 +12,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from socket import AF_INET, SHUT_RDWR, SOCK_STREAM, create_connection, create_server, socket
 from typing import Any
 from urllib.parse import parse_qs
@@ -154,10 +154,8 @@ class _Door:
 
 
 def _end(end: socket) -> None:
-    try:
+    with suppress(OSError):
         end.shutdown(SHUT_RDWR)
-    except OSError:
-        pass
     end.close()
 
 

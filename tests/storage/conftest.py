@@ -17,8 +17,11 @@ def server() -> Iterator[Bucket]:
 
 @pytest.fixture
 def bucket(server: Bucket, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
+    import s3fs
+
     for name, value in server.environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv(STORAGE_SECONDS, "30")
+    s3fs.S3FileSystem.clear_instance_cache()  # it remembers the server of another module
     yield server
     server.faults()

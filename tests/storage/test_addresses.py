@@ -15,7 +15,7 @@ def test_a_url_survives_being_a_path(url: str) -> None:
     assert url_at(path_of(url).parent) is None or url.startswith(str(url_at(path_of(url).parent)))
 
 
-@pytest.mark.parametrize("text", ["clips", "/data/s3/clips", "C:/clips", "a:/b", "xs3:/b", "http://host/a.mp4", "s3:", ""])
+@pytest.mark.parametrize("text", ["clips", "/data/s3/clips", "C:/clips", "a:/b", "xs3:/b", "http://h/a.mp4", "s3:", ""])
 def test_other_paths_are_none(text: str) -> None:
     assert not is_url(text)
     assert url_at(Path(text)) is None

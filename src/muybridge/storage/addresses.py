@@ -8,8 +8,10 @@ first.
 import re
 from pathlib import Path
 
-EXTRAS = {"s3": "s3", "gs": "gs", "az": "az", "hf": "hf", "memory": ""}
-"""The schemes, and which extra each needs; none for what fsspec does by itself."""
+from muybridge.text import URL_SCHEMES
+
+EXTRAS = {scheme: scheme if scheme != "memory" else "" for scheme in URL_SCHEMES}
+"""Which extra each scheme needs; none for what fsspec does by itself."""
 
 _SCHEME = re.compile(rf"(?:^|/)(?P<scheme>{'|'.join(EXTRAS)}):/+(?P<rest>[^/].*)", re.DOTALL)
 _URL = re.compile(rf"(?:{'|'.join(EXTRAS)})://")
@@ -29,6 +31,11 @@ def url_at(path: str | Path) -> str | None:
 def path_of(url: str) -> Path:
     """The path that stands for a URL."""
     return Path(url)
+
+
+def written(path: str | Path) -> str:
+    """A path as a user writes it: a URL as a URL."""
+    return url_at(path) or str(path)
 
 
 def is_url(text: str) -> bool:

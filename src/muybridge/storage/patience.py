@@ -17,7 +17,12 @@ _FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.1, 5.0
 _LASTING = (FileNotFoundError, FileExistsError, PermissionError, IsADirectoryError, NotADirectoryError)
 # Errors of connections that are no OSError; their classes cannot be imported where the extra is missing.
 _PASSING_NAMES = {"HTTPClientError", "ConnectionError", "ClientConnectionError", "ClientPayloadError", "FSTimeoutError"}
-_NO_CREDENTIALS_NAMES = {"NoCredentialsError", "PartialCredentialsError", "DefaultCredentialsError", "TokenRetrievalError"}
+_NO_CREDENTIALS_NAMES = {
+    "NoCredentialsError",
+    "PartialCredentialsError",
+    "DefaultCredentialsError",
+    "TokenRetrievalError",
+}
 
 T = TypeVar("T")
 
@@ -48,7 +53,9 @@ def patient(what: str, request: Callable[..., T], *arguments: Any, **options: An
         return retrying(request, *arguments, **options)
     except _LASTING as error:
         if error.errno is None or error.strerror is None:
-            raise type(error)(_NUMBERS[type(error)], one_line(error) or os.strerror(_NUMBERS[type(error)]), what) from error
+            raise type(error)(
+                _NUMBERS[type(error)], one_line(error) or os.strerror(_NUMBERS[type(error)]), what
+            ) from error
         raise
     except Exception as error:
         names = {kind.__name__ for kind in type(error).__mro__}

@@ -7,8 +7,9 @@ video do not fetch it whole; a short clip comes in one request. All requests are
 import io
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,9 @@ from muybridge.storage.patience import patient
 
 WHOLE_BYTES = 2**21
 """A file up to this size is fetched in one request."""
-BLOCK_BYTES = 2**19
-_BLOCKS_KEPT = 32
+BLOCK_BYTES = 2**18
+_MOST_BLOCKS = 16
+_BLOCKS_KEPT = 256
 _VERSION_KEYS = ("ETag", "etag", "md5Hash", "sha256", "LastModified", "last_modified", "updated", "mtime", "created")
 
 
@@ -126,13 +128,42 @@ def files_below(url: str) -> dict[str, RemoteStatus]:
     return listed
 
 
+def names_in(url: str) -> dict[str, bool]:
+    """The names of what lies directly below a URL, and whether each is a folder.
+
+    Raises:
+        OSError: It cannot be reached, or nothing lies there.
+    """
+    files = filesystem_of(url)
+    found = {}
+    for about in patient(url, files.ls, url, detail=True):
+        address = files.unstrip_protocol(about["name"]).rstrip("/")
+        if address == url:  # a marker of the folder itself
+            continue
+        is_folder = about.get("type") == "directory"
+        found[address.rpartition("/")[2]] = is_folder
+        if not is_folder:
+            _known[address] = _status(about)
+    return found
+
+
 def open_remote(url: str) -> io.BufferedReader:
     """A file to read and to seek in.
 
     Raises:
         OSError: There is none, or it cannot be reached.
     """
-    return io.BufferedReader(_RemoteFile(url, status_of_remote(url).size_bytes), buffer_size=1 << 16)
+    return io.BufferedReader(_RemoteFile(url, status_of_remote(url)), buffer_size=BLOCK_BYTES)
+
+
+def open_hollow(url: str) -> tuple[io.BufferedReader, Callable[[], None]]:
+    """A file, and what makes the rest of it read as zeros from then on, so that it is not fetched.
+
+    Raises:
+        OSError: There is none, or it cannot be reached.
+    """
+    file = _RemoteFile(url, status_of_remote(url))
+    return io.BufferedReader(file, buffer_size=1 << 16), file.become_hollow
 
 
 def read_remote(url: str) -> bytes:
@@ -186,10 +217,8 @@ def download(url: str, file: Path) -> None:
 
 def remove_remote(url: str) -> None:
     """Remove a file; one that is gone already is no error."""
-    try:
+    with suppress(FileNotFoundError):
         patient(url, filesystem_of(url).rm_file, url)
-    except FileNotFoundError:
-        pass
     forget(url)
 
 
@@ -206,32 +235,47 @@ def _counted() -> Iterator[Callable[[int], None]]:
     traffic.add(sum(sizes), time.monotonic() - begun)
 
 
+class _Blocks:
+    """The blocks that were read last, of all files: a video is opened several times until its frames are read."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._blocks: OrderedDict[tuple[str, str, int], bytes] = OrderedDict()
+
+    def get(self, key: tuple[str, str, int]) -> bytes | None:
+        with self._lock:
+            if key in self._blocks:
+                self._blocks.move_to_end(key)
+            return self._blocks.get(key)
+
+    def put(self, key: tuple[str, str, int], data: bytes) -> None:
+        with self._lock:
+            self._blocks[key] = data
+            while len(self._blocks) > _BLOCKS_KEPT:
+                self._blocks.popitem(last=False)
+
+
+_blocks = _Blocks()
+
+
 class _RemoteFile(io.RawIOBase):
-    """The bytes of a URL as a file."""
+    """The bytes of a URL as a file.
 
-    def __init__(self, url: str, size_bytes: int) -> None:
-        from fsspec.caching import BlockCache
+    Whoever reads on where the last request ended gets ever more with each, up to `_MOST_BLOCKS`.
+    """
 
+    def __init__(self, url: str, status: RemoteStatus) -> None:
         super().__init__()
         self.name = url.rpartition("/")[2]  # FFmpeg looks at the suffix
         self._url = url
-        self._size_bytes = size_bytes
+        self._version, self._size_bytes = status.version, status.size_bytes
         self._position = 0
+        self._is_hollow = False
+        self._next_block, self._ahead = -1, 1
         self._files = filesystem_of(url)
-        block = max(1, size_bytes if size_bytes <= WHOLE_BYTES else BLOCK_BYTES)
-        self._blocks = BlockCache(block, self._fetch, size_bytes, maxblocks=_BLOCKS_KEPT)
 
-    def _fetch(self, start: int, end: int) -> bytes:
-        with _counted() as count:
-            data = patient(self._url, self._range, start, min(end, self._size_bytes))
-            count(len(data))
-        return data
-
-    def _range(self, start: int, end: int) -> bytes:
-        data = bytes(self._files.cat_file(self._url, start=start, end=end))
-        if len(data) != end - start:  # the connection broke, or the file was changed
-            raise ConnectionError(f"{len(data)} bytes came, {end - start} were asked for")
-        return data
+    def become_hollow(self) -> None:
+        self._is_hollow = True
 
     def readable(self) -> bool:
         return True
@@ -250,10 +294,41 @@ class _RemoteFile(io.RawIOBase):
         return self._position
 
     def readinto(self, buffer: Any) -> int:
-        end = min(self._position + len(buffer), self._size_bytes)
-        if end <= self._position:
+        wanted = min(len(buffer), self._size_bytes - self._position)
+        if wanted <= 0:
             return 0
-        data = self._blocks._fetch(self._position, end)
+        if self._is_hollow:
+            data = bytes(wanted)
+        else:
+            number, start = divmod(self._position, BLOCK_BYTES)
+            data = self._block(number)[start : start + wanted]
         buffer[: len(data)] = data
         self._position += len(data)
         return len(data)
+
+    def _block(self, number: int) -> bytes:
+        found = _blocks.get((self._url, self._version, number))
+        if found is None:
+            found = self._fetch(number)
+        return found
+
+    def _fetch(self, number: int) -> bytes:
+        """Fetch a block, and some behind it."""
+        whole = self._size_bytes <= WHOLE_BYTES
+        self._ahead = min(2 * self._ahead, _MOST_BLOCKS) if number == self._next_block else 1
+        first, count = (0, _MOST_BLOCKS) if whole else (number, self._ahead)
+        self._next_block = first + count
+        start, end = first * BLOCK_BYTES, min((first + count) * BLOCK_BYTES, self._size_bytes)
+        with _counted() as counted:
+            data = patient(self._url, self._range, start, end)
+            counted(len(data))
+        for place in range(0, len(data), BLOCK_BYTES):
+            _blocks.put((self._url, self._version, first + place // BLOCK_BYTES), data[place : place + BLOCK_BYTES])
+        place = (number - first) * BLOCK_BYTES
+        return data[place : place + BLOCK_BYTES]
+
+    def _range(self, start: int, end: int) -> bytes:
+        data = bytes(self._files.cat_file(self._url, start=start, end=end))
+        if len(data) != end - start:  # the connection broke, or the file was changed
+            raise ConnectionError(f"{len(data)} bytes came, {end - start} were asked for")
+        return data
