@@ -103,6 +103,21 @@ def uploaded_run(run: Path | None, *, resumes: bool = False, announce: Say) -> I
                 remove_remote(f"{url}/{_TAKEN}")
 
 
+def upload_to(folder: Path, url: str, *, announce: Say) -> None:
+    """Upload a folder to a free name, or to the one where it lies already.
+
+    Raises:
+        UserError: The name is that of something else, or the bucket cannot be reached.
+    """
+    with _errors_of(url):
+        before = _manifest(url)
+        if before is None:
+            _take_name(url)
+        elif before != _synced(folder):
+            raise UserError(f"{url} is already there, and was not uploaded from {folder}; name another place")
+        upload_folder(folder, url, announce=announce)
+
+
 def upload_folder(folder: Path, url: str, *, announce: Say) -> None:
     """Upload what changed in a folder since it was last uploaded; what is gone is removed there.
 

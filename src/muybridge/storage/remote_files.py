@@ -78,6 +78,7 @@ def filesystem_of(url: str) -> Any:
     extra = EXTRAS[scheme]
     try:
         import fsspec
+        import tenacity  # noqa: F401 - what `patience` needs
 
         return fsspec.filesystem(scheme, use_listings_cache=False) if extra else fsspec.filesystem(scheme)
     except ImportError as error:
