@@ -54,7 +54,7 @@ def predict(
     named: list[Path | str] = []  # addresses stay text
     names: dict[Path, Path] = {}  # videos in shards are named as they were before they were packed
     for video in videos:
-        if isinstance(video, str) and scheme_of(video) is not None:
+        if isinstance(video, str) and scheme_of(video) is not None and not is_url(video):
             require_fetchable(video)
             named.append(video)
         elif is_folder(Path(video)) and holds_shards(Path(video)):
