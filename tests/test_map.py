@@ -28,13 +28,16 @@ FLOORS = [
     ["pipeline", "models"],
     ["recipes"],
     ["dataset", "video"],
+    ["remote_runs"],
     ["runs"],
     ["locks", "ranks"],
     ["console", "system", "clip_draws"],
     ["run_schemas"],
     ["files", "schemas"],
     ["disk_errors"],
-    ["temporaries", "errors", "file_parts"],
+    ["file_parts"],
+    ["storage"],
+    ["temporaries", "errors"],
     ["stopping", "text", "sequences", "notebook"],
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

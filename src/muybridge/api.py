@@ -70,6 +70,8 @@ if TYPE_CHECKING:
     from muybridge.verbs.pack.job import PackResult as PackResult
     from muybridge.verbs.pack.job import pack as pack
     from muybridge.verbs.predict import predict as predict
+    from muybridge.verbs.push.job import PushResult as PushResult
+    from muybridge.verbs.push.job import push as push
     from muybridge.verbs.serve.config import ServeConfig as ServeConfig
     from muybridge.verbs.serve.job import serve as serve
     from muybridge.verbs.sweep.job import sweep as sweep

@@ -123,6 +123,35 @@ Missing = Annotated[Literal["error", "skip"], Parameter(("--annotations.missing"
 
 
 @app.command
+def push(
+    source: Path,
+    url: str,
+    /,
+    *,
+    private: bool = False,
+    as_json: Annotated[Json, Parameter("--json")] = False,
+) -> None:
+    """Upload a run or shards to a bucket, or a model with its card to a hub.
+
+        muybridge push runs/default-1 hf://owner/name
+
+    Credentials come from the environment: HF_TOKEN, AWS_ACCESS_KEY_ID and their like.
+
+    Args:
+        source: A run, or a folder that pack made.
+        url: s3://bucket/name, gs://, az://, or hf://owner/name.
+        private: Make a new repository on a hub private.
+        as_json: Print the result as JSON.
+    """
+    from muybridge import api
+
+    result = api.push(source, url, private=private)
+    show(result, as_json=as_json)
+    if not as_json and not result.url.startswith("hf://") and (source / "recipe.yaml").is_file():
+        suggest(["predict", result.url, "VIDEO"])
+
+
+@app.command
 def annotations(
     file: Path,
     /,

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from muybridge.text import printable
+from muybridge.text import printable, with_urls
 
 
 class UserError(Exception):
@@ -14,7 +14,7 @@ class UserError(Exception):
     """
 
     def __str__(self) -> str:
-        return printable(super().__str__())
+        return printable(with_urls(super().__str__()))
 
 
 class VideoError(UserError):
@@ -35,7 +35,7 @@ class VideoError(UserError):
         self.hint = hint
 
     def __str__(self) -> str:
-        return printable(f"{self.path}: {self.reason} ({self.hint})")
+        return printable(with_urls(f"{self.path}: {self.reason} ({self.hint})"))
 
 
 class RankLostError(UserError):

@@ -1,18 +1,22 @@
-"""Clips that are a part of a larger file: a member of a shard, known by where its bytes lie.
+"""Files that are none of this machine's: a clip that is a part of a shard, a file in a bucket, and both at once.
 
-The path of such a clip is written ``SHARD.tar/OFFSET+SIZE/NAME`` (or ``SHARD.tfrecord/...``): text that needs no index
-to be opened, goes through `pathlib`, JSON and other processes as it is, and compares as any path. No file system has
-such a path, so what opens, measures or looks for clips asks here, for whole files too.
-
-Notable: `open_whole` is the one place that opens a shard.
+The path of a part is written ``SHARD.tar/OFFSET+SIZE/NAME`` (or ``SHARD.tfrecord/...``), that of a file in a bucket as
+its URL: text that needs no index to be opened, goes through `pathlib`, JSON and other processes as it is, and compares
+as any path. No file system has such paths, so what opens, measures or looks for clips asks here, for ordinary files
+too.
 """
 
 import io
 import os
 import re
+import stat
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, BinaryIO
+
+from muybridge.storage.addresses import url_at
+from muybridge.storage.remote_files import is_remote_folder, open_remote, status_of_remote
 
 _PART = re.compile(r"(?P<whole>.+\.(?:tar|tfrecord))/(?P<offset>\d{1,18})\+(?P<size>\d{1,18})/[^/]+", re.DOTALL)
 
@@ -50,23 +54,50 @@ def open_whole(path: Path) -> BinaryIO:
     Raises:
         OSError: It cannot be opened.
     """
-    return path.open("rb")
+    url = url_at(path)
+    return path.open("rb") if url is None else open_remote(url)
+
+
+def is_remote(path: Path) -> bool:
+    """Whether a path stands for a URL, or for a part of a file there."""
+    return url_at(path) is not None
+
+
+def is_ordinary(path: Path) -> bool:
+    """Whether the system itself knows a file of this path: no part, and in no bucket."""
+    return part_at(path) is None and not is_remote(path)
 
 
 def status_of(path: Path) -> os.stat_result:
-    """What the system says of a file; of a part what it says of the file that holds it.
+    """What the system says of a file or a folder; of a part what it says of the file that holds it.
+
+    Of what is in a bucket the inode stands for its version there.
 
     Raises:
-        OSError: There is no such file, or a part lies beyond the end of its file.
+        OSError: There is nothing, it cannot be reached, or a part lies beyond the end of its file.
         ValueError: The path holds a zero byte.
     """
     part = part_at(path)
     if part is None:
-        return path.stat()
-    found = part.whole.stat()
+        return _status(path)
+    found = _status(part.whole)
     if part.offset + part.size_bytes > found.st_size:
         raise OSError(0, f"its shard {part.whole.name} ends before it", str(path))
     return found
+
+
+def _status(path: Path) -> os.stat_result:
+    url = url_at(path)
+    if url is None:
+        return path.stat()
+    try:
+        known = status_of_remote(url)
+    except (FileNotFoundError, IsADirectoryError):
+        if not is_remote_folder(url):
+            raise
+        return os.stat_result((stat.S_IFDIR | 0o555, 0, 0, 1, 0, 0, 0, 0, 0, 0))
+    version = int.from_bytes(sha256(known.version.encode()).digest()[:7])
+    return os.stat_result((stat.S_IFREG | 0o444, version, 0, 1, 0, 0, known.size_bytes, 0, 0, 0))
 
 
 def size_of(path: Path) -> int:
@@ -81,10 +112,16 @@ def size_of(path: Path) -> int:
 
 def is_there(path: Path) -> bool:
     """Whether there is a regular file, or a part that lies inside one."""
-    part = part_at(path)
-    if part is None:
+    if is_ordinary(path):
         return path.is_file()
-    return part.whole.is_file() and part.offset + part.size_bytes <= part.whole.stat().st_size
+    try:
+        return stat.S_ISREG(status_of(path).st_mode)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        if is_remote(path):  # nobody knows
+            raise
+        return False
 
 
 def open_bytes(path: Path) -> io.BufferedReader:
@@ -95,7 +132,9 @@ def open_bytes(path: Path) -> io.BufferedReader:
     """
     part = part_at(path)
     if part is None:
-        return path.open("rb")
+        whole = open_whole(path)
+        assert isinstance(whole, io.BufferedReader)
+        return whole
     status_of(path)
     return io.BufferedReader(_Part(part, path.name), buffer_size=1 << 16)
 

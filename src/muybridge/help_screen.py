@@ -33,6 +33,7 @@ ORDER = (
     "ensemble",
     "sweep",
     "export",
+    "push",
 )
 """The verbs in the order in which one meets them."""
 

@@ -207,6 +207,12 @@ class SessionEntry(Struct, frozen=True, kw_only=True):
     seconds: Seconds | None = None
 
 
+class RemoteRunFile(Struct, frozen=True, kw_only=True):
+    """What a run in a bucket consists of: the SHA-256 of each file, by its name below the run."""
+
+    files: Annotated[dict[Annotated[str, Meta(min_length=1, max_length=1000)], Sha256], Meta(max_length=100_000)]
+
+
 class EnvironmentFile(Struct, frozen=True, kw_only=True):
     """What is computed with of ``environment.json``; the rest is shown as it is."""
 

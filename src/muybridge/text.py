@@ -8,6 +8,10 @@ from typing import Any
 # Control characters, line separators, marks that turn the direction of writing (Unicode TR 36), the byte order mark.
 _STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufffe\uffff]")
 
+URL_SCHEMES = ("s3", "gs", "az", "hf", "memory")
+"""Schemes of the URLs that may stand wherever a path may."""
+_COLLAPSED_URL = re.compile(rf"(?:/[^\s'\"]*/|(?<![\w/]))(?P<scheme>{'|'.join(URL_SCHEMES)}):/+(?=[^/\s])")
+
 # What spreadsheets compute (OWASP, CSV injection), and the same behind apostrophes, so that these can be taken away.
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n]")
 
@@ -50,6 +54,11 @@ def printable_values(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {printable_values(key): printable_values(inner) for key, inner in value.items()}
     return [printable_values(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
+def with_urls(text: str) -> str:
+    """A message whose paths of buckets are URLs again: a `Path` writes ``s3:/bucket``, behind the working folder."""
+    return _COLLAPSED_URL.sub(r"\g<scheme>://", text)
 
 
 def _valid(text: str) -> str:

@@ -112,6 +112,7 @@ def test_a_packed_clip_is_the_clip_that_the_constructor_makes():
         assert clip.is_packed and made.is_packed and clip.path == made.path
     labelled = replace(packed, known_as="a#b.mp4#1- x#1")
     assert labelled.file_id == "a#b.mp4" and labelled.stem == "a#b"
+    assert Clip(ROOT / "x#-y.mp4", label="a", group="g", root=ROOT).file_id == "x#-y.mp4"
     fresh = Clip.packed(ROOT, place, id=id, **values, **times)
     assert "path" not in vars(fresh) and fresh.is_packed and "path" not in vars(fresh)
     with pytest.raises(AttributeError, match="no attribute 'paht'"):

@@ -208,10 +208,7 @@ class Catalog:
 
     @cached_property
     def _packed_twins(self) -> list[list[Clip]]:
-        """Of a packed catalog the clips of byte-identical files, by the text of their hashes.
-
-        A path is made only of those that are twins.
-        """
+        """Of a packed catalog the clips of byte-identical files; a path is made of these alone."""
         first: dict[str, Clip] = {}
         twins: dict[str, list[Clip]] = {}
         for clip in self.clips:

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from muybridge.file_parts import is_there, size_of
+from muybridge.file_parts import is_remote, is_there, size_of
 from muybridge.files import content_hash
 
 
@@ -35,8 +35,9 @@ def read_contents(paths: Iterable[Path], *, workers: int = 4) -> dict[Path, Cont
 
 def _content(path: Path) -> Content | None:
     try:
-        # Only regular files: opening a pipe or a device would wait for ever.
-        if not is_there(path):
+        # Only regular files: opening a pipe or a device would wait for ever. And files of this machine: a bucket would
+        # have to send them whole.
+        if is_remote(path) or not is_there(path):
             return None
         return Content(size_of(path), content_hash(path))
     except OSError:

@@ -81,8 +81,8 @@ def _read(path: Path, *, layout: Layout, groups: str, rules: AnnotationRules, ti
     if layout == "auto" and is_video(path) and is_regular(path):
         return _read_video(path)
     if layout == "csv" or (layout == "auto" and (is_regular(path) or is_regular(path / "clips.csv"))):
-        return _read_csv(path / "clips.csv" if path.is_dir() else path, groups=groups, rules=rules, times_of=times_of)
-    if not path.is_dir():
+        return _read_csv(path / "clips.csv" if is_folder(path) else path, groups=groups, rules=rules, times_of=times_of)
+    if not is_folder(path):
         raise UserError(f"{path} is a file; layout {layout} needs a folder with a sub-folder per class")
 
     clips, notes = read_folders(path)

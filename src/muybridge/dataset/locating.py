@@ -1,7 +1,15 @@
-"""What lies at a path that a user or a table names, without an exception whatever the text of the path is."""
+"""What lies at a path that a user or a table names, without an exception whatever the text of the path is.
+
+Of a bucket that does not answer nobody can say what lies there: that is an error.
+"""
 
 import stat
 from pathlib import Path
+
+from muybridge.errors import UserError
+from muybridge.file_parts import is_remote, status_of
+from muybridge.storage.addresses import url_at
+from muybridge.text import one_line
 
 
 def expanded(path: Path) -> Path:
@@ -31,6 +39,8 @@ def is_folder(path: Path) -> bool:
 
 def _mode(path: Path) -> int | None:
     try:
-        return path.stat().st_mode
-    except (OSError, ValueError):
+        return status_of(path).st_mode
+    except (OSError, ValueError) as error:
+        if is_remote(path) and not isinstance(error, FileNotFoundError):
+            raise UserError(f"{url_at(path)} cannot be reached: {one_line(error)}") from error
         return None

@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
+from muybridge.dataset.locating import is_regular
 from muybridge.errors import UserError
+from muybridge.file_parts import is_there, open_bytes, size_of
 from muybridge.files import replacing
 from muybridge.text import one_line, shortened
 
@@ -80,10 +82,10 @@ class ShardIndex:
         """
         for name, size_bytes in self.shards.items():
             path = self.root / name
-            if not path.is_file():
+            if not is_there(path):
                 raise UserError(f"{path} is missing; the index names {len(self.shards)} shards; {_AGAIN}")
-            if path.stat().st_size != size_bytes:
-                raise UserError(f"{path} has {path.stat().st_size} bytes, its index says {size_bytes}; {_AGAIN}")
+            if size_of(path) != size_bytes:
+                raise UserError(f"{path} has {size_of(path)} bytes, its index says {size_bytes}; {_AGAIN}")
 
 
 def arrow() -> Any:
@@ -103,7 +105,7 @@ def arrow() -> Any:
 
 def holds_shards(path: Path) -> bool:
     """Whether a folder is one of shards, by the names in it."""
-    return (path / INDEX_FILE).is_file() or (path / PLAN_FILE).is_file()
+    return is_regular(path / INDEX_FILE) or is_regular(path / PLAN_FILE)
 
 
 def table_of(columns: Mapping[str, Sequence[Any]]) -> Table:
@@ -139,13 +141,15 @@ def read_index(root: Path) -> ShardIndex:
         UserError: There is none, packing was not finished, or it is damaged.
     """
     path = root / INDEX_FILE
-    if not path.is_file():
-        if (root / PLAN_FILE).is_file():
+    if not is_regular(path):
+        if is_regular(root / PLAN_FILE):
             raise UserError(f"{root} is not packed to the end; run the same muybridge pack again")
         raise UserError(f"{path} does not exist; give a folder that muybridge pack made")
     pa = arrow()
     try:
-        file = pa.parquet.ParquetFile(path, read_dictionary=list(_FEW_VALUES), page_checksum_verification=True)
+        file = pa.parquet.ParquetFile(
+            open_bytes(path), read_dictionary=list(_FEW_VALUES), page_checksum_verification=True
+        )
         about, rows = (file.schema_arrow.metadata or {}).get(_KEY), file.metadata.num_rows
         missing = [name for name in _COLUMNS if name not in file.schema_arrow.names]
         if about is None or missing or rows > _MOST_ROWS:

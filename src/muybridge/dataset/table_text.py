@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from muybridge.errors import UserError
+from muybridge.file_parts import open_bytes
 
 TABLE_SUFFIXES = frozenset({"", ".csv", ".list", ".lst", ".psv", ".tab", ".tsv", ".txt"})
 """Suffixes of tables; a file of another kind is read as one only if its first line says that it is."""
@@ -77,7 +78,8 @@ def _delimiter(text: str) -> str:
 
 def _decoded(path: Path) -> str:
     try:
-        data = path.read_bytes()
+        with open_bytes(path) as file:
+            data = file.read()
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror or error}); get the right to read it") from error
     for start, what in _NOT_TEXT:

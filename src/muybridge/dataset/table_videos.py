@@ -9,6 +9,7 @@ from pathlib import Path
 
 from muybridge.dataset.locating import exists, expanded
 from muybridge.errors import UserError
+from muybridge.file_parts import status_of
 from muybridge.text import closest, counted, printable
 
 _MOST_BESIDE = 5000
@@ -34,7 +35,7 @@ def missing_videos(table: Path, missing: list[tuple[int, str, Path]]) -> UserErr
     others = f" (nor do {counted(len(missing) - 1, 'other')})" if len(missing) > 1 else ""
     where = f"{table}, line {line}: {cut(written)}"
     try:
-        mode = path.stat().st_mode
+        mode = status_of(path).st_mode
     except PermissionError:
         return UserError(f"{where} cannot be reached; get the right to read its folder")
     except (OSError, ValueError):

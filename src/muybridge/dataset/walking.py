@@ -7,13 +7,14 @@ again. Nothing is opened, so a file is a video here when its suffix says so.
 """
 
 import os
-import stat
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from muybridge.dataset.folder_listing import Entry, is_regular_entry, listed
 from muybridge.errors import UserError
+from muybridge.file_parts import is_there
 from muybridge.text import counted, printable, shortened
 
 VIDEO_SUFFIXES = frozenset({
@@ -152,12 +153,12 @@ def visible_folders(folder: Path) -> list[Path]:
     return sorted(folder / entry.name for entry in _entries(folder)[0])
 
 
-def _entries(folder: Path) -> tuple[list[os.DirEntry[str]], list[os.DirEntry[str]]]:
+def _entries(folder: Path) -> tuple[list[Entry], list[Entry]]:
     """The visible folders and files in a folder."""
-    folders: list[os.DirEntry[str]] = []
-    files: list[os.DirEntry[str]] = []
+    folders: list[Entry] = []
+    files: list[Entry] = []
     try:
-        with os.scandir(folder) as entries:
+        with listed(folder) as entries:
             for entry in entries:
                 if not is_ignored(entry.name):
                     (folders if _is_folder(entry) else files).append(entry)
@@ -170,7 +171,7 @@ def _entries(folder: Path) -> tuple[list[os.DirEntry[str]], list[os.DirEntry[str
     return folders, files
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
+def _is_folder(entry: Entry) -> bool:
     try:
         return entry.is_dir()
     except PermissionError:
@@ -179,14 +180,14 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False  # a link to itself: reading it says what is wrong
 
 
-def _is_pipe_or_device(entry: os.DirEntry[str]) -> bool:
+def _is_pipe_or_device(entry: Entry) -> bool:
     try:
-        return not entry.is_file() and not stat.S_ISREG(entry.stat().st_mode)
+        return not is_regular_entry(entry)
     except OSError:
         return False  # a link that leads nowhere: reading it says so
 
 
-def _made_by_us(folder: Path, folders: Sequence[os.DirEntry[str]], files: Sequence[os.DirEntry[str]]) -> bool:
+def _made_by_us(folder: Path, folders: Sequence[Entry], files: Sequence[Entry]) -> bool:
     """Whether muybridge has made a folder; one with videos of its own is the user's, whatever else was put there."""
     names = {entry.name for entry in files}
     if any(is_video(name) for name in names):
@@ -194,4 +195,4 @@ def _made_by_us(folder: Path, folders: Sequence[os.DirEntry[str]], files: Sequen
     if any(traces <= names for traces in _TRACES):
         # A data set may hold the result of its own check.
         return "check.json" not in names or "split.json" in names or not folders
-    return (folder / _DEMO_TRACE).is_file()
+    return is_there(folder / _DEMO_TRACE)

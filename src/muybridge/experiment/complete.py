@@ -32,6 +32,7 @@ from muybridge.files import copy_folder, write_json
 from muybridge.models.saving import METADATA_FILE, model_state
 from muybridge.reporting.job import report
 from muybridge.runs import RunFolder
+from muybridge.storage.addresses import written
 from muybridge.text import counted
 from muybridge.training.leaving_classes_out import UnknownFigures
 
@@ -63,26 +64,26 @@ class TrainResult:
     saved: bool = True
 
     def __str__(self) -> str:
-        lines = [*self.evaluation.details()] if self.evaluation else [f"run: {self.run}"]
+        lines = [*self.evaluation.details()] if self.evaluation else [f"run: {written(self.run)}"]
         if self.unknown is not None:
             lines.append(str(self.unknown))
         if self.refitted:
             lines.append(REFITTED.format(clips=self.refitted))
         if self.evaluation is not None and self.saved:
-            lines.append(f"report: {RunFolder(self.run).report}")
+            lines.append(f"report: {written(RunFolder(self.run).report)}")
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
         """The result in a notebook."""
-        title = f"run {self.run}"
+        title = f"run {written(self.run)}"
         facts = notebook.facts({"epochs": len(self.rows), "report": RunFolder(self.run).report})
         return notebook.card(title, facts, *(self.evaluation.html_parts() if self.evaluation else ()))
 
     def to_dict(self) -> dict[str, Any]:
         """The result as plain values."""
         return {
-            "run": str(self.run),
-            "report": str(RunFolder(self.run).report),
+            "run": written(self.run),
+            "report": written(RunFolder(self.run).report),
             "epochs": len(self.rows),
             "test": self.evaluation.to_dict() if self.evaluation else None,
             "none_of_these": self.unknown.to_dict() if self.unknown else None,

@@ -10,6 +10,7 @@ from muybridge.inference.ensemble import FORMAT as ENSEMBLE_FORMAT
 from muybridge.inference.ensemble import Ensemble
 from muybridge.inference.recognizer import Recognizer
 from muybridge.models.saving import METADATA_FILE
+from muybridge.remote_runs import local_run
 from muybridge.schemas import read_json
 
 
@@ -23,7 +24,8 @@ def load(
     """Load a trained model.
 
     Args:
-        path: A run directory of a training or an ensemble, or the ``model`` folder inside one.
+        path: A run directory of a training or an ensemble, or the ``model`` folder inside one; or a URL of such a run,
+            ``s3://bucket/run`` or ``hf://owner/name``. Nothing that is loaded runs code.
         device: Where torch computes: ``auto``, a GPU if there is one; ``cpu``, ``cuda``, ``cuda:1`` or ``mps``. Exports
             compute on the CPU.
         engine: What computes: ``torch``; ``onnx`` or ``openvino``, the fastest export for it; an export by name, such
@@ -37,7 +39,7 @@ def load(
     Raises:
         UserError: If there is no whole model there, or not the engine or the device asked for.
     """
-    path = Path(path)
+    path = local_run(Path(path), announce=announce or (lambda line: None))
     folder = path / "model" if (path / "model").is_dir() else path
     if is_ensemble(folder):
         if engine not in ("auto", "torch"):

@@ -29,12 +29,13 @@ from muybridge import ranks
 from muybridge.console import STDERR, say
 from muybridge.dataset.catalog import Clip
 from muybridge.errors import UserError, VideoError
-from muybridge.file_parts import part_at, status_of
+from muybridge.file_parts import is_remote, part_at, status_of
 from muybridge.files import content_hash, require_writable
 from muybridge.pipeline.affine import Frames
 from muybridge.pipeline.cache_file import CacheFile, DamagedEntryError, read_cache_file, write_cache_file
 from muybridge.pipeline.cache_folder import FRAMES_SUFFIX, default_cache_folder, entry_path, make_room
 from muybridge.recipes.cache import CacheConfig
+from muybridge.storage.addresses import url_at
 from muybridge.temporaries import remove_dead
 from muybridge.video.decoding import read_sampled
 from muybridge.video.fit_names import Fit
@@ -328,6 +329,9 @@ def _hash_or_reason(clip: Clip) -> tuple[str | None, str]:
         if clip.is_packed:
             status_of(clip.path)
             return clip.sha256, ""
+        if is_remote(clip.path):  # by its version there: hashing its bytes would fetch them all
+            about = status_of(clip.path)
+            return hashlib.sha256(f"{url_at(clip.path)} {about.st_size} {about.st_ino}".encode()).hexdigest(), ""
         return content_hash(clip.path), ""
     except OSError as error:
         return None, f"cannot be read: {error.strerror}"

@@ -32,6 +32,7 @@ from muybridge.inference.trained_model import Model
 from muybridge.inference.views import AS_TRAINED, Views
 from muybridge.recipes.data import DataConfig
 from muybridge.recipes.store import load_recipe
+from muybridge.remote_runs import local_run
 from muybridge.run_schemas import read_leak
 from muybridge.runs import RunFolder
 from muybridge.text import counted, shortened
@@ -76,7 +77,7 @@ def evaluate(
     Raises:
         UserError: If there is no model, or no clip of a known class.
     """
-    run = Path(run)
+    run = local_run(Path(run))
     used: list[str] = []
     opened = partial(load, device=device, engine=engine, announce=used.append)
     name = (Path(clips).resolve().stem if clips else "test") + views.suffix()

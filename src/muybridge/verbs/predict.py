@@ -16,6 +16,7 @@ from muybridge.errors import UserError, VideoError
 from muybridge.inference.loading import load
 from muybridge.inference.trained_model import Model, Prediction
 from muybridge.inference.views import AS_TRAINED, Views
+from muybridge.storage.addresses import is_url
 from muybridge.video.isolation import isolated
 from muybridge.video.live.addresses import printable_address, scheme_of
 from muybridge.video.live.fetched_file import fetched_file, require_fetchable
@@ -54,7 +55,7 @@ def predict(
     named: list[Path | str] = []  # addresses stay text
     names: dict[Path, Path] = {}  # videos in shards are named as they were before they were packed
     for video in videos:
-        if isinstance(video, str) and scheme_of(video) is not None:
+        if isinstance(video, str) and scheme_of(video) is not None and not is_url(video):
             require_fetchable(video)
             named.append(video)
         elif is_folder(Path(video)) and holds_shards(Path(video)):

@@ -23,7 +23,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from muybridge.errors import VideoError
-from muybridge.file_parts import open_bytes, part_at, status_of
+from muybridge.file_parts import is_ordinary, open_bytes, part_at, status_of
 from muybridge.text import one_line
 from muybridge.video.formats import (
     CODECS,
@@ -160,7 +160,7 @@ def _try_open(path: Path, head: bytes, film: bytes | None, limits: Limits, *, de
         # The prefix keeps FFmpeg from reading "a:b.mp4" as protocol "a". Some real HMDB-51 files carry
         # metadata that is not UTF-8. PyAV keeps an opened part alive as long as its container.
         container = av.open(
-            f"file:{path}" if part_at(path) is None else open_bytes(path) if film is None else BytesIO(film),
+            f"file:{path}" if is_ordinary(path) else open_bytes(path) if film is None else BytesIO(film),
             options=open_options(limits.pixels, decode=decode),
             metadata_errors="replace",
             timeout=limits.stall_seconds,

@@ -21,6 +21,7 @@ from muybridge.video.container import open_video
 from muybridge.video.index.avi_index import index_avi
 from muybridge.video.index.packets import PacketIndex, PacketReader, index_packets
 from muybridge.video.index.restart_reading import RestartReader
+from muybridge.video.index.table_index import index_table
 from muybridge.video.limits import Limits
 from muybridge.video.probing import nothing_decodes
 from muybridge.video.reading import Clock, OrderedReader, TimeRange
@@ -52,8 +53,10 @@ class OpenedFile:
         try:
             self.container, self.stream = self._stack.enter_context(open_video(self.path))
             reader = self._packets = PacketReader(self.path, self.container, self.stream)
-            self.index = index_avi(self.path, self.container, self.stream) or index_packets(
-                self.container, self.stream, reader
+            self.index = (
+                index_avi(self.path, self.container, self.stream)
+                or index_table(self.path, self.container, self.stream)
+                or index_packets(self.container, self.stream, reader)
             )
             if self.index is not None:
                 Limits.current().check_count(self.path, len(self.index.shown_pts))

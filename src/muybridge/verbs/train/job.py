@@ -1,6 +1,7 @@
 """Training on a folder of clips, then measuring on the clips that were held out."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Unpack
@@ -9,6 +10,7 @@ from rich.console import Console
 
 from muybridge.console import STDERR, say
 from muybridge.dataset.catalog import Clip
+from muybridge.dataset.locating import exists
 from muybridge.dataset.run_clips import require_files, split_of
 from muybridge.experiment.complete import TrainResult, complete
 from muybridge.experiment.dividing import divide
@@ -17,6 +19,7 @@ from muybridge.experiment.prepare import prepare, reopen
 from muybridge.recipes.options import Options, option_values, recipe_with
 from muybridge.recipes.recipe import Recipe
 from muybridge.recipes.store import parse_recipe
+from muybridge.remote_runs import local_run, uploaded_run
 from muybridge.runs import RunFolder, chosen_folder
 from muybridge.training.loggers import LoggerName, check_logger
 from muybridge.verbs.train.calls import Call, Processes, Where
@@ -47,7 +50,8 @@ def train(
         clips: A folder with a sub-folder per class, a CSV, annotations of long videos, or an HMDB-51 or UCF101 folder.
         recipe: A recipe, the name of one that comes with muybridge, or a YAML file; default: ``default``, or if its
             weights are missing, a recipe whose weights are available.
-        run: The run directory to make; default: ``runs/<recipe>-<encoder>-<head>-<n>``.
+        run: The run directory to make, or its URL, such as ``s3://bucket/runs/first``; default:
+            ``runs/<recipe>-<encoder>-<head>-<n>``.
         name: Name of the run directory, in ``runs/``; instead of ``run``.
         device: Where it computes: ``auto``, a GPU if there is one; ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
         from_run: A run to go on from with more clips or classes: its clips are used besides the new ones, and its
@@ -110,7 +114,7 @@ def _train(
     folder = chosen_folder(run, name)
     others: tuple[Clip, ...] = ()
     if from_run is not None:
-        others = _clips_of(RunFolder.trained(Path(from_run)), clips_root)
+        others = _clips_of(RunFolder.trained(local_run(Path(from_run), announce=partial(say, console))), clips_root)
         if recipe is None:
             recipe = recipe_of(from_run)
     recipe = _recipe(clips, recipe, options, console)
@@ -125,9 +129,11 @@ def _train(
         console=console,
     )
     divided.announce(console)
-    experiment = prepare(divided, recipe, run=folder, device=chosen_device, logger=logger, console=console)
-    announce(experiment.folder.path, chosen_device, console)
-    return complete(experiment, curve=learning_curve, console=console)
+    with uploaded_run(folder, announce=partial(say, console)) as place:
+        experiment = prepare(divided, recipe, run=place, device=chosen_device, logger=logger, console=console)
+        announce(experiment.folder.path, chosen_device, console)
+        result = complete(experiment, curve=learning_curve, console=console)
+    return result if folder is None else replace(result, run=folder)
 
 
 def recipe_of(run: str | Path) -> Path:
@@ -136,7 +142,7 @@ def recipe_of(run: str | Path) -> Path:
     Raises:
         UserError: If there is no run.
     """
-    return RunFolder.trained(Path(run)).recipe
+    return RunFolder.trained(local_run(Path(run))).recipe
 
 
 def _clips_of(run: RunFolder, clips_root: str | Path | None) -> tuple[Clip, ...]:
@@ -158,7 +164,7 @@ def _recipe(
     if recipe is None:
         recipe = FIRST
         # Whoever names an encoder or its weights has left nothing to choose; and without clips nothing is downloaded.
-        if Path(clips).exists() and not given.get("model", {}).keys() & {"encoder", "weights"}:
+        if exists(Path(clips)) and not given.get("model", {}).keys() & {"encoder", "weights"}:
             values, source = available_recipe(partial(say, console))
             return parse_recipe(values, source=source, first=(given, "the options of train"))
     return recipe_with(recipe, options, verb="train")
@@ -206,6 +212,8 @@ def _resume(
     """What ``resume`` does in the first of its processes."""
     chosen_device = own_device(device)
     check_logger(logger)
-    experiment = reopen(Path(run), device=chosen_device, logger=logger, clips_root=clips_root, console=console)
-    announce(experiment.folder.path, chosen_device, console)
-    return complete(experiment, console=console)
+    with uploaded_run(Path(run), resumes=True, announce=partial(say, console)) as place:
+        assert place is not None
+        experiment = reopen(place, device=chosen_device, logger=logger, clips_root=clips_root, console=console)
+        announce(experiment.folder.path, chosen_device, console)
+        return replace(complete(experiment, console=console), run=Path(run))

@@ -172,13 +172,13 @@ def index_packets(
     if len(shown_pts) != len(pts_array):
         return None
     is_reordered = not np.array_equal(shown_pts, pts_array)
-    if is_reordered and not _declares_its_reordering(stream, pts_array):
+    if is_reordered and not declares_its_reordering(stream, pts_array):
         return None
     return PacketIndex(
         pts=pts_array,
         dts=np.array(dts_list, dtype=np.int64),
         sizes_bytes=np.array(sizes_bytes, dtype=np.int64),
-        restarts=_closed(pts_array, intra),
+        restarts=closed_restarts(pts_array, intra),
         shown_pts=shown_pts,
         disposable=np.array(disposable),
         no_picture_pts=frozenset(no_picture_pts),
@@ -186,14 +186,14 @@ def index_packets(
     )
 
 
-def _closed(pts: npt.NDArray[np.int64], intra: list[int]) -> npt.NDArray[np.int64]:
+def closed_restarts(pts: npt.NDArray[np.int64], intra: list[int]) -> npt.NDArray[np.int64]:
     """Those positions where everything before is shown before everything from there on."""
     latest_before = np.maximum.accumulate(pts)
     earliest_from = np.minimum.accumulate(pts[::-1])[::-1]
     return np.array([i for i in intra if i == 0 or latest_before[i - 1] < earliest_from[i]], dtype=np.int64)
 
 
-def _declares_its_reordering(stream: VideoStream, pts: npt.NDArray[np.int64]) -> bool:
+def declares_its_reordering(stream: VideoStream, pts: npt.NDArray[np.int64]) -> bool:
     """Whether the header of an H.264 stream allows all the reordering that its packets show."""
     header = read_header(stream.codec_context.extradata or b"")
     return header is not None and header.reorder_depth is not None and header.reorder_depth >= reordering(pts)
