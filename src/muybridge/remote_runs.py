@@ -20,7 +20,6 @@ from muybridge.files import building_folder, content_hash, write_json
 from muybridge.locks import Lock
 from muybridge.run_schemas import RemoteRunFile
 from muybridge.schemas import convert
-from muybridge.storage.addresses import url_at
 from muybridge.storage.remote_files import (
     download,
     files_below,
@@ -29,6 +28,7 @@ from muybridge.storage.remote_files import (
     upload,
     write_remote,
 )
+from muybridge.storage.urls import url_at
 from muybridge.text import counted, one_line
 
 MANIFEST = "muybridge-files.json"

@@ -15,7 +15,7 @@ from muybridge.errors import UserError
 from muybridge.files import write_text
 from muybridge.remote_runs import upload_to
 from muybridge.runs import RunFolder
-from muybridge.storage.addresses import url_at
+from muybridge.storage.urls import url_at
 from muybridge.text import one_line
 from muybridge.verbs.push.model_card import model_card
 
