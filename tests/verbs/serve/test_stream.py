@@ -134,6 +134,8 @@ def test_what_comes_too_fast_is_dropped_and_counted(server):
         (START_JPEG, message(0, b"no picture at all"), "no JPEG"),
         (START_JPEG, message(0, jpeg(70, 0)[:60]), "JPEG"),
         (START_JPEG, message(float("nan"), jpeg(70, 0)), "no number"),
+        (START_JPEG, message(1e308, jpeg(70, 0)), "1e+308 s"),
+        (START_JPEG, message(-1e308, jpeg(70, 0)), "-1e+308 s"),
         (START_JPEG, "hello", "binary"),
         (START_JPEG, message(0, b"\xff\xd8\xff\xc0\x00\x11\x08\xff\xff\xff\xff\x03" + bytes(20)), "65535 x 65535"),
         ('{"type": "start", "format": "h264"}', message(0, b"\0\0\0\1\x67" + bytes(50)), "does not decode"),

@@ -35,6 +35,8 @@ _REORDERED = 64
 _SAY_DROPPED_SECONDS = 1.0
 _DRAIN_LOOK_SECONDS = 0.5
 _CLOSE_DONE, _CLOSE_REFUSED, _CLOSE_TRY_AGAIN_LATER = 1000, 1008, 1013
+_MOST_SECONDS = 1e12
+"""No clock shows more, and what is computed with it stays a number."""
 
 
 class _Ended(Exception):  # noqa: N818 - no error: the client is done
@@ -161,6 +163,8 @@ class _Stream:
             (seconds,) = struct.unpack(">d", data[:8])
             if not math.isfinite(seconds):
                 raise RefusalError(422, "the time of a frame is no number")
+            if abs(seconds) > _MOST_SECONDS:
+                raise RefusalError(422, f"the time of a frame is {seconds:g} s; give at most {_MOST_SECONDS:g}")
             if seconds < newest:
                 raise RefusalError(
                     422, f"the time of a frame is {seconds:g} s, after {newest:g} s; it must not go back"
