@@ -56,8 +56,11 @@ def serve(
         raise UserError(f"serve needs {', '.join(missing)}; install the extra: pip install 'muybridge[serve]'")
     if not runs:
         raise UserError("no model to serve; name a run, such as runs/default-1")
+    from muybridge.verbs.serve.fetching import key_origin
+
     token = config.token or os.environ.get(TOKEN, "")
     ServeConfig(token=token)  # that of the environment has to be good, too
+    key_origin(config)  # a key without a place is an error before models are loaded
     made = not token and not config.is_local
     token = secrets.token_urlsafe(32) if made else token
     with ExitStack() as stack:
