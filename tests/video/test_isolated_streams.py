@@ -1,5 +1,10 @@
 """In isolation a long video and a live stream give what they give in this process, and a copy is bounded."""
 
+import os
+import signal
+import sys
+from pathlib import Path
+
 import av
 import cv2
 import numpy as np
@@ -44,6 +49,37 @@ def test_a_video_that_is_none_and_two_videos_at_once(tmp_path):
             pairs = list(zip(one, two, strict=False))
         assert len(pairs) == 10
         assert np.array_equal(pairs[0][0], pairs[0][1]) and not np.array_equal(pairs[5][0], pairs[5][1])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_a_video_that_is_left_before_its_end_is_closed(tmp_path):
+    path = write_video(tmp_path / "a.mp4", frames=100)
+    with isolated():
+        with steady_reader(path, frames_per_second=25.0) as reader:
+            next(iter(reader))
+            assert str(path) in files_of_children()
+        path.unlink()
+        assert f"{path} (deleted)" not in files_of_children()
+        # The process goes on, and one that died while it read is no second error.
+        with steady_reader(write_video(tmp_path / "b.mp4", frames=100), frames_per_second=25.0) as reader:
+            [child] = children()
+            next(iter(reader))
+            os.kill(child, signal.SIGKILL)
+            with pytest.raises(VideoError, match="was killed"):
+                list(reader)
+        assert children() == []
+
+
+def children() -> list[int]:
+    """The processes that this one has started and that decode."""
+    found = []
+    for task in Path("/proc/self/task").iterdir():
+        found += [int(number) for number in (task / "children").read_text().split()]
+    return [child for child in found if b"isolated_child" in Path(f"/proc/{child}/cmdline").read_bytes()]
+
+
+def files_of_children() -> set[str]:
+    return {str(file.readlink()) for child in children() for file in Path(f"/proc/{child}/fd").iterdir()}
 
 
 def test_a_copy_for_browsers(tmp_path, monkeypatch):

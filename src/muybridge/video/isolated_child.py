@@ -85,6 +85,12 @@ def steady_next(path: Path, arguments: dict[str, Any]) -> tuple[dict[str, Any], 
     return {"seconds": _Steady.reader.seconds if has_ended else None}, [frames_THWC]
 
 
+def steady_end(path: Path, arguments: dict[str, Any]) -> tuple[dict[str, Any], list[Array]]:
+    """Close it before its end: who asked wants no more, and may have deleted the file."""
+    _Steady.stack.close()
+    return {}, []
+
+
 class _Pictures:
     """The stream that `pictures_begin` began."""
 
@@ -119,6 +125,7 @@ _FUNCTIONS = {
     "times": times,
     "steady_begin": steady_begin,
     "steady_next": steady_next,
+    "steady_end": steady_end,
     "pictures_begin": pictures_begin,
     "pictures_next": pictures_next,
     "plays": plays,

@@ -40,7 +40,11 @@ class IsolatedSteadyReader:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._held.__exit__()
+        try:
+            if self._held.is_ready:  # else it is ended, and its files closed with it
+                self._held.call(self._path, "steady_end")
+        finally:
+            self._held.__exit__()
 
     def __iter__(self) -> Iterator[Image]:
         while True:

@@ -141,6 +141,11 @@ class Held:
         if child is not None:
             self._isolation.give_back(child)
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether the process waits for a call."""
+        return self._child is not None and self._child.is_ready
+
     def call(self, path: Path, what: str, **arguments: Any) -> tuple[dict[str, Any], list[Array]]:
         """See ``Isolation.call``."""
         assert self._child is not None, "used outside its with statement"

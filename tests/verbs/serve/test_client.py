@@ -11,7 +11,10 @@ def test_the_client_of_the_page(server, clips, long_video, tmp_path, monkeypatch
         (tmp_path / name).write_bytes(next((clips / action).iterdir()).read_bytes())
     (tmp_path / "match.mp4").write_bytes(long_video.read_bytes())
     monkeypatch.chdir(tmp_path)
-    exec(compile(code.replace("http://127.0.0.1:8000", server.url), "serve.md", "exec"), {})
+    names: dict = {}
+    exec(compile(code.replace("http://127.0.0.1:8000", server.url), "serve.md", "exec"), names)
+    with server.client() as client:  # other tests look whether files are left
+        assert client.delete(f"/timeline/{names['job']['id']}").status_code < 300
     said = capsys.readouterr().out
     assert "a.mp4 dim None" in said and "b.mp4 bright None" in said
     assert "done None" in said and said.count("'label': 'bright'") == 2

@@ -1,12 +1,9 @@
 """Label Studio's contract, with a real HTTP server that plays Label Studio's files."""
 
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-
 import pytest
 from tests.helpers.servers import running_server
+from tests.verbs.serve.file_hosts import KEY, file_host
 
-KEY = "0123456789abcdef0123456789abcdef01234567"
 SPANS = """<View>
   <TimelineLabels name="spans" toName="film"><Label value="Dim"/><Label value="bright"/></TimelineLabels>
   <Video name="film" value="$clip" frameRate="$rate"/>
@@ -17,55 +14,20 @@ CHOICES = """<View>
 </View>"""
 
 
-class Files:
-    """What is served, to whom, and what was asked for."""
-
-    def __init__(self) -> None:
-        self.data: dict[str, bytes] = {}
-        self.redirects: dict[str, str] = {}
-        self.asked: list[tuple[str, str | None]] = []
-        self.needs_key = True
-        self.url = ""
-
-
 @pytest.fixture(scope="module")
 def label_studio():
-    files = Files()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            key = self.headers.get("authorization")
-            files.asked.append((self.path, key))
-            path = self.path.partition("?")[0]
-            if path in files.redirects:
-                self.send_response(302)
-                self.send_header("Location", files.redirects[path])
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-                return
-            if path not in files.data or (files.needs_key and key != f"Token {KEY}"):
-                self.send_error(404 if path not in files.data else 401)
-                return
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(files.data[path])))
-            self.end_headers()
-            self.wfile.write(files.data[path])
-
-        def log_message(self, *arguments: object) -> None:
-            pass
-
-    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    files.url = f"http://127.0.0.1:{http.server_address[1]}"
-    thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    yield files
-    http.shutdown()
-    thread.join()
-    http.server_close()
+    with file_host(needs_key=True) as host:
+        yield host
 
 
 @pytest.fixture(scope="module")
-def backend(probe_run, long_video, clips, label_studio, tmp_path_factory):
+def media():
+    with file_host(needs_key=False) as host:
+        yield host
+
+
+@pytest.fixture(scope="module")
+def backend(probe_run, long_video, clips, label_studio, media, tmp_path_factory):
     label_studio.data["/data/upload/1/long.avi"] = long_video.read_bytes()
     label_studio.data["/data/upload/1/clip.avi"] = next((clips / "bright").iterdir()).read_bytes()
     label_studio.data["/data/upload/1/text.mp4"] = b"no video, but text\n" * 50
@@ -74,7 +36,11 @@ def backend(probe_run, long_video, clips, label_studio, tmp_path_factory):
     label_studio.redirects["/data/upload/1/out.avi"] = "/private/clip.avi"
     label_studio.redirects["/data/upload/1/meta.avi"] = "http://169.254.169.254/latest/meta-data"
     label_studio.redirects["/data/upload/1/loop.avi"] = "/data/upload/1/loop.avi"
-    options = ["--allow-url", f"{label_studio.url}/data/", "--max-upload-mb", "50"]
+    media.data["/clip.avi"] = label_studio.data["/data/upload/1/clip.avi"]
+    label_studio.redirects["/data/upload/1/media.avi"] = f"{media.url}/clip.avi"
+    label_studio.redirects["/data/upload/1/broken.avi"] = "http://[x"
+    options = ["--allow-url", f"{media.url}/", "--allow-url", f"{label_studio.url}/data/", "--max-upload-mb", "50"]
+    options += ["--label-studio-url", f"{label_studio.url}/"]
     environment = {"LABEL_STUDIO_API_KEY": KEY}
     folder = tmp_path_factory.mktemp("backend")
     with running_server(folder, probe_run, *options, environment=environment) as server:
@@ -114,6 +80,26 @@ def test_segments_as_timeline_labels_in_frames_of_the_tag(backend, label_studio)
         assert span["end"] == pytest.approx(40 * (number + 1), abs=8)
     assert ("/data/upload/1/long.avi", f"Token {KEY}") in label_studio.asked
     assert backend.temporary_files == []
+
+
+def test_the_key_goes_to_label_studio_alone_whatever_a_request_says(backend, label_studio, media):
+    media.asked.clear()
+    addresses = [f"{media.url}/clip.avi", "/data/upload/1/media.avi", "/data/upload/1/clip.avi"]
+    with backend.client() as client:
+        for hostname in (media.url, label_studio.url, "http://[x", "nonsense"):
+            assert client.post("/setup", json={"hostname": hostname}).status_code == 200
+            answer = ask(client, CHOICES, *addresses)
+            assert answer.status_code == 200 and all(each["result"] for each in answer.json()["results"])
+    assert {key for _, key in media.asked} == {None} and len(media.asked) == 8
+    assert ("/data/upload/1/media.avi", f"Token {KEY}") in label_studio.asked
+
+
+def test_one_task_without_an_address_leaves_the_others(backend):
+    with backend.client() as client:
+        answer = ask(client, CHOICES, "http://[x", "/data/upload/1/broken.avi", "/data/upload/1/clip.avi")
+    assert answer.status_code == 200, answer.text
+    one, two, three = answer.json()["results"]
+    assert "is no address" in one["error"] and "is no address" in two["error"] and three["result"]
 
 
 def test_one_class_as_choices(backend, label_studio):

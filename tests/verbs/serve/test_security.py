@@ -9,13 +9,13 @@ from muybridge.verbs.serve.config import ServeConfig
 from muybridge.verbs.serve.security import CountedBody, Guard, bearer_of
 
 
-def ask(app, *, receive, headers=((b"host", b"localhost"),), path="/predict") -> list:
+def ask(app, *, receive, headers=((b"host", b"localhost"),), path="/predict", **options) -> list:
     sent = []
 
     async def send(message):
         sent.append(message)
 
-    guard = Guard(app, ServeConfig(max_upload_mb=0.001), token="", uploads=["/predict"])
+    guard = Guard(app, ServeConfig(max_upload_mb=0.001, **options), token="", uploads=["/predict"])
     scope = {"type": "http", "method": "POST", "path": path, "headers": list(headers)}
     asyncio.run(guard(scope, receive, send))
     return sent
@@ -57,6 +57,27 @@ def test_a_body_is_counted_on_every_path(path, status):
         return {"type": "http.request", "body": bytes(600), "more_body": True}
 
     sent = ask(read_all, receive=receive, path=path)
+    assert sent[0]["status"] == status
+
+
+@pytest.mark.parametrize(
+    ("named", "header", "status"),
+    [
+        ("Proxy.Local", b"proxy.local", 200),
+        ("proxy.local", b"Proxy.Local:8000", 200),
+        ("proxy.local:8000", b"proxy.local", 200),
+        ("[FD00::1]", b"[fd00::1]:8000", 200),
+        ("fd00::1", b"[FD00::1]", 200),
+        ("proxy.local", b"proxy.local.evil.example", 403),
+        ("fd00::1", b"[fd00::2]", 403),
+        ("fd00::1", b"", 403),
+    ],
+)
+def test_names_of_hosts_in_any_case(named, header, status):
+    async def receive():
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    sent = ask(read_all, receive=receive, headers=[(b"host", header)], allow_host=[named])
     assert sent[0]["status"] == status
 
 

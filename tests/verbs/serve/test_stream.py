@@ -134,6 +134,8 @@ def test_what_comes_too_fast_is_dropped_and_counted(server):
         (START_JPEG, message(0, b"no picture at all"), "no JPEG"),
         (START_JPEG, message(0, jpeg(70, 0)[:60]), "JPEG"),
         (START_JPEG, message(float("nan"), jpeg(70, 0)), "no number"),
+        (START_JPEG, message(1e308, jpeg(70, 0)), "1e+308 s"),
+        (START_JPEG, message(-1e308, jpeg(70, 0)), "-1e+308 s"),
         (START_JPEG, "hello", "binary"),
         (START_JPEG, message(0, b"\xff\xd8\xff\xc0\x00\x11\x08\xff\xff\xff\xff\x03" + bytes(20)), "65535 x 65535"),
         ('{"type": "start", "format": "h264"}', message(0, b"\0\0\0\1\x67" + bytes(50)), "does not decode"),
@@ -147,6 +149,7 @@ def test_what_is_wrong_with_a_stream_is_said(server, first, second, line):
             socket.send(second)
         [error] = [each for each in rest_of(socket) if each["type"] == "error"]
         assert line in error["detail"] and "\n" not in error["detail"]
+        assert socket.close_code == 1008
 
 
 def test_times_that_go_back_are_said(server):
@@ -167,7 +170,9 @@ def test_an_unknown_model_and_too_many_streams_are_said(server):
             socket.send(START_JPEG)
             messages_of(socket, until="ready")
         with connect(ws_url(server)) as third:
-            assert "2 streams are open already" in rest_of(third)[0]["detail"]
+            [error] = rest_of(third)
+            assert "2 streams are open already" in error["detail"] and error["retry_after"] > 0
+            assert third.close_code == 1013  # try again later
 
 
 def test_a_page_of_a_stranger_opens_no_stream(server):

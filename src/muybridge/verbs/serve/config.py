@@ -32,6 +32,10 @@ class ServeConfig:
     allow_url: list[str] = field(default_factory=list)
     """Beginnings of addresses that videos may be fetched from, such as http://localhost:8080/; default: none."""
 
+    label_studio_url: str = ""
+    """Where Label Studio is, such as http://localhost:8080/: addresses without a host are there, and its key goes there
+    alone. Asked for where `allow_url` names several hosts; default: the host that it names."""
+
     tls_cert: Path | None = None
     """Certificate (PEM) for HTTPS; goes with `tls_key`."""
 
@@ -93,11 +97,14 @@ class ServeConfig:
         for name in ("waiting", "jobs", "kept_jobs", "streams"):
             if not 1 <= getattr(self, name) <= 10_000:
                 raise UserError(f"{name} is {getattr(self, name)}; give 1 to 10000")
-        for prefix in self.allow_url:
-            scheme, _, rest = prefix.partition("://")
+        for name, address in (
+            *(("allow_url", prefix) for prefix in self.allow_url),
+            *([("label_studio_url", self.label_studio_url)] if self.label_studio_url else []),
+        ):
+            scheme, _, rest = address.partition("://")
             if scheme not in ("http", "https") or "/" not in rest or rest.startswith("/"):
                 raise UserError(
-                    f"allow_url {prefix!r} is no beginning of an address; give scheme, host and a slash, such as "
+                    f"{name} {address!r} is no beginning of an address; give scheme, host and a slash, such as "
                     "http://localhost:8080/"
                 )
 

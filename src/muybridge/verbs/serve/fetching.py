@@ -1,7 +1,7 @@
 """Videos by address, from where the user has allowed it and nowhere else.
 
 An address is fetched only if it begins with one that was allowed, after dots in its path are refused; redirects are
-followed by the same rule. Label Studio's key goes to Label Studio alone.
+followed by the same rule. Label Studio's key goes to Label Studio alone, whose address no request can change.
 """
 
 import os
@@ -10,6 +10,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 import requests
 
+from muybridge.errors import UserError
 from muybridge.text import abbreviated, printable
 from muybridge.verbs.serve.config import ServeConfig
 from muybridge.verbs.serve.refusal import RefusalError
@@ -19,6 +20,28 @@ KEY = "LABEL_STUDIO_API_KEY"
 _REDIRECTS = 3
 _SECONDS = 30.0
 _PIECE_BYTES = 2**20
+
+
+def key_origin(config: ServeConfig) -> str:
+    """The one host that gets Label Studio's key, with its scheme and port; empty where none is named.
+
+    Raises:
+        UserError: It is not clear which, or nothing may be fetched from there.
+    """
+    allowed = {_origin(each) for each in config.allow_url}
+    if config.label_studio_url:
+        origin = _origin(config.label_studio_url)
+        if origin not in allowed:
+            raise UserError(
+                f"label_studio_url {config.label_studio_url}: nothing may be fetched from there; add it as an allow_url"
+            )
+        return origin
+    if len(allowed) > 1 and os.environ.get(KEY):
+        raise UserError(
+            f"allow_url names {len(allowed)} hosts, and ${KEY} is for one; name that as label_studio_url, such as "
+            f"{config.allow_url[0]}"
+        )
+    return allowed.pop() if len(allowed) == 1 else ""
 
 
 class Fetcher:
@@ -31,11 +54,12 @@ class Fetcher:
     def __init__(self, config: ServeConfig) -> None:
         self._allowed = tuple(config.allow_url)
         self._most_bytes = config.most_bytes
-        self.base = _origin(self._allowed[0]) if self._allowed else ""
+        self._key_origin = key_origin(config)
+        self.base = self._key_origin or (_origin(self._allowed[0]) if self._allowed else "")
 
     def use_host(self, hostname: str) -> None:
-        """Take addresses without a host as those of Label Studio at ``hostname``, where that is allowed."""
-        if any(_origin(hostname) == _origin(allowed) for allowed in self._allowed):
+        """Take addresses without a host as those at ``hostname``, where that is allowed and no key has a place."""
+        if not self._key_origin and any(_origin(hostname) == _origin(allowed) for allowed in self._allowed):
             self.base = _origin(hostname)
 
     def fetch(self, address: str, folder: Path, stem: str) -> tuple[Path, str]:
@@ -52,7 +76,12 @@ class Fetcher:
         Raises:
             RefusalError: It is not allowed, not there, or too large.
         """
-        url = urljoin(f"{self.base}/", address) if self.base else address
+        try:
+            return self._follow(urljoin(f"{self.base}/", address) if self.base else address, folder, stem)
+        except ValueError:  # of urllib, which takes addresses apart: that of the task, or of a redirect
+            raise RefusalError(422, f"{_shown(address)} is no address, or leads to none") from None
+
+    def _follow(self, url: str, folder: Path, stem: str) -> tuple[Path, str]:
         for _ in range(_REDIRECTS + 1):
             self._check(url)
             try:
@@ -82,13 +111,13 @@ class Fetcher:
 
     def _headers(self, url: str) -> dict[str, str]:
         key = os.environ.get(KEY, "")
-        if not key or _origin(url) != self.base:
+        if not key or _origin(url) != self._key_origin:
             return {}
         if key.count(".") != 2:
             return {"authorization": f"Token {key}"}
         # A personal access token buys a short-lived one.
         answer = requests.post(
-            f"{self.base}/api/token/refresh", json={"refresh": key}, timeout=_SECONDS, allow_redirects=False
+            f"{self._key_origin}/api/token/refresh", json={"refresh": key}, timeout=_SECONDS, allow_redirects=False
         )
         access = answer.json().get("access") if answer.status_code == 200 else None
         return {"authorization": f"Bearer {access}"} if isinstance(access, str) else {}

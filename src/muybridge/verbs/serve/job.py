@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
@@ -17,7 +18,11 @@ from muybridge.console import STDERR, say
 from muybridge.errors import UserError
 from muybridge.temporaries import prefix_of, remove_dead
 from muybridge.verbs.serve.config import ServeConfig
+from muybridge.verbs.serve.security import App
 from muybridge.video.isolation import isolated
+
+if TYPE_CHECKING:
+    import uvicorn
 
 TOKEN = "MUYBRIDGE_TOKEN"
 _EXTRA = ("fastapi", "uvicorn", "python_multipart", "websockets", "prometheus_client", "cryptography")
@@ -51,8 +56,11 @@ def serve(
         raise UserError(f"serve needs {', '.join(missing)}; install the extra: pip install 'muybridge[serve]'")
     if not runs:
         raise UserError("no model to serve; name a run, such as runs/default-1")
+    from muybridge.verbs.serve.fetching import key_origin
+
     token = config.token or os.environ.get(TOKEN, "")
     ServeConfig(token=token)  # that of the environment has to be good, too
+    key_origin(config)  # a key without a place is an error before models are loaded
     made = not token and not config.is_local
     token = secrets.token_urlsafe(32) if made else token
     with ExitStack() as stack:
@@ -75,8 +83,6 @@ def _serve(
     device: str,
     console: Console,
 ) -> None:
-    import uvicorn
-
     from muybridge.verbs.serve.app import build_app
     from muybridge.verbs.serve.draining import DrainingServer
     from muybridge.verbs.serve.hosting import load_models
@@ -93,25 +99,35 @@ def _serve(
     )
     service = Service(config, models, root, metrics)
     try:
-        settings = uvicorn.Config(
-            build_app(service, token=token),
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            ws="websockets-sansio",
-            ws_max_size=_LONGEST_MESSAGE,
-            ws_per_message_deflate=False,
-            limit_concurrency=_MOST_CONNECTIONS,
-            timeout_graceful_shutdown=5,
-            ssl_certfile=certificate and str(certificate[0]),
-            ssl_keyfile=certificate and str(certificate[1]),
-        )
+        settings = settings_of(build_app(service, token=token), certificate)
         _say_where(console, config, listening, token, made, has_tls=certificate is not None)
         DrainingServer(settings, service).run(sockets=[listening])
     finally:
         service.jobs.close()
         models.close()
+
+
+def settings_of(app: App, certificate: tuple[Path, Path] | None) -> "uvicorn.Config":
+    """What uvicorn is told of an application, and of the certificate and key for HTTPS."""
+    import uvicorn
+
+    from muybridge.verbs.serve.connections import Connection
+
+    return uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        http=Connection,
+        ws="websockets-sansio",
+        ws_max_size=_LONGEST_MESSAGE,
+        ws_per_message_deflate=False,
+        limit_concurrency=_MOST_CONNECTIONS,
+        timeout_graceful_shutdown=5,
+        ssl_certfile=certificate and str(certificate[0]),
+        ssl_keyfile=certificate and str(certificate[1]),
+    )
 
 
 @contextmanager

@@ -94,7 +94,8 @@ class Guard:
         self._token = token.encode()
         self._uploads = frozenset(uploads)
         self._most_bytes = config.most_bytes
-        self._hosts = {*LOCAL_NAMES, config.host, *config.allow_host} if config.is_local else None
+        known = (*LOCAL_NAMES, config.host, *config.allow_host)
+        self._hosts = {_name_of(name) for name in known} if config.is_local else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -151,9 +152,11 @@ class Guard:
 
 
 def _name_of(host: str) -> str:
-    """The name in a Host header, without port and brackets."""
+    """The name in a Host header or an option, without port and brackets."""
     if host.startswith("["):
         return host[1:].partition("]")[0].lower()
+    if host.count(":") > 1:  # an IPv6 address, which options name without brackets
+        return host.lower()
     return host.partition(":")[0].lower()
 
 

@@ -17,7 +17,6 @@ from starlette.websockets import WebSocketDisconnect
 
 from muybridge.errors import UserError
 from muybridge.inference.timeline.live_scoring import LiveAnswer, LiveScorer
-from muybridge.text import printable
 from muybridge.verbs.serve.hosting import HostedModel
 from muybridge.verbs.serve.refusal import RefusalError, line_of
 from muybridge.verbs.serve.security import SUBPROTOCOL
@@ -35,7 +34,9 @@ _MOST_TEXT = 10_000
 _REORDERED = 64
 _SAY_DROPPED_SECONDS = 1.0
 _DRAIN_LOOK_SECONDS = 0.5
-_CLOSE_REFUSED, _CLOSE_DONE = 1008, 1000
+_CLOSE_DONE, _CLOSE_REFUSED, _CLOSE_TRY_AGAIN_LATER = 1000, 1008, 1013
+_MOST_SECONDS = 1e12
+"""No clock shows more, and what is computed with it stays a number."""
 
 
 class _Ended(Exception):  # noqa: N818 - no error: the client is done
@@ -57,15 +58,16 @@ def add_stream(app: FastAPI, service: Service) -> None:
         except (WebSocketDisconnect, _Ended):
             return
         except RefusalError as refusal:
-            await _fail(socket, refusal.detail)
+            await _fail(socket, refusal)
         except UserError as error:
-            await _fail(socket, line_of(error))
+            await _fail(socket, RefusalError(422, line_of(error)))
 
 
-async def _fail(socket: WebSocket, detail: str) -> None:
+async def _fail(socket: WebSocket, refusal: RefusalError) -> None:
+    later = {} if refusal.retry_after is None else {"retry_after": refusal.retry_after}
     try:
-        await socket.send_text(json.dumps({"type": "error", "detail": printable(detail)}))
-        await socket.close(_CLOSE_REFUSED)
+        await socket.send_text(json.dumps({"type": "error", "detail": refusal.detail, **later}))
+        await socket.close(_CLOSE_TRY_AGAIN_LATER if later else _CLOSE_REFUSED)
     except (WebSocketDisconnect, RuntimeError):  # it has gone meanwhile
         return
 
@@ -161,6 +163,8 @@ class _Stream:
             (seconds,) = struct.unpack(">d", data[:8])
             if not math.isfinite(seconds):
                 raise RefusalError(422, "the time of a frame is no number")
+            if abs(seconds) > _MOST_SECONDS:
+                raise RefusalError(422, f"the time of a frame is {seconds:g} s; give at most {_MOST_SECONDS:g}")
             if seconds < newest:
                 raise RefusalError(
                     422, f"the time of a frame is {seconds:g} s, after {newest:g} s; it must not go back"

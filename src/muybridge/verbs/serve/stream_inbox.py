@@ -9,6 +9,9 @@ from muybridge.video.live_pictures import begins_anew
 _MOST_UNITS = 50
 """Parts of a stream that wait although each is needed; where more would, all go, up to the next key frame."""
 
+_MOST_BYTES = 32 * 2**20
+"""Their bytes, of which there may be as many again at work, and once more on the way to the decoder."""
+
 
 class Part(NamedTuple):
     """A frame as it came.
@@ -36,6 +39,7 @@ class Inbox:
     dropped: int = 0
     has_stopped: bool = False
     _waiting: list[Part] = field(default_factory=list)
+    _waiting_bytes: int = 0
     _waits_for_key: bool = False
     _new: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -43,7 +47,7 @@ class Inbox:
         """Take the next frame; what waits may have to go for it."""
         if not self.keeps_all:
             self._drop_waiting()
-        elif len(self._waiting) >= _MOST_UNITS:
+        elif len(self._waiting) >= _MOST_UNITS or self._waiting_bytes + len(data) > _MOST_BYTES:
             self._drop_waiting()
             self._waits_for_key = True
         if self._waits_for_key:
@@ -52,11 +56,13 @@ class Inbox:
                 return
             self._waits_for_key = False
         self._waiting.append(Part(seconds, data))
+        self._waiting_bytes += len(data)
         self._new.set()
 
     def _drop_waiting(self) -> None:
         self.dropped += len(self._waiting)
         self._waiting.clear()
+        self._waiting_bytes = 0
 
     def stop(self) -> None:
         """Note that no more come."""
@@ -68,5 +74,5 @@ class Inbox:
         while not self._waiting and not self.has_stopped:
             self._new.clear()
             await self._new.wait()
-        taken, self._waiting = self._waiting, []
+        taken, self._waiting, self._waiting_bytes = self._waiting, [], 0
         return taken

@@ -8,6 +8,8 @@ import pytest
 from tests.helpers.page_browser import chromium, tab, wire
 from tests.helpers.servers import running_server
 from tests.verbs.serve.page.conftest import BRIGHT, DIM, LEVELS
+from tests.verbs.serve.test_stream import START_JPEG, messages_of, ws_url
+from websockets.sync.client import connect
 
 FAKE = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
 PART_SECONDS = 3
@@ -80,6 +82,22 @@ def test_a_connection_that_is_lost_and_other_pages_that_are_shown(camera, server
         assert facts.inner_text() != before  # it goes on
         page.get_by_role("tab", name="Video files").click()  # nobody is filmed unseen
         assert page.evaluate("document.querySelector('#camera video').srcObject") is None
+
+
+def test_a_server_with_no_place_is_asked_again(camera, page_run, tmp_path):
+    with (
+        running_server(tmp_path, page_run, "--streams", "1") as server,
+        chromium(*FAKE, camera) as browser,
+        tab(browser, server.url, permissions=["camera"]) as found,
+    ):
+        page = found.ready()
+        with connect(ws_url(server)) as other:
+            other.send(START_JPEG)
+            messages_of(other, until="ready")
+            page.get_by_role("tab", name="Camera").click()
+            page.get_by_role("button", name="Start the camera").click()
+            page.get_by_role("alert").filter(has_text="The server is busy. Trying again in").wait_for()
+        page.locator("#camera .bars li").first.wait_for()
 
 
 def test_no_camera_and_a_camera_that_is_not_allowed(server, camera):

@@ -201,7 +201,8 @@ export class Camera {
     } else if (message.type === "score") this.#showScore(message);
     else if (message.type === "event") this.#takeEvent(message);
     else if (message.type === "dropped") this.#dropped = message.count;
-    else if (message.type === "error") { this.end(); this.#say(sentence(message.detail)); }
+    // Where another try may help, the server closes with a code that says so.
+    else if (message.type === "error" && !message.retry_after) { this.end(); this.#say(sentence(message.detail)); }
   }
 
   #now() {
