@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -33,7 +34,7 @@ RULES = SegmentRules(use_none_of_these=False, lag_seconds=0)
 WINDOWS = WindowConfig(window_seconds=1.0)
 
 
-NAMES = {"libx264": "h264", "libvpx": "vp8"}
+NAMES = {"libx264": "h264", "libvpx": "vp8", "libsvtav1": "libdav1d"}
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +85,9 @@ def test_events_of_a_file_are_the_segments_of_its_timeline(run, tmp_path):
     assert watched.result.dropped == 0
     assert watched.result.latency_p50_seconds <= watched.result.latency_p95_seconds
     # Each begins before it ends, and says when by the clock of the day.
-    assert [event["state"] for event in watched.events][:2] == ["begin", "end"] or watched.of("begin")
+    assert [(event["state"], event["label"], event["start_seconds"]) for event in watched.events] == [
+        (state, label, start) for label, start, _ in found for state in ("begin", "end")
+    ]
     first = watched.of("begin")[0]
     assert first["end_seconds"] is None
     assert first["start"].endswith("Z")
@@ -108,6 +111,7 @@ def test_rules_that_were_tuned_for_a_run_are_taken(run, tmp_path):
         ("mjpeg", "yuvj420p", ".mkv", "matroska"),
         ("mpeg2video", "yuv420p", ".mkv", "mpegts"),
         ("libvpx", "yuv420p", ".mkv", "matroska"),
+        ("libsvtav1", "yuv420p", ".mp4", "matroska"),
     ],
 )
 def test_the_video_of_an_event_is_copied_with_seconds_before_and_after(run, tmp_path, codec, pixels, ending, format):
@@ -132,16 +136,19 @@ def test_the_video_of_an_event_is_copied_with_seconds_before_and_after(run, tmp_
     assert list((tmp_path / "kept").glob(".*")) == []
 
 
-def test_what_no_container_takes_is_encoded_anew_and_said(run, tmp_path):
-    video = write_flashing(tmp_path / "a.avi", seconds=8, codec="cinepak", pixels="rgb24", format="avi")
+@pytest.mark.parametrize(("codec", "pixels"), [("cinepak", "rgb24"), ("rawvideo", "yuyv422")])
+def test_what_no_container_takes_is_encoded_anew_and_said(run, tmp_path, codec, pixels):
+    video = write_flashing(tmp_path / "a.avi", seconds=6, codec=codec, pixels=pixels, format="avi")
     watched = Watched(run, video, pace="all", save_events=tmp_path / "kept")
     saved = [Path(event["video"]) for event in watched.of("saved")]
-    assert saved
+    assert [event["label"] for event in watched.of("saved")] == ["white", "black"]
+    assert sorted(saved) == sorted((tmp_path / "kept").iterdir())  # nothing but them, and under the events' names
     for path in saved:
+        assert re.fullmatch(r"[\dTZ]+-\d{4}-(white|black)\.mp4", path.name)
         with av.open(str(path)) as kept:
-            assert sum(1 for _ in kept.decode(video=0)) > 25
-    if saved[0].suffix == ".mp4":
-        assert "encoded anew as H.264" in watched.said
+            assert kept.streams.video[0].codec_context.name == "h264"
+            assert sum(1 for _ in kept.decode(video=0)) > 20
+    assert watched.said.count(f"encoded anew as H.264 ({codec} in .mkv: ") == 1
 
 
 def test_a_live_stream_is_watched_and_joined_again(run, tmp_path):

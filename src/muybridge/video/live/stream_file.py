@@ -51,7 +51,7 @@ class StreamFile:
             self.path = _free(path, ending_for(codec))
             self._writer: _Copier | _Encoder = _Copier(self._stack, self.path, template)
         except (av.FFmpegError, ValueError, NotImplementedError) as error:
-            self._stack.close()
+            self.discard()  # an end without an error would give the empty file its name
             self.encoded_because = f"{codec} in {self.path.suffix}: {one_line(getattr(error, 'strerror', error))}"
             self._stack = ExitStack()
             self.path = _free(path, ".mp4")
@@ -97,7 +97,8 @@ class _Copier:
     def __init__(self, stack: ExitStack, path: Path, template: VideoStream) -> None:
         temporary = stack.enter_context(replacing(path, durable=False))
         self._container = stack.enter_context(av.open(str(temporary), "w"))
-        self._out = self._container.add_stream_from_template(template)
+        # Opaque: no encoder is looked for; there is none by the name of some decoders, such as libdav1d.
+        self._out = self._container.add_stream_from_template(template, opaque=True)
         self._origin: int | None = None
         self._last_dts = -1
         self._container.start_encoding()
@@ -114,6 +115,8 @@ class _Copier:
         if self._origin is None:
             self._origin = dts
         dts = max(dts - self._origin, self._last_dts + 1)  # no container takes a time twice
+        if self._last_dts >= 0:
+            out.duration = dts - self._last_dts  # else MP4 has the last frame last for no time, and leaves it out
         self._last_dts = dts
         out.time_base, out.dts, out.pts = base, dts, max(dts, pts - self._origin)
         self._container.mux(out)
