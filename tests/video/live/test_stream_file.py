@@ -14,6 +14,8 @@ from muybridge.video.live.stream_parts import StreamPacket
     ("codec", "pixels", "format"),
     [
         ("libx264", "yuv420p", "mpegts"),
+        ("libx264", "yuv420p", "matroska"),  # its first packets have no dts
+        ("libx264", "yuv420p", "flv"),
         ("mpeg4", "yuv420p", "avi"),
         ("libsvtav1", "yuv420p", "matroska"),
         ("libvpx", "yuv420p", "matroska"),
