@@ -1,5 +1,6 @@
 """Addresses that the user names are fetched; those in tables, lists and folders are not opened."""
 
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -70,3 +71,16 @@ def test_an_address_in_a_table_is_not_opened(run, tmp_path):
         with pytest.raises(UserError, match="does not exist"):
             muybridge.evaluate(run, tmp_path / "t.csv")
     assert server.requests == []
+
+
+def test_each_address_is_fetched_when_its_turn_comes_and_kept_no_longer(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    video = write_flashing(tmp_path / "a.mp4", seconds=2).read_bytes()
+    with serving() as server:
+        server.files = {f"{number}.mp4": Served(video) for number in range(3)}
+        found = muybridge.predict(run, [f"{server.url}/{number}.mp4" for number in range(3)])
+        for number in range(3):
+            prediction = next(found)
+            assert (prediction.address, prediction.label) == (f"{server.url}/{number}.mp4", "white")
+            assert len(server.requests) == number + 1
+            assert list(tmp_path.glob("muybridge-*")) == []

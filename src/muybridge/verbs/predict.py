@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 
 from rich.console import Console
@@ -71,27 +72,46 @@ def predict(
 def _predictions(
     model: Model, named: Sequence[Path | str], names: Mapping[Path, Path], views: Views, *, isolate: bool
 ) -> Iterator[Prediction]:
+    with isolated(isolate):
+        # Side by side only what lies here: what is fetched takes room on the disk, and goes before the next one comes.
+        for is_address, group in groupby(named, key=lambda each: isinstance(each, str)):
+            if is_address:
+                for address in group:
+                    yield _fetched(model, str(address), views)
+            else:
+                yield from _local(model, [Path(each) for each in group], names, views)
+
+
+def _fetched(model: Model, address: str, views: Views) -> Prediction:
+    name = printable_address(address)
     with ExitStack() as stack:
-        stack.enter_context(isolated(isolate))
+        try:
+            file = stack.enter_context(fetched_file(address))
+        except VideoError:
+            raise
+        except UserError as error:  # an address that does not answer is no end for the others
+            return Prediction(None, (), error=str(error).removeprefix(f"{name}: "), address=name)
+        (prediction,) = model.predict_files([file], views=views)
+    return replace(prediction, path=None, address=name)
+
+
+def _local(model: Model, paths: Sequence[Path], names: Mapping[Path, Path], views: Views) -> Iterator[Prediction]:
+    with ExitStack() as stack:
         files: list[Path | UserError] = []
-        for each in named:
+        for path in paths:
             try:
-                files.append(stack.enter_context(fetched_file(each) if isinstance(each, str) else regular_file(each)))
+                files.append(stack.enter_context(regular_file(path)))
             except VideoError:
                 raise
-            except UserError as error:  # an address that does not answer is no end for the others
+            except UserError as error:
                 files.append(error)
         predictions = iter(model.predict_files([file for file in files if isinstance(file, Path)], views=views))
-        for each, file in zip(named, files, strict=True):
-            address = printable_address(each) if isinstance(each, str) else None
+        for path, file in zip(paths, files, strict=True):
             if isinstance(file, UserError):
-                yield Prediction(None, (), error=str(file).removeprefix(f"{address}: "), address=address)
-            elif address is not None:
-                yield replace(next(predictions), path=None, address=address)
-            else:
-                prediction, path = next(predictions), Path(each)
-                name = names.get(path, path)
-                yield prediction if prediction.path == name else replace(prediction, path=name)
+                yield Prediction(None, (), error=str(file))
+                continue
+            prediction, name = next(predictions), names.get(path, path)
+            yield prediction if prediction.path == name else replace(prediction, path=name)
 
 
 def _with_progress(found: Iterator[Prediction], total: int, console: Console) -> Iterator[Prediction]:

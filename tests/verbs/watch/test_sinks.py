@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import signal
 import subprocess
 import sys
 import threading
@@ -13,8 +14,9 @@ import pytest
 from tests.helpers.streams import free_port, require_program, wait_for_port
 
 from muybridge.errors import UserError
-from muybridge.verbs.watch import sinks
-from muybridge.verbs.watch.sinks import Command, EventFile, MqttTopic, Webhook, open_sinks
+from muybridge.verbs.watch import delivery, mqtt_topic
+from muybridge.verbs.watch.mqtt_topic import MqttTopic
+from muybridge.verbs.watch.sinks import Command, EventFile, Webhook, open_sinks
 
 
 @pytest.fixture
@@ -49,7 +51,7 @@ def test_a_command_gets_each_event_on_its_input_without_a_shell(tmp_path, said):
 
 
 def test_a_command_that_fails_is_tried_again_and_said(tmp_path, said, monkeypatch):
-    monkeypatch.setattr(sinks, "_FIRST_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(delivery, "_FIRST_WAIT_SECONDS", 0.01)
     program = f"open({str(tmp_path / 'tries')!r}, 'a').write('x'); raise SystemExit('no such gate')"
     sink = Command(shlex.join([sys.executable, "-c", program]), said.append)
     send_all(sink, lines(1))
@@ -97,7 +99,7 @@ def web_server(statuses: list[int]):
 
 
 def test_a_webhook_gets_each_event_and_is_tried_again(said, monkeypatch):
-    monkeypatch.setattr(sinks, "_FIRST_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(delivery, "_FIRST_WAIT_SECONDS", 0.01)
     with web_server([500, 503]) as (port, got):
         sink = Webhook(f"http://user:hunter2@127.0.0.1:{port}/hook?key=hunter2", said.append)
         send_all(sink, lines(2))
@@ -109,7 +111,7 @@ def test_a_webhook_gets_each_event_and_is_tried_again(said, monkeypatch):
 
 @pytest.mark.parametrize(("status", "told"), [(404, "it answered 404"), (302, "it answered 302")])
 def test_a_webhook_that_refuses_is_said_without_credentials_and_not_followed(status, told, said, monkeypatch):
-    monkeypatch.setattr(sinks, "_FIRST_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(delivery, "_FIRST_WAIT_SECONDS", 0.01)
     with web_server([status] * 3) as (port, got):
         sink = Webhook(f"http://user:hunter2@127.0.0.1:{port}/hook?key=hunter2", said.append)
         send_all(sink, lines(1))
@@ -120,8 +122,8 @@ def test_a_webhook_that_refuses_is_said_without_credentials_and_not_followed(sta
 
 
 def test_a_webhook_that_is_not_there_holds_nothing_up_and_is_counted(said, monkeypatch):
-    monkeypatch.setattr(sinks, "_FIRST_WAIT_SECONDS", 0.01)
-    monkeypatch.setattr(sinks, "_WAITING", 5)
+    monkeypatch.setattr(delivery, "_FIRST_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(delivery, "_WAITING", 5)
     sink = Webhook(f"http://user:hunter2@127.0.0.1:{free_port()}/", said.append)
     began = time.monotonic()
     for line in lines(500):
@@ -141,6 +143,7 @@ def test_what_is_no_webhook(said):
 
 @contextmanager
 def broker(folder, port: int):
+    pytest.importorskip("paho.mqtt.client")
     program = require_program("mosquitto")
     passwd = require_program("mosquitto_passwd")
     subprocess.run([passwd, "-b", "-c", str(folder / "passwords"), "cam", "hunter2"], check=True, capture_output=True)
@@ -148,43 +151,115 @@ def broker(folder, port: int):
     folder.chmod(0o755)
     (folder / "mosquitto.conf").write_text(
         f"listener {port} 127.0.0.1\nallow_anonymous false\npassword_file {folder}/passwords\nuser root\n"
+        f"persistence true\npersistence_location {folder}/\n"
     )
     process = subprocess.Popen(
         [program, "-c", str(folder / "mosquitto.conf")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
         wait_for_port(port)
-        yield
+        yield process
     finally:
-        process.kill()
+        process.send_signal(signal.SIGCONT)
+        process.terminate()  # it keeps who listens to what
         process.wait(20)
 
 
-def test_a_topic_of_a_broker(tmp_path, said):
+@contextmanager
+def listening(port: int):
+    """Somebody who listens, also to what comes while they are away; yields what came."""
     client_module = pytest.importorskip("paho.mqtt.client")
     enums = pytest.importorskip("paho.mqtt.enums")
-    port, got, ready = free_port(), [], threading.Event()
-    with broker(tmp_path, port):
-        listener = client_module.Client(enums.CallbackAPIVersion.VERSION2)
-        listener.username_pw_set("cam", "hunter2")
-        listener.on_message = lambda _client, _data, message: got.append((message.topic, message.payload.decode()))
-        listener.on_subscribe = lambda *_: ready.set()
-        listener.connect("127.0.0.1", port)
-        listener.subscribe("hall/#", qos=1)
-        listener.loop_start()
-        assert ready.wait(10)
-        sink = MqttTopic(f"mqtt://cam:hunter2@127.0.0.1:{port}/hall/door", said.append)
-        send_all(sink, lines(3))
-        until = time.monotonic() + 10
-        while len(got) < 3 and time.monotonic() < until:
-            time.sleep(0.02)
-        with pytest.raises(UserError, match="the broker refuses") as caught:
-            MqttTopic(f"mqtt://cam:swordfish@127.0.0.1:{port}/hall/door", said.append)
+    got: list[tuple[str, str]] = []
+    ready = threading.Event()
+    listener = client_module.Client(enums.CallbackAPIVersion.VERSION2, client_id="listener", clean_session=False)
+    listener.username_pw_set("cam", "hunter2")
+    listener.on_message = lambda _client, _data, message: got.append((message.topic, message.payload.decode()))
+    listener.on_subscribe = lambda *_: ready.set()
+    listener.connect("127.0.0.1", port)
+    listener.subscribe("hall/#", qos=1)
+    listener.loop_start()
+    assert ready.wait(10)
+    try:
+        yield got
+    finally:
         listener.disconnect()
         listener.loop_stop()
+
+
+def until_there_are(got: list, count: int) -> None:
+    until = time.monotonic() + 10
+    while len(got) < count and time.monotonic() < until:
+        time.sleep(0.02)
+
+
+def test_a_topic_of_a_broker(tmp_path, said):
+    port = free_port()
+    with broker(tmp_path, port), listening(port) as got:
+        sink = MqttTopic(f"mqtt://cam:hunter2@127.0.0.1:{port}/hall/door", said.append)
+        send_all(sink, lines(3))
+        until_there_are(got, 3)
+        with pytest.raises(UserError, match="the broker refuses") as caught:
+            MqttTopic(f"mqtt://cam:swordfish@127.0.0.1:{port}/hall/door", said.append)
     assert got == [("hall/door", line) for line in lines(3)]
     assert (sink.failed, said) == (0, [])
     assert "swordfish" not in str(caught.value)
+
+
+@pytest.fixture
+def hurried(monkeypatch):
+    """Tries and waits of a tenth of a second."""
+    monkeypatch.setattr(delivery, "_FIRST_WAIT_SECONDS", 0.05)
+    for module in (delivery, mqtt_topic):
+        monkeypatch.setattr(module, "WEB_SECONDS", 0.1)
+
+
+def test_a_broker_that_goes_and_comes_back_gets_each_event_once(tmp_path, said, hurried):
+    port = free_port()
+    with broker(tmp_path, port), listening(port):
+        sink = MqttTopic(f"mqtt://cam:hunter2@127.0.0.1:{port}/hall/door", said.append)
+    for line in lines(2):
+        sink.send(line)
+    until_there_are(said, 2)
+    assert sink.failed == 2
+    assert all("has not arrived yet: the broker is not connected; it is sent when" in line for line in said)
+    with broker(tmp_path, port), listening(port) as got:
+        until_there_are(got, 2)
+        sink.send(lines(3)[2])
+        until_there_are(got, 3)
+        sink.close()
+        time.sleep(0.2)  # for what may come twice
+    assert got == [("hall/door", line) for line in lines(3)]
+    assert sink.failed == 0
+
+
+def test_a_broker_that_is_slow_gets_each_event_once(tmp_path, said, hurried):
+    port = free_port()
+    with broker(tmp_path, port) as process, listening(port) as got:
+        sink = MqttTopic(f"mqtt://cam:hunter2@127.0.0.1:{port}/hall/door", said.append)
+        process.send_signal(signal.SIGSTOP)
+        sink.send(lines(1)[0])
+        until_there_are(said, 1)
+        assert sink.failed == 1
+        assert "has not arrived yet: the broker did not confirm it" in said[0]
+        process.send_signal(signal.SIGCONT)
+        until_there_are(got, 1)
+        send_all(sink, lines(2)[1:])
+        until_there_are(got, 2)
+        time.sleep(0.2)
+    assert got == [("hall/door", line) for line in lines(2)]
+    assert sink.failed == 0
+
+
+def test_what_waits_for_a_broker_at_the_end_is_counted(tmp_path, said, hurried, monkeypatch):
+    monkeypatch.setattr(delivery, "_LAST_SECONDS", 0.5)
+    port = free_port()
+    with broker(tmp_path, port):
+        sink = MqttTopic(f"mqtt://cam:hunter2@127.0.0.1:{port}/hall/door", said.append)
+    began = time.monotonic()
+    send_all(sink, lines(20))
+    assert time.monotonic() - began < 3
+    assert sink.failed == 20
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,12 @@
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import av
@@ -14,6 +16,7 @@ import pytest
 from rich.console import Console
 from tests.helpers.commands import run as command
 from tests.helpers.flashing_model import flashing_run
+from tests.helpers.nightly import NIGHTLY
 from tests.helpers.streams import (
     X264,
     ffmpeg,
@@ -33,7 +36,7 @@ RULES = SegmentRules(use_none_of_these=False, lag_seconds=0)
 WINDOWS = WindowConfig(window_seconds=1.0)
 
 
-NAMES = {"libx264": "h264", "libvpx": "vp8"}
+NAMES = {"libx264": "h264", "libvpx": "vp8", "libsvtav1": "libdav1d"}
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +87,9 @@ def test_events_of_a_file_are_the_segments_of_its_timeline(run, tmp_path):
     assert watched.result.dropped == 0
     assert watched.result.latency_p50_seconds <= watched.result.latency_p95_seconds
     # Each begins before it ends, and says when by the clock of the day.
-    assert [event["state"] for event in watched.events][:2] == ["begin", "end"] or watched.of("begin")
+    assert [(event["state"], event["label"], event["start_seconds"]) for event in watched.events] == [
+        (state, label, start) for label, start, _ in found for state in ("begin", "end")
+    ]
     first = watched.of("begin")[0]
     assert first["end_seconds"] is None
     assert first["start"].endswith("Z")
@@ -108,6 +113,7 @@ def test_rules_that_were_tuned_for_a_run_are_taken(run, tmp_path):
         ("mjpeg", "yuvj420p", ".mkv", "matroska"),
         ("mpeg2video", "yuv420p", ".mkv", "mpegts"),
         ("libvpx", "yuv420p", ".mkv", "matroska"),
+        ("libsvtav1", "yuv420p", ".mp4", "matroska"),
     ],
 )
 def test_the_video_of_an_event_is_copied_with_seconds_before_and_after(run, tmp_path, codec, pixels, ending, format):
@@ -132,16 +138,19 @@ def test_the_video_of_an_event_is_copied_with_seconds_before_and_after(run, tmp_
     assert list((tmp_path / "kept").glob(".*")) == []
 
 
-def test_what_no_container_takes_is_encoded_anew_and_said(run, tmp_path):
-    video = write_flashing(tmp_path / "a.avi", seconds=8, codec="cinepak", pixels="rgb24", format="avi")
+@pytest.mark.parametrize(("codec", "pixels"), [("cinepak", "rgb24"), ("rawvideo", "yuyv422")])
+def test_what_no_container_takes_is_encoded_anew_and_said(run, tmp_path, codec, pixels):
+    video = write_flashing(tmp_path / "a.avi", seconds=6, codec=codec, pixels=pixels, format="avi")
     watched = Watched(run, video, pace="all", save_events=tmp_path / "kept")
     saved = [Path(event["video"]) for event in watched.of("saved")]
-    assert saved
+    assert [event["label"] for event in watched.of("saved")] == ["white", "black"]
+    assert sorted(saved) == sorted((tmp_path / "kept").iterdir())  # nothing but them, and under the events' names
     for path in saved:
+        assert re.fullmatch(r"[\dTZ]+-\d{4}-(white|black)\.mp4", path.name)
         with av.open(str(path)) as kept:
-            assert sum(1 for _ in kept.decode(video=0)) > 25
-    if saved[0].suffix == ".mp4":
-        assert "encoded anew as H.264" in watched.said
+            assert kept.streams.video[0].codec_context.name == "h264"
+            assert sum(1 for _ in kept.decode(video=0)) > 20
+    assert watched.said.count(f"encoded anew as H.264 ({codec} in .mkv: ") == 1
 
 
 def test_a_live_stream_is_watched_and_joined_again(run, tmp_path):
@@ -151,18 +160,21 @@ def test_a_live_stream_is_watched_and_joined_again(run, tmp_path):
         "import sys, time, signal\n"
         "from tests.helpers.streams import rtsp_server\n"
         "signal.signal(signal.SIGTERM, lambda *_: sys.exit())\n"
-        "for seconds in (6, 60):\n"
+        "for seconds in (int(sys.argv[2]), 60):\n"
         "    with rtsp_server(int(sys.argv[1])):\n"
         "        time.sleep(seconds)\n"
         "    time.sleep(1)\n"
     )
+    before, seconds = (6, 16) if NIGHTLY else (4, 10)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([os.environ.get("PYTHONPATH", "src"), "."])}
     require_rtsp_server()
-    with subprocess.Popen([sys.executable, "-c", code, str(port)], env=environment) as server:
+    with subprocess.Popen([sys.executable, "-c", code, str(port), str(before)], env=environment) as server:
         try:
             wait_for_port(port)
             address = f"rtsp://user:hunter2@127.0.0.1:{port}/live"
-            watched = Watched(run, address, seconds=16, save_events=tmp_path / "kept", out=tmp_path / "events.jsonl")
+            watched = Watched(
+                run, address, seconds=seconds, save_events=tmp_path / "kept", out=tmp_path / "events.jsonl"
+            )
         finally:
             server.terminate()
     assert watched.result.joined_again == 1
@@ -178,37 +190,42 @@ def test_a_live_stream_is_watched_and_joined_again(run, tmp_path):
 
 
 def test_ctrl_c_ends_it_with_every_file_whole(run, tmp_path):
-    port = free_port()
-    words = [sys.executable, "-m", "muybridge", "watch", str(run), f"tcp://127.0.0.1:{port}"]
-    words += ["--save-events", str(tmp_path / "kept"), "--out", str(tmp_path / "events.jsonl")]
-    words += ["--rules.no-use-none-of-these", "--window-seconds", "1", "--status-seconds", "1"]
-    for number in (signal.SIGINT, signal.SIGTERM):
-        port = free_port()
-        words[5] = f"tcp://127.0.0.1:{port}"
-        with ffmpeg(*X264, "-f", "mpegts", f"tcp://127.0.0.1:{port}?listen=1"):
+    with ExitStack() as stack:
+        started = {}
+        for number in (signal.SIGINT, signal.SIGTERM):  # side by side: each takes seconds to begin
+            port, folder = free_port(), tmp_path / number.name
+            stack.enter_context(ffmpeg(*X264, "-f", "mpegts", f"tcp://127.0.0.1:{port}?listen=1"))
             wait_for_port(port)
+            words = [sys.executable, "-m", "muybridge", "watch", str(run), f"tcp://127.0.0.1:{port}"]
+            words += ["--save-events", str(folder / "kept"), "--out", str(folder / "events.jsonl")]
+            words += ["--rules.no-use-none-of-these", "--window-seconds", "1", "--status-seconds", "1"]
             process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-            first = process.stdout.readline()
-            time.sleep(2.5)
+            stack.callback(process.kill)
+            started[number] = process
+        firsts = {number: process.stdout.readline() for number, process in started.items()}
+        time.sleep(2)
+        for number, process in started.items():
             process.send_signal(number)
+        for number, process in started.items():
             out, err = process.communicate(timeout=30)
-        assert process.returncode == 0, err
-        events = [json.loads(line) for line in (first + out).splitlines()]
-        # What lasts ends with it, and its video is there.
-        assert [event["state"] for event in events if event["label"] == events[0]["label"]][:1] == ["begin"]
-        assert {event["state"] for event in events} == {"begin", "end", "saved"}
-        assert (
-            events
-            == [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()][-len(events) :]
-        )
-        for event in events:
-            if event["state"] == "saved":
-                with av.open(event["video"]) as kept:
-                    assert sum(1 for _ in kept.decode(video=0)) > 10
-        assert list((tmp_path / "kept").glob(".*")) == []
-        assert "looks/s, latency p50" in err
-        assert "watched tcp://127.0.0.1" in err
-        assert "Traceback" not in err
+            require_whole(tmp_path / number.name, firsts[number] + out, err, process.returncode)
+
+
+def require_whole(folder, out, err, code):
+    assert code == 0, err
+    events = [json.loads(line) for line in out.splitlines()]
+    # What lasts ends with it, and its video is there.
+    assert [event["state"] for event in events if event["label"] == events[0]["label"]][:1] == ["begin"]
+    assert {event["state"] for event in events} == {"begin", "end", "saved"}
+    assert events == [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
+    for event in events:
+        if event["state"] == "saved":
+            with av.open(event["video"]) as kept:
+                assert sum(1 for _ in kept.decode(video=0)) > 10
+    assert list((folder / "kept").glob(".*")) == []
+    assert "looks/s, latency p50" in err
+    assert "watched tcp://127.0.0.1" in err
+    assert "Traceback" not in err
 
 
 def test_a_recording_over_http_ends(run, tmp_path):

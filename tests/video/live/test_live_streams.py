@@ -9,6 +9,7 @@ import threading
 import time
 
 import pytest
+from tests.helpers.nightly import NIGHTLY
 from tests.helpers.streams import (
     X264,
     ffmpeg,
@@ -25,6 +26,11 @@ from muybridge.video.live.live_sources import find_source
 from muybridge.video.live.stream_parts import TakenFrame
 
 LOOKS = 5
+
+
+def looks(few: int, many: int) -> int:
+    """How long a stream is looked at: as short as shows it, or longer in the nightly tests."""
+    return many if NIGHTLY else few
 
 
 class Looking:
@@ -84,7 +90,7 @@ def test_rtsp_is_joined_again_within_ten_seconds():
     looking = Looking(f"rtsp://user:hunter2@127.0.0.1:{port}/live")
     with rtsp_server(port) as server, looking.reader:
         looking.reader.start()
-        looking.look(frames=15)
+        looking.look(frames=looks(10, 15))
         require_steady(looking)
         assert looking.reader.frames_per_second == 25
         looking.last = 10**9  # nothing is due while the server goes
@@ -98,7 +104,7 @@ def test_rtsp_is_joined_again_within_ten_seconds():
             took = time.monotonic() - back
             assert len(looking.taken) == before + 1
             assert took < 10
-            looking.look(frames=10)
+            looking.look(frames=looks(5, 10))
     assert looking.reader.joined_again == 1
     assert looking.seconds == sorted(looking.seconds)
     # The seconds in between are not lost.
@@ -131,7 +137,7 @@ def test_motion_jpeg_over_http_has_the_times_at_which_it_comes():
         looking = Looking(f"http://127.0.0.1:{port}/video.mjpg")
         with looking.reader:
             looking.reader.start()
-            looking.look(frames=25)
+            looking.look(frames=looks(20, 25))
     require_steady(looking)
     assert shades(looking) == {"white", "black"}
 
@@ -146,7 +152,7 @@ def test_mpeg_ts(protocol):
         looking = Looking(f"{protocol}://127.0.0.1:{port}")
         with looking.reader:
             looking.reader.start()
-            looking.look(frames=25)
+            looking.look(frames=looks(20, 25))
     require_steady(looking)
     assert shades(looking) >= {"white"}
 
@@ -158,7 +164,7 @@ def test_rtmp():
         looking = Looking(f"rtmp://127.0.0.1:{port}/live/hunter2")
         with looking.reader:
             looking.reader.start()
-            looking.look(frames=30)
+            looking.look(frames=looks(25, 30))
     require_steady(looking)
     assert looking.reader.source.name == f"rtmp://127.0.0.1:{port}/live/…"
 
@@ -179,16 +185,19 @@ def test_a_stalled_stream_is_said_and_joined_again():
 
 
 def test_hls_plays_at_its_own_pace(tmp_path):
-    write_flashing(tmp_path / "live.m3u8", format="hls", options={"hls_time": "2", "hls_list_size": "0"})
+    seconds = 12 if NIGHTLY else 5
+    write_flashing(
+        tmp_path / "live.m3u8", seconds=seconds, format="hls", options={"hls_time": "2", "hls_list_size": "0"}
+    )
     with folder_server(tmp_path) as address:
         looking = Looking(f"{address}/live.m3u8")
         began = time.monotonic()
         with looking.reader:
             looking.reader.start()
             looking.look()
-        assert 10 < time.monotonic() - began < 18
-    assert looking.reader.frames == 300
-    assert len(looking.taken) == 60
+        assert seconds - 2 < time.monotonic() - began < seconds + 6
+    assert looking.reader.frames == 25 * seconds
+    assert len(looking.taken) == LOOKS * seconds
     assert shades(looking) == {"white", "black"}
 
 
@@ -202,7 +211,7 @@ def test_hls_of_a_live_stream_comes_in_bursts_and_is_looked_at_steadily(tmp_path
         looking = Looking(f"{address}/live.m3u8")
         with looking.reader:
             looking.reader.start()
-            looking.look(frames=40)
+            looking.look(frames=looks(25, 40))
     require_steady(looking)
     assert shades(looking) == {"white", "black"}
     assert looking.reader.dropped <= 2
@@ -237,7 +246,7 @@ def test_a_playlist_reaches_no_file_and_no_other_protocol(tmp_path):
                 )
                 with pytest.raises(UserError, match="does not open"), Looking(f"{address}/a.m3u8").reader:
                     pass
-    thread.join(5)
+    thread.join(1)  # a connection would have been there already
     assert not reached.is_set()
 
 

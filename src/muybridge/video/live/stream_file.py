@@ -51,7 +51,7 @@ class StreamFile:
             self.path = _free(path, ending_for(codec))
             self._writer: _Copier | _Encoder = _Copier(self._stack, self.path, template)
         except (av.FFmpegError, ValueError, NotImplementedError) as error:
-            self._stack.close()
+            self.discard()  # an end without an error would give the empty file its name
             self.encoded_because = f"{codec} in {self.path.suffix}: {one_line(getattr(error, 'strerror', error))}"
             self._stack = ExitStack()
             self.path = _free(path, ".mp4")
@@ -91,13 +91,20 @@ def _free(path: Path, ending: str) -> Path:
     return found
 
 
+def _ticks(time: int | None, packet: StreamPacket) -> int:
+    if time is None or packet.time_base is None:
+        return round(packet.seconds / _TICK)
+    return round(time * packet.time_base / _TICK)
+
+
 class _Copier:
     """Packets as they are."""
 
     def __init__(self, stack: ExitStack, path: Path, template: VideoStream) -> None:
         temporary = stack.enter_context(replacing(path, durable=False))
         self._container = stack.enter_context(av.open(str(temporary), "w"))
-        self._out = self._container.add_stream_from_template(template)
+        # Opaque: no encoder is looked for; there is none by the name of some decoders, such as libdav1d.
+        self._out = self._container.add_stream_from_template(template, opaque=True)
         self._origin: int | None = None
         self._last_dts = -1
         self._container.start_encoding()
@@ -106,16 +113,18 @@ class _Copier:
         out = av.Packet(packet.data)
         out.stream = self._out
         out.is_keyframe = packet.is_key
-        if packet.pts is None or packet.dts is None or packet.time_base is None:
-            ticks, base = round(packet.seconds / _TICK), _TICK
-            pts, dts = ticks, ticks
-        else:
-            pts, dts, base = packet.pts, packet.dts, packet.time_base
+        # All in one unit: the first packets of a stream may have no dts (Matroska) or no times at all.
+        pts = _ticks(packet.pts, packet)
+        dts = _ticks(packet.dts, packet) if packet.dts is not None else pts
         if self._origin is None:
             self._origin = dts
         dts = max(dts - self._origin, self._last_dts + 1)  # no container takes a time twice
+        if packet.dts is None and packet.pts is not None and self._last_dts >= 0:
+            dts = self._last_dts + 1  # before what follows, whose dts may be less than this pts
+        if self._last_dts >= 0:
+            out.duration = dts - self._last_dts  # else MP4 has the last frame last for no time, and leaves it out
         self._last_dts = dts
-        out.time_base, out.dts, out.pts = base, dts, max(dts, pts - self._origin)
+        out.time_base, out.dts, out.pts = _TICK, dts, max(dts, pts - self._origin)
         self._container.mux(out)
         return 1
 
