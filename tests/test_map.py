@@ -31,7 +31,7 @@ FLOORS = [
     ["remote_runs"],
     ["runs"],
     ["locks", "ranks"],
-    ["console", "system", "clip_draws"],
+    ["console", "system", "clip_draws", "signed_store"],
     ["run_schemas"],
     ["files", "schemas"],
     ["disk_errors"],
