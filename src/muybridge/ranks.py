@@ -8,6 +8,7 @@ process alone needs nothing of this: every function here then does the plain thi
 
 import os
 import pickle
+import re
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -28,6 +29,9 @@ _PATIENCE = timedelta(days=2)
 """Others wait for the first process while it measures or solves alone. The dead are noticed by their connections."""
 _FAILING_SECONDS = 5
 """How long a process that failed waits for the first one to fail, too."""
+
+_NUMBERS = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "SLURM_STEP_NUM_TASKS", "SLURM_PROCID")
+"""Numbers that launchers give. Lightning reads some of them where it is imported, and fails there."""
 
 _Result = TypeVar("_Result")
 
@@ -97,22 +101,42 @@ def own_cores() -> int:
 
 
 def place_of_environment() -> Place:
-    """The place that torchrun, SLURM's srun or another launcher gave this process, whether it has joined or not."""
-    numbers = {name: os.environ.get(name, "") for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")}
-    if numbers["RANK"] and numbers["WORLD_SIZE"]:
-        given = {name: int(text) for name, text in numbers.items() if text}
-        local_size = given.get("LOCAL_WORLD_SIZE", 1)
-        return Place(given["RANK"], given["WORLD_SIZE"], given.get("LOCAL_RANK", 0), local_size)
+    """The place that torchrun, SLURM's srun or another launcher gave this process, whether it has joined or not.
+
+    Raises:
+        UserError: What it gave is no number.
+    """
+    given = {name: number_of_environment(name) for name in _NUMBERS}
+    rank, size = given["RANK"], given["WORLD_SIZE"]
+    if rank is not None and size is not None:
+        return Place(rank, size, given["LOCAL_RANK"] or 0, given["LOCAL_WORLD_SIZE"] or 1)
     # A batch script has the number of tasks, too, and is one process; srun alone starts them.
-    if int(os.environ.get("SLURM_STEP_NUM_TASKS", "1")) > 1:
-        each = os.environ.get("SLURM_STEP_TASKS_PER_NODE", os.environ.get("SLURM_TASKS_PER_NODE", "1"))
-        return Place(
-            int(os.environ["SLURM_PROCID"]),
-            int(os.environ["SLURM_STEP_NUM_TASKS"]),
-            int(os.environ["SLURM_LOCALID"]),
-            int(each.split("(")[0].split(",")[0]),
-        )
+    tasks = given["SLURM_STEP_NUM_TASKS"] or 1
+    if tasks > 1:
+        name = "SLURM_STEP_TASKS_PER_NODE" if "SLURM_STEP_TASKS_PER_NODE" in os.environ else "SLURM_TASKS_PER_NODE"
+        each = os.environ.get(name, "1").split("(")[0].split(",")[0]
+        numbers = (_number(name, os.environ.get(name, "")) for name in ("SLURM_PROCID", "SLURM_LOCALID"))
+        return Place(next(numbers), tasks, next(numbers), _number(name, each))
     return Place()
+
+
+def number_of_environment(name: str) -> int | None:
+    """The whole number in a variable of the environment; None where it is not set.
+
+    Raises:
+        UserError: It is no number.
+    """
+    text = os.environ.get(name)
+    return None if text is None else _number(name, text)
+
+
+def _number(name: str, text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,9}", text):
+        raise UserError(
+            f"the variable {name} is {text!r}, and should be a number that a launcher of several processes gives; "
+            "unset it"
+        )
+    return int(text)
 
 
 def join(*, cuda: bool) -> None:
