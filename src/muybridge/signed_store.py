@@ -90,7 +90,8 @@ def open_store(group: Any, *, rank: int, address: str, one_machine: bool) -> Sig
 
     make: Any = dist.TCPStore  # type: ignore[attr-defined]
     address = _LOOPBACK if one_machine else address
-    store, found = None, [0, b""]
+    store = None
+    found: list[Any] = [0, b""]
     if rank == 0:
         if one_machine:  # torch's own listens on all addresses
             listening = socket.create_server((_LOOPBACK, 0))
