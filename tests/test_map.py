@@ -32,7 +32,7 @@ FLOORS = [
     ["remote_folders"],
     ["runs"],
     ["locks", "ranks"],
-    ["console", "system", "clip_draws"],
+    ["console", "system", "clip_draws", "signed_store"],
     ["run_schemas"],
     ["files", "schemas"],
     ["disk_errors"],

@@ -81,3 +81,26 @@ def test_a_closed_pipe_ends_it_quietly():
     assert "Traceback" not in done.stderr
     assert "Broken" not in done.stderr
     assert done.stdout.split() == ["141"]
+
+
+@pytest.mark.parametrize(
+    ("variables", "words", "said"),
+    [
+        ({"NODE_RANK": "1"}, (), "nothing does not exist"),
+        ({"RANK": "x", "WORLD_SIZE": "2"}, (), "the variable RANK is 'x'"),
+        ({"LOCAL_RANK": ""}, (), "the variable LOCAL_RANK is ''"),
+        ({"SLURM_STEP_NUM_TASKS": "2"}, (), "the variable SLURM_PROCID is ''"),
+        (
+            {"NODE_RANK": "x", "MASTER_ADDR": "a", "MASTER_PORT": "1"},
+            ("--node-count", "2"),
+            "the variable NODE_RANK is 'x'",
+        ),
+        ({"NODE_RANK": "0", "MASTER_ADDR": "a", "MASTER_PORT": "q"}, ("--node-count=2",), "MASTER_PORT is 'q'"),
+        ({"NODE_RANK": "1"}, ("--node-count=2",), ""),
+    ],
+)
+def test_variables_of_launchers_silence_those_alone_whom_another_speaks_for(variables, words, said, tmp_path):
+    found = _run("train", "nothing", *words, cwd=tmp_path, env={**os.environ, **variables}, text=True)
+    assert found.returncode == 2
+    assert said in found.stderr
+    assert found.stderr.count("\n") == bool(said)

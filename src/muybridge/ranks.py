@@ -8,6 +8,8 @@ process alone needs nothing of this: every function here then does the plain thi
 
 import os
 import pickle
+import re
+import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -20,11 +22,16 @@ from rich.console import Console
 
 from muybridge.console import STDERR
 from muybridge.errors import Interrupted, RankLostError, UserError
+from muybridge.signed_store import SignedStore, open_store
 from muybridge.system import available_cores
 
 _PATIENCE = timedelta(days=2)
 """Others wait for the first process while it measures or solves alone. The dead are noticed by their connections."""
-_LOOK_SECONDS = 0.2
+_FAILING_SECONDS = 5
+"""How long a process that failed waits for the first one to fail, too."""
+
+_NUMBERS = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "SLURM_STEP_NUM_TASKS", "SLURM_PROCID")
+"""Numbers that launchers give. Lightning reads some of them where it is imported, and fails there."""
 
 _Result = TypeVar("_Result")
 
@@ -49,7 +56,7 @@ class Place:
 @dataclass
 class _Group:
     place: Place
-    store: Any
+    store: SignedStore
     words: Any
     orders: int = 0
     ordered: bool = False
@@ -94,22 +101,42 @@ def own_cores() -> int:
 
 
 def place_of_environment() -> Place:
-    """The place that torchrun, SLURM's srun or another launcher gave this process, whether it has joined or not."""
-    numbers = {name: os.environ.get(name, "") for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")}
-    if numbers["RANK"] and numbers["WORLD_SIZE"]:
-        given = {name: int(text) for name, text in numbers.items() if text}
-        local_size = given.get("LOCAL_WORLD_SIZE", 1)
-        return Place(given["RANK"], given["WORLD_SIZE"], given.get("LOCAL_RANK", 0), local_size)
+    """The place that torchrun, SLURM's srun or another launcher gave this process, whether it has joined or not.
+
+    Raises:
+        UserError: What it gave is no number.
+    """
+    given = {name: number_of_environment(name) for name in _NUMBERS}
+    rank, size = given["RANK"], given["WORLD_SIZE"]
+    if rank is not None and size is not None:
+        return Place(rank, size, given["LOCAL_RANK"] or 0, given["LOCAL_WORLD_SIZE"] or 1)
     # A batch script has the number of tasks, too, and is one process; srun alone starts them.
-    if int(os.environ.get("SLURM_STEP_NUM_TASKS", "1")) > 1:
-        each = os.environ.get("SLURM_STEP_TASKS_PER_NODE", os.environ.get("SLURM_TASKS_PER_NODE", "1"))
-        return Place(
-            int(os.environ["SLURM_PROCID"]),
-            int(os.environ["SLURM_STEP_NUM_TASKS"]),
-            int(os.environ["SLURM_LOCALID"]),
-            int(each.split("(")[0].split(",")[0]),
-        )
+    tasks = given["SLURM_STEP_NUM_TASKS"] or 1
+    if tasks > 1:
+        name = "SLURM_STEP_TASKS_PER_NODE" if "SLURM_STEP_TASKS_PER_NODE" in os.environ else "SLURM_TASKS_PER_NODE"
+        each = os.environ.get(name, "1").split("(")[0].split(",")[0]
+        numbers = (_number(name, os.environ.get(name, "")) for name in ("SLURM_PROCID", "SLURM_LOCALID"))
+        return Place(next(numbers), tasks, next(numbers), _number(name, each))
     return Place()
+
+
+def number_of_environment(name: str) -> int | None:
+    """The whole number in a variable of the environment; None where it is not set.
+
+    Raises:
+        UserError: It is no number.
+    """
+    text = os.environ.get(name)
+    return None if text is None else _number(name, text)
+
+
+def _number(name: str, text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,9}", text):
+        raise UserError(
+            f"the variable {name} is {text!r}, and should be a number that a launcher of several processes gives; "
+            "unset it"
+        )
+    return int(text)
 
 
 def join(*, cuda: bool) -> None:
@@ -142,12 +169,9 @@ def join(*, cuda: bool) -> None:
                 f"process {found.rank} of {found.size} cannot reach the others: {' '.join(str(error).split())}"
             ) from error
     words = dist.new_group(backend="gloo", timeout=_PATIENCE)
-    # The first process has it, and with its end the others hear no more.
-    address, make_store = os.environ["MASTER_ADDR"], dist.TCPStore  # type: ignore[attr-defined]
-    first = None if found.rank else make_store(address, 0, is_master=True, wait_for_workers=False)
-    port = [first.port if first is not None else 0]
-    dist.broadcast_object_list(port, 0, group=words)
-    store = first or make_store(address, port[0], is_master=False)
+    store = open_store(
+        words, rank=found.rank, address=os.environ["MASTER_ADDR"], one_machine=found.size == found.local_size
+    )
     _group = _Group(found, store, words)
     STDERR.quiet = STDERR.quiet or found.rank > 0
 
@@ -201,7 +225,7 @@ def together(
         return function(*args, **values, **(first or {}))
     packet = BytesIO()
     _Pickler(packet, pickle.HIGHEST_PROTOCOL).dump((function, args, values))
-    _group.store.set(f"order{_group.orders}", b"run")
+    _group.store.put(f"order{_group.orders}", b"run")
     _group.orders += 1
     _group.ordered = True
     try:
@@ -209,6 +233,7 @@ def together(
         return function(*args, **values, **(first or {}))
     except Exception as error:
         if not _means_lost(error):
+            _group.store.put(f"failed{_group.orders}", b"")
             raise
         raise _why_lost() from error
     finally:
@@ -227,7 +252,7 @@ def follow() -> Any:
     while True:
         order = b""
         try:
-            order = _wait_for(f"order{_group.orders}")
+            order = _group.store.wait(f"order{_group.orders}")
             _group.orders += 1
             if order != b"run":
                 return _unpacked(order)
@@ -237,13 +262,39 @@ def follow() -> Any:
         except Exception as error:
             if _means_lost(error):
                 raise SystemExit(1) from None
-            if order == b"run":
-                _group.store.set("failure", f"process {joined().rank} failed: {_in_words(error)}".encode())
-            if isinstance(error, UserError) and order == b"run":
-                raise SystemExit(2) from None
-            raise
+            if order not in (b"", b"run"):  # the first process's own
+                raise
+            # A launcher that sees one process end ends them all. Where all failed alike, the first one still has to
+            # upload what there is of the run, and the others stay until it is done.
+            if order and _first_failed():
+                continue
+            with suppress(RuntimeError):
+                _group.store.put("failure", f"process {joined().rank} failed: {_in_words(error)}".encode())
+            if not isinstance(error, UserError):
+                raise
+            if not order:  # the first process may be busy for hours, and is ended by the launcher now
+                sys.stderr.write(f"error: process {joined().rank}: {_in_words(error)}\n")
+            raise SystemExit(2) from None
         finally:
             _group.ordered = False
+
+
+def _first_failed() -> bool:
+    """Whether the first process fails at the same work as this one, and so waits for none of its answers.
+
+    Raises:
+        SystemExit: It is no more.
+    """
+    assert _group is not None
+    until = time.monotonic() + _FAILING_SECONDS
+    try:
+        while not _group.store.holds(f"failed{_group.orders}"):
+            if time.monotonic() > until:
+                return False
+            time.sleep(0.02)
+        return _group.store.get(f"failed{_group.orders}") == b""
+    except RuntimeError:
+        raise SystemExit(1) from None
 
 
 def broadcast(value: _Result) -> _Result:
@@ -289,16 +340,6 @@ def _send(packet: bytes | None) -> bytes:
     return data.numpy().tobytes() if packet is None else packet
 
 
-def _wait_for(key: str) -> bytes:
-    """What the first process says next; it may take hours."""
-    assert _group is not None
-    pause = 0.005
-    while not _group.store.check([key]):  # its own way of waiting has a limit, and complains
-        time.sleep(pause)
-        pause = min(2 * pause, _LOOK_SECONDS)
-    return bytes(_group.store.get(key))
-
-
 def _end(outcome: Any) -> None:
     """Tell the others that the first process is at its end, and with what."""
     assert _group is not None
@@ -309,7 +350,7 @@ def _end(outcome: Any) -> None:
     except Exception as error:
         packet = pickle.dumps(UserError(f"{type(outcome).__name__} cannot be sent to the other processes: {error}"))
     with suppress(RuntimeError):  # the store has gone with its process; then they end by that
-        _group.store.set(f"order{_group.orders}", packet)
+        _group.store.put(f"order{_group.orders}", packet)
     _group.orders += 1
     if isinstance(outcome, BaseException):
         return  # others may be in the middle of something: they end by this one's end
@@ -372,8 +413,8 @@ def _why_lost() -> UserError:
         f"one of the {joined().size} processes of this training ended (killed, out of memory, or its machine is gone)"
     )
     with suppress(RuntimeError):
-        if _group.store.check(["failure"]):
-            reason = bytes(_group.store.get("failure")).decode()
+        if _group.store.holds("failure"):
+            reason = _group.store.get("failure").decode()
     return RankLostError(reason)
 
 

@@ -6,16 +6,20 @@ cannot hold a character gets it written out. A reader that closes the pipe, such
 
 import json
 import os
+import re
 import shlex
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, NoReturn
 
-from muybridge.ranks import place_of_environment
+from muybridge.errors import UserError
+from muybridge.ranks import number_of_environment, place_of_environment
 from muybridge.stopping import INTERRUPTED
 from muybridge.text import printable, printable_lines, printable_values
 
 EXIT_INTERRUPTED = INTERRUPTED
+_EXIT_USER_ERROR = 2
 EXIT_CLOSED_PIPE = 141  # what a shell reports of a program that SIGPIPE ended
 
 
@@ -29,12 +33,38 @@ def prepare_streams(*, one_of_many: bool = False) -> None:
     Args:
         one_of_many: Whether this may be one of several processes that a launcher started for one command; then the
             first one alone prints.
+
+    Raises:
+        SystemExit: What a launcher said of them is no number.
     """
     global _silent
-    _silent = one_of_many and (place_of_environment().rank > 0 or os.environ.get("NODE_RANK", "0") != "0")
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+    _silent = False
+    try:
+        _silent = one_of_many and _is_spoken_for()
+    except UserError as error:
+        say(f"error: {error}")
+        sys.exit(_EXIT_USER_ERROR)
+
+
+def _is_spoken_for() -> bool:
+    """Whether this is a process of several, or the launcher of one machine of several, and not the first."""
+    if place_of_environment().rank > 0:
+        return True
+    # Schedulers set NODE_RANK for single processes, too.
+    return _node_count(sys.argv) > 1 and (number_of_environment("NODE_RANK") or 0) > 0
+
+
+def _node_count(words: Sequence[str]) -> int:
+    """The number of machines that a command line asks for; 1 where it is no number, which its parser says."""
+    found = "1"
+    for word, following in pairwise([*words, ""]):
+        name, equals, value = word.partition("=")
+        if name.replace("_", "-") == "--node-count":
+            found = value if equals else following
+    return int(found) if re.fullmatch(r"[0-9]{1,9}", found) else 1
 
 
 def say(text: str) -> None:

@@ -1,6 +1,7 @@
 """What a check has found so far, one line a file, so that one of days goes on where it was interrupted.
 
-A line counts as long as its file has the size and the time of the last change that it had. The last line of a check
+A line counts as long as its file has the size and the time of the last change (in a bucket: the version) that it had.
+A file that could not be read gets none: it may be read the next time. The last line of a check
 that was killed may be cut off; it is left out.
 """
 
@@ -12,7 +13,7 @@ from typing import Any, TextIO
 
 from muybridge.checking.decode_pool import Outcome
 from muybridge.errors import UserError
-from muybridge.file_parts import size_of, status_of
+from muybridge.file_parts import is_remote, size_of, status_of
 from muybridge.files import write_text
 from muybridge.video.full_decoding import DecodeResult
 
@@ -52,12 +53,14 @@ class Journal:
         known = {}
         for path in paths:
             state, outcome = self._found.get(str(path), ([], ""))
-            if state and state == _state(path):
+            if state and not _is_unread(outcome) and state == _state(path):
                 known[path] = outcome
         return known
 
     def add(self, path: Path, outcome: Outcome) -> None:
         """Write down what was found of a file."""
+        if _is_unread(outcome):
+            return
         state = _state(path)
         if not state:  # of what is not there, nothing is known later either
             return
@@ -73,10 +76,16 @@ def _line(path: str, state: list[int], outcome: Outcome) -> str:
     return json.dumps([path, state, found]) + "\n"
 
 
+def _is_unread(outcome: Outcome) -> bool:
+    """Whether a file's disk or network failed, in the words of `decode_pool`: that is no finding about the file."""
+    return isinstance(outcome, str) and outcome.startswith("cannot be read: ")
+
+
 def _state(path: Path) -> list[int]:
-    """The size of a file and when it was changed last; empty if it is not there."""
+    """The size of a file and when it was changed last, or its version; empty if it is not there."""
     try:
-        return [size_of(path), status_of(path).st_mtime_ns]
+        found = status_of(path)
+        return [size_of(path), found.st_ino if is_remote(path) else found.st_mtime_ns]
     except (OSError, ValueError):
         return []
 

@@ -168,7 +168,7 @@ def _about(path: Path, text: bytes) -> tuple[Kind, dict[str, int]]:
         values = json.loads(text)
         version, kind, shards = values["version"], values["kind"], values["shards"]
         sizes = {str(name): int(size) for name, size in shards.items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise UserError(f"{path} is damaged: its metadata are not those of an index; {_AGAIN}") from error
     if version != VERSION or kind not in KINDS:
         raise UserError(f"{path} is of another version of muybridge ({version!r}, {kind!r}); {_AGAIN}")

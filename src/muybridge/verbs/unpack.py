@@ -19,6 +19,9 @@ from muybridge.files import content_hash, holds_nothing, replacing, require_writ
 from muybridge.text import counted
 
 _TABLE = "clips.csv"
+_MARK = ".unpacking"
+_LONGEST_NAME_BYTES, _LONGEST_SUFFIX_BYTES = 255, 32
+"""What file systems take."""
 
 
 @dataclass(frozen=True)
@@ -66,18 +69,21 @@ def unpack(shards: str | Path, out: str | Path, *, console: Console = STDERR) ->
         raise UserError(
             f"{shards} holds clips as pictures, kind {index.kind}; only videos are unpacked, and tar takes pictures out"
         )
-    if index.kind != "clips":
-        raise UserError(
-            f"{shards} holds clips as pictures, kind {index.kind}; only videos are unpacked, and tar takes pictures out"
-        )
     clips = clips_of(index)
     folder = Path(out).absolute()
-    mark = folder / ".unpacking"
+    mark = folder / _MARK
     if not (holds_nothing(folder) or mark.is_file()):
         raise UserError(f"{folder} holds other files; name a folder that is new or empty")
     places = {clip.path: folder / _below(clip.file_id, folder) for clip in clips}
     if len(set(places.values())) < len(places):
         raise UserError(f"two videos of {shards} would have one name in {folder}; pack them again")
+    taken = set(places.values())
+    for place in places.values():
+        if inside := next((above for above in place.parents if above in taken), None):
+            raise UserError(
+                f"the index names a video {str(inside.relative_to(folder))!r} and another inside it, "
+                f"{str(place.relative_to(folder))!r}; pack the clips again"
+            )
     require_writable(folder)
     folder.mkdir(parents=True, exist_ok=True)
     mark.touch()
@@ -96,11 +102,20 @@ def _below(name: str, folder: Path) -> PurePosixPath:
     """The name of a video as a place below a folder; that of one from outside its data set loses its root.
 
     Raises:
-        UserError: It would lead out of the folder.
+        UserError: It would lead out of the folder, is that of a file of `unpack`, or one that no file can have.
     """
-    parts = [part for part in PurePosixPath(name).parts if part != "/"]
+    named = PurePosixPath(name)
+    longest = max(len(os.fsencode(part)) for part in (*named.parts, ""))
+    # Files are written under another name first, which keeps the suffix.
+    if "\0" in name or longest > _LONGEST_NAME_BYTES or len(os.fsencode(named.suffix)) > _LONGEST_SUFFIX_BYTES:
+        raise UserError(f"the index names a video {name[:80]!r}, and no file can be named so; pack the clips again")
+    parts = [part for part in named.parts if part != "/"]
     if not parts or ".." in parts or any("\\" in part or ":" in part for part in parts if os.name == "nt"):
         raise UserError(f"the index names a video {name!r}, which does not lie below {folder}; pack the clips again")
+    if parts[0].casefold() in (_TABLE, _MARK):  # a disk may not tell capitals
+        raise UserError(
+            f"the index names a video {name!r}, a name that unpack needs; rename it, and pack the clips again"
+        )
     return PurePosixPath(*parts)
 
 

@@ -30,6 +30,8 @@ _CLOCK = Fraction(1, 1_000_000)
 _LARGEST_PX = 65_535
 _LONGEST_SECONDS = 10**7
 _AGAIN = "copy its shard again"
+_DAMAGE = (tarfile.TarError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
+"""What a stranger's bytes can raise: a number beyond all bounds overflows, and JSON may be nested without end."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def as_film(path: Path) -> bytes:
         if path.suffix == AVIF_SUFFIX:
             return _film("av1", [_inside_avif(image) for image in record.images], record)
         return _film("mjpeg", record.images, record)
-    except (tarfile.TarError, ValueError, KeyError, TypeError, AttributeError, av.FFmpegError) as error:
+    except (*_DAMAGE, av.FFmpegError) as error:
         raise VideoError(path, f"its pictures are damaged: {one_line(error)}", _AGAIN) from error
 
 
@@ -94,9 +96,10 @@ def _read_sample(data: bytes) -> FrameRecord:
     about: Any = None
     with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as tar:
         for member in tar:
-            file = tar.extractfile(member)
-            if file is None:
-                raise ValueError(f"{member.name} is no file")
+            # A sparse file claims any size, with holes for what is not there.
+            file = tar.extractfile(member) if member.isreg() and not member.issparse() else None
+            if file is None or member.size > len(data):
+                raise ValueError(f"{member.name} is no plain file of this sample")
             if member.name.endswith(".json"):
                 about = json.load(file)
             else:

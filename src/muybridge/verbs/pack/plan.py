@@ -17,7 +17,7 @@ from muybridge.dataset.catalog import Catalog, Clip
 from muybridge.dataset.cutting import drawn
 from muybridge.dataset.shard_index import Kind
 from muybridge.errors import UserError, VideoError
-from muybridge.file_parts import size_of, status_of
+from muybridge.file_parts import is_remote, size_of, status_of
 from muybridge.text import counted
 from muybridge.video.frame_record import AVIF_SUFFIX, EXAMPLE_SUFFIX, JPEG_SUFFIX
 
@@ -34,7 +34,7 @@ class PlannedSample:
         name: Its name below the root of the data set; of a clip as pictures the clip's id.
         member: Its name in the shard: unique, of letters, digits, ``_`` and ``-``, with a suffix.
         size_bytes: Size of the video.
-        changed_ns: When it was changed last.
+        changed_ns: When it was changed last; of a video in a bucket, which has no such time, its version.
         clips: The clips that it holds.
     """
 
@@ -114,7 +114,7 @@ def make_plan(catalog: Catalog, *, kind: Kind, seed: int, **options: int) -> Pla
 def _planned(name: str, number: int, clips: Sequence[Clip], kind: Kind) -> PlannedSample:
     path = clips[0].path
     try:
-        changed_ns, size_bytes = status_of(path).st_mtime_ns, size_of(path)
+        found, size_bytes = status_of(path), size_of(path)
     except OSError as error:
         what = f"{counted(len(clips), 'clip')} of it" if len(clips) > 1 else "its clip"
         raise VideoError(path, f"cannot be read: {error.strerror}", f"put it back, or take {what} out") from None
@@ -123,4 +123,5 @@ def _planned(name: str, number: int, clips: Sequence[Clip], kind: Kind) -> Plann
         suffix = _SUFFIXES[kind]
     elif suffix in _SUFFIXES.values() or not re.fullmatch(r"[.][a-z0-9]{1,8}", suffix):
         suffix = ".bin"
+    changed_ns = found.st_ino if is_remote(path) else found.st_mtime_ns
     return PlannedSample(path, name, f"{number:08}-{stem}{suffix}", size_bytes, changed_ns, tuple(clips))

@@ -55,6 +55,10 @@ class Sample(Protocol):
     def weight_bytes(self) -> int:
         """What it takes in a shard."""
 
+    @property
+    def held_bytes(self) -> int:
+        """What it takes in memory."""
+
     def write(self, out: BinaryIO) -> Placed:
         """Write it where a shard stands."""
 
@@ -70,6 +74,11 @@ class VideoSample:
         """Its size, with two headers and the JSON."""
         about = len(json.dumps(self._about("0" * 64)).encode())
         return 2 * tarfile.BLOCKSIZE + _whole_blocks(self.planned.size_bytes) + _whole_blocks(about)
+
+    @property
+    def held_bytes(self) -> int:
+        """Nothing: it is still in its file."""
+        return 0
 
     def write(self, out: BinaryIO) -> Placed:
         """Copy the video into a shard, hashed on the way.
@@ -113,6 +122,11 @@ class PictureSample:
 
     @property
     def weight_bytes(self) -> int:
+        """Its size."""
+        return len(self.data)
+
+    @property
+    def held_bytes(self) -> int:
         """Its size."""
         return len(self.data)
 

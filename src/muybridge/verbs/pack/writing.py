@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from threading import Condition
 from typing import Any
 
 from muybridge.errors import UserError, VideoError
@@ -18,6 +19,8 @@ from muybridge.files import replacing, sync, write_text
 from muybridge.verbs.pack.plan import Plan, PlannedSample
 from muybridge.verbs.pack.samples import TAR_END, Placed, Sample
 
+HELD_BYTES = 256 << 20
+"""Of encoded clips that wait for their turn; with more in memory no other is begun, but for the next one."""
 JOURNAL_FILE = "packed.jsonl"
 Outcome = Placed | str
 """Where a sample lies, or why its clip could not be packed."""
@@ -105,28 +108,46 @@ class _Ahead:
         self._ahead = 2 * workers
         self._pool = ThreadPoolExecutor(max(1, workers))
         self._waiting: deque[Future[Sample | str]] = deque()
+        self._submitted = self._taken = self._held_bytes = 0
+        self._closed = False
+        self._change = Condition()
 
     def __enter__(self) -> "_Ahead":
         return self
 
     def __exit__(self, *_: object) -> None:
+        with self._change:
+            self._closed = True
+            self._change.notify_all()
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def peek(self) -> Sample | str | None:
         """The next one; None at the end."""
         while len(self._waiting) <= self._ahead and (planned := next(self._upcoming, None)) is not None:
-            self._waiting.append(self._pool.submit(self._ready, planned))
+            self._waiting.append(self._pool.submit(self._ready, planned, self._submitted))
+            self._submitted += 1
         return self._waiting[0].result() if self._waiting else None
 
     def take(self) -> None:
         """Go on to the one after."""
-        self._waiting.popleft()
+        sample = self._waiting.popleft().result()
+        with self._change:
+            self._taken += 1
+            self._held_bytes -= 0 if isinstance(sample, str) else sample.held_bytes
+            self._change.notify_all()
 
-    def _ready(self, planned: PlannedSample) -> Sample | str:
+    def _ready(self, planned: PlannedSample, number: int) -> Sample | str:
+        with self._change:  # threads begin in order, so the one whose turn it is has begun before all that wait here
+            self._change.wait_for(lambda: self._closed or number == self._taken or self._held_bytes < HELD_BYTES)
+            if self._closed:
+                return "not packed"
         try:
-            return self._prepare(planned)
+            sample = self._prepare(planned)
         except VideoError as error:
             return error.reason
+        with self._change:
+            self._held_bytes += sample.held_bytes
+        return sample
 
 
 def _line(shard: WrittenShard) -> str:

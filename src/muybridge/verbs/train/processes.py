@@ -152,11 +152,12 @@ def _launch_config(processes: Processes, count: int) -> Any:
                 f"node count is {processes.node_count}, and {', '.join(missing)} is not set; set MASTER_ADDR and "
                 "MASTER_PORT to an address of the first machine and NODE_RANK to 0, 1, ... on each, or use torchrun"
             )
-        address, port, number = (os.environ[name] for name in names)
+        address, port = (os.environ[name] for name in names[:2])
+        number, _ = (ranks.number_of_environment(name) for name in reversed(names[1:]))
         meeting = {
             "rdzv_backend": "static",
             "rdzv_endpoint": f"{address}:{port}",
-            "rdzv_configs": {"rank": int(number), "timeout": 900},
+            "rdzv_configs": {"rank": number, "timeout": 900},
         }
     return LaunchConfig(
         min_nodes=processes.node_count,
