@@ -8,8 +8,8 @@ how many machines meet the deadline, what each clip waits for, and gigabytes and
 A clip goes through stages, each with workers that take one clip (or a batch) at a time, through the steps of the stage.
 A step holds a place of each resource that it uses: cores, connections to storage, the wire, a GPU; what has no place
 waits in line. Between stages are buffers; a worker whose buffer is full waits. Cores are shared in time slices.
-Reading, decoding and writing one clip after the other by one thread is one stage; `muybridge train` does all decoding,
-then all encoding, so its hours are those of two simulations added; encoding while decoding goes on is one of two stages.
+A thread that reads, decodes and keeps one clip after the other is one stage. `muybridge train` decodes all clips, then
+encodes them all: two simulations, one after the other. Encoding while others are decoded is one, of two stages.
 """
 
 import argparse
@@ -350,9 +350,7 @@ def plan(
     )
 
 
-def throughput(
-    machine: Machine, costs: Costs, *, latency_seconds: float, threads_a_core: int
-) -> tuple[float, str]:
+def throughput(machine: Machine, costs: Costs, *, latency_seconds: float, threads_a_core: int) -> tuple[float, str]:
     """Clips per second of one machine, and what limits it."""
     storage = Storage(
         requests=1,
@@ -421,9 +419,7 @@ def main() -> None:
         with options.out.open("w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, list(dataclasses.asdict(rows[0])), lineterminator="\n")
             writer.writeheader()
-            writer.writerows(
-                {name: _short(value) for name, value in dataclasses.asdict(row).items()} for row in rows
-            )
+            writer.writerows({name: _short(value) for name, value in dataclasses.asdict(row).items()} for row in rows)
 
 
 def _short(value: float | str) -> str:

@@ -7,16 +7,16 @@ Run it at the root of a checkout: the S3 server is that of the tests (extras tes
 1. Costs, with one thread, in milliseconds of a core: hashing a file, fetching it from S3, decoding its frames and
    making them small, writing them to the cache, encoding by the default recipe's MoViNet-A0, a walk of the probe.
 2. Runs: `FrameCache.build`, which is what `train` does first, with 1 and 2 threads (8 where storage is slow), from a
-   folder, from shards and from S3 with 0, 50 and 200 ms of latency; and the encoding that follows. Beside each the
-   simulation, which knows the costs of 1. and how much of the cores a loop that only hashes gets (others use the
-   machine, too, and two threads may share a core); nothing of it is fitted to the runs.
+   folder, from shards and from S3 with 0, 50 and 200 ms of latency; and the encoding that follows, with 1 and 2.
+   Beside each its simulation, which knows the costs of 1. and, since others use the machine, too, what share of the
+   cores the run's threads got when they could run (Linux keeps count; waiting for each other is in it, so the queue
+   for cores is not what is checked here). Nothing else is taken from the runs.
 
-Every figure is the median over the rounds, in which costs, loop and runs take turns. Each run has an empty cache.
+Every figure is the median over the rounds, in which costs and runs take turns. Each run has an empty cache.
 """
 
 import argparse
 import csv
-import hashlib
 import os
 import shutil
 import statistics
@@ -25,7 +25,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,7 @@ from muybridge.dataset.cutting import drawn
 from muybridge.dataset.layouts import read_catalog
 from muybridge.experiment.examples import frame_cache
 from muybridge.file_parts import open_bytes
+from muybridge.files import content_hash
 from muybridge.models.network import build
 from muybridge.pipeline.activations import ActivationDataset
 from muybridge.pipeline.frame_cache import FrameCache, write_entry
@@ -163,36 +164,46 @@ def measured(data: Data, rounds: int) -> Samples:
         measure_costs(data, frozen, into, turn=f"costs-{number}")
         for where, latency_ms, threads in RUNS:
             turn = f"{where}-{latency_ms}-{threads}-{number}"
-            before = share_of_cores(threads)
-            into[f"run {where} {latency_ms} {threads}"].append(
-                run(data, frozen, where, latency_ms, threads, turn=turn)
-            )
-            into[f"share {where} {latency_ms} {threads}"].append((before + share_of_cores(threads)) / 2)
-            if where != "encode":
-                shutil.rmtree(data.folder / "caches" / turn)
+            clips_per_second, share = run(data, frozen, where, latency_ms, threads, turn=turn)
+            into[f"run {where} {latency_ms} {threads}"].append(clips_per_second)
+            into[f"share {where} {latency_ms} {threads}"].append(share)
+            shutil.rmtree(data.folder / "caches" / turn)
     return samples
 
 
-def share_of_cores(threads: int, *, seconds: float = 0.4) -> float:
-    """Work done by threads that only hash, in seconds of one core that has nothing else to do, a second and thread."""
-    block = bytes(1 << 20)
+class Turns:
+    """How much of the cores the threads of some processes get when they could run, by Linux's own accounts.
 
-    def work() -> int:
-        done = 0
-        while time.perf_counter() < until:
-            hashlib.sha256(block).digest()
-            done += 1
-        return done
+    Args:
+        processes: Their numbers.
+        main: Whether the main thread of this process counts; where it only waits for the others, it should not.
+    """
 
-    with ThreadPoolExecutor(threads) as pool:
-        until = time.perf_counter() + seconds
-        began = time.perf_counter()
-        blocks = sum(future.result() for future in [pool.submit(work) for _ in range(threads)])
-        took = time.perf_counter() - began
-    began_core = time.thread_time()
-    for _ in range(50):
-        hashlib.sha256(block).digest()
-    return blocks * (time.thread_time() - began_core) / 50 / took / min(threads, CORES)
+    def __init__(self, *processes: int, main: bool = False) -> None:
+        self._processes = processes
+        self._main = main
+        self._before = self._read()
+        self.share = 1.0
+
+    def look(self, *_: object) -> None:
+        """Take stock; threads that are gone later count as of now."""
+        ran = waited = 0
+        for thread, (running, waiting) in self._read().items():
+            ran_before, waited_before = self._before.get(thread, (0, 0))
+            ran += running - ran_before
+            waited += waiting - waited_before
+        self.share = ran / (ran + waited) if ran else 1.0
+
+    def _read(self) -> dict[str, tuple[int, int]]:
+        found = {}
+        for process in self._processes:
+            for thread in Path(f"/proc/{process}/task").iterdir():
+                if int(thread.name) == os.getpid() and not self._main:
+                    continue
+                with suppress(OSError):  # it has just ended
+                    running, waiting, _ = (thread / "schedstat").read_text().split()
+                    found[thread.name] = int(running), int(waiting)
+        return found
 
 
 def measure_costs(data: Data, frozen: FrozenPart, into: Samples, *, turn: str) -> None:
@@ -201,20 +212,20 @@ def measure_costs(data: Data, frozen: FrozenPart, into: Samples, *, turn: str) -
     cache.folder.mkdir(parents=True)
     sampler, size = cache.sampler, {"size_px": cache.size_px, "fit": cache.fit}
     stage: Samples = defaultdict(list)
+
+    def timed(name: str, work: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+        began = time.process_time()
+        made = work(*arguments, **named)
+        stage[name].append(time.process_time() - began)
+        return made
+
     for number, clip in enumerate(data.clips("folder", turn=turn)):
-
-        def timed(name: str, work: Callable[[], Any]) -> Any:
-            began = time.process_time()
-            made = work()
-            stage[name].append(time.process_time() - began)
-            return made
-
-        timed("hash", lambda clip=clip: hashlib.sha256(clip.path.read_bytes()).digest())
-        sampled = timed("decode", lambda clip=clip: read_sampled(clip.path, sampler, views=1, **size))
+        timed("hash", content_hash, clip.path)
+        sampled = timed("decode", read_sampled, clip.path, sampler, views=1, **size)
         path = cache.folder / f"{number}.frames"
         how = {"views": sampled.views, "frame_count": sampled.frame_count, "format": "raw"}
-        timed("write frames", lambda: write_entry(path, sampled.frames_THWC, **how))
-        features = timed("encode", lambda: frozen(sampled.frames_THWC[None]))
+        timed("write frames", write_entry, path, sampled.frames_THWC, **how)
+        features = timed("encode", frozen, sampled.frames_THWC[None])
         into["bytes hash"].append(clip.path.stat().st_size)
         into["bytes write frames"].append(path.stat().st_size)
         into["bytes encode"].append(features.astype(np.float16).nbytes)
@@ -229,6 +240,7 @@ def measure_fetching(data: Data, into: Samples, *, turn: str) -> None:
     """What fetching a clip costs this process, the server, and in all, where the server does not wait on purpose."""
     clips = data.clips("S3", turn=turn)
     requests = data.bucket.counts()["requests"]
+    turns = Turns(os.getpid(), data.bucket.process_id, main=True)
     began, own, server = time.perf_counter(), time.process_time(), server_seconds(data.bucket)
     for clip in clips:
         with open_bytes(clip.path) as file:
@@ -238,10 +250,12 @@ def measure_fetching(data: Data, into: Samples, *, turn: str) -> None:
         time.process_time() - own,
         server_seconds(data.bucket) - server,
     )
-    into["requests"].append((data.bucket.counts()["requests"] - requests - 1) / len(clips))
+    into["requests"].append((data.bucket.counts()["requests"] - requests) / len(clips))
     into["core fetch from S3"].append(own / len(clips))
     into["core serve S3"].append(server / len(clips))
-    into["wall fetch from S3"].append(wall / len(clips))
+    turns.look()
+    # What is neither this process nor the server at work, nor one of them waiting for a core: going to and fro.
+    into["between"].append(max(0.0, wall - (own + server) / turns.share) / len(clips))
 
 
 def server_seconds(bucket: Bucket) -> float:
@@ -269,25 +283,26 @@ def measure_probe(into: Samples, *, width: int) -> None:
     into["walks"].append(walks)
 
 
-def run(data: Data, frozen: FrozenPart, where: str, latency_ms: int, threads: int, *, turn: str) -> float:
-    """Clips per second of one run of the real thing."""
+def run(data: Data, frozen: FrozenPart, where: str, latency_ms: int, threads: int, *, turn: str) -> tuple[float, float]:
+    """Clips per second of one run of the real thing, and the share of the cores that it got."""
+    clips, cache = data.clips("folder" if where == "encode" else where, turn=turn), data.cache(turn)
     if where == "encode":
-        return run_encoding(data, frozen, threads, turn=turn)
-    clips, cache = data.clips(where, turn=turn), data.cache(turn)
+        return run_encoding(data, clips, cache, frozen, threads)
     data.bucket.faults(latency_seconds=latency_ms / 1000)
+    turns = Turns(os.getpid(), *([data.bucket.process_id] if where == "S3" else []))
     began = time.perf_counter()
-    result = cache.build(clips, workers=threads)
+    result = cache.build(clips, workers=threads, on_progress=turns.look)
     took = time.perf_counter() - began
     data.bucket.faults()
     if result.built != data.count:
         raise RuntimeError(f"{result.built} of {data.count} clips were decoded: {result.failed}")
-    return len(clips) / took
+    return len(clips) / took, turns.share
 
 
-def run_encoding(data: Data, frozen: FrozenPart, threads: int, *, turn: str) -> float:
-    """Clips per second of encoding what was decoded."""
-    cache = data.cache(turn)
-    clips = data.clips("folder", turn=turn)
+def run_encoding(
+    data: Data, clips: Sequence[Clip], cache: FrameCache, frozen: FrozenPart, threads: int
+) -> tuple[float, float]:
+    """The same of encoding what was decoded."""
     cache.build(clips, workers=CORES)
     classes = read_catalog(data.folder / "folder").classes
     torch.set_num_threads(threads)
@@ -295,12 +310,19 @@ def run_encoding(data: Data, frozen: FrozenPart, threads: int, *, turn: str) -> 
     examples = ActivationDataset(
         ClipDataset(cache, clips, classes=classes, augment=None, seed=0), frozen, identity=frozen.identity, variants=1
     )
+    turns = Turns(os.getpid())
     began = time.perf_counter()
-    examples.build()
+
+    def look(done: int, _total: int) -> None:
+        nonlocal began
+        if done == 1:  # the first clip is encoded alone, by all threads together
+            began = time.perf_counter()
+        turns.look()
+
+    examples.build(look)
     took = time.perf_counter() - began
     torch.set_num_threads(1)
-    shutil.rmtree(cache.folder)
-    return len(clips) / took
+    return (len(clips) - 1) / took, turns.share
 
 
 def cost_rows(name: str, samples: Samples) -> list[dict[str, str]]:
@@ -358,16 +380,15 @@ def simulated(samples: Samples, where: str, latency_ms: int, threads: int, *, sh
     """Clips per second by the simulation, from the costs and the share of the cores alone."""
     core = {key[5:]: statistics.median(values) for key, values in samples.items() if key.startswith("core ")}
     if where == "encode":
-        stages, places = [Stage("encoding", threads, (Step(core["encode"] / share, (CORE,)),))], {}
+        places: dict[str, int] = {}
+        stages = [Stage("encoding", threads, (Step(core["encode"] / share, (CORE,)),))]
     else:
         storage = Storage()
         decode = core["decode"] + core["write frames"]
         if where == "S3":
-            # What is neither this process nor the server at work: going to and fro.
-            between = statistics.median(samples["wall fetch from S3"]) - core["fetch from S3"] - core["serve S3"]
             storage = Storage(
                 requests=1,
-                latency_seconds=latency_ms / 1000 + max(0.0, between),
+                latency_seconds=latency_ms / 1000 + statistics.median(samples["between"]),
                 client_seconds=core["fetch from S3"] / share,
                 server_seconds=core["serve S3"] / share,
             )
@@ -376,7 +397,11 @@ def simulated(samples: Samples, where: str, latency_ms: int, threads: int, *, sh
         variation = statistics.median(samples["variation decode"])
         stages = [decoding(storage, threads=threads, decode_seconds=decode / share, variation=variation)]
         places = storage.places()
-    return simulate(stages, {CORE: CORES, **places}, clips=2000).clips_per_second
+    count = len(samples["bytes hash"]) // len(samples["walks"])
+    # Threads that wait for each other's cores are in the share already, so here none waits for one.
+    places[CORE] = threads + 1
+    seconds = [simulate(stages, places, clips=count, seed=seed).seconds for seed in range(20)]
+    return count / statistics.mean(seconds)  # as in the run, some are the first and the last
 
 
 if __name__ == "__main__":
