@@ -25,6 +25,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,7 +44,7 @@ from muybridge.file_parts import open_bytes
 from muybridge.files import content_hash
 from muybridge.models.network import build
 from muybridge.pipeline.activations import ActivationDataset
-from muybridge.pipeline.frame_cache import FrameCache, write_entry
+from muybridge.pipeline.frame_cache import FrameCache, read_entry, read_frames_at, write_entry
 from muybridge.pipeline.loader import ClipDataset
 from muybridge.recipes.store import load_recipe
 from muybridge.storage.remote_files import upload
@@ -66,6 +67,11 @@ RUNS = (
     ("encode", 0, 2),
 )
 """Where clips lie, how slow that is in milliseconds, and how many threads work."""
+TWO_AT_ONCE = "encode, two at once"
+STAGES = (
+    *("hash", "fetch from S3", "serve S3", "decode", "write frames", "read frames", "encode", TWO_AT_ONCE),
+    "probe, a walk",
+)
 PROBE_CLIPS, PROBE_CLASSES = 2000, 51
 CORES = 2
 
@@ -219,21 +225,34 @@ def measure_costs(data: Data, frozen: FrozenPart, into: Samples, *, turn: str) -
         stage[name].append(time.process_time() - began)
         return made
 
+    clips_BTHWC = []
     for number, clip in enumerate(data.clips("folder", turn=turn)):
         timed("hash", content_hash, clip.path)
         sampled = timed("decode", read_sampled, clip.path, sampler, views=1, **size)
         path = cache.folder / f"{number}.frames"
         how = {"views": sampled.views, "frame_count": sampled.frame_count, "format": "raw"}
         timed("write frames", write_entry, path, sampled.frames_THWC, **how)
+        timed("read frames", read_kept, path)
         features = timed("encode", frozen, sampled.frames_THWC[None])
+        clips_BTHWC.append(sampled.frames_THWC[None])
         into["bytes hash"].append(clip.path.stat().st_size)
         into["bytes write frames"].append(path.stat().st_size)
         into["bytes encode"].append(features.astype(np.float16).nbytes)
     for name, seconds in stage.items():
         into[f"core {name}"].append(statistics.mean(seconds))
         into[f"variation {name}"].append(statistics.stdev(seconds) / statistics.mean(seconds))
+    with ThreadPoolExecutor(2, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        began = time.process_time()
+        list(pool.map(frozen, clips_BTHWC))
+        into[f"core {TWO_AT_ONCE}"].append((time.process_time() - began) / len(clips_BTHWC))
     measure_fetching(data, into, turn=turn)
     measure_probe(into, width=features.shape[-1])
+
+
+def read_kept(path: Path) -> None:
+    """All frames of a cache file, which is verified first."""
+    entry = read_entry(path)
+    read_frames_at(entry, entry.views[0])
 
 
 def measure_fetching(data: Data, into: Samples, *, turn: str) -> None:
@@ -310,7 +329,7 @@ def run_encoding(
     examples = ActivationDataset(
         ClipDataset(cache, clips, classes=classes, augment=None, seed=0), frozen, identity=frozen.identity, variants=1
     )
-    turns = Turns(os.getpid())
+    turns = Turns(os.getpid(), main=threads == 1)  # which then encodes
     began = time.perf_counter()
 
     def look(done: int, _total: int) -> None:
@@ -328,7 +347,16 @@ def run_encoding(
 def cost_rows(name: str, samples: Samples) -> list[dict[str, str]]:
     """The rows of stage-costs.csv."""
     rows = []
-    for stage in ("hash", "fetch from S3", "serve S3", "decode", "write frames", "encode", "probe, a walk"):
+    for stage in (
+        "hash",
+        "fetch from S3",
+        "serve S3",
+        "decode",
+        "write frames",
+        "read frames",
+        "encode",
+        "probe, a walk",
+    ):
         milliseconds = [1000 * seconds for seconds in samples[f"core {stage}"]]
         sizes = samples.get(f"bytes {stage}")
         variations = samples.get(f"variation {stage}")
@@ -381,7 +409,8 @@ def simulated(samples: Samples, where: str, latency_ms: int, threads: int, *, sh
     core = {key[5:]: statistics.median(values) for key, values in samples.items() if key.startswith("core ")}
     if where == "encode":
         places: dict[str, int] = {}
-        stages = [Stage("encoding", threads, (Step(core["encode"] / share, (CORE,)),))]
+        encode = core["encode"] if threads == 1 else core[TWO_AT_ONCE]
+        stages = [Stage("encoding", threads, (Step((core["read frames"] + encode) / share, (CORE,)),))]
     else:
         storage = Storage()
         decode = core["decode"] + core["write frames"]
