@@ -347,16 +347,7 @@ def run_encoding(
 def cost_rows(name: str, samples: Samples) -> list[dict[str, str]]:
     """The rows of stage-costs.csv."""
     rows = []
-    for stage in (
-        "hash",
-        "fetch from S3",
-        "serve S3",
-        "decode",
-        "write frames",
-        "read frames",
-        "encode",
-        "probe, a walk",
-    ):
+    for stage in STAGES:
         milliseconds = [1000 * seconds for seconds in samples[f"core {stage}"]]
         sizes = samples.get(f"bytes {stage}")
         variations = samples.get(f"variation {stage}")

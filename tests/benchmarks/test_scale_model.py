@@ -1,26 +1,8 @@
 """The simulation against what queueing theory and plain arithmetic say."""
 
-import sys
-from pathlib import Path
-
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
-pytest.importorskip("simpy", reason="needs pip install 'muybridge[benchmarks]'")
-
-from scale_model import CORE, Costs, Machine, Prices, Stage, Step, Storage, decoding, plan, simulate, throughput
-
-COSTS = Costs(
-    decode_seconds=0.02,
-    variation=0.2,
-    encode_seconds=0.06,
-    probe_walk_seconds=1e-5,
-    client_seconds=0.002,
-    clip_bytes=125e3,
-    frames_bytes=1.4e6,
-    features_bytes=80e3,
-    gpu_clips_per_second=500,
-)
+from scale_model import CORE, Stage, Step, Storage, decoding, simulate
 
 
 @pytest.mark.parametrize("load", [0.3, 0.7])
@@ -29,12 +11,12 @@ def test_one_server_keeps_clips_as_long_as_theory_says(load: float, variation: f
     service = 0.01
     stage = Stage("server", 1, (Step(service, ("server",), variation),))
     stays = [
-        simulate([stage], {"server": 1}, clips=20_000, seed=seed, arrivals_per_second=load / service).mean_stay_seconds
+        simulate([stage], {"server": 1}, clips=10_000, seed=seed, arrivals_per_second=load / service).mean_stay_seconds
         for seed in range(3)
     ]
     # Pollaczek and Khinchine.
     expected = service * (1 + load * (1 + variation**2) / (2 * (1 - load)))
-    assert sum(stays) / 3 == pytest.approx(expected, rel=0.06), name
+    assert sum(stays) / 3 == pytest.approx(expected, rel=0.08), name
 
 
 def test_a_pipeline_is_as_fast_as_its_slowest_stage() -> None:
@@ -89,28 +71,3 @@ def test_connections_and_the_wire_limit() -> None:
 def test_batches_leave_together() -> None:
     outcome = simulate([Stage("GPU", 1, (Step(0.5),), batch=32)], {}, clips=1000)
     assert outcome.seconds == pytest.approx(32 * 0.5)
-
-
-def test_what_limits_a_machine() -> None:
-    cores, limit = throughput(Machine("cores", 4), COSTS, latency_seconds=0.03, threads_a_core=4)
-    assert cores == pytest.approx(4 / 0.082, rel=0.05)
-    assert limit == "cores"
-    assert throughput(Machine("GPU", 64, gpus=1), COSTS, latency_seconds=0.03, threads_a_core=4) == (
-        pytest.approx(500, rel=0.02),
-        "GPU",
-    )
-    slow, limit = throughput(Machine("far", 4), COSTS, latency_seconds=1.0, threads_a_core=4)
-    assert limit == "latency"
-    assert slow == pytest.approx(16 / 1.022, rel=0.1)
-
-
-def test_money_follows_from_hours_bytes_and_requests() -> None:
-    prices = Prices(
-        core_hour_usd=1, gpu_hour_usd=10, bucket_gb_month_usd=2, disk_gb_month_usd=0, thousand_requests_usd=3
-    )
-    row = plan(1e6, Machine("one", 2), COSTS, prices, latency_seconds=0, threads_a_core=2, deadline_hours=1)
-    assert row.machines == 12  # 11.4 hours of one machine
-    assert row.hours * row.machines == pytest.approx(1e6 * 0.082 / 2 / 3600, rel=0.05)
-    assert row.core_hours == pytest.approx(row.compute_usd)
-    assert row.requests_usd == pytest.approx(3000)
-    assert row.storage_month_usd == pytest.approx(2 * (125 + 80))
