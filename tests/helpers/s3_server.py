@@ -63,6 +63,8 @@ class Bucket:
         url: Of the bucket.
         endpoint: Where requests go.
         environment: What a program needs to find and be let into it.
+        direct_endpoint: Where the server itself listens, without the door.
+        process_id: Of the server.
     """
 
     def __init__(self) -> None:
@@ -75,7 +77,9 @@ class Bucket:
             "AWS_SECRET_ACCESS_KEY": "made-up-too",
             "AWS_DEFAULT_REGION": "us-east-1",
         }
+        self.direct_endpoint = f"http://127.0.0.1:{self._server_port}"
         self._process = subprocess.Popen([sys.executable, "-m", "tests.helpers.s3_server", str(self._server_port)])
+        self.process_id = self._process.pid
         self._door = _Door(port, self._server_port)
         _until_there(self._server_port)
         request = urllib.request.Request(f"http://127.0.0.1:{self._server_port}/{BUCKET}", method="PUT")

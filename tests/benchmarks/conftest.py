@@ -1,0 +1,6 @@
+"""Benchmarks are programs beside the package; some of their parts are tested."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
