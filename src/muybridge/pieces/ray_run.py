@@ -6,6 +6,7 @@ Ray gives to another, can leave nothing half-done behind. Clips and runs must be
 the same path; credentials are those of each machine.
 """
 
+import logging
 import os
 import pickle
 from collections.abc import Iterator, Sequence
@@ -55,8 +56,7 @@ def run_on_ray(
         ray.init(ignore_reinit_error=True, logging_level="ERROR", log_to_driver=False)
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
-    # A machine that is lost takes its actors with it, and is no reason to end.
-    context.actor_task_retry_on_errors = False
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
     resources = ray.cluster_resources()
     cores, gpus = max(1, int(resources.get("CPU", 1))), int(resources.get("GPU", 0))
     gpus = 0 if device in _CPU_ONLY else gpus
@@ -66,9 +66,10 @@ def run_on_ray(
     common = {"make": make, "folder": str(Path.cwd())}
     blocks = _blocks(pieces)
     data = ray.data.from_items(blocks, override_num_blocks=min(_MOST_BLOCKS, -(-len(blocks) // _BATCHES_A_BLOCK)))
-    data = data.map(_Decoder, fn_constructor_kwargs={**common, "threads": threads}, concurrency=cores, **share)
+    pool = ray.data.ActorPoolStrategy
+    data = data.map(_Decoder, fn_constructor_kwargs={**common, "threads": threads}, compute=pool(size=cores), **share)
     data = data.map(
-        _Computer, fn_constructor_kwargs={**common, "device": device}, concurrency=gpus or cores, **computing
+        _Computer, fn_constructor_kwargs={**common, "device": device}, compute=pool(size=gpus or cores), **computing
     )
     try:
         yield from _together(data.iter_rows(), {piece.number: piece for piece in pieces})

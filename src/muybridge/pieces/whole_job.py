@@ -42,6 +42,7 @@ class ManyResult:
         kept: How many of these files an earlier call had written.
         computed: How many clips were computed now.
         seconds: What that took.
+        ready_seconds: How long it took until the first file was computed: a cluster has to start.
         cost: Where the time went.
         notes: What a user should know, one line each.
     """
@@ -54,6 +55,7 @@ class ManyResult:
     kept: int
     computed: int
     seconds: float
+    ready_seconds: float
     cost: Cost = field(repr=False)
     notes: tuple[str, ...] = ()
 
@@ -79,8 +81,14 @@ class ManyResult:
 
     def to_dict(self) -> dict[str, Any]:
         """The result as plain values."""
-        values = {**vars(self), "cost": self.cost.to_dict(), "notes": list(self.notes)}
-        return {**values, "seconds": round(self.seconds, 3), "storage_share": round(self.storage_share, 4)}
+        return {
+            **vars(self),
+            "seconds": round(self.seconds, 3),
+            "ready_seconds": round(self.ready_seconds, 3),
+            "cost": self.cost.to_dict(),
+            "storage_share": round(self.storage_share, 4),
+            "notes": list(self.notes),
+        }
 
 
 def check_on(on: str) -> None:
@@ -127,7 +135,7 @@ def answer_all(
     with _errors_of(place), place.held():
         place.take(plan)
         facts = place.done(plan)
-        kept, cost = len(facts), Cost()
+        kept, cost, ready = len(facts), Cost(), 0.0
         todo = [piece for piece in plan.pieces if piece.name not in facts]
         if kept:
             say(console, f"{counted(kept, 'file')} of {len(plan.pieces)} from before")
@@ -138,6 +146,7 @@ def answer_all(
             task = progress.add_task(kind, total=plan.clip_count)
             progress.update(task, completed=plan.clip_count - sum(map(len, todo)))
             for piece, rows, more in run(todo, make, device=device, threads=threads) if todo else ():
+                ready = ready or time.perf_counter() - begun
                 write(piece, rows)
                 cost += more
                 progress.advance(task, len(piece))
@@ -151,6 +160,7 @@ def answer_all(
         kept=kept,
         computed=sum(map(len, todo)),
         seconds=time.perf_counter() - begun,
+        ready_seconds=ready,
         cost=cost,
     )
 
