@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from muybridge.verbs.check import check as check
     from muybridge.verbs.demo.job import DemoResult as DemoResult
     from muybridge.verbs.demo.job import demo as demo
+    from muybridge.verbs.encode import encode as encode
     from muybridge.verbs.ensemble.job import ensemble as ensemble
     from muybridge.verbs.ensemble.result import EnsembleResult as EnsembleResult
     from muybridge.verbs.evaluate import evaluate as evaluate

@@ -588,6 +588,42 @@ def predict(
 
 
 @app.command
+def encode(
+    recipe: str,
+    clips: Path,
+    out: str,
+    /,
+    *,
+    on: Literal["local", "ray"] = "local",
+    part_clips: int | None = None,
+    device: str = "auto",
+    as_json: Annotated[Json, Parameter("--json")] = False,
+) -> None:
+    """Write what a frozen encoder makes of clips, here or on a Ray cluster; train --features reads it.
+
+    The same command again continues one that was killed.
+
+        muybridge encode default my_clips my_features
+
+    Args:
+        recipe: A recipe's name or YAML file, or a run directory.
+        clips: A folder with a sub-folder per class, a CSV, annotations of long videos, an HMDB-51 or UCF101 folder, or
+            shards; also in a bucket.
+        out: A folder or URL (s3://bucket/features) for the features as Parquet, a row a clip.
+        on: ray: the clips are spread over a Ray cluster (an extra to install).
+        part_clips: How many clips a file holds; default: by their number, at most 1000.
+        device: Where torch computes: auto (a CUDA GPU if there is one), cpu, cuda, cuda:1 or mps.
+        as_json: Print the result as JSON.
+    """
+    from muybridge import api
+
+    result = api.encode(recipe, clips, out, on=on, device=device, part_clips=part_clips)
+    show(result, as_json=as_json)
+    if not as_json:
+        suggest(["train", clips, "--recipe", recipe, "--features", out])
+
+
+@app.command
 def timeline(
     run: Path,
     videos: list[str] | None = None,
