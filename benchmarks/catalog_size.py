@@ -89,6 +89,8 @@ def read(folder: Path) -> None:
     lap(f"read {len(catalog.clips)} clips")
     twins = catalog.duplicates
     lap(f"{len(twins)} sets of duplicates")
+    wrong = catalog.contradictions
+    lap(f"{len(wrong)} sets under two labels")
     split = make_split(catalog, protocol="grouped")
     lap("split by source group")
     classes = Counter(clip.label for clip in catalog.clips)

@@ -30,6 +30,7 @@ FLOORS = [
     ["recipes"],
     ["dataset", "video"],
     ["remote_runs"],
+    ["remote_folders"],
     ["runs"],
     ["locks", "ranks"],
     ["console", "system", "clip_draws"],

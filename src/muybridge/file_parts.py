@@ -15,8 +15,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from muybridge.storage.addresses import url_at
 from muybridge.storage.remote_files import is_remote_folder, open_remote, status_of_remote
+from muybridge.storage.urls import url_at
 
 _PART = re.compile(r"(?P<whole>.+\.(?:tar|tfrecord))/(?P<offset>\d{1,18})\+(?P<size>\d{1,18})/[^/]+", re.DOTALL)
 

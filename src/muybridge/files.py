@@ -17,6 +17,7 @@ from typing import Any
 from muybridge.disk_errors import naming
 from muybridge.errors import UserError
 from muybridge.file_parts import is_there, open_bytes, part_at, status_of
+from muybridge.storage.urls import url_at
 from muybridge.temporaries import prefix_of, remove_dead
 from muybridge.text import original_cell, printable, spreadsheet_cell
 
@@ -33,8 +34,10 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
         durable: Whether it must outlive a loss of power, too; what is made again without loss need not wait for that.
 
     Raises:
+        UserError: If it is a URL.
         OSError: If it cannot be written; its ``filename`` is ``path``, whatever library was writing.
     """
+    _require_local(path)
     with naming(path, instead_of=path.parent / prefix_of(path.stem)):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=prefix_of(path.stem), suffix=path.suffix, dir=path.parent)
@@ -78,7 +81,11 @@ def building_folder(path: Path) -> Iterator[Path]:
 
     Args:
         path: A folder that does not exist, or is empty: one made to reserve the name. On an exception that goes, too.
+
+    Raises:
+        UserError: If it is a URL.
     """
+    _require_local(path)
     with naming(path, instead_of=path.parent / prefix_of(path.name)):
         path.parent.mkdir(parents=True, exist_ok=True)
         remove_dead(path.parent)
@@ -114,8 +121,10 @@ def require_writable(folder: Path) -> None:
     """Make sure before long work that its result can be written to a folder, or in its place to one above it.
 
     Raises:
+        UserError: If it is a URL.
         OSError: If it cannot.
     """
+    _require_local(folder)
     there = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
     with naming(folder, instead_of=there / prefix_of(folder.name)):
         handle, name = tempfile.mkstemp(prefix=prefix_of(folder.name), dir=there)
@@ -124,6 +133,12 @@ def require_writable(folder: Path) -> None:
         finally:
             os.close(handle)
             Path(name).unlink(missing_ok=True)
+
+
+def _require_local(path: Path) -> None:
+    """Refuse to make a folder that is called ``s3:``, which is what the path of a URL would become."""
+    if url := url_at(path):
+        raise UserError(f"{url}: results are written to a folder of this machine; name one, then: muybridge push")
 
 
 def write_text(path: Path, text: str) -> None:

@@ -29,10 +29,13 @@ ORDER = (
     "predict",
     "timeline",
     "watch",
+    "serve",
     "report",
     "ensemble",
     "sweep",
     "export",
+    "pack",
+    "unpack",
     "push",
 )
 """The verbs in the order in which one meets them."""

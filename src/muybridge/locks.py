@@ -33,8 +33,11 @@ class Lock:
         self._what = what
         self._lock = FileLock(file, timeout=0, is_singleton=True)
 
-    def acquire(self) -> "Lock":
+    def acquire(self, *, wait_seconds: float = 0.0) -> "Lock":
         """Take the lock.
+
+        Args:
+            wait_seconds: How long to wait for another process to give it back.
 
         Raises:
             InUseError: If another process has it.
@@ -43,7 +46,7 @@ class Lock:
         try:
             with naming(self._file):
                 self._file.parent.mkdir(parents=True, exist_ok=True)
-                self._lock.acquire()
+                self._lock.acquire(timeout=wait_seconds)
         except Timeout:
             raise InUseError(
                 f"another process is at work on {self._what}; wait for it to end, or name another folder"

@@ -1,42 +1,40 @@
 """Runs that lie in a bucket: written on this machine and uploaded whole, fetched before they are read or resumed.
 
-A bucket cannot rename a folder, so `muybridge-files.json`, written last, makes a run whole: it lists every file with
-its SHA-256, and what does not agree with it is not taken. A name is taken by creating a small file that must not be
-there,
-so of two trainings with one name one is refused at once.
+A name is taken by creating a small file that must not be there, so of two trainings with one name one is refused at
+once. The file holds a number that is kept beside the run on this machine: who has it may go on.
 """
 
 import hashlib
-import json
 import os
 import shutil
 import socket
-from collections.abc import Callable, Iterator
+import time
+import uuid
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from muybridge.errors import UserError
-from muybridge.files import building_folder, content_hash, write_json
 from muybridge.locks import Lock
-from muybridge.run_schemas import RemoteRunFile
-from muybridge.schemas import convert
-from muybridge.storage.addresses import url_at
-from muybridge.storage.remote_files import (
-    download,
-    files_below,
-    read_remote,
-    remove_remote,
-    upload,
-    write_remote,
+from muybridge.remote_folders import (
+    MANIFEST,
+    TAKEN,
+    Say,
+    fetch_folder,
+    files_of,
+    is_free,
+    manifest_at,
+    synced,
+    upload_folder,
+    version_of,
 )
-from muybridge.text import counted, one_line
+from muybridge.storage.remote_files import read_remote, remove_remote, write_remote
+from muybridge.storage.urls import url_at
+from muybridge.text import one_line
 
-MANIFEST = "muybridge-files.json"
-_TAKEN = ".taken"
-_SYNCED = ".synced.json"  # the manifest that a local copy was last equal to
-_OWN_FILES = {".lock", _SYNCED, _TAKEN, MANIFEST}
-
-Say = Callable[[str], None]
+_KEPT_SECONDS = 24 * 3600.0
+"""So long after its last use a copy of an older state of a run stays, since another process may still read it."""
+_FETCH_SECONDS = 600.0
 
 
 def local_run(run: Path, *, announce: Say = lambda line: None) -> Path:
@@ -55,15 +53,24 @@ def local_run(run: Path, *, announce: Say = lambda line: None) -> Path:
     if url.startswith("hf://"):
         return _snapshot(url)
     with _errors_of(url):
-        manifest = _manifest(url)
-        if manifest is None:
-            raise UserError(f"{url} holds no run: there is no {MANIFEST}; name one that train or push has uploaded")
-        place = _place(url, "fetched")
-        with _locked(place):
-            if _synced(place) != manifest:
-                announce(f"fetching {url}, {counted(len(manifest.files), 'file')}")
-                _fetch(url, place, manifest)
-    return place
+        for last_try in (False, True):
+            manifest = manifest_at(url)
+            if manifest is None:
+                raise UserError(f"{url} holds no run: there is no {MANIFEST}; name one that train or push has uploaded")
+            # A state of the run has a place of its own, so nothing is replaced that another process reads.
+            place = _home(url, "fetched") / version_of(manifest) / _name(url)
+            with _locked(place, wait_seconds=_FETCH_SECONDS):
+                try:
+                    if not place.is_dir():
+                        fetch_folder(url, place, manifest, announce=announce)
+                except FileNotFoundError:  # a training has uploaded another state in this very moment
+                    if last_try:
+                        raise
+                    continue
+            os.utime(place.parent)
+            _forget_older(place.parent)
+            return place
+    raise AssertionError("the second try returns or raises")
 
 
 @contextmanager
@@ -86,21 +93,22 @@ def uploaded_run(run: Path | None, *, resumes: bool = False, announce: Say) -> I
         return
     if url.startswith("hf://"):
         raise UserError(f"{url}: a run is trained in a folder or a bucket; then: muybridge push RUN {url}")
-    place = _place(url, "own")
+    place = _home(url, "own") / _name(url)
     with _locked(place):
         with _errors_of(url):
             if resumes:
                 _take_up(url, place, announce)
             else:
-                _take_name(url)
+                _begin(url, place)
         try:
             yield place
         finally:
-            if place.is_dir() and any(path.name not in _OWN_FILES for path in place.iterdir()):
+            if place.is_dir() and files_of(place):
                 with _errors_of(url, where=f"the run is kept in {place}; upload it with: muybridge push {place} {url}"):
                     upload_folder(place, url, announce=announce)
             elif not resumes:
-                remove_remote(f"{url}/{_TAKEN}")
+                with _errors_of(url):
+                    remove_remote(f"{url}/{TAKEN}")
 
 
 def upload_to(folder: Path, url: str, *, announce: Say) -> None:
@@ -110,132 +118,110 @@ def upload_to(folder: Path, url: str, *, announce: Say) -> None:
         UserError: The name is that of something else, or the bucket cannot be reached.
     """
     with _errors_of(url):
-        before = _manifest(url)
-        if before is None:
-            _take_name(url)
-        elif before != _synced(folder):
-            raise UserError(f"{url} is already there, and was not uploaded from {folder}; name another place")
+        if manifest_at(url) is None:
+            _take_name(url, folder)
         upload_folder(folder, url, announce=announce)
 
 
-def upload_folder(folder: Path, url: str, *, announce: Say) -> None:
-    """Upload what changed in a folder since it was last uploaded; what is gone is removed there.
-
-    Raises:
-        OSError: The bucket cannot be reached.
-    """
-    before = _manifest(url)
-    old = before.files if before is not None else {}
-    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in _OWN_FILES)
-    files = {path.relative_to(folder).as_posix(): content_hash(path) for path in paths}
-    changed = [name for name, sha256 in files.items() if old.get(name) != sha256]
-    for name in changed:
-        upload(folder / name, f"{url}/{name}")
-    manifest = RemoteRunFile(files=files)
-    write_remote(f"{url}/{MANIFEST}", json.dumps({"files": files}, indent=1).encode())
-    for name in old.keys() - files.keys():
-        remove_remote(f"{url}/{name}")
-    _write_synced(folder, manifest)
-    announce(f"uploaded {counted(len(changed), 'file')} of {folder.name} to {url}")
-
-
-def _take_name(url: str) -> None:
-    others = [name for name in files_below(url) if not name.endswith(f"/{_TAKEN}")]
-    if others:
+def _begin(url: str, place: Path) -> None:
+    """Take a name for a new run, and an empty folder."""
+    if place.is_dir() and not _is_own(url, place):  # of a run of that name that is gone from the bucket
+        shutil.rmtree(place)
+    _take_name(url, place.parent)
+    if place.is_dir() and files_of(place):
         raise UserError(
-            f"{url} is already there; name another run, or continue it with: muybridge train --resume {url}"
+            f"{url} was begun on this machine, and not uploaded; go on with: muybridge train --resume {url}"
         )
+
+
+def _take_name(url: str, folder: Path) -> None:
+    """Take a name, which may be one's own already.
+
+    Args:
+        url: The name.
+        folder: Where the number is kept: in a run that is pushed, or above one that is still to be written.
+    """
+    if _is_own(url, folder):
+        return
+    if not is_free(url):
+        raise UserError(f"{url} is already there; name another run, or go on with: muybridge train --resume {url}")
+    number = f"{socket.gethostname()} {uuid.uuid4()}\n"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / TAKEN).write_text(number)
     try:
-        write_remote(f"{url}/{_TAKEN}", f"{socket.gethostname()} {os.getpid()}\n".encode(), only_new=True)
+        write_remote(f"{url}/{TAKEN}", number.encode(), only_new=True)
     except FileExistsError:
-        raise UserError(f"{url} is being written by another training; name another run") from None
+        if _is_own(url, folder):  # the first try came through, and its answer was lost
+            return
+        (folder / TAKEN).unlink()
+        raise UserError(
+            f"{url} is being written by another training; name another run or, if that one is gone for good, remove "
+            f"{url}/{TAKEN}"
+        ) from None
+
+
+def _is_own(url: str, folder: Path) -> bool:
+    """Whether the name was taken by this folder, or by the training that wrote it."""
+    number = next((file for file in (folder / TAKEN, folder.parent / TAKEN) if file.is_file()), None)
+    if number is None:
+        return False
+    try:
+        return read_remote(f"{url}/{TAKEN}") == number.read_bytes()
+    except FileNotFoundError:
+        return False
 
 
 def _take_up(url: str, place: Path, announce: Say) -> None:
-    manifest = _manifest(url)
-    if place.is_dir() and _synced(place) == manifest:  # nobody went on elsewhere; what is here is as new, or newer
-        return
+    """Make the local folder the newest state of a run."""
+    manifest = manifest_at(url)
+    if place.is_dir() and synced(place) == manifest and (manifest is not None or _is_own(url, place)):
+        return  # nobody went on elsewhere: what is here is as new, or newer
     if manifest is None:
         raise UserError(f"{url} holds no run to resume: there is no {MANIFEST}")
-    announce(f"fetching {url}, {counted(len(manifest.files), 'file')}")
-    _fetch(url, place, manifest)
-
-
-def _fetch(url: str, place: Path, manifest: RemoteRunFile) -> None:
-    """Bring a run here, whole or not at all."""
     if place.is_dir():
         outdated = place.with_name(f".{place.name}.outdated")
         place.rename(outdated)
         shutil.rmtree(outdated)
-    with building_folder(place) as building:
-        for name, sha256 in manifest.files.items():
-            file = building / name
-            if not file.resolve().is_relative_to(building.resolve()):
-                raise UserError(f"{url} is damaged: {MANIFEST} names {name!r}, which is outside the run")
-            file.parent.mkdir(parents=True, exist_ok=True)
-            download(f"{url}/{name}", file)
-            if content_hash(file) != sha256:
-                raise UserError(
-                    f"{url}/{name} is not what {MANIFEST} says: it is being uploaded, or damaged; try again"
-                )
-        _write_synced(building, manifest)
+    fetch_folder(url, place, manifest, announce=announce)
 
 
-def _manifest(url: str) -> RemoteRunFile | None:
-    try:
-        data = read_remote(f"{url}/{MANIFEST}")
-    except FileNotFoundError:
-        return None
-    return _parsed(data, f"{url}/{MANIFEST}")
-
-
-def _synced(place: Path) -> RemoteRunFile | None:
-    file = place / _SYNCED
-    return _parsed(file.read_bytes(), str(file)) if file.is_file() else None
-
-
-def _parsed(data: bytes, where: str) -> RemoteRunFile:
-    try:
-        values = json.loads(data)
-    except ValueError as error:
-        raise UserError(f"{where} is damaged: {one_line(error)}; upload the run again") from None
-    return convert(values, RemoteRunFile, where=where, hint="upload the run again")
-
-
-def _write_synced(folder: Path, manifest: RemoteRunFile) -> None:
-    write_json(folder / _SYNCED, {"files": dict(manifest.files)})
+def _forget_older(current: Path) -> None:
+    """Remove copies of other states of a run that nobody has used for a while."""
+    for other in current.parent.iterdir():
+        if other != current and other.is_dir() and time.time() - other.stat().st_mtime > _KEPT_SECONDS:
+            shutil.rmtree(other)
 
 
 def _snapshot(url: str) -> Path:
     """A copy of a repository of a model hub, which its own library keeps."""
-    name = url.removeprefix("hf://")
     try:
         from huggingface_hub import snapshot_download
         from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
     except ImportError as error:
         raise UserError(f"hf:// needs pip install 'muybridge[hf]' ({error})") from error
     try:
-        return Path(snapshot_download(name, token=None))
+        return Path(snapshot_download(url.removeprefix("hf://")))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        raise UserError(
-            f"{url} cannot be fetched: {one_line(error)}; check the name, and HF_TOKEN if it is private"
-        ) from (error)
+        reason = one_line(error)
+        raise UserError(f"{url} cannot be fetched: {reason}; check the name, and HF_TOKEN if it is private") from error
 
 
-def _place(url: str, kind: str) -> Path:
-    """Where a run of a bucket lies on this machine."""
+def _home(url: str, kind: str) -> Path:
+    """Where copies of a run of a bucket lie on this machine."""
     if named := os.environ.get("MUYBRIDGE_CACHE"):
         home = Path(named)
     else:
         home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "muybridge"
-    name = url.rpartition("/")[2]
-    return home / "runs" / kind / hashlib.sha256(url.encode()).hexdigest()[:12] / name
+    return home / "runs" / kind / hashlib.sha256(url.encode()).hexdigest()[:12]
+
+
+def _name(url: str) -> str:
+    return url.rpartition("/")[2]
 
 
 @contextmanager
-def _locked(place: Path) -> Iterator[None]:
-    place.parent.mkdir(parents=True, exist_ok=True)
-    lock = Lock(place.parent / ".lock", what=place).acquire()
+def _locked(place: Path, *, wait_seconds: float = 0.0) -> Iterator[None]:
+    lock = Lock(place.parent / ".lock", what=place).acquire(wait_seconds=wait_seconds)
     try:
         yield
     finally:

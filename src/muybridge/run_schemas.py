@@ -207,8 +207,8 @@ class SessionEntry(Struct, frozen=True, kw_only=True):
     seconds: Seconds | None = None
 
 
-class RemoteRunFile(Struct, frozen=True, kw_only=True):
-    """What a run in a bucket consists of: the SHA-256 of each file, by its name below the run."""
+class RemoteFolderFile(Struct, frozen=True, kw_only=True):
+    """What a folder in a bucket consists of: the SHA-256 of each file, by its name in the folder."""
 
     files: Annotated[dict[Annotated[str, Meta(min_length=1, max_length=1000)], Sha256], Meta(max_length=100_000)]
 

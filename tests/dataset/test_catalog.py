@@ -1,6 +1,7 @@
 """Clips, catalogs and their subsets."""
 
 import copy
+import hashlib
 import pickle
 import re
 from dataclasses import replace
@@ -111,8 +112,49 @@ def test_a_packed_clip_is_the_clip_that_the_constructor_makes():
         assert clip.is_packed and made.is_packed and clip.path == made.path
     labelled = replace(packed, known_as="a#b.mp4#1- x#1")
     assert labelled.file_id == "a#b.mp4" and labelled.stem == "a#b"
+    assert Clip(ROOT / "x#-y.mp4", label="a", group="g", root=ROOT).file_id == "x#-y.mp4"
     fresh = Clip.packed(ROOT, place, id=id, **values, **times)
     assert "path" not in vars(fresh) and fresh.is_packed and "path" not in vars(fresh)
     with pytest.raises(AttributeError, match="no attribute 'paht'"):
         _ = fresh.paht
     assert replace(fresh, path=ROOT / "b.mp4").path == ROOT / "b.mp4"
+
+
+def test_twins_and_contradictions_of_packed_clips_are_those_of_files(tmp_path):
+    files = {"a/1.mp4": b"one", "a/2.mp4": b"two", "b/3.mp4": b"one", "b/4.mp4": b"two", "b/5.mp4": b"", "a/6.mp4": b""}
+    plain, packed = [], []
+    (tmp_path / "shard-000000.tar").write_bytes(b"".join(files.values()))
+    offset = 0
+    for name, data in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(data)
+        # Of file 2, one part; of its twin 4, the same one and another.
+        for times in {"a/2.mp4": [(0.0, 1.0)], "b/4.mp4": [(0.0, 1.0), (1.0, 2.0)]}.get(name, [(None, None)]):
+            clip = Clip(tmp_path / name, name[0], "g", start_seconds=times[0], end_seconds=times[1], root=tmp_path)
+            plain.append(clip)
+            packed.append(
+                Clip.packed(
+                    tmp_path,
+                    f"shard-000000.tar/{offset}+{len(data)}/{name[2:]}",
+                    id=clip.id,
+                    label=clip.label,
+                    group="g",
+                    group_known=True,
+                    split=None,
+                    start_seconds=times[0],
+                    end_seconds=times[1],
+                    size_bytes=len(data),
+                    sha256=hashlib.sha256(data).hexdigest(),
+                )
+            )
+        offset += len(data)
+    of_files, of_shards = Catalog(tmp_path, "folders", tuple(plain)), Catalog(tmp_path, "shards", tuple(packed))
+    said = [
+        (
+            sorted(sorted(clip.id for clip in each.clips_in(twins)) for twins in each.duplicates),
+            sorted([clip.id for clip in clips] for clips in each.contradictions),
+        )
+        for each in (of_files, of_shards)
+    ]
+    assert said[0] == said[1]
+    assert said[1][1] == [["a/1.mp4", "b/3.mp4"], ["a/2.mp4#0-1", "b/4.mp4#0-1"]]

@@ -1,6 +1,7 @@
 """Clips, shards and runs in a bucket, by the commands that users type."""
 
 import json
+from contextlib import ExitStack
 from pathlib import Path
 
 import av
@@ -10,10 +11,13 @@ from tests.helpers.clips import TINY, write_clip
 from tests.helpers.commands import run
 from tests.helpers.s3_server import Bucket
 
-from muybridge import UniformSampler, api, read_frames
+from muybridge import UniformSampler, UserError, api, read_frames
 from muybridge.dataset.layouts import read_catalog
-from muybridge.remote_runs import MANIFEST
-from muybridge.storage.remote_files import files_below, read_remote, traffic, upload, write_remote
+from muybridge.remote_folders import MANIFEST
+from muybridge.remote_runs import local_run, uploaded_run
+from muybridge.storage.patience import STORAGE_SECONDS
+from muybridge.storage.remote_files import files_below, read_remote, remove_remote, traffic, upload, write_remote
+from muybridge.verbs.train import job
 
 
 @pytest.fixture
@@ -83,7 +87,7 @@ def test_train_predict_and_evaluate_without_a_folder(
     manifest = json.loads(read_remote(f"{url}/{MANIFEST}"))["files"]
     assert {"recipe.yaml", "split.json", "model/model.safetensors", "report.html"} <= manifest.keys()
     below = {name.removeprefix(f"{url}/") for name in files_below(url)}
-    assert below == {*manifest, MANIFEST, ".taken"}
+    assert below == {*(f"objects/{sha256}" for sha256 in manifest.values()), MANIFEST, ".taken"}
     code, out, err = run("evaluate", url, clips, "--json", capsys=capsys)
     assert code == 0, err
     assert json.loads(out)["clips"] == 24
@@ -138,7 +142,79 @@ def test_resuming_fetches_the_run_first(
     assert code == 0, err
     assert f"fetching {url}" in err
     weights = "model/model.safetensors"
-    assert read_remote(f"{url}/{weights}") == read_remote(f"{whole}/{weights}")
+    assert (local_run(Path(url)) / weights).read_bytes() == (local_run(Path(whole)) / weights).read_bytes()
+
+
+def test_two_machines_that_resume_one_run_lose_nothing(
+    clips: Path, bucket: Bucket, recipe: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    url = f"{bucket.url}/runs/both"
+    said: list[str] = []
+    with uploaded_run(Path(url), announce=said.append) as place:
+        assert place is not None
+        place.mkdir(exist_ok=True)
+        (place / "recipe.yaml").write_text("epoch 1")
+    monkeypatch.setenv("MUYBRIDGE_CACHE", str(tmp_path / "another machine"))
+    with (
+        pytest.raises(UserError, match=r"was changed from elsewhere .* muybridge push .*another machine.* URL"),
+        uploaded_run(Path(url), resumes=True, announce=said.append) as slow,
+    ):
+        assert slow is not None
+        (slow / "recipe.yaml").write_text("epoch 2")
+        with monkeypatch.context() as patch:
+            patch.setenv("MUYBRIDGE_CACHE", str(tmp_path / "a third"))
+            with uploaded_run(Path(url), resumes=True, announce=said.append) as fast:
+                assert fast is not None
+                (fast / "recipe.yaml").write_text("epoch 50")
+    assert (local_run(Path(url)) / "recipe.yaml").read_text() == "epoch 50"
+    assert (slow / "recipe.yaml").read_text() == "epoch 2"
+
+
+def test_what_could_not_be_uploaded_can_be_later(
+    clips: Path, bucket: Bucket, recipe: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = f"{bucket.url}/runs/late"
+    monkeypatch.setenv(STORAGE_SECONDS, "1")
+    absence = ExitStack()
+    prepared = job.prepare
+
+    def leave(*arguments, **options):
+        absence.enter_context(bucket.away())
+        return prepared(*arguments, **options)
+
+    with absence, monkeypatch.context() as patch:
+        patch.setattr(job, "prepare", leave)
+        code, _, err = run("train", clips, "--recipe", recipe, "--run", url, capsys=capsys)
+    assert code == 2
+    advice = err.partition("upload it with: muybridge ")[2].split()
+    assert advice[0] == "push", err
+    code, _, err = run(*advice, capsys=capsys)
+    assert code == 0, err
+    assert api.load(url).classes == ("bright", "dim")
+
+
+def test_a_run_of_this_name_that_was_removed_does_not_come_back(bucket: Bucket) -> None:
+    url = f"{bucket.url}/runs/again"
+    for number in ("one", "two"):
+        with uploaded_run(Path(url), announce=print) as place:
+            assert place is not None and not (place / "recipe.yaml").exists()
+            if number == "one":
+                place.mkdir()
+                (place / "recipe.yaml").write_text(number)
+        if number == "one":
+            for name in files_below(url):
+                remove_remote(name)
+    assert not files_below(url)
+
+
+def test_results_go_to_folders_of_this_machine(
+    clips: Path, bucket: Bucket, recipe: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    for words in (("check", clips, "--out", f"{bucket.url}/out"), ("pack", clips, f"{bucket.url}/packed-there")):
+        code, _, err = run(*words, capsys=capsys)
+        assert code == 2, words
+        assert "results are written to a folder of this machine" in err, err
+    assert not (tmp_path / "s3:").exists()
 
 
 def test_shards_in_a_bucket(
@@ -146,8 +222,8 @@ def test_shards_in_a_bucket(
 ) -> None:
     pytest.importorskip("pyarrow", reason="needs pip install 'muybridge[shards]'")
     assert run("pack", clips, "packed", capsys=capsys)[0] == 0
-    for path in (tmp_path / "packed").iterdir():
-        upload(path, f"{bucket.url}/packed/{path.name}")
+    for _ in range(2):  # the second has nothing to send
+        assert run("push", "packed", f"{bucket.url}/packed", capsys=capsys)[0] == 0
     here, there = read_catalog(clips), read_catalog(Path(f"{bucket.url}/packed"))
     assert [clip.id for clip in there.clips] == [clip.id for clip in here.clips]
     code, _, err = run("train", f"{bucket.url}/packed", "--recipe", recipe, "--run", "far", "--json", capsys=capsys)

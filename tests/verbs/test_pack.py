@@ -209,6 +209,9 @@ def test_other_clips_do_not_go_on_in_the_same_folder(tmp_path):
         api.pack(clips, tmp_path / "shards")
     with pytest.raises(UserError, match="holds other files"):
         api.pack(clips, clips)
+    (tmp_path / "early").mkdir()
+    (tmp_path / "early" / ".lock").touch()  # all that a packing leaves that was killed at once
+    assert api.pack(clips, tmp_path / "early").shards == 1
 
 
 def test_damage_is_found(clips, tmp_path):

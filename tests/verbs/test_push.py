@@ -91,5 +91,5 @@ def test_a_run_goes_to_a_bucket_once_and_again(trained: Path, tmp_path: Path, mo
     assert api.load("memory://runs/first").classes == api.load(run).classes
     (run / "note.txt").write_text("more")
     api.push(run, "memory://runs/first")
-    with pytest.raises(UserError, match="is already there, and was not uploaded from"):
+    with pytest.raises(UserError, match="was changed from elsewhere since"):
         api.push(trained, "memory://runs/first")

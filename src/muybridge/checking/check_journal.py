@@ -13,6 +13,7 @@ from typing import Any, TextIO
 from muybridge.checking.decode_pool import Outcome
 from muybridge.errors import UserError
 from muybridge.file_parts import size_of, status_of
+from muybridge.files import write_text
 from muybridge.video.full_decoding import DecodeResult
 
 JOURNAL_FILE = "check-journal.jsonl"
@@ -36,16 +37,15 @@ class Journal:
     def __enter__(self) -> "Journal":
         if self._resume and self._file.is_file():
             self._found = _read(self._file)
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        self._open = self._file.open("w", encoding="utf-8")
-        for path, (state, outcome) in self._found.items():
-            self._write(path, state, outcome)
-        self._open.flush()
         return self
 
     def __exit__(self, *_: object) -> None:
-        assert self._open is not None
-        self._open.close()
+        if self._open is not None:
+            self._open.close()
+
+    def finish(self) -> None:
+        """Delete it: what it says stands in the result."""
+        self._file.unlink(missing_ok=True)
 
     def known(self, paths: Sequence[Path]) -> dict[Path, Outcome]:
         """What was found of those of some files that are as they were."""
@@ -59,15 +59,18 @@ class Journal:
     def add(self, path: Path, outcome: Outcome) -> None:
         """Write down what was found of a file."""
         state = _state(path)
-        if state:  # of what is not there, nothing is known later either
-            assert self._open is not None
-            self._write(str(path), state, outcome)
-            self._open.flush()
+        if not state:  # of what is not there, nothing is known later either
+            return
+        if self._open is None:  # made with the first finding: a check that fails before leaves nothing behind
+            write_text(self._file, "".join(_line(path, *found) for path, found in self._found.items()))
+            self._open = self._file.open("a", encoding="utf-8")
+        self._open.write(_line(str(path), state, outcome))
+        self._open.flush()
 
-    def _write(self, path: str, state: list[int], outcome: Outcome) -> None:
-        assert self._open is not None
-        found: Any = outcome if isinstance(outcome, str) else {**asdict(outcome), "path": path}
-        self._open.write(json.dumps([path, state, found]) + "\n")
+
+def _line(path: str, state: list[int], outcome: Outcome) -> str:
+    found: Any = outcome if isinstance(outcome, str) else {**asdict(outcome), "path": path}
+    return json.dumps([path, state, found]) + "\n"
 
 
 def _state(path: Path) -> list[int]:

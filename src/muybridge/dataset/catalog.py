@@ -189,7 +189,7 @@ class Catalog:
     def duplicates(self) -> list[tuple[Path, ...]]:
         """Files of the catalog that are byte-identical, each set of twins as a sorted tuple of paths."""
         if self.is_packed:
-            return self._packed_twins()
+            return sorted(tuple(sorted({clip.path for clip in clips})) for clips in self._packed_twins)
         known = {clip.path: clip.recorded for clip in self.clips if clip.recorded is not None and clip.is_packed}
         return find_duplicates((clip.path for clip in self.clips), known=known)
 
@@ -206,27 +206,29 @@ class Catalog:
         """Whether all clips lie in shards, so that nothing has to be opened to know what they hold."""
         return all(clip.is_packed for clip in self.clips)
 
-    def _packed_twins(self) -> list[tuple[Path, ...]]:
-        # By the text of the hashes alone: a path is made only of those that are twins.
+    @cached_property
+    def _packed_twins(self) -> list[list[Clip]]:
+        """Of a packed catalog the clips of byte-identical files; a path is made of these alone."""
         first: dict[str, Clip] = {}
-        twins: defaultdict[str, set[Path]] = defaultdict(set)
+        twins: dict[str, list[Clip]] = {}
         for clip in self.clips:
             sha256 = clip.source_sha256 or clip.sha256 or ""
             other = first.setdefault(sha256, clip)
             if other is not clip and clip.size_bytes:
-                twins[sha256] |= {other.path, clip.path}
-        return sorted(tuple(sorted(paths)) for paths in twins.values() if len(paths) > 1)
+                twins.setdefault(sha256, [other]).append(clip)
+        return [clips for clips in twins.values() if len({clip.path for clip in clips}) > 1]
 
     @cached_property
     def contradictions(self) -> list[tuple[Clip, ...]]:
         """Clips that are the same bytes, from the same time on, under different labels; each set sorted by id."""
         found = []
-        for twins in self.duplicates:
+        sets = self._packed_twins if self.is_packed else [self.clips_in(twins) for twins in self.duplicates]
+        for clips in sets:
             by_times: defaultdict[tuple[float, float], list[Clip]] = defaultdict(list)
-            for clip in self.clips_in(twins):
+            for clip in clips:
                 by_times[_times(clip)].append(clip)
             same = (tuple(by_times[times]) for times in sorted(by_times))
-            found += [clips for clips in same if len({clip.label for clip in clips}) > 1]
+            found += [each for each in same if len({clip.label for clip in each}) > 1]
         return found
 
     def clips_in(self, files: Iterable[Path]) -> list[Clip]:

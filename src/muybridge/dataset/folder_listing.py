@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from muybridge.file_parts import status_of
-from muybridge.storage.addresses import url_at
 from muybridge.storage.remote_files import names_in
+from muybridge.storage.urls import url_at
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from muybridge.errors import UserError
 from muybridge.file_parts import is_remote, status_of
-from muybridge.storage.addresses import url_at
+from muybridge.storage.urls import url_at
 from muybridge.text import one_line
 
 

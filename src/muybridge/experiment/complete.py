@@ -32,7 +32,7 @@ from muybridge.files import copy_folder, write_json
 from muybridge.models.saving import METADATA_FILE, model_state
 from muybridge.reporting.job import report
 from muybridge.runs import RunFolder
-from muybridge.storage.addresses import written
+from muybridge.storage.urls import written
 from muybridge.text import counted
 from muybridge.training.leaving_classes_out import UnknownFigures
 

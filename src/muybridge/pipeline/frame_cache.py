@@ -35,7 +35,7 @@ from muybridge.pipeline.affine import Frames
 from muybridge.pipeline.cache_file import CacheFile, DamagedEntryError, read_cache_file, write_cache_file
 from muybridge.pipeline.cache_folder import FRAMES_SUFFIX, default_cache_folder, entry_path, make_room
 from muybridge.recipes.cache import CacheConfig
-from muybridge.storage.addresses import url_at
+from muybridge.storage.urls import url_at
 from muybridge.temporaries import remove_dead
 from muybridge.video.decoding import SampledFrames, read_sampled
 from muybridge.video.fit_names import Fit

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from muybridge.errors import UserError
-from muybridge.storage.addresses import EXTRAS
 from muybridge.storage.patience import patient
+from muybridge.storage.urls import EXTRAS
 
 WHOLE_BYTES = 2**21
 """A file up to this size is fetched in one request."""

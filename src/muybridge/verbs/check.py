@@ -128,5 +128,5 @@ def check(
     with keeping_result() as kept:
         kept.result = CheckResult(report, folder, saved=False)
         report.save(folder)
-    (folder / JOURNAL_FILE).unlink()
+    journal.finish()
     return CheckResult(report, folder)

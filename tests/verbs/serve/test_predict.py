@@ -35,6 +35,7 @@ def test_answers_are_those_of_the_library(server, clips, probe_run):
 def test_models_are_listed_and_chosen(server, clips):
     with server.client() as client:
         listed = client.get("/models").json()
+        assert listed["max_upload_bytes"] == 2_048_000_000
         assert listed["default"] == "probe" and [model["name"] for model in listed["models"]] == ["probe", "tiny"]
         probe = listed["models"][0]
         assert probe["classes"] == ["bright", "dim"] and probe["encoder"] == "mobilenet" and probe["head"] == "probe"

@@ -18,7 +18,7 @@ from muybridge.dataset.catalog import Catalog, Clip
 from muybridge.dataset.shard_index import INDEX_FILE, PLAN_FILE, Kind, Table, arrow, read_index, table_of, write_index
 from muybridge.errors import UserError
 from muybridge.experiment.named_clips import read_clips
-from muybridge.files import holds_nothing, require_writable, write_json
+from muybridge.files import require_writable, write_json
 from muybridge.locks import Lock
 from muybridge.recipes.data import DataConfig
 from muybridge.system import available_cores
@@ -137,7 +137,7 @@ def pack(
         annotation_missing=annotation_missing,
     )
     folder = Path(out).absolute()
-    if not (holds_nothing(folder) or (folder / PLAN_FILE).is_file()):
+    if not (_holds_nothing_of_others(folder) or (folder / PLAN_FILE).is_file()):
         raise UserError(f"{folder} holds other files; name a folder that is new or empty")
     catalog = read_clips(clips, data, console=console)
     pictures = {} if kind == "clips" else {"quality": quality, "short_side_px": short_side_px}
@@ -166,6 +166,11 @@ def pack(
         undecodable=undecodable,
         notes=catalog.notes,
     )
+
+
+def _holds_nothing_of_others(folder: Path) -> bool:
+    """Whether there is no folder, or none but hidden files in it: a packing that was killed early leaves its lock."""
+    return not folder.exists() or (folder.is_dir() and all(path.name.startswith(".") for path in folder.iterdir()))
 
 
 def _check(kind: str, shard_size_gb: float, quality: int, short_side_px: int) -> None:

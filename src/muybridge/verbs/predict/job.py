@@ -16,7 +16,7 @@ from muybridge.errors import UserError, VideoError
 from muybridge.inference.loading import load
 from muybridge.inference.trained_model import Model, Prediction
 from muybridge.inference.views import AS_TRAINED, Views
-from muybridge.storage.addresses import is_url
+from muybridge.storage.urls import is_url
 from muybridge.video.isolation import isolated
 from muybridge.video.live.addresses import printable_address, scheme_of
 from muybridge.video.live.fetched_file import fetched_file, require_fetchable

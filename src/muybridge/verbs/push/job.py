@@ -15,9 +15,10 @@ from muybridge.errors import UserError
 from muybridge.files import write_text
 from muybridge.remote_runs import upload_to
 from muybridge.runs import RunFolder
-from muybridge.storage.addresses import url_at
+from muybridge.storage.urls import url_at
 from muybridge.text import one_line
 from muybridge.verbs.push.model_card import model_card
+from muybridge.verbs.push.shards import upload_shards
 
 HUB = "hf"
 
@@ -59,14 +60,14 @@ def push(source: str | Path, url: str, *, private: bool = False, console: Consol
     if address is None:
         raise UserError(f"{url} is no URL; give s3://bucket/name, gs://, az:// or hf://owner/name")
     shards = holds_shards(source)
-    if shards:
-        read_index(source).require_shards()
-    else:
+    if not shards:
         RunFolder.existing(source)
     if address.startswith(f"{HUB}://"):
         if shards:
             raise UserError(f"{source} holds clips, and {address} is a place for models; push it to a bucket")
         _to_hub(RunFolder.trained(source), address.removeprefix(f"{HUB}://"), private=private)
+    elif shards:
+        upload_shards(read_index(source), address, announce=partial(say, console))
     else:
         upload_to(source, address, announce=partial(say, console))
     return PushResult(source, address)
@@ -90,6 +91,8 @@ def _to_hub(run: RunFolder, repository: str, *, private: bool) -> None:
         api = HfApi()
         try:
             api.create_repo(repository, private=private, exist_ok=True)
+            if private and not api.repo_info(repository).private:
+                raise UserError(f"hf://{repository} is there already, and public; make it private first")
             api.upload_folder(repo_id=repository, folder_path=folder, commit_message="Model of muybridge")
         except (HfHubHTTPError, HFValidationError, LocalTokenNotFoundError, OSError) as error:
             raise UserError(

@@ -127,7 +127,11 @@ def _add_health(app: FastAPI, service: Service) -> None:
 
     @app.get("/models", tags=["models"], summary="The models", response_model=ModelList, responses=problems(401))
     async def models() -> dict[str, Any]:
-        return {"default": service.models.default.name, "models": [model.to_dict() for model in service.models]}
+        return {
+            "default": service.models.default.name,
+            "models": [model.to_dict() for model in service.models],
+            "max_upload_bytes": service.config.most_bytes,
+        }
 
 
 def _add_predict(app: FastAPI, service: Service) -> None:

@@ -35,6 +35,7 @@ class ModelList(BaseModel):
     """All models."""
 
     default: str = Field(description="the one that answers where a request names none", examples=["default-1"])
+    max_upload_bytes: int = Field(description="most bytes of one request; more is 413", examples=[2_048_000_000])
     models: list[ModelInfo]
 
 

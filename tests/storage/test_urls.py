@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from muybridge.storage.addresses import is_url, path_of, url_at
+from muybridge.storage.urls import is_url, path_of, url_at
 
 
 @pytest.mark.parametrize("url", ["s3://bucket/clips/a b.avi", "memory://x", "hf://owner/name", "gs://b/c", "az://c/d"])
