@@ -61,18 +61,19 @@ def test_killed_again_and_again_it_ends_with_the_same_files(
     words = ("predict", tiny_run, many, "--part-clips", "6", "--out")
     commands.seconds(*words, tmp_path / "first")  # also starts what starts the others
     seconds = commands.seconds(*words, tmp_path / "calm")
-    kills, left = 0, set()
-    for _ in range(30):
-        ended = commands.run(*words, tmp_path / "out", after=chance.uniform(0.2, 0.8) * seconds)
+    kills, folder, between = 0, 0, False
+    for _ in range(60):
+        out = tmp_path / f"out-{folder}"
+        ended = commands.run(*words, out, after=chance.uniform(0.1, 0.9) * seconds)
         if ended.code == 0:
-            break
+            assert files_of(out) == files_of(undisturbed)
+            if kills >= 3 and between:
+                return
+            folder, seconds = folder + 1, 0.8 * seconds  # the machine is quicker now
+            continue
         kills += 1
-        assert not (tmp_path / "out" / SUCCESS_FILE).exists()
-        left.add(len(list((tmp_path / "out").glob("part-*"))))
-    assert kills >= 2, "nothing was disturbed"
-    assert left & {1, 2, 3, 4, 5, 6, 7}, "no kill came between two files"
-    assert commands.run(*words, tmp_path / "out").code == 0
-    assert files_of(tmp_path / "out") == files_of(undisturbed)
+        between |= 0 < len(list(out.glob("part-*"))) < 8
+    raise AssertionError(f"{kills} kills, between two files: {between}")
 
 
 def test_a_part_that_is_gone_or_damaged_is_made_again(

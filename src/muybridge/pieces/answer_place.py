@@ -20,8 +20,8 @@ from muybridge.errors import UserError
 from muybridge.files import replacing, require_writable
 from muybridge.locks import Lock
 from muybridge.pieces.planning import Piece, Plan
-from muybridge.storage.addresses import url_at
 from muybridge.storage.remote_files import names_in, read_remote, write_remote
+from muybridge.storage.urls import url_at
 from muybridge.temporaries import remove_dead
 from muybridge.text import one_line
 

@@ -15,8 +15,8 @@ from typing import Any
 from muybridge.dataset.catalog import Clip
 from muybridge.errors import UserError
 from muybridge.file_parts import part_at, size_of, status_of
-from muybridge.storage.addresses import url_at
 from muybridge.storage.remote_files import RemoteStatus, remember, status_of_remote
+from muybridge.storage.urls import url_at
 from muybridge.text import printable
 
 BATCH_CLIPS = 8

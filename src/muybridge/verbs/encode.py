@@ -26,7 +26,7 @@ from muybridge.recipes.recipe import Recipe
 from muybridge.recipes.store import load_recipe
 from muybridge.remote_runs import local_run
 from muybridge.runs import RunFolder
-from muybridge.storage.addresses import is_url
+from muybridge.storage.urls import is_url
 from muybridge.system import resolve_device
 from muybridge.training.encoding import FrozenPart
 

@@ -30,7 +30,7 @@ from muybridge.pieces.planning import Item, make_plan, whole_files
 from muybridge.pieces.whole_job import ManyResult, On, answer_all, check_on
 from muybridge.pieces.working import MakeWork, Row
 from muybridge.remote_runs import local_run
-from muybridge.storage.addresses import is_url, written
+from muybridge.storage.urls import is_url, written
 from muybridge.video.isolation import isolated
 from muybridge.video.live.addresses import scheme_of
 
