@@ -9,12 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.helpers.clips import TINY
 from tests.helpers.descendants import descendants
 from tests.helpers.many_files import rows_in
 
 from muybridge import UserError, api
 from muybridge.pieces.planning import Item, make_plan, whole_files
 from muybridge.pieces.ray_run import run_on_ray
+from muybridge.recipes.store import parse_recipe
 
 ray = pytest.importorskip("ray", reason="needs pip install 'muybridge[ray]'")
 pytest.importorskip("ray.data", reason="needs pip install 'muybridge[ray]'")
@@ -61,6 +63,21 @@ def test_the_rows_are_those_of_one_process_though_actors_are_killed(
         assert (row["label"], row["error"]) == (other["label"], other["error"])
         if row["error"] is None:
             assert row["probabilities"] == pytest.approx(other["probabilities"], abs=1e-6)
+
+
+def test_features_are_those_of_one_process(clips: Path, tmp_path: Path) -> None:
+    still = {"zoom": 0, "flip": False, "rotation_degrees": 0, "shift": 0, "brightness": 0}
+    values = {
+        **TINY,
+        "model": {"width": 0.25, "weights": "none", "trainable": "none", "head": "probe"},
+        "augment": still,
+    }
+    recipe = parse_recipe({**values, "sampler": {"frames": 4, "jitter": 1}}, source="still")
+    api.encode(recipe, clips, tmp_path / "local", part_clips=8, device="cpu")
+    api.encode(recipe, clips, tmp_path / "ray", part_clips=8, device="cpu", on="ray")
+    for row, other in zip(rows_in(tmp_path / "ray"), rows_in(tmp_path / "local"), strict=True):
+        assert row.pop("features") == pytest.approx(other.pop("features"), abs=1e-2)
+        assert row == other
 
 
 def refuse(device: str) -> None:
