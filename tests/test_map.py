@@ -24,6 +24,7 @@ FLOORS = [
     ["reporting", "checking"],
     ["evaluation"],
     ["training"],
+    ["pieces"],
     ["inference"],
     ["pipeline", "models"],
     ["recipes"],

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from muybridge.inference.recognizer import Recognizer as Recognizer
     from muybridge.inference.trained_model import Prediction as Prediction
     from muybridge.inference.views import Views as Views
+    from muybridge.pieces.whole_job import ManyResult as ManyResult
     from muybridge.recipes.augment import AugmentConfig as AugmentConfig
     from muybridge.recipes.cache import CacheConfig as CacheConfig
     from muybridge.recipes.data import DataConfig as DataConfig
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from muybridge.verbs.check import check as check
     from muybridge.verbs.demo.job import DemoResult as DemoResult
     from muybridge.verbs.demo.job import demo as demo
+    from muybridge.verbs.encode import encode as encode
     from muybridge.verbs.ensemble.job import ensemble as ensemble
     from muybridge.verbs.ensemble.result import EnsembleResult as EnsembleResult
     from muybridge.verbs.evaluate import evaluate as evaluate
@@ -69,7 +71,8 @@ if TYPE_CHECKING:
     from muybridge.verbs.list_runs import list_runs as list_runs
     from muybridge.verbs.pack.job import PackResult as PackResult
     from muybridge.verbs.pack.job import pack as pack
-    from muybridge.verbs.predict import predict as predict
+    from muybridge.verbs.predict.job import predict as predict
+    from muybridge.verbs.predict.many import predict_many as predict_many
     from muybridge.verbs.push.job import PushResult as PushResult
     from muybridge.verbs.push.job import push as push
     from muybridge.verbs.serve.config import ServeConfig as ServeConfig

@@ -516,6 +516,9 @@ def predict(
     /,
     *,
     top: int = 3,
+    out: str = "",
+    on: Literal["local", "ray"] = "local",
+    part_clips: int | None = None,
     views: Times = None,
     crops: Crops = 1,
     flip: Flip = False,
@@ -528,11 +531,17 @@ def predict(
 
         muybridge predict runs/default-1 my_video.mp4
 
+    With --out the answers of many files go into Parquet, a row a file, here or on a Ray cluster; the same command again
+    continues one that was killed.
+
     Args:
         model: A run directory or a model folder.
         videos: Files, folders or glob patterns ('clips/*.avi'), or http addresses of files; /dev/stdin is what is
             piped in.
         top: How many classes to print.
+        out: A folder or URL (s3://bucket/answers) for the answers as Parquet, which are then not printed.
+        on: With --out. ray: the clips are spread over a Ray cluster (an extra to install).
+        part_clips: With --out: how many clips a file of answers holds; default: by their number, at most 1000.
         views: How many samplings of each clip to combine; default: as the model was trained to be used.
         crops: Parts of the picture to combine. 1: the whole; 3: left, middle, right; 5: the corners and the middle.
         flip: Combine with the mirror image of each, too.
@@ -547,6 +556,22 @@ def predict(
     if top < 1:
         raise UserError(f"--top is {top}; give 1 or more")
     chosen = api.Views(times=views, crops=crops, flip=flip)
+    if out:
+        result = api.predict_many(
+            model,
+            videos,
+            out,
+            on=on,
+            views=chosen,
+            engine=engine,
+            device=device,
+            isolate=isolate,
+            part_clips=part_clips,
+        )
+        show(result, as_json=as_json)
+        return
+    if on != "local" or part_clips is not None:
+        raise UserError("--on and --part-clips are for answers in files; name a folder or URL with --out")
     found = []
     for prediction in api.predict(model, videos, views=chosen, engine=engine, device=device, isolate=isolate):
         if prediction.error is not None:
@@ -560,6 +585,42 @@ def predict(
         raise UserError(f"none of {len(found)} files could be decoded")
     if not as_json:
         suggest(["evaluate", model, "CLIPS"])
+
+
+@app.command
+def encode(
+    recipe: str,
+    clips: Path,
+    out: str,
+    /,
+    *,
+    on: Literal["local", "ray"] = "local",
+    part_clips: int | None = None,
+    device: str = "auto",
+    as_json: Annotated[Json, Parameter("--json")] = False,
+) -> None:
+    """Write what a frozen encoder makes of clips, here or on a Ray cluster; train --features reads it.
+
+    The same command again continues one that was killed.
+
+        muybridge encode default my_clips my_features
+
+    Args:
+        recipe: A recipe's name or YAML file, or a run directory.
+        clips: A folder with a sub-folder per class, a CSV, annotations of long videos, an HMDB-51 or UCF101 folder, or
+            shards; also in a bucket.
+        out: A folder or URL (s3://bucket/features) for the features as Parquet, a row a clip.
+        on: ray: the clips are spread over a Ray cluster (an extra to install).
+        part_clips: How many clips a file holds; default: by their number, at most 1000.
+        device: Where torch computes: auto (a CUDA GPU if there is one), cpu, cuda, cuda:1 or mps.
+        as_json: Print the result as JSON.
+    """
+    from muybridge import api
+
+    result = api.encode(recipe, clips, out, on=on, device=device, part_clips=part_clips)
+    show(result, as_json=as_json)
+    if not as_json:
+        suggest(["train", clips, "--recipe", recipe, "--features", out])
 
 
 @app.command

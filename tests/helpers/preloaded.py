@@ -9,7 +9,7 @@ import muybridge.verbs.check
 import muybridge.verbs.ensemble.job
 import muybridge.verbs.evaluate
 import muybridge.verbs.export.job
-import muybridge.verbs.predict
+import muybridge.verbs.predict.job
 import muybridge.verbs.train.job
 
 torch.set_num_threads(1)

@@ -25,7 +25,7 @@ from muybridge.schemas import sealed
 from muybridge.system import peak_memory
 from muybridge.verbs.evaluate import evaluate
 from muybridge.verbs.list_runs import list_runs
-from muybridge.verbs.predict import predict
+from muybridge.verbs.predict.job import predict
 
 QUIET = Console(quiet=True)
 MOST_DATA_BYTES = 3 << 30

@@ -12,6 +12,7 @@ from muybridge.console import progress_on, say
 from muybridge.dataset.catalog import Clip
 from muybridge.dataset.split import FITTED_PARTS, Part
 from muybridge.errors import UserError
+from muybridge.experiment.kept_features import draws, take_features
 from muybridge.experiment.prepare import Experiment
 from muybridge.files import write_json
 from muybridge.models.network import RecognizerNet
@@ -63,7 +64,7 @@ def fitted_clips(experiment: Experiment, cache: FrameCache, *, console: Console)
     """
     folder, split = experiment.folder, experiment.split
     fitted = {part: split.clips_of(part) for part in FITTED_PARTS}
-    failed = decode_once(cache, [clip for clips in fitted.values() for clip in clips], console=console)
+    failed = _ready(experiment, cache, [clip for clips in fitted.values() for clip in clips], console=console)
     if experiment.resumes and folder.undecodable.exists():
         _check_unchanged(read(folder.undecodable, Reasons, hint=RUN_WROTE), failed)
     write_json(folder.undecodable, failed)
@@ -87,17 +88,19 @@ def clip_dataset(experiment: Experiment, cache: FrameCache, clips: Sequence[Clip
     )
 
 
-def draws(recipe: Recipe) -> bool:
-    """Whether training clips are changed at random; if not, what is kept of a clip is the same in every part."""
-    return not recipe.augment.is_off or (recipe.sampler.training_views or 1) > 1
-
-
 def other_clips(experiment: Experiment, clips: Sequence[Clip], *, console: Console) -> Decoded:
     """Clips outside the fitted parts, as the network sees them when it is used."""
     cache = frame_cache(experiment.recipe)
-    failed = decode_once(cache, clips, console=console)
+    failed = _ready(experiment, cache, clips, console=console)
     decodable = [clip for clip in clips if clip.id not in failed]
     return Decoded(clip_dataset(experiment, cache, decodable, part="test"), failed)
+
+
+def _ready(experiment: Experiment, cache: FrameCache, clips: Sequence[Clip], *, console: Console) -> dict[str, str]:
+    """Decode the clips whose features are not given; returns clip id to reason for those that do not decode."""
+    given = take_features(experiment.recipe, experiment.net, cache, clips, device=experiment.device, console=console)
+    rest = [clip for clip in clips if clip.id not in given.there and clip.id not in given.failed]
+    return given.failed | (decode_once(cache, rest, console=console) if rest or not clips else {})
 
 
 def decode_once(cache: FrameCache, clips: Sequence[Clip], *, console: Console) -> dict[str, str]:

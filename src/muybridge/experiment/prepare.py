@@ -15,6 +15,7 @@ from muybridge.dataset.run_clips import folds_of, require_files, split_of
 from muybridge.dataset.split import Split
 from muybridge.errors import UserError
 from muybridge.experiment.dividing import DividedClips
+from muybridge.experiment.kept_features import require_features
 from muybridge.experiment.provenance import describe_environment, describe_network
 from muybridge.files import write_json
 from muybridge.locks import Lock
@@ -181,6 +182,7 @@ def checked(split: Split, recipe: Recipe, *, device: torch.device, console: Cons
         )
         recipe = replace(recipe, model=net.config)
     say(console, f"network: {_in_words(net.config)}")
+    require_features(recipe, net, device=device)
     return resolve_batch_size(recipe, net, clip_count, device=device, console=console), net
 
 
@@ -198,8 +200,13 @@ def new_net(recipe: Recipe, split: Split, *, device: torch.device, weights: str 
     Raises:
         UserError: If the weights are not available, its frames are too small for it, or an option does not fit it.
     """
+    return net_for(recipe, len(split.classes), device=device, weights=weights)
+
+
+def net_for(recipe: Recipe, class_count: int, *, device: torch.device, weights: str | None = None) -> RecognizerNet:
+    """The same for a number of classes."""
     torch.manual_seed(recipe.training.seed)
-    net = build(recipe.model, len(split.classes), weights=weights)
+    net = build(recipe.model, class_count, weights=weights)
     if recipe.size_px < net.encoder.minimum_size_px:
         raise UserError(
             f"size_px is {recipe.size_px}; {recipe.model.encoder} needs {net.encoder.minimum_size_px} or more"

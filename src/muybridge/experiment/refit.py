@@ -14,8 +14,8 @@ from rich.console import Console
 
 from muybridge.console import say
 from muybridge.dataset.split import FITTED_PARTS, PARTS, Part, Split
-from muybridge.experiment.examples import draws
 from muybridge.experiment.fit import FitOutcome, Fitted, fit_experiment
+from muybridge.experiment.kept_features import draws
 from muybridge.experiment.prepare import Experiment
 from muybridge.files import copy_folder
 from muybridge.models.saving import METADATA_FILE, model_state

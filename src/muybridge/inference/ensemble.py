@@ -121,7 +121,7 @@ class Ensemble(Model):
 
     def decode(self, clip: Source, *, views: Views = AS_TRAINED) -> list[list[Frames]] | VideoError:
         """See `Model`; here the views for each member."""
-        self._check(views)
+        self.check_views(views)
         found: list[list[Frames]] = []
         for read in self._read(clip, views=views):
             if isinstance(read, VideoError):
@@ -140,7 +140,7 @@ class Ensemble(Model):
     def _score_members(
         self, clips: Sequence[Source], *, views: Views, workers: int | None
     ) -> Iterator[list[Scores | VideoError]]:
-        self._check(views)
+        self.check_views(views)
         for reads in read_ahead(clips, partial(self._read, views=views), workers=workers):
             yield [
                 read if isinstance(read, VideoError) else member.probabilities(read)[order]

@@ -157,7 +157,7 @@ class Recognizer(Model):
         )
 
     def _score(self, clips: Sequence[Source], *, views: Views, workers: int | None) -> Iterator[Answer | VideoError]:
-        self._check(views)
+        self.check_views(views)
         reads = read_ahead(clips, lambda clip: self.read(clip, views=views), workers=workers, ahead=BATCH_CLIPS)
         for batch in _batches(reads):
             decoded = [read for read in batch if not isinstance(read, VideoError)]
@@ -167,7 +167,7 @@ class Recognizer(Model):
 
     def decode(self, clip: Source, *, views: Views = AS_TRAINED) -> list[Frames] | VideoError:
         """See `Model`; here the frames of each view."""
-        self._check(views)
+        self.check_views(views)
         return self.read(clip, views=views)
 
     def answers(self, decoded: Sequence[list[Frames]]) -> list[Answer]:

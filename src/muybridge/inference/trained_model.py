@@ -274,7 +274,12 @@ class Model(ABC):
         for clip, answer in zip(clips, found, strict=True):
             yield clip_prediction(clip, answer.probabilities if isinstance(answer, Answer) else answer)
 
-    def _check(self, views: Views) -> None:
+    def check_views(self, views: Views) -> None:
+        """Refuse views that make no sense for the classes.
+
+        Raises:
+            UserError: They are mirrored, and left and right matter.
+        """
         if views.flip and self.sided_classes:
             raise UserError(
                 f"views.flip mirrors clips, but left and right matter to the class "

@@ -71,10 +71,12 @@ class ActivationDataset(Dataset[ActivationItem]):
         self.variants = 1 if clips.augment is None else variants
         self._encode = encode
         folder = clips.cache.folder
+
+        def path(variant: int, index: int) -> Path:
+            return entry_path(folder, activation_key(identity, clips.identity(variant, index)), FEATURES_SUFFIX)
+
         self._paths = {
-            (variant, index): entry_path(folder, _key(identity, clips.identity(variant, index)), FEATURES_SUFFIX)
-            for index in range(len(clips))
-            for variant in range(self.variants)
+            (variant, index): path(variant, index) for index in range(len(clips)) for variant in range(self.variants)
         }
 
     def __len__(self) -> int:
@@ -193,7 +195,8 @@ class ActivationDataset(Dataset[ActivationItem]):
     collate = staticmethod(collate_activations)
 
 
-def _key(identity: str, item: object) -> str:
+def activation_key(identity: str, item: object) -> str:
+    """What names the activations that the network of an identity makes of an item; see `ClipDataset.identity`."""
     parts = {"version": VERSION, "identity": identity, "item": item}
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:40]
 

@@ -15,7 +15,7 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,7 +37,7 @@ from muybridge.pipeline.cache_folder import FRAMES_SUFFIX, default_cache_folder,
 from muybridge.recipes.cache import CacheConfig
 from muybridge.storage.urls import url_at
 from muybridge.temporaries import remove_dead
-from muybridge.video.decoding import read_sampled
+from muybridge.video.decoding import SampledFrames, read_sampled
 from muybridge.video.fit_names import Fit
 from muybridge.video.picture import to_jpeg
 from muybridge.video.sampler import Sampler
@@ -196,6 +196,15 @@ class FrameCache:
         # Shards are read from their first byte to their last.
         return sorted(missing, key=_place_in_shard)
 
+    def key_of(self, clip: Clip) -> str | None:
+        """What names the entry of a clip, whether or not there is one; None for a clip that cannot be read."""
+        content, _ = _hash_or_reason(clip)
+        return None if content is None else self._key(clip, content)
+
+    def expect(self, keys: Mapping[str, str]) -> None:
+        """Take the keys of some clips, by their id, as ``build`` does; frames are decoded when they are asked for."""
+        self._paths |= {id: entry_path(self.folder, key, self.suffix) for id, key in keys.items()}
+
     def entry(self, clip: Clip) -> Entry:
         """The verified header of a clip's entry, rebuilt first if it is damaged or gone."""
         known = self._entries.get(clip.id)
@@ -253,9 +262,24 @@ class FrameCache:
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:40]
 
     def _decode(self, clip: Clip) -> None:
+        sampled = self.decoded(clip)
+        write_entry(
+            self._paths[clip.id],
+            sampled.frames_THWC,
+            views=sampled.views,
+            frame_count=sampled.frame_count,
+            format=self.format,
+        )
+
+    def decoded(self, clip: Clip) -> SampledFrames:
+        """The frames of a clip as they are kept.
+
+        Raises:
+            VideoError: It does not decode.
+        """
         if clip.is_packed and content_hash(clip.path) != clip.sha256:  # entries are named by what the index says
             raise VideoError(clip.path, "its bytes are not those that were packed", "copy its shard again")
-        sampled = read_sampled(
+        return read_sampled(
             clip.path,
             self.sampler,
             views=self.views,
@@ -263,13 +287,6 @@ class FrameCache:
             fit=self.fit,
             start_seconds=clip.start_seconds,
             end_seconds=clip.end_seconds,
-        )
-        write_entry(
-            self._paths[clip.id],
-            sampled.frames_THWC,
-            views=sampled.views,
-            frame_count=sampled.frame_count,
-            format=self.format,
         )
 
     def _make_room(self, missing: int) -> None:

@@ -1,7 +1,9 @@
 """Where decoded frames and features are kept, as plain values."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
 
 from muybridge.errors import UserError
 
@@ -21,6 +23,10 @@ class CacheConfig:
     features: Literal["auto", "on", "off"] = "auto"
     """Encode clips once and keep the output of the encoder's frozen part (16-bit floats). auto: if nothing of the
     encoder learns. on: also if only its last layers do, from the first of these on."""
+
+    features_from: Annotated[str, Parameter(alias="--features")] = ""
+    """A folder or URL of features that muybridge encode made with this recipe; they are taken in place of decoding and
+    encoding. Clips that it does not hold are encoded as ever."""
 
     variants: int = 4
     """With features: how many augmented variants of each training clip are kept; epochs take them in turns."""

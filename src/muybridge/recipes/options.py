@@ -46,6 +46,7 @@ class Options(TypedDict, total=False):
     learning_rate: float
     refit: bool | None
     seed: int
+    features: str | Path
     data: Mapping[str, object]
     sampler: Mapping[str, object]
     augment: Mapping[str, object]

@@ -2,7 +2,9 @@
 
 import errno
 import os
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from muybridge.errors import UserError
@@ -25,6 +27,29 @@ _NO_CREDENTIALS_NAMES = {
 }
 
 T = TypeVar("T")
+
+_watched = threading.local()
+
+
+@contextmanager
+def watching_storage() -> Iterator[list[str]]:
+    """Collects why requests of this thread failed for good, though what they asked for may be there.
+
+    Whoever reads a video is told that by an error of the video, through a library that knows no storage.
+    """
+    before = getattr(_watched, "failures", None)
+    failures: list[str] = []
+    _watched.failures = failures
+    try:
+        yield failures
+    finally:
+        _watched.failures = before
+
+
+def _note(what: str, error: Exception) -> None:
+    failures = getattr(_watched, "failures", None)
+    if failures is not None:
+        failures.append(f"{what}: {one_line(error) or type(error).__name__}")
 
 
 def patient(what: str, request: Callable[..., T], *arguments: Any, **options: Any) -> T:
@@ -52,6 +77,8 @@ def patient(what: str, request: Callable[..., T], *arguments: Any, **options: An
     try:
         return retrying(request, *arguments, **options)
     except _LASTING as error:
+        if isinstance(error, PermissionError):  # as a rule not of one file: credentials have run out
+            _note(what, error)
         if error.errno is None or error.strerror is None:
             raise type(error)(
                 _NUMBERS[type(error)], one_line(error) or os.strerror(_NUMBERS[type(error)]), what
@@ -66,6 +93,7 @@ def patient(what: str, request: Callable[..., T], *arguments: Any, **options: An
             ) from error
         if isinstance(error, UserError):
             raise
+        _note(what, error)
         given_up = f"; given up after {seconds:g} s ({STORAGE_SECONDS})" if _passes(error) else ""
         raise OSError(errno.EIO, f"{type(error).__name__}: {one_line(error)}{given_up}", what) from error
 

@@ -102,6 +102,11 @@ def status_of_remote(url: str) -> RemoteStatus:
     return known
 
 
+def remember(url: str, status: RemoteStatus) -> None:
+    """Take another's word for what a file is, so that nobody asks."""
+    _known.setdefault(url, status)
+
+
 def forget(url: str) -> None:
     """Ask again what a file is, since it was changed."""
     _known.pop(url, None)

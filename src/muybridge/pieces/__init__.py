@@ -1,0 +1,1 @@
+"""Many clips in pieces: planned, computed here or on a cluster, and written exactly once as Parquet."""

@@ -1,0 +1,1 @@
+"""Naming the action in video files: a few, printed as they are done, or many, into files of Parquet."""
