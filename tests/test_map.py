@@ -55,6 +55,7 @@ LATE = {
     "verbs/sweep/study.py": {"optuna"},
     "verbs/serve/app.py": {"fastapi", "pydantic", "starlette"},
     "verbs/serve/bodies.py": {"fastapi", "pydantic"},
+    "verbs/serve/connections.py": {"uvicorn"},
     "verbs/serve/draining.py": {"uvicorn"},
     "verbs/serve/label_studio.py": {"fastapi"},
     "verbs/serve/metrics.py": {"prometheus_client"},
