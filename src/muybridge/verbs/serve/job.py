@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from rich.console import Console
 
@@ -20,9 +20,6 @@ from muybridge.temporaries import prefix_of, remove_dead
 from muybridge.verbs.serve.config import ServeConfig
 from muybridge.verbs.serve.security import App
 from muybridge.video.isolation import isolated
-
-if TYPE_CHECKING:
-    import uvicorn
 
 TOKEN = "MUYBRIDGE_TOKEN"
 _EXTRA = ("fastapi", "uvicorn", "python_multipart", "websockets", "prometheus_client", "cryptography")
@@ -107,8 +104,8 @@ def _serve(
         models.close()
 
 
-def settings_of(app: App, certificate: tuple[Path, Path] | None) -> "uvicorn.Config":
-    """What uvicorn is told of an application, and of the certificate and key for HTTPS."""
+def settings_of(app: App, certificate: tuple[Path, Path] | None) -> Any:
+    """Uvicorn's settings for an application, with the certificate and key for HTTPS."""
     import uvicorn
 
     from muybridge.verbs.serve.connections import Connection
