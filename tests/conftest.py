@@ -24,6 +24,26 @@ torch.set_num_threads(1)
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
+# What starts servers, browsers or several processes, and so takes minutes: see the marker.
+SERVERS = (
+    "verbs/serve/page", "verbs/serve/test_client.py", "verbs/serve/test_label_studio.py", "verbs/serve/test_predict.py",
+    "verbs/serve/test_safety.py", "verbs/serve/test_stream.py", "verbs/serve/test_timelines.py",
+    "verbs/serve/test_connections.py", "robustness/test_served.py", "video/live/test_live_streams.py",
+    "video/live/test_event_recorder.py", "verbs/watch", "verbs/test_predict_addresses.py", "test_ranks.py",
+    "training/test_many_processes.py", "training/test_lost_process.py", "training/test_launchers.py",
+    "storage/test_remote_files.py", "storage/test_verbs_on_buckets.py", "storage/test_versions.py", "pieces",
+    "verbs/test_push.py",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of these files and folders."""
+    for item in items:
+        place = item.path.relative_to(Path(__file__).parent).as_posix()
+        if place.startswith(SERVERS):
+            item.add_marker(pytest.mark.servers)
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of real clips and weights next to the checkout; tests that need it skip where it is absent."""
