@@ -8,10 +8,10 @@ from pathlib import Path
 
 import torch
 
-torch.set_default_dtype(torch.float64)
-torch.set_num_threads(1)
-
 if __name__ == "__main__":
+    torch.set_default_dtype(torch.float64)
+    torch.set_num_threads(1)
+
     from muybridge import api
     from tests.helpers.clips import tiny_recipe
 
