@@ -7,11 +7,13 @@ that was killed may be cut off; it is left out.
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, TextIO
 
 from muybridge.checking.decode_pool import Outcome
+from muybridge.console import STDERR, say
 from muybridge.errors import UserError
 from muybridge.file_parts import is_remote, size_of, status_of
 from muybridge.files import write_text
@@ -33,6 +35,7 @@ class Journal:
         self._file = file
         self._resume = resume
         self._open: TextIO | None = None
+        self._failed = False
         self._found: dict[str, tuple[list[int], Outcome]] = {}
 
     def __enter__(self) -> "Journal":
@@ -59,11 +62,27 @@ class Journal:
 
     def add(self, path: Path, outcome: Outcome) -> None:
         """Write down what was found of a file."""
-        if _is_unread(outcome):
+        if self._failed or _is_unread(outcome):
             return
         state = _state(path)
         if not state:  # of what is not there, nothing is known later either
             return
+        try:
+            self._write(path, state, outcome)
+        except OSError as error:  # the check itself goes on; its result says what is wrong with the disk
+            self._failed = True
+            say(
+                STDERR,
+                f"note: {self._file} cannot be written ({error.strerror or error}): if this check is interrupted, it "
+                "begins anew",
+            )
+            with suppress(OSError):  # what stands in its buffer cannot be written either
+                if self._open is not None:
+                    self._open.close()
+            self._open = None
+            self.finish()
+
+    def _write(self, path: Path, state: list[int], outcome: Outcome) -> None:
         if self._open is None:  # made with the first finding: a check that fails before leaves nothing behind
             write_text(self._file, "".join(_line(path, *found) for path, found in self._found.items()))
             self._open = self._file.open("a", encoding="utf-8")
