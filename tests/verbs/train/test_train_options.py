@@ -1,5 +1,8 @@
 """`train` and `sweep` by keyword options, and the recipe that is taken where none is named."""
 
+from pathlib import Path
+from types import SimpleNamespace
+
 import pytest
 import yaml
 from tests.helpers.clips import TINY, tiny_recipe
@@ -7,6 +10,7 @@ from tests.helpers.clips import TINY, tiny_recipe
 from muybridge import api
 from muybridge.errors import UserError
 from muybridge.recipes.store import load_recipe, read_values
+from muybridge.runs import RunFolder
 from muybridge.verbs.train import job
 
 
@@ -17,6 +21,7 @@ def trained(monkeypatch):
 
     def prepare(divided, recipe, *, run, device, logger, console):
         recipes.append(recipe)
+        return SimpleNamespace(folder=RunFolder(Path("nowhere")))
 
     monkeypatch.setattr(job, "prepare", prepare)
     monkeypatch.setattr(job, "complete", lambda experiment, *, curve, console: None)

@@ -68,9 +68,9 @@ export class Video {
     this.cancel.textContent = "Cancel";
     try {
       const { way, mostBytes } = this.settings, { file } = this;
-      if (!file.size) throw new Failure("The file is empty.");
+      if (!file.size) throw new Failure("The file is empty.", 422);
       if (mostBytes && file.size > mostBytes)
-        throw new Failure(`The file is too large: ${bytes(file.size)}, and the server takes ${bytes(mostBytes)}. Cut or compress it, or use “muybridge timeline” on the server's machine.`);
+        throw new Failure(`The file is too large: ${bytes(file.size)}, and the server takes ${bytes(mostBytes)}. Cut or compress it, or use “muybridge timeline” on the server's machine.`, 413);
       this.status.textContent = "Looking at the file…";
       const kind = way === "auto" ? await turns.look.take(() => this.#kind()) : way;
       this.status.textContent = "Waiting for its turn";
