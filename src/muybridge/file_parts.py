@@ -13,9 +13,11 @@ import stat
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-from muybridge.storage.remote_files import is_remote_folder, open_remote, status_of_remote
+from muybridge.storage.remote_files import is_remote_folder, status_of_remote
+from muybridge.storage.remote_reading import open_remote
+from muybridge.storage.seekable import SeekableBytes
 from muybridge.storage.urls import url_at
 
 _PART = re.compile(r"(?P<whole>.+\.(?:tar|tfrecord))/(?P<offset>\d{1,18})\+(?P<size>\d{1,18})/[^/]+", re.DOTALL)
@@ -139,41 +141,17 @@ def open_bytes(path: Path) -> io.BufferedReader:
     return io.BufferedReader(_Part(part, path.name), buffer_size=1 << 16)
 
 
-class _Part(io.RawIOBase):
+class _Part(SeekableBytes):
     """A part of a file as a file."""
 
     def __init__(self, part: FilePart, name: str) -> None:
-        super().__init__()
-        self.name = name  # FFmpeg looks at the suffix
-        self._part = part
-        self._position = 0
+        super().__init__(name, part.size_bytes)
+        self._offset = part.offset
         self._file = open_whole(part.whole)
 
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._part.size_bytes}[whence]
-        if start + offset < 0:
-            raise ValueError(f"negative position {start + offset}")
-        self._position = start + offset
-        return self._position
-
-    def readinto(self, buffer: Any) -> int:
-        wanted = min(len(buffer), self._part.size_bytes - self._position)
-        if wanted <= 0:
-            return 0
-        self._file.seek(self._part.offset + self._position)
-        data = self._file.read(wanted)
-        buffer[: len(data)] = data
-        self._position += len(data)
-        return len(data)
+    def _bytes_at(self, position: int, wanted: int) -> bytes:
+        self._file.seek(self._offset + position)
+        return self._file.read(wanted)
 
     def close(self) -> None:
         if not self.closed:

@@ -9,14 +9,11 @@ import pytest
 from tests.helpers.s3_server import Bucket
 
 from muybridge.errors import UserError
-from muybridge.storage import remote_files
 from muybridge.storage.patience import STORAGE_SECONDS
 from muybridge.storage.remote_files import (
     download,
     files_below,
-    forget,
     is_remote_folder,
-    open_remote,
     read_remote,
     remove_remote,
     status_of_remote,
@@ -24,6 +21,7 @@ from muybridge.storage.remote_files import (
     upload,
     write_remote,
 )
+from muybridge.storage.remote_reading import BLOCK_BYTES, open_remote
 
 DATA = bytes(range(256)) * 40_000  # 10 MB
 
@@ -54,7 +52,7 @@ def test_a_part_is_read_without_the_whole(bucket: Bucket) -> None:
             assert file.read(1000) == DATA[start : start + 1000]
         file.seek(-10, 2)
         assert file.read() == DATA[-10:]
-    assert traffic.size_bytes - before <= 6 * remote_files.BLOCK_BYTES
+    assert traffic.size_bytes - before <= 6 * BLOCK_BYTES
 
 
 def test_a_change_shows(bucket: Bucket) -> None:
@@ -91,18 +89,19 @@ def test_a_slow_server_that_fails_one_request_in_twenty(bucket: Bucket, tmp_path
 
 
 def test_a_server_that_goes_away_and_comes_back(bucket: Bucket) -> None:
-    write_remote(f"{bucket.url}/large.bin", DATA)
-    forget(f"{bucket.url}/large.bin")
-    with open_remote(f"{bucket.url}/large.bin") as file:
+    write_remote(f"{bucket.url}/away.bin", DATA)
+    with open_remote(f"{bucket.url}/away.bin") as file:
         assert file.read(1000) == DATA[:1000]
-        back = threading.Event()
+        gone, back = threading.Event(), threading.Event()
 
         def leave() -> None:
             with bucket.away():
+                gone.set()
                 back.wait()
 
         absence = threading.Thread(target=leave)
         absence.start()
+        gone.wait()
         threading.Timer(3, back.set).start()
         begun = time.monotonic()
         file.seek(6_000_000)

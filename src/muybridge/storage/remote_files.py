@@ -1,13 +1,10 @@
-"""Remote files: what there is, reading it in ranges, writing it whole.
+"""Remote files: what there is, and files fetched or written whole. All requests are patient (`patience`).
 
-A file is read in blocks that are asked for when they are needed, and a few of them are kept, so a few frames of a long
-video do not fetch it whole; a short clip comes in one request. All requests are patient (`patience`).
+How a part of one is read is in `remote_reading`.
 """
 
-import io
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -18,11 +15,6 @@ from muybridge.errors import UserError
 from muybridge.storage.patience import patient
 from muybridge.storage.urls import EXTRAS
 
-WHOLE_BYTES = 2**21
-"""A file up to this size is fetched in one request."""
-BLOCK_BYTES = 2**18
-_MOST_BLOCKS = 16
-_BLOCKS_KEPT = 256
 _VERSION_KEYS = ("ETag", "etag", "md5Hash", "sha256", "LastModified", "last_modified", "updated", "mtime", "created")
 
 
@@ -153,32 +145,13 @@ def names_in(url: str) -> dict[str, bool]:
     return found
 
 
-def open_remote(url: str) -> io.BufferedReader:
-    """A file to read and to seek in.
-
-    Raises:
-        OSError: There is none, or it cannot be reached.
-    """
-    return io.BufferedReader(_RemoteFile(url, status_of_remote(url)), buffer_size=BLOCK_BYTES)
-
-
-def open_hollow(url: str) -> tuple[io.BufferedReader, Callable[[], None]]:
-    """A file, and what makes the rest of it read as zeros from then on, so that it is not fetched.
-
-    Raises:
-        OSError: There is none, or it cannot be reached.
-    """
-    file = _RemoteFile(url, status_of_remote(url))
-    return io.BufferedReader(file, buffer_size=1 << 16), file.become_hollow
-
-
 def read_remote(url: str) -> bytes:
     """All bytes of a file, in one request.
 
     Raises:
         OSError: There is none, or it cannot be reached.
     """
-    with _counted() as count:
+    with counted() as count:
         data = patient(url, filesystem_of(url).cat_file, url)
         count(len(data))
     return bytes(data)
@@ -216,7 +189,7 @@ def download(url: str, file: Path) -> None:
     Raises:
         OSError: There is none, or it cannot be reached.
     """
-    with _counted() as count:
+    with counted() as count:
         patient(url, filesystem_of(url).get_file, url, str(file))
         count(file.stat().st_size)
 
@@ -234,107 +207,9 @@ def _status(about: dict[str, Any]) -> RemoteStatus:
 
 
 @contextmanager
-def _counted() -> Iterator[Callable[[int], None]]:
+def counted() -> Iterator[Callable[[int], None]]:
+    """Count a request and how long it takes; what it gives is told how many bytes came."""
     sizes: list[int] = []
     begun = time.monotonic()
     yield sizes.append
     traffic.add(sum(sizes), time.monotonic() - begun)
-
-
-class _Blocks:
-    """The blocks that were read last, of all files: a video is opened several times until its frames are read."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._blocks: OrderedDict[tuple[str, str, int], bytes] = OrderedDict()
-
-    def get(self, key: tuple[str, str, int]) -> bytes | None:
-        with self._lock:
-            if key in self._blocks:
-                self._blocks.move_to_end(key)
-            return self._blocks.get(key)
-
-    def put(self, key: tuple[str, str, int], data: bytes) -> None:
-        with self._lock:
-            self._blocks[key] = data
-            while len(self._blocks) > _BLOCKS_KEPT:
-                self._blocks.popitem(last=False)
-
-
-_blocks = _Blocks()
-
-
-class _RemoteFile(io.RawIOBase):
-    """The bytes of a URL as a file.
-
-    Whoever reads on where the last request ended gets ever more with each, up to `_MOST_BLOCKS`.
-    """
-
-    def __init__(self, url: str, status: RemoteStatus) -> None:
-        super().__init__()
-        self.name = url.rpartition("/")[2]  # FFmpeg looks at the suffix
-        self._url = url
-        self._version, self._size_bytes = status.version, status.size_bytes
-        self._position = 0
-        self._is_hollow = False
-        self._next_block, self._ahead = -1, 1
-        self._files = filesystem_of(url)
-
-    def become_hollow(self) -> None:
-        self._is_hollow = True
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size_bytes}[whence]
-        if start + offset < 0:
-            raise ValueError(f"negative position {start + offset}")
-        self._position = start + offset
-        return self._position
-
-    def readinto(self, buffer: Any) -> int:
-        wanted = min(len(buffer), self._size_bytes - self._position)
-        if wanted <= 0:
-            return 0
-        if self._is_hollow:
-            data = bytes(wanted)
-        else:
-            number, start = divmod(self._position, BLOCK_BYTES)
-            data = self._block(number)[start : start + wanted]
-        buffer[: len(data)] = data
-        self._position += len(data)
-        return len(data)
-
-    def _block(self, number: int) -> bytes:
-        found = _blocks.get((self._url, self._version, number))
-        if found is None:
-            found = self._fetch(number)
-        return found
-
-    def _fetch(self, number: int) -> bytes:
-        """Fetch a block, and some behind it."""
-        whole = self._size_bytes <= WHOLE_BYTES
-        self._ahead = min(2 * self._ahead, _MOST_BLOCKS) if number == self._next_block else 1
-        first, count = (0, _MOST_BLOCKS) if whole else (number, self._ahead)
-        self._next_block = first + count
-        start, end = first * BLOCK_BYTES, min((first + count) * BLOCK_BYTES, self._size_bytes)
-        with _counted() as counted:
-            data = patient(self._url, self._range, start, end)
-            counted(len(data))
-        for place in range(0, len(data), BLOCK_BYTES):
-            _blocks.put((self._url, self._version, first + place // BLOCK_BYTES), data[place : place + BLOCK_BYTES])
-        place = (number - first) * BLOCK_BYTES
-        return data[place : place + BLOCK_BYTES]
-
-    def _range(self, start: int, end: int) -> bytes:
-        data = bytes(self._files.cat_file(self._url, start=start, end=end))
-        if len(data) != end - start:  # the connection broke, or the file was changed
-            raise ConnectionError(f"{len(data)} bytes came, {end - start} were asked for")
-        return data

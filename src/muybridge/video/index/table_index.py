@@ -15,7 +15,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from muybridge.file_parts import part_at, size_of
-from muybridge.storage.remote_files import WHOLE_BYTES, open_hollow
+from muybridge.storage.remote_reading import WHOLE_BYTES, open_hollow
 from muybridge.storage.urls import url_at
 from muybridge.video.index.packets import PacketIndex, closed_restarts, declares_its_reordering
 from muybridge.video.limits import Limits

@@ -1,0 +1,112 @@
+"""Reading a remote file in blocks, which are asked for when they are needed.
+
+A few blocks are kept, so a few frames of a long video do not fetch it whole; a short clip comes in one request.
+"""
+
+import io
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+
+from muybridge.storage.patience import patient
+from muybridge.storage.remote_files import RemoteStatus, counted, filesystem_of, status_of_remote
+from muybridge.storage.seekable import SeekableBytes
+
+WHOLE_BYTES = 2**21
+"""A file up to this size is fetched in one request."""
+BLOCK_BYTES = 2**18
+_MOST_BLOCKS = 16
+_BLOCKS_KEPT = 256
+
+
+def open_remote(url: str) -> io.BufferedReader:
+    """A file to read and to seek in.
+
+    Raises:
+        OSError: There is none, or it cannot be reached.
+    """
+    return io.BufferedReader(_RemoteFile(url, status_of_remote(url)), buffer_size=BLOCK_BYTES)
+
+
+def open_hollow(url: str) -> tuple[io.BufferedReader, Callable[[], None]]:
+    """A file, and what makes the rest of it read as zeros from then on, so that it is not fetched.
+
+    Raises:
+        OSError: There is none, or it cannot be reached.
+    """
+    file = _RemoteFile(url, status_of_remote(url))
+    return io.BufferedReader(file, buffer_size=1 << 16), file.become_hollow
+
+
+class _Blocks:
+    """The blocks that were read last, of all files: a video is opened several times until its frames are read."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._blocks: OrderedDict[tuple[str, str, int], bytes] = OrderedDict()
+
+    def get(self, key: tuple[str, str, int]) -> bytes | None:
+        with self._lock:
+            if key in self._blocks:
+                self._blocks.move_to_end(key)
+            return self._blocks.get(key)
+
+    def put(self, key: tuple[str, str, int], data: bytes) -> None:
+        with self._lock:
+            self._blocks[key] = data
+            while len(self._blocks) > _BLOCKS_KEPT:
+                self._blocks.popitem(last=False)
+
+
+_blocks = _Blocks()
+
+
+class _RemoteFile(SeekableBytes):
+    """The bytes of a URL as a file.
+
+    Whoever reads on where the last request ended gets ever more with each, up to `_MOST_BLOCKS`.
+    """
+
+    def __init__(self, url: str, status: RemoteStatus) -> None:
+        super().__init__(url.rpartition("/")[2], status.size_bytes)
+        self._url = url
+        self._version = status.version
+        self._is_hollow = False
+        self._next_block, self._ahead = -1, 1
+        self._files = filesystem_of(url)
+
+    def become_hollow(self) -> None:
+        self._is_hollow = True
+
+    def _bytes_at(self, position: int, wanted: int) -> bytes:
+        if self._is_hollow:
+            return bytes(wanted)
+        number, start = divmod(position, BLOCK_BYTES)
+        return self._block(number)[start : start + wanted]
+
+    def _block(self, number: int) -> bytes:
+        found = _blocks.get((self._url, self._version, number))
+        if found is None:
+            found = self._fetch(number)
+        return found
+
+    def _fetch(self, number: int) -> bytes:
+        """Fetch a block, and some behind it."""
+        whole = self.size_bytes <= WHOLE_BYTES
+        self._ahead = min(2 * self._ahead, _MOST_BLOCKS) if number == self._next_block else 1
+        first, count = (0, _MOST_BLOCKS) if whole else (number, self._ahead)
+        self._next_block = first + count
+        start, end = first * BLOCK_BYTES, min((first + count) * BLOCK_BYTES, self.size_bytes)
+        with counted() as note:
+            data = patient(self._url, self._range, start, end)
+            note(len(data))
+        for place in range(0, len(data), BLOCK_BYTES):
+            _blocks.put((self._url, self._version, first + place // BLOCK_BYTES), data[place : place + BLOCK_BYTES])
+        place = (number - first) * BLOCK_BYTES
+        return data[place : place + BLOCK_BYTES]
+
+    def _range(self, start: int, end: int) -> bytes:
+        data = bytes(self._files.cat_file(self._url, start=start, end=end))
+        if len(data) != end - start:  # the connection broke, or the file was changed
+            raise ConnectionError(f"{len(data)} bytes came, {end - start} were asked for")
+        return data
