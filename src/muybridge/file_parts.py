@@ -73,7 +73,7 @@ def is_ordinary(path: Path) -> bool:
 def status_of(path: Path) -> os.stat_result:
     """What the system says of a file or a folder; of a part what it says of the file that holds it.
 
-    Of what is in a bucket the inode stands for its version there.
+    Of what is in a bucket inode and time of change stand for its version there.
 
     Raises:
         OSError: There is nothing, it cannot be reached, or a part lies beyond the end of its file.
@@ -94,12 +94,19 @@ def _status(path: Path) -> os.stat_result:
         return path.stat()
     try:
         known = status_of_remote(url)
-    except (FileNotFoundError, IsADirectoryError):
+    except IsADirectoryError:
+        return _remote_result(stat.S_IFDIR | 0o555)
+    except FileNotFoundError:
         if not is_remote_folder(url):
             raise
-        return os.stat_result((stat.S_IFDIR | 0o555, 0, 0, 1, 0, 0, 0, 0, 0, 0))
+        return _remote_result(stat.S_IFDIR | 0o555)
     version = int.from_bytes(sha256(known.version.encode()).digest()[:7])
-    return os.stat_result((stat.S_IFREG | 0o444, version, 0, 1, 0, 0, known.size_bytes, 0, 0, 0))
+    return _remote_result(stat.S_IFREG | 0o444, size_bytes=known.size_bytes, version=version)
+
+
+def _remote_result(mode: int, *, size_bytes: int = 0, version: int = 0) -> os.stat_result:
+    nanoseconds = {"st_mtime_ns": version, "st_ctime_ns": version, "st_atime_ns": version}
+    return os.stat_result((mode, version, 0, 1, 0, 0, size_bytes, 0, 0, 0), nanoseconds)
 
 
 def size_of(path: Path) -> int:

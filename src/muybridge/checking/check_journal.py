@@ -15,7 +15,7 @@ from typing import Any, TextIO
 from muybridge.checking.decode_pool import Outcome
 from muybridge.console import STDERR, say
 from muybridge.errors import UserError
-from muybridge.file_parts import is_remote, size_of, status_of
+from muybridge.file_parts import size_of, status_of
 from muybridge.files import write_text
 from muybridge.video.full_decoding import DecodeResult
 
@@ -103,8 +103,7 @@ def _is_unread(outcome: Outcome) -> bool:
 def _state(path: Path) -> list[int]:
     """The size of a file and when it was changed last, or its version; empty if it is not there."""
     try:
-        found = status_of(path)
-        return [size_of(path), found.st_ino if is_remote(path) else found.st_mtime_ns]
+        return [size_of(path), status_of(path).st_mtime_ns]
     except (OSError, ValueError):
         return []
 

@@ -17,7 +17,7 @@ from muybridge.dataset.catalog import Catalog, Clip
 from muybridge.dataset.cutting import drawn
 from muybridge.dataset.shard_index import Kind
 from muybridge.errors import UserError, VideoError
-from muybridge.file_parts import is_remote, size_of, status_of
+from muybridge.file_parts import size_of, status_of
 from muybridge.text import counted
 from muybridge.video.frame_record import AVIF_SUFFIX, EXAMPLE_SUFFIX, JPEG_SUFFIX
 
@@ -123,5 +123,4 @@ def _planned(name: str, number: int, clips: Sequence[Clip], kind: Kind) -> Plann
         suffix = _SUFFIXES[kind]
     elif suffix in _SUFFIXES.values() or not re.fullmatch(r"[.][a-z0-9]{1,8}", suffix):
         suffix = ".bin"
-    changed_ns = found.st_ino if is_remote(path) else found.st_mtime_ns
-    return PlannedSample(path, name, f"{number:08}-{stem}{suffix}", size_bytes, changed_ns, tuple(clips))
+    return PlannedSample(path, name, f"{number:08}-{stem}{suffix}", size_bytes, found.st_mtime_ns, tuple(clips))
