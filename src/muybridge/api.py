@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from muybridge.errors import UserError as UserError
     from muybridge.errors import VideoError as VideoError
     from muybridge.evaluation.evaluation import Evaluation as Evaluation
+    from muybridge.evaluation.run_accuracy import RunAccuracy as RunAccuracy
     from muybridge.evaluation.segment_evaluation import SegmentEvaluation as SegmentEvaluation
     from muybridge.experiment.complete import TrainResult as TrainResult
     from muybridge.inference.ensemble import Ensemble as Ensemble
@@ -65,7 +66,6 @@ if TYPE_CHECKING:
     from muybridge.verbs.export.job import export as export
     from muybridge.verbs.get.job import GetResult as GetResult
     from muybridge.verbs.get.job import get as get
-    from muybridge.verbs.list_runs import RunAccuracy as RunAccuracy
     from muybridge.verbs.list_runs import RunList as RunList
     from muybridge.verbs.list_runs import RunSummary as RunSummary
     from muybridge.verbs.list_runs import list_runs as list_runs

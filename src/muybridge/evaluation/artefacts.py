@@ -8,6 +8,7 @@ from pathlib import Path
 
 from muybridge.evaluation.evaluation import Evaluation, class_row
 from muybridge.evaluation.plots import plot_confusion
+from muybridge.evaluation.run_accuracy import EVALUATION_FILE
 from muybridge.files import write_json, write_rows
 from muybridge.inference.predictions import Predictions
 
@@ -20,4 +21,4 @@ def write_evaluation(folder: Path, predictions: Predictions, evaluation: Evaluat
     predictions.write_csv(folder / "predictions.csv")
     write_rows(folder / "per_class.csv", [class_row(metrics) for metrics in evaluation.per_class])
     plot_confusion(evaluation.confusion, evaluation.classes, folder / "confusion_matrix.png")
-    write_json(folder / "evaluation.json", evaluation.to_dict())
+    write_json(folder / EVALUATION_FILE, evaluation.to_dict())

@@ -83,8 +83,10 @@ class Recognizer(Model):
         keep_freed_memory()
         self.device = resolve_device(device)
         self.net = net
+        # It gives features, too, whatever computes the scores.
+        self.torch_engine = TorchEngine(net, device=self.device)
         # Replaced by ``use``; the network stays, as what is saved.
-        self.engine: Engine = TorchEngine(net, device=self.device)
+        self.engine: Engine = self.torch_engine
         self.classes = tuple(classes)
         self.sampler = sampler
         self.size_px = size_px

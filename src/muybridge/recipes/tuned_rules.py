@@ -6,6 +6,7 @@ from typing import Any
 
 from muybridge.files import write_json
 from muybridge.recipes.timeline_rules import SegmentRules, WindowConfig
+from muybridge.remote_runs import local_run
 from muybridge.schemas import convert, read_json
 
 RULES_FILE = "timeline.json"
@@ -50,13 +51,35 @@ def read_rules(path: Path) -> TunedRules | None:
     return convert(content, TunedRules, where=str(path), hint=_HINT)
 
 
-def tuned_values(model: Path) -> dict[str, Any]:
+def rules_of(run: Path) -> TunedRules | None:
+    """The tuned rules of a run or a model folder, also of one in a bucket, if there are any.
+
+    Raises:
+        UserError: The file is damaged, or the run cannot be fetched.
+    """
+    return read_rules(rules_path(local_run(run)))
+
+
+def chosen_rules(
+    run: Path, windows: WindowConfig | None, rules: SegmentRules | None
+) -> tuple[TunedRules | None, WindowConfig, SegmentRules]:
+    """What is asked for, else as it was tuned for a run, else the defaults; and what was tuned.
+
+    Raises:
+        UserError: As `rules_of`.
+    """
+    tuned = rules_of(run)
+    windows = windows or (WindowConfig() if tuned is None else tuned.windows)
+    return tuned, windows, rules or (SegmentRules() if tuned is None else tuned.rules)
+
+
+def tuned_values(run: Path) -> dict[str, Any]:
     """The tuned rules and windows of a run as plain values, for a command line that names none; empty where none are.
 
     Raises:
-        UserError: The file is damaged.
+        UserError: As `rules_of`.
     """
-    tuned = read_rules(rules_path(model))
+    tuned = rules_of(run)
     return {} if tuned is None else {"rules": tuned.rules.to_dict(), **vars(tuned.windows)}
 
 

@@ -13,56 +13,25 @@ from typing import Any, Literal
 
 from muybridge.dataset.split import Split
 from muybridge.errors import UserError
-from muybridge.evaluation.intervals import Interval, wilson
-from muybridge.evaluation.phrases import span
+from muybridge.evaluation.run_accuracy import RunAccuracy, kept_accuracy, unfinished
 from muybridge.files import read_rows
-from muybridge.models.saving import METADATA_FILE, model_state
+from muybridge.models.saving import METADATA_FILE
 from muybridge.recipes.store import read_values
 from muybridge.run_schemas import (
     RUN_WROTE,
     EnsembleFile,
     EnvironmentFile,
-    EvaluationFile,
     Reasons,
     SplitFile,
     read_environment,
 )
 from muybridge.runs import RUNS, RunFolder
 from muybridge.schemas import read
-from muybridge.text import aligned, percent, size_text
+from muybridge.text import aligned, size_text
 
 Kind = Literal["training", "ensemble", "sweep"]
 DEEPEST = 3
 """Folders within folders that are looked through: runs/ holds runs, and runs/sweeps/ sweeps."""
-
-
-@dataclass(frozen=True)
-class RunAccuracy:
-    """How many clips a run gets right.
-
-    Attributes:
-        correct: Clips that are right.
-        clips: All of them.
-        part: Which clips: of the test part, or for a sweep of the validation part.
-    """
-
-    correct: int
-    clips: int
-    part: Literal["test", "validation"]
-
-    @property
-    def value(self) -> float:
-        """The accuracy, 0..1."""
-        return self.correct / self.clips
-
-    @property
-    def interval(self) -> Interval:
-        """Its 95 % interval by Wilson."""
-        return wilson(self.correct, self.clips)
-
-    def __str__(self) -> str:
-        text = f"{percent(self.value)} ({span(self.interval)}; {self.correct} of {self.clips})"
-        return text if self.part == "test" else f"{text} on validation"
 
 
 @dataclass(frozen=True)
@@ -182,7 +151,7 @@ def _summary(path: Path, name: str) -> RunSummary:
     try:
         if kind == "sweep":
             return _sweep(path, name, size)
-        accuracy = _test_accuracy(run)
+        accuracy = kept_accuracy(run)
         problem = _problem(run, accuracy)
         resume = shlex.join(["muybridge", "train", "--resume", str(path)]) if problem and kind == "training" else ""
         return _of_run(run, path, name, kind, accuracy, size, problem=problem, resume=resume)
@@ -222,24 +191,10 @@ def _of_run(
     )
 
 
-def _test_accuracy(run: RunFolder) -> RunAccuracy | None:
-    """What the run's own measurement says; none while its model is that of an interrupted training."""
-    file = run.path / "evaluation.json"
-    if not file.is_file() or _unfinished(run):
-        return None
-    top1 = read(file, EvaluationFile, hint=RUN_WROTE).top1
-    return RunAccuracy(top1.correct, top1.clips, "test")
-
-
-def _unfinished(run: RunFolder) -> str:
-    """What the model says of an interruption of its training."""
-    return model_state(run.model).unfinished
-
-
 def _problem(run: RunFolder, accuracy: RunAccuracy | None) -> str:
     if not (run.model / METADATA_FILE).is_file():
         return "unfinished: no model yet"
-    if _unfinished(run):
+    if unfinished(run):
         return "unfinished: interrupted, with a model to use"
     if accuracy is None and _split(run).test:
         return "unfinished: not measured yet"
@@ -255,7 +210,7 @@ def _sweep(path: Path, name: str, size: int) -> RunSummary:
     """A sweep as its best trial: the one finished run in it that keeps its checkpoints."""
     trials = [RunFolder(trial) for trial in path.glob("trial-*") if _is_run(trial)]
     best = [run for run in trials if run.last_checkpoint.is_file() and (run.model / METADATA_FILE).is_file()]
-    best = [run for run in best if not _unfinished(run)]
+    best = [run for run in best if not unfinished(run)]
     if not best:
         return RunSummary(path, name, "sweep", "–", "–", "–", None, None, size, problem="unfinished: no trial is done")
     run = best[0]

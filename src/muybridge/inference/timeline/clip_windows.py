@@ -11,83 +11,8 @@ from muybridge.inference.timeline.scorer import Kept, WindowScorer
 from muybridge.models.network import RecognizerNet
 
 
-class ClipScorer(WindowScorer):
-    """Whole windows through a network that sees clips; a step is half a window, and has the mean of its two windows.
-
-    Args:
-        net: Prepared for inference.
-        device: Where it computes.
-        window_frames: Frames of a window; even.
-    """
-
-    def __init__(self, net: RecognizerNet, device: torch.device, *, window_frames: int) -> None:
-        super().__init__(net, device)
-        self.window_frames = window_frames
-        self.frames_per_score = window_frames // 2
-        self._frames_THWC: Tensor | None = None
-        self._first = 0
-        self._window_logits: list[Tensor] = []  # of the last windows, each logits_1K
-        self._first_window = 0
-
-    def _take(self, frames_THWC: Tensor) -> None:
-        old = self._frames_THWC
-        self._frames_THWC = frames_THWC if old is None else torch.cat([old, frames_THWC])
-
-    def _take_again(self, count: int) -> None:
-        assert self._frames_THWC is not None, "nothing to hold before the first frame"
-        self._take(self._frames_THWC[-1:].expand(count, -1, -1, -1))
-
-    def _scores(self, *, ended: bool) -> Logits:
-        # The windows that are whole; at the end of the video a shorter one, where frames are left.
-        half = self.frames_per_score
-        while True:
-            window = self._first_window + len(self._window_logits)
-            start = window * half
-            whole = start + self.window_frames <= self.frames_seen
-            last = ended and start < self.frames_seen and (window == 0 or start + half < self.frames_seen)
-            if not whole and not last:
-                break
-            assert self._frames_THWC is not None
-            clip_THWC = self._frames_THWC[start - self._first : start - self._first + self.window_frames]
-            self._window_logits.append(self.net(clip_THWC[None]))
-            self._frames_THWC = self._frames_THWC[start + half - self._first :].clone()
-            self._first = start + half
-        windows = self._first_window + len(self._window_logits)
-        steps = -(-self.frames_seen // half) if ended else max(0, windows)
-        found: list[Tensor] = []
-        for step in range(self.scores_given, steps):
-            both = [
-                self._window_logits[window - self._first_window] for window in (step - 1, step) if 0 <= window < windows
-            ]
-            found.append(torch.stack(both).mean(dim=0))
-        given = self._given(found)
-        outdated = max(0, self.scores_given - 1 - self._first_window)
-        self._window_logits = self._window_logits[outdated:]
-        self._first_window += outdated
-        return given
-
-    def kept(self) -> Kept:
-        """The frames of the last half window, and the scores of the last windows."""
-        found = {"counts": self._counts(), "first": torch.tensor([self._first, self._first_window])}
-        if self._frames_THWC is not None:
-            found["frames_THWC"] = self._frames_THWC.contiguous()
-        if self._window_logits:
-            found["window_logits"] = torch.cat(self._window_logits)
-        return found
-
-    def restore(self, kept: Kept) -> None:
-        """Go on where a scorer was; see ``kept``."""
-        self._restore_counts(kept["counts"])
-        self._first, self._first_window = (int(each) for each in kept["first"])
-        frames_THWC, logits_BK = kept.get("frames_THWC"), kept.get("window_logits")
-        self._frames_THWC = None if frames_THWC is None else frames_THWC.to(self.device)
-        self._window_logits = [] if logits_BK is None else [row_K[None] for row_K in logits_BK.to(self.device)]
-
-
-class TrailingClipScorer(WindowScorer):
-    """Whole windows through a network that sees clips, one each half a window; score n is of that which step n ends.
-
-    The first window is half as long.
+class _FrameScorer(WindowScorer):
+    """What keeps frames: those of windows that are still to come.
 
     Args:
         net: Prepared for inference.
@@ -110,25 +35,21 @@ class TrailingClipScorer(WindowScorer):
         assert self._frames_THWC is not None, "nothing to hold before the first frame"
         self._take(self._frames_THWC[-1:].expand(count, -1, -1, -1))
 
-    def _scores(self, *, ended: bool) -> Logits:
-        half = self.frames_per_score
-        found: list[Tensor] = []
-        while True:
-            end = (self.scores_given + len(found) + 1) * half
-            if end > self.frames_seen and not (ended and end - half < self.frames_seen):
-                break
-            assert self._frames_THWC is not None
-            start = max(0, end - self.window_frames)
-            found.append(self.net(self._frames_THWC[None, start - self._first : end - self._first]))
-        given = self._given(found)
-        needed = max(0, (self.scores_given + 1) * half - self.window_frames)
+    def _window(self, start: int, end: int) -> Tensor:
+        """logits_1K of the frames from one to another, as far as they have come."""
+        assert self._frames_THWC is not None
+        logits_1K: Tensor = self.net(self._frames_THWC[None, start - self._first : end - self._first])
+        return logits_1K
+
+    def _forget(self, needed: int) -> None:
+        """Drop the frames before one."""
         if self._frames_THWC is not None and needed > self._first:
+            # Copied: a view would keep them all.
             self._frames_THWC = self._frames_THWC[needed - self._first :].clone()
             self._first = needed
-        return given
 
     def kept(self) -> Kept:
-        """The frames of the last window."""
+        """The frames of windows that are still to come."""
         found = {"counts": self._counts(), "first": torch.tensor([self._first])}
         if self._frames_THWC is not None:
             found["frames_THWC"] = self._frames_THWC.contiguous()
@@ -140,3 +61,71 @@ class TrailingClipScorer(WindowScorer):
         self._first = int(kept["first"][0])
         frames_THWC = kept.get("frames_THWC")
         self._frames_THWC = None if frames_THWC is None else frames_THWC.to(self.device)
+
+
+class ClipScorer(_FrameScorer):
+    """Whole windows through a network that sees clips; a step is half a window, and has the mean of its two windows."""
+
+    def __init__(self, net: RecognizerNet, device: torch.device, *, window_frames: int) -> None:
+        super().__init__(net, device, window_frames=window_frames)
+        self._window_logits: list[Tensor] = []  # of the last windows, each logits_1K
+        self._first_window = 0
+
+    def _scores(self, *, ended: bool) -> Logits:
+        # The windows that are whole; at the end of the video a shorter one, where frames are left.
+        half = self.frames_per_score
+        while True:
+            window = self._first_window + len(self._window_logits)
+            start = window * half
+            whole = start + self.window_frames <= self.frames_seen
+            last = ended and start < self.frames_seen and (window == 0 or start + half < self.frames_seen)
+            if not whole and not last:
+                break
+            self._window_logits.append(self._window(start, start + self.window_frames))
+            self._forget(start + half)
+        windows = self._first_window + len(self._window_logits)
+        steps = -(-self.frames_seen // half) if ended else max(0, windows)
+        found: list[Tensor] = []
+        for step in range(self.scores_given, steps):
+            both = [
+                self._window_logits[window - self._first_window] for window in (step - 1, step) if 0 <= window < windows
+            ]
+            found.append(torch.stack(both).mean(dim=0))
+        given = self._given(found)
+        outdated = max(0, self.scores_given - 1 - self._first_window)
+        self._window_logits = self._window_logits[outdated:]
+        self._first_window += outdated
+        return given
+
+    def kept(self) -> Kept:
+        """The frames of the last half window, and the scores of the last windows."""
+        found = super().kept() | {"first": torch.tensor([self._first, self._first_window])}
+        if self._window_logits:
+            found["window_logits"] = torch.cat(self._window_logits)
+        return found
+
+    def restore(self, kept: Kept) -> None:
+        """Go on where a scorer was; see ``kept``."""
+        super().restore(kept)
+        self._first_window = int(kept["first"][1])
+        logits_BK = kept.get("window_logits")
+        self._window_logits = [] if logits_BK is None else [row_K[None] for row_K in logits_BK.to(self.device)]
+
+
+class TrailingClipScorer(_FrameScorer):
+    """Whole windows through a network that sees clips, one each half a window; score n is of that which step n ends.
+
+    The first window is half as long.
+    """
+
+    def _scores(self, *, ended: bool) -> Logits:
+        half = self.frames_per_score
+        found: list[Tensor] = []
+        while True:
+            end = (self.scores_given + len(found) + 1) * half
+            if end > self.frames_seen and not (ended and end - half < self.frames_seen):
+                break
+            found.append(self._window(max(0, end - self.window_frames), end))
+        given = self._given(found)
+        self._forget(max(0, (self.scores_given + 1) * half - self.window_frames))
+        return given

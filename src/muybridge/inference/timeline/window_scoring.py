@@ -164,7 +164,7 @@ def window_scorer(
             )
     engine = recognizer.engine
     if not isinstance(engine, TorchEngine):  # other engines give no features
-        engine = TorchEngine(net, device=recognizer.device)
+        engine = recognizer.torch_engine
     prepared = engine.prepared(torch.from_numpy(np.ascontiguousarray(example_THWC))[None].to(engine.device))
     if sees_frames(net):
         return FeatureScorer(

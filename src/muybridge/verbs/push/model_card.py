@@ -5,11 +5,11 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
-from muybridge.evaluation.intervals import wilson
 from muybridge.evaluation.phrases import span
+from muybridge.evaluation.run_accuracy import kept_accuracy
 from muybridge.models.weights.published import DATA_SETS, PRETRAINED, SOURCES
 from muybridge.recipes.store import read_values
-from muybridge.run_schemas import RUN_WROTE, EvaluationFile, ModelFile, SplitFile, read_leak
+from muybridge.run_schemas import RUN_WROTE, ModelFile, SplitFile, read_leak
 from muybridge.runs import RunFolder
 from muybridge.schemas import read
 from muybridge.text import counted, percent, printable
@@ -94,7 +94,7 @@ def model_card(run: RunFolder, repository: str) -> str:
         name=repository.rpartition("/")[2],
         repository=repository,
         classes=list(model.classes),
-        accuracy=_accuracy(run.path / "evaluation.json"),
+        accuracy=_accuracy(run),
         protocol=split.protocol,
         leak=read_leak(run.leak) or "unknown" if run.leak.is_file() else "unknown",
         refitted=" and ".join(model.refitted),
@@ -106,15 +106,15 @@ def model_card(run: RunFolder, repository: str) -> str:
     )
 
 
-def _accuracy(file: Path) -> dict[str, str] | None:
-    if not file.is_file():
+def _accuracy(run: RunFolder) -> dict[str, str] | None:
+    kept = kept_accuracy(run)
+    if kept is None:
         return None
-    top1 = read(file, EvaluationFile, hint=RUN_WROTE).top1
     return {
-        "value": percent(top1.correct / top1.clips),
-        "correct": str(top1.correct),
-        "clips": counted(top1.clips, "clip"),
-        "interval": span(wilson(top1.correct, top1.clips)),
+        "value": percent(kept.value),
+        "correct": str(kept.correct),
+        "clips": counted(kept.clips, "clip"),
+        "interval": span(kept.interval),
     }
 
 

@@ -7,22 +7,20 @@ from pathlib import Path
 from typing import Any
 
 from muybridge.errors import UserError
-from muybridge.evaluation.intervals import wilson
 from muybridge.evaluation.phrases import span
+from muybridge.evaluation.run_accuracy import kept_accuracy
 from muybridge.inference.ensemble import Ensemble
 from muybridge.inference.loading import load
 from muybridge.inference.recognizer import Recognizer
 from muybridge.inference.timeline.live_scoring import LiveScorer
 from muybridge.inference.timeline.video_scoring import require_recognizer
 from muybridge.recipes.timeline_rules import LIKELIEST_RATE, SegmentRules, WindowConfig
-from muybridge.recipes.tuned_rules import read_rules, rules_path
-from muybridge.run_schemas import RUN_WROTE, EvaluationFile
-from muybridge.schemas import read
+from muybridge.recipes.tuned_rules import chosen_rules
+from muybridge.remote_runs import local_run
+from muybridge.runs import RunFolder
 from muybridge.text import did_you_mean, percent, printable
 from muybridge.verbs.serve.batching import Batcher
 from muybridge.verbs.serve.refusal import RefusalError
-
-EVALUATION_FILE = "evaluation.json"
 
 
 @dataclass(eq=False)
@@ -145,11 +143,10 @@ def load_models(
     for run in runs:
         name = _free_name(run, names)
         model = load(run, device=device, engine=engine, announce=partial(_announce, announce, name))
-        tuned = read_rules(rules_path(run))
+        _, windows, rules = chosen_rules(run, None, None)
         counted = None if on_batch is None else partial(on_batch, name)
-        hosted = HostedModel(name, run, model, Batcher(model, on_batch=counted), accuracy=_accuracy(run))
-        if tuned is not None:
-            hosted.windows, hosted.rules = tuned.windows, tuned.rules
+        batcher = Batcher(model, on_batch=counted)
+        hosted = HostedModel(name, run, model, batcher, windows=windows, rules=rules, accuracy=_accuracy(run))
         if isinstance(model, Recognizer):
             live = hosted.look_live()
             hosted.frames_per_second, hosted.look_ahead_seconds = live.frames_per_second, live.look_ahead_seconds
@@ -173,9 +170,7 @@ def _free_name(run: Path, taken: set[str]) -> str:
 
 def _accuracy(run: Path) -> str | None:
     """What the run's own measurement says."""
-    file = run / EVALUATION_FILE
-    if not file.is_file():
+    kept = kept_accuracy(RunFolder(local_run(run)))
+    if kept is None:
         return None
-    top1 = read(file, EvaluationFile, hint=RUN_WROTE).top1
-    share, interval = top1.correct / top1.clips, wilson(top1.correct, top1.clips)
-    return f"{percent(share)} ({span(interval)}; {top1.correct} of {top1.clips} test clips)"
+    return f"{percent(kept.value)} ({span(kept.interval)}; {kept.correct} of {kept.clips} test clips)"

@@ -19,7 +19,7 @@ from typing import Any
 from muybridge.errors import UserError
 from muybridge.verbs.serve.config import ServeConfig
 from muybridge.verbs.serve.hosting import HostedModel
-from muybridge.verbs.serve.job_state import ENDED, Job, Status
+from muybridge.verbs.serve.job_state import Job, Status
 from muybridge.verbs.serve.job_work import StoppedError, score_job
 from muybridge.verbs.serve.refusal import RefusalError, busy, line_of
 from muybridge.video.browser_video import write_for_browsers
@@ -48,7 +48,7 @@ class Jobs:
         self._on_end = on_end
         self.is_ending = False
         self._jobs: dict[str, Job] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="timeline")
         self._copier = ThreadPoolExecutor(1, thread_name_prefix="copy")
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -59,17 +59,11 @@ class Jobs:
         self._loop = asyncio.get_running_loop()
         self._changed = asyncio.Event()
 
-    def counts(self) -> dict[str, int]:
-        """How many jobs there are, by status."""
-        with self._lock:
-            found: list[str] = [job.status for job in self._jobs.values()]
-        return {status: found.count(status) for status in ("queued", "running", *ENDED)}
-
     @property
     def open_count(self) -> int:
         """How many have not ended."""
-        counts = self.counts()
-        return counts["queued"] + counts["running"]
+        with self._lock:
+            return sum(not job.has_ended for job in self._jobs.values())
 
     def require_place(self) -> None:
         """Refuse one more where there is no room.
@@ -110,9 +104,7 @@ class Jobs:
         self.tidy(keep=self._config.kept_jobs - 1)
         job = Job(name, shown_name, path, model, folder, wants_copy=wants_copy)
         with self._lock:
-            waiting = sum(not each.has_ended for each in self._jobs.values())
-            if waiting >= self._config.jobs:
-                raise busy(f"{self._config.jobs} timelines wait already", retry_after=10)
+            self.require_place()  # another may have come since it was asked for the first time
             self._jobs[name] = job
         self._worker.submit(self._work, job)
         return job

@@ -140,13 +140,6 @@ class LabelStudioRequest(BaseModel):
     project: str | int | None = None
 
 
-class LabelStudioAnswer(BaseModel):
-    """What a backend answers."""
-
-    results: list[dict[str, Any]]
-    model_version: str
-
-
 class LabelStudioSetup(BaseModel):
     """What Label Studio says when a project is connected; what else is in it is passed over."""
 

@@ -18,6 +18,33 @@ from muybridge.verbs.serve.metrics import Metrics
 from muybridge.verbs.serve.refusal import busy, line_of
 
 
+class Places:
+    """So many may do something at once; in the event loop, which alone asks.
+
+    Attributes:
+        taken: How many do.
+    """
+
+    def __init__(self, most: int, why_not: str) -> None:
+        self.taken = 0
+        self._most, self._why_not = most, why_not
+
+    @contextmanager
+    def take(self) -> Iterator[None]:
+        """Be one of them.
+
+        Raises:
+            RefusalError: There is no place.
+        """
+        if self.taken >= self._most:
+            raise busy(f"{self._most} {self._why_not}")
+        self.taken += 1
+        try:
+            yield
+        finally:
+            self.taken -= 1
+
+
 @dataclass(eq=False)
 class Service:
     """The state of a server.
@@ -30,8 +57,8 @@ class Service:
         jobs: Its timelines.
         fetcher: Fetches videos by address.
         is_draining: Whether it takes on nothing more.
-        in_flight: Requests that are answered or wait.
-        open_streams: Live streams.
+        requests: Places of requests that are answered or wait.
+        streams: Places of live streams.
         last_end: When the last timeline ended, on the monotonic clock; 0 before that.
     """
 
@@ -41,17 +68,21 @@ class Service:
     metrics: Metrics
     jobs: Jobs = field(init=False)
     fetcher: Fetcher = field(init=False)
+    requests: Places = field(init=False)
+    streams: Places = field(init=False)
     is_draining: bool = False
-    in_flight: int = 0
-    open_streams: int = 0
     last_end: float = 0.0
 
     def __post_init__(self) -> None:
         self.fetcher = Fetcher(self.config)
+        self.requests = Places(self.config.waiting, "requests wait already")
+        self.streams = Places(self.config.streams, "streams are open already")
         self.jobs = Jobs(self.root, self.config, on_end=self._job_ended)
-        self.metrics.watch("muybridge_waiting_requests", "Requests that are answered or wait", lambda: self.in_flight)
+        self.metrics.watch(
+            "muybridge_waiting_requests", "Requests that are answered or wait", lambda: self.requests.taken
+        )
         self.metrics.watch("muybridge_open_timelines", "Timelines that wait or run", lambda: self.jobs.open_count)
-        self.metrics.watch("muybridge_open_streams", "Live streams", lambda: self.open_streams)
+        self.metrics.watch("muybridge_open_streams", "Live streams", lambda: self.streams.taken)
 
     def _job_ended(self, job: Job) -> None:
         self.last_end = time.monotonic()
@@ -60,7 +91,7 @@ class Service:
     @property
     def is_idle(self) -> bool:
         """Whether nothing runs or waits."""
-        return not (self.in_flight or self.open_streams or self.jobs.open_count)
+        return not (self.requests.taken or self.streams.taken or self.jobs.open_count)
 
     @property
     def is_ready(self) -> bool:
@@ -84,13 +115,8 @@ class Service:
             RefusalError: There is none.
         """
         self.require_open()
-        if self.in_flight >= self.config.waiting:
-            raise busy(f"{self.config.waiting} requests wait already")
-        self.in_flight += 1
-        try:
+        with self.requests.take():
             yield
-        finally:
-            self.in_flight -= 1
 
     @contextmanager
     def stream_place(self) -> Iterator[None]:
@@ -100,13 +126,8 @@ class Service:
             RefusalError: There is none.
         """
         self.require_open()
-        if self.open_streams >= self.config.streams:
-            raise busy(f"{self.config.streams} streams are open already")
-        self.open_streams += 1
-        try:
+        with self.streams.take():
             yield
-        finally:
-            self.open_streams -= 1
 
     async def predict(self, model: HostedModel, paths: list[Path]) -> list[Prediction | str]:
         """Name the action in files, or say why not.

@@ -21,7 +21,7 @@ from muybridge.inference.timeline.video_scoring import job_of, require_recognize
 from muybridge.inference.timeline.window_scoring import sees_frames
 from muybridge.locks import Lock
 from muybridge.recipes.timeline_rules import SegmentRules, WindowConfig
-from muybridge.recipes.tuned_rules import TunedRules, read_rules, rules_path, write_rules
+from muybridge.recipes.tuned_rules import TunedRules, chosen_rules, rules_path, write_rules
 from muybridge.text import counted, printable
 from muybridge.verbs.timeline.measuring import measure, true_segments
 from muybridge.verbs.timeline.output import check_formats, write_files
@@ -90,9 +90,7 @@ def timeline(
         paths = paths or list(true_of)
     folder = Path(out) if out is not None else run / FOLDER
     require_writable(folder)
-    tuned = read_rules(rules_path(run))
-    windows = windows or (WindowConfig() if tuned is None else tuned.windows)
-    rules = rules or (SegmentRules() if tuned is None else tuned.rules)
+    tuned, windows, rules = chosen_rules(run, windows, rules)
     job = _Job(run, folder, windows, resume=resume, device=device, console=console)
     lock = Lock(folder / ".lock", what=folder).acquire()
     try:

@@ -10,7 +10,7 @@ from muybridge.files import require_writable
 from muybridge.inference.loading import load
 from muybridge.inference.timeline.video_scoring import require_recognizer
 from muybridge.recipes.timeline_rules import SegmentRules, WindowConfig
-from muybridge.recipes.tuned_rules import read_rules, rules_path
+from muybridge.recipes.tuned_rules import chosen_rules
 from muybridge.verbs.watch.result import WatchResult
 from muybridge.verbs.watch.sinks import open_sinks
 from muybridge.verbs.watch.watching import Emit, Watching
@@ -87,9 +87,7 @@ def watch(
     found = find_source(source)
     if save_events is not None:
         require_writable(Path(save_events))
-    tuned = read_rules(rules_path(run))
-    windows = windows or (WindowConfig() if tuned is None else tuned.windows)
-    rules = rules or (SegmentRules() if tuned is None else tuned.rules)
+    _, windows, rules = chosen_rules(run, windows, rules)
     recognizer = require_recognizer(load(run, device=device), run)
     if recognizer.unfinished:
         say(console, f"note: {run} is {recognizer.unfinished}")

@@ -44,8 +44,6 @@ class StreamFile:
         self.encoded_because: str | None = None
         self.count = 0
         self._stack = ExitStack()
-        self._origin: int | None = None
-        self._last_dts: int | None = None
         codec = template.codec_context.name
         try:
             self.path = _free(path, ending_for(codec))

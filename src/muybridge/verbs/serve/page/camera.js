@@ -250,7 +250,7 @@ export class Camera {
 
   #showEvents() {
     const { events } = this;
-    this.none.hidden = this.rows.parentNode.hidden = events.length > 0;
+    this.none.hidden = events.length > 0;
     this.rows.parentNode.hidden = this.saveButton.hidden = !events.length;
     this.rows.replaceChildren(...events.map(each => {
       const key = make("span", { className: "key" });
