@@ -5,6 +5,8 @@ without, and says so.
 """
 
 import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -58,6 +60,15 @@ class Lock:
                 raise
             self._warn()
         return self
+
+    @contextmanager
+    def held(self, *, wait_seconds: float = 0.0) -> Iterator[None]:
+        """Hold it while this lasts; see ``acquire``."""
+        self.acquire(wait_seconds=wait_seconds)
+        try:
+            yield
+        finally:
+            self.release()
 
     def release(self) -> None:
         """Give it back."""

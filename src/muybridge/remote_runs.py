@@ -28,8 +28,10 @@ from muybridge.remote_folders import (
     upload_folder,
     version_of,
 )
+from muybridge.storage.reaching import reaching
 from muybridge.storage.remote_files import read_remote, remove_remote, write_remote
 from muybridge.storage.urls import url_at
+from muybridge.system import cache_home
 from muybridge.text import one_line
 
 _KEPT_SECONDS = 24 * 3600.0
@@ -52,14 +54,14 @@ def local_run(run: Path, *, announce: Say = lambda line: None) -> Path:
         return run
     if url.startswith("hf://"):
         return _snapshot(url)
-    with _errors_of(url):
+    with reaching(url):
         for last_try in (False, True):
             manifest = manifest_at(url)
             if manifest is None:
                 raise UserError(f"{url} holds no run: there is no {MANIFEST}; name one that train or push has uploaded")
             # A state of the run has a place of its own, so nothing is replaced that another process reads.
             place = _home(url, "fetched") / version_of(manifest) / _name(url)
-            with _locked(place, wait_seconds=_FETCH_SECONDS):
+            with _lock(place).held(wait_seconds=_FETCH_SECONDS):
                 try:
                     if not place.is_dir():
                         fetch_folder(url, place, manifest, announce=announce)
@@ -94,8 +96,8 @@ def uploaded_run(run: Path | None, *, resumes: bool = False, announce: Say) -> I
     if url.startswith("hf://"):
         raise UserError(f"{url}: a run is trained in a folder or a bucket; then: muybridge push RUN {url}")
     place = _home(url, "own") / _name(url)
-    with _locked(place):
-        with _errors_of(url):
+    with _lock(place).held():
+        with reaching(url):
             if resumes:
                 _take_up(url, place, announce)
             else:
@@ -104,10 +106,10 @@ def uploaded_run(run: Path | None, *, resumes: bool = False, announce: Say) -> I
             yield place
         finally:
             if place.is_dir() and files_of(place):
-                with _errors_of(url, where=f"the run is kept in {place}; upload it with: muybridge push {place} {url}"):
+                with reaching(url, f"the run is kept in {place}; upload it with: muybridge push {place} {url}"):
                     upload_folder(place, url, announce=announce)
             elif not resumes:
-                with _errors_of(url):
+                with reaching(url):
                     remove_remote(f"{url}/{TAKEN}")
 
 
@@ -117,7 +119,7 @@ def upload_to(folder: Path, url: str, *, announce: Say) -> None:
     Raises:
         UserError: The name is that of something else, or the bucket cannot be reached.
     """
-    with _errors_of(url):
+    with reaching(url):
         if manifest_at(url) is None:
             _take_name(url, folder)
         upload_folder(folder, url, announce=announce)
@@ -208,10 +210,8 @@ def _snapshot(url: str) -> Path:
 
 def _home(url: str, kind: str) -> Path:
     """Where copies of a run of a bucket lie on this machine."""
-    if named := os.environ.get("MUYBRIDGE_CACHE"):
-        home = Path(named)
-    else:
-        home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "muybridge"
+    named = os.environ.get("MUYBRIDGE_CACHE")
+    home = Path(named) if named else cache_home() / "muybridge"
     return home / "runs" / kind / hashlib.sha256(url.encode()).hexdigest()[:12]
 
 
@@ -219,21 +219,5 @@ def _name(url: str) -> str:
     return url.rpartition("/")[2]
 
 
-@contextmanager
-def _locked(place: Path, *, wait_seconds: float = 0.0) -> Iterator[None]:
-    lock = Lock(place.parent / ".lock", what=place).acquire(wait_seconds=wait_seconds)
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-@contextmanager
-def _errors_of(url: str, where: str = "check the address, and the credentials in the environment") -> Iterator[None]:
-    """Make one line of what a bucket answers."""
-    try:
-        yield
-    except OSError as error:
-        if error.filename is not None and url_at(str(error.filename)) is None:  # of this machine's disk
-            raise
-        raise UserError(f"{url} cannot be reached: {one_line(error.strerror or error)}; {where}") from error
+def _lock(place: Path) -> Lock:
+    return Lock(place.parent / ".lock", what=place)

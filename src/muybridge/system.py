@@ -24,6 +24,23 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
+def cache_home() -> Path:
+    """Where programs keep what they can make again: ``XDG_CACHE_HOME``, else ``~/.cache``.
+
+    Raises:
+        UserError: If the user has no home folder, as some services and containers have it.
+    """
+    if named := os.environ.get("XDG_CACHE_HOME"):
+        return Path(named)
+    try:
+        return Path.home() / ".cache"
+    except RuntimeError:
+        raise UserError(
+            "there is no home folder for the cache of frames (HOME is not set); set MUYBRIDGE_CACHE, or cache.folder, "
+            "to a folder that can be written"
+        ) from None
+
+
 def available_memory() -> int:
     """Bytes that can be taken without swapping; a container may allow fewer than the machine has.
 

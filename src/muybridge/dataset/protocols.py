@@ -17,7 +17,7 @@ from muybridge.dataset.catalog import Catalog, matches_group
 from muybridge.dataset.cutting import cut_units, drawn
 from muybridge.dataset.official import read_official
 from muybridge.dataset.protocol_names import PROTOCOLS
-from muybridge.dataset.sources import contents_of, linked_clips
+from muybridge.dataset.sources import linked_clips
 from muybridge.dataset.split import PARTS, Part, Split
 from muybridge.errors import UserError
 from muybridge.text import counted, did_you_mean, shortened
@@ -114,7 +114,7 @@ def _named_groups(catalog: Catalog, names: Sequence[str]) -> tuple[_Parts, list[
             groups = {clip.group for clip in catalog.clips}
             raise UserError(f"no clip of {catalog.root} has the source group {name!r}{did_you_mean(name, groups)}")
         test |= found
-    contents = contents_of(catalog)
+    contents = catalog.contents
     tested = {contents[id] for id in test}
     twins = {id for id in catalog.by_id if id not in test and contents[id] in tested}
     notes = [f"test: exactly the source groups {shortened(list(names))}"]

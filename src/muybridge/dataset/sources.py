@@ -6,14 +6,9 @@ clips together never puts two clips of one source on both sides.
 """
 
 from collections import defaultdict
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable
 
 from muybridge.dataset.catalog import Catalog, Clip
-
-
-def contents_of(catalog: Catalog) -> Mapping[str, Hashable]:
-    """Name the bytes of each clip's file, by clip id: equal in one file and in byte-identical files."""
-    return catalog.contents
 
 
 def linked_clips(catalog: Catalog) -> list[tuple[Clip, ...]]:
@@ -22,7 +17,7 @@ def linked_clips(catalog: Catalog) -> list[tuple[Clip, ...]]:
     Returns:
         The units, each a tuple of clips in the catalog's order, in the order of their first clip.
     """
-    contents = contents_of(catalog)
+    contents = catalog.contents
     parent: dict[str, str] = {}
 
     def root_of(group: str) -> str:

@@ -16,7 +16,6 @@ from typing import Any, Literal
 
 from muybridge.dataset.catalog import Catalog, Clip, are_guessed
 from muybridge.dataset.groups import NAME_THEM
-from muybridge.dataset.sources import contents_of
 from muybridge.errors import UserError
 from muybridge.files import write_text
 from muybridge.run_schemas import ClipEntry, SplitFile
@@ -151,7 +150,7 @@ class Split:
         Raises:
             UserError: If the catalog does not have the split's clips.
         """
-        contents = contents_of(catalog)
+        contents = catalog.contents
         strangers = [clip.id for clip in self.clips if clip.id not in contents]
         if strangers:
             raise UserError(

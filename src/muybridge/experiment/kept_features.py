@@ -27,6 +27,7 @@ from muybridge.pipeline.cache_file import write_cache_file
 from muybridge.pipeline.cache_folder import FEATURES_SUFFIX, entry_path, make_room
 from muybridge.pipeline.frame_cache import FrameCache
 from muybridge.recipes.recipe import Recipe
+from muybridge.storage.reaching import reaching
 from muybridge.text import counted, one_line
 from muybridge.training.encoding import FrozenPart, encodes_once
 from muybridge.training.fitting import encodes_in_bf16
@@ -178,10 +179,8 @@ def _parts(place: AnswerPlace, identity: str) -> tuple[str, list[str]]:
     Raises:
         UserError: There are none, or not of this encoder.
     """
-    try:
+    with reaching(place.url):
         data = place.read(SUCCESS_FILE)
-    except OSError as error:
-        raise UserError(f"{place} cannot be reached: {one_line(error.strerror or error)}") from error
     if data is None:
         raise UserError(f"{place} holds no features to the end: there is no {SUCCESS_FILE}; {_AGAIN}")
     try:

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from muybridge.models.encoders.batch_norms import takes_statistics
+
 CHUNK_PIXELS = 32 * 224 * 224
 """32 frames of 224 px: enough for two cores, and a quarter of the memory of a batch of 8 clips of 16 frames."""
 
-BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 
 CHECKPOINT_PIXELS = CHUNK_PIXELS // 2
 """Fewer where layers learn, because all maps of a chunk are there at once when they are computed again."""
@@ -21,7 +22,7 @@ CHECKPOINT_PIXELS = CHUNK_PIXELS // 2
 
 def frames_are_independent(encoder: nn.Module) -> bool:
     """Whether an encoder's result for a frame depends on that frame alone: no batch norm is in training mode."""
-    return not any(isinstance(module, BATCH_NORMS) and module.training for module in encoder.modules())
+    return not any(takes_statistics(module) for module in encoder.modules())
 
 
 def in_chunks(run: Callable[[Tensor], Tensor], frames_NHWC: Tensor, *, pixels: int) -> Tensor:
@@ -59,7 +60,7 @@ def checkpointed_stages(stages: Sequence[nn.Module], maps: Tensor) -> Tensor:
 @contextmanager
 def _statistics_kept(stage: nn.Module) -> Iterator[None]:
     """Within, batch norms do not move their running statistics: the first forward pass did."""
-    norms = [module for module in stage.modules() if isinstance(module, BATCH_NORMS) and module.training]
+    norms = [module for module in stage.modules() if takes_statistics(module)]
     before = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
     for norm in norms:
         norm.momentum, norm.num_batches_tracked = 0.0, None

@@ -71,12 +71,9 @@ class AnswerPlace:
             yield
             return
         require_writable(self.folder)
-        lock = Lock(self.folder / ".lock", what=self.folder).acquire()
-        try:
+        with Lock(self.folder / ".lock", what=self.folder).held():
             remove_dead(self.folder)
             yield
-        finally:
-            lock.release()
 
     def take(self, plan: Plan) -> None:
         """Make the place that of a plan, or make sure that it is.

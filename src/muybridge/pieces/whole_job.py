@@ -20,8 +20,9 @@ from muybridge.pieces.local_run import run_locally
 from muybridge.pieces.planning import Piece, Plan
 from muybridge.pieces.ray_run import require_ray, run_on_ray
 from muybridge.pieces.working import Cost, MakeWork, Row
+from muybridge.storage.reaching import reaching
 from muybridge.system import available_cores
-from muybridge.text import counted, did_you_mean, one_line
+from muybridge.text import counted, did_you_mean
 
 On = Literal["local", "ray"]
 REMOTE_THREADS = 4
@@ -132,7 +133,7 @@ def answer_all(
     """
     begun = time.perf_counter()
     kind = str(plan.about["kind"])
-    with _errors_of(place), place.held():
+    with reaching(place.url, "what is done is kept, run the same command again"), place.held():
         place.take(plan)
         facts = place.done(plan)
         kept, cost, ready = len(facts), Cost(), 0.0
@@ -193,17 +194,3 @@ def _finish(place: AnswerPlace, plan: Plan, facts: Mapping[str, PartFacts]) -> N
     listed = {name: {"rows": fact["rows"], "undecodable": fact["undecodable"]} for name, fact in parts.items()}
     text = json.dumps({"plan": plan.hash, **plan.about, "clips": plan.clip_count, "parts": listed}, indent=1)
     place.write(SUCCESS_FILE, text.encode(), replace=True)
-
-
-@contextmanager
-def _errors_of(place: AnswerPlace) -> Iterator[None]:
-    """Make one line of what a bucket answers."""
-    try:
-        yield
-    except OSError as error:
-        if place.url is None:
-            raise
-        raise UserError(
-            f"{place} cannot be reached: {one_line(error.strerror or error)}; what is done is kept, run the same "
-            "command again"
-        ) from error

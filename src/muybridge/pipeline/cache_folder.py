@@ -5,6 +5,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from muybridge.errors import UserError
+from muybridge.system import cache_home
 
 FRAMES_SUFFIX = ".frames"
 FEATURES_SUFFIX = ".features"
@@ -15,22 +16,13 @@ of each clip (see `glimpses`)."""
 
 
 def default_cache_folder() -> Path:
-    """``MUYBRIDGE_CACHE``, else the user's cache folder (``XDG_CACHE_HOME`` or ``~/.cache``).
+    """``MUYBRIDGE_CACHE``, else in the user's cache folder (``XDG_CACHE_HOME`` or ``~/.cache``).
 
     Raises:
         UserError: If the user has no home folder, as some services and containers have it.
     """
-    if named := os.environ.get("MUYBRIDGE_CACHE"):
-        return Path(named)
-    if named := os.environ.get("XDG_CACHE_HOME"):
-        return Path(named) / "muybridge" / "frames"
-    try:
-        return Path.home() / ".cache" / "muybridge" / "frames"
-    except RuntimeError:
-        raise UserError(
-            "there is no home folder for the cache of frames (HOME is not set); set MUYBRIDGE_CACHE, or cache.folder, "
-            "to a folder that can be written"
-        ) from None
+    named = os.environ.get("MUYBRIDGE_CACHE")
+    return Path(named) if named else cache_home() / "muybridge" / "frames"
 
 
 def entry_path(folder: Path, key: str, suffix: str) -> Path:

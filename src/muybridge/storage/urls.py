@@ -28,11 +28,6 @@ def url_at(path: str | Path) -> str | None:
     return f"{match['scheme']}://{match['rest'].rstrip('/')}"
 
 
-def path_of(url: str) -> Path:
-    """The path that stands for a URL."""
-    return Path(url)
-
-
 def written(path: str | Path) -> str:
     """A path as a user writes it: a URL as a URL."""
     return url_at(path) or str(path)

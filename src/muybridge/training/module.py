@@ -22,7 +22,7 @@ from torch.nn import functional
 from muybridge import ranks
 from muybridge.clip_draws import drawing_by_clip
 from muybridge.errors import UserError
-from muybridge.models.encoders.batch_norms import SharedBatchNorm, takes_statistics
+from muybridge.models.encoders.batch_norms import SharedBatchNorm
 from muybridge.models.encoders.encoder import VideoEncoder
 from muybridge.models.heads.standardise import Standardise
 from muybridge.models.network import RecognizerNet
@@ -134,7 +134,7 @@ class RecognizerModule(L.LightningModule):
         if ranks.size() == 1:
             return
         shared = [module for module in self.net.encoder.modules() if isinstance(module, SharedBatchNorm)]
-        learning = [module for module in shared if takes_statistics(module)]
+        learning = [module for module in shared if module.training]
         for module in learning:
             module.counts = counts
         if learning and isinstance(self.net.encoder, VideoEncoder) and len(set(batch.lengths_B.tolist())) > 1:

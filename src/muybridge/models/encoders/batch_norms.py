@@ -6,10 +6,11 @@ tensor, in any precision, so that what several processes learn can be compared w
 Axes: N images or clips, C channels.
 """
 
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from muybridge import ranks
 
@@ -89,6 +90,6 @@ def _summed(values: Tensor) -> Tensor:
     return total
 
 
-def takes_statistics(module: nn.Module) -> bool:
+def takes_statistics(module: nn.Module) -> TypeGuard[_BatchNorm]:
     """Whether a layer normalises by the statistics of the batch, as it stands."""
     return isinstance(module, BATCH_NORMS) and module.training

@@ -143,8 +143,7 @@ def pack(
     pictures = {} if kind == "clips" else {"quality": quality, "short_side_px": short_side_px}
     plan = make_plan(catalog, kind=kind, seed=seed, shard_bytes=int(shard_size_gb * 1e9), **pictures)
     require_writable(folder)
-    lock = Lock(folder / ".lock", what=folder).acquire()
-    try:
+    with Lock(folder / ".lock", what=folder).held():
         remove_dead(folder)
         _take(folder, plan)
         is_done = (folder / INDEX_FILE).is_file()
@@ -152,8 +151,6 @@ def pack(
             kept = _write(folder, plan, catalog, workers=workers or available_cores(), console=console)
         index = read_index(folder)
         index.require_shards()
-    finally:
-        lock.release()
     undecodable = json.loads((folder / UNDECODABLE_FILE).read_text(encoding="utf-8"))
     return PackResult(
         folder=folder,

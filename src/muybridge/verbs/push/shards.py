@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 from muybridge.dataset.shard_index import INDEX_FILE, ShardIndex
 from muybridge.errors import UserError
+from muybridge.storage.reaching import reaching
 from muybridge.storage.remote_files import files_below, read_remote, upload
-from muybridge.text import counted, one_line
+from muybridge.text import counted
 
 
 def upload_shards(index: ShardIndex, url: str, *, announce: Callable[[str], None]) -> None:
@@ -21,7 +22,7 @@ def upload_shards(index: ShardIndex, url: str, *, announce: Callable[[str], None
     """
     index.require_shards()
     own = (index.root / INDEX_FILE).read_bytes()
-    try:
+    with reaching(url, "run the same push again"):
         there = {name.removeprefix(f"{url}/"): status.size_bytes for name, status in files_below(url).items()}
         strange = there.keys() - index.shards.keys() - {INDEX_FILE}
         if strange or (INDEX_FILE in there and read_remote(f"{url}/{INDEX_FILE}") != own):
@@ -30,8 +31,4 @@ def upload_shards(index: ShardIndex, url: str, *, announce: Callable[[str], None
         for name in sent:
             upload(index.root / name, f"{url}/{name}")
         upload(index.root / INDEX_FILE, f"{url}/{INDEX_FILE}")
-    except OSError as error:
-        raise UserError(
-            f"{url} cannot be written: {one_line(error.strerror or error)}; run the same push again"
-        ) from error
     announce(f"uploaded {counted(len(sent), 'shard')} of {len(index.shards)} to {url}")

@@ -114,9 +114,9 @@ def _train(
     folder = chosen_folder(run, name)
     others: tuple[Clip, ...] = ()
     if from_run is not None:
-        others = _clips_of(RunFolder.trained(local_run(Path(from_run), announce=partial(say, console))), clips_root)
-        if recipe is None:
-            recipe = recipe_of(from_run)
+        before = RunFolder.trained(local_run(Path(from_run), announce=partial(say, console)))
+        others = _clips_of(before, clips_root)
+        recipe = before.recipe if recipe is None else recipe
     recipe = _recipe(clips, recipe, options, console)
     if learning_curve:
         check_curve(recipe)
