@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from muybridge.checking.checking import CheckReport as CheckReport
+    from muybridge.dataset.locating import exists as exists
     from muybridge.dataset.segments import Annotations as Annotations
     from muybridge.dataset.segments import Segment as Segment
     from muybridge.errors import Interrupted as Interrupted
@@ -104,6 +105,7 @@ _FOR_THE_COMMAND_LINE = {
     "available_recipe",
     "describe_recipe",
     "describe_recipes",
+    "exists",
     "read_values",
     "recipe_of",
     "recipe_config",

@@ -108,15 +108,15 @@ def text(app: App, verb: str, *, everything: bool, defaults: Mapping[str, Any] |
 
 
 def verbs(app: App) -> list[str]:
-    """The names of the verbs."""
-    return [name for name in app if not name.startswith("-")]
+    """The names of the verbs, in the order of help."""
+    names = [name for name in app if not name.startswith("-")]
+    return sorted(names, key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER))
 
 
 def _overview(app: App) -> str:
     """Each verb with the first paragraph of its docstring."""
-    names = sorted(verbs(app), key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER))
     lines = ["Usage: muybridge VERB ...", "", *_wrapped(str(app.help)), ""]
-    for name in names:
+    for name in verbs(app):
         lines += _row(name, _paragraphs(app, name)[0], label_width=13)
     lines += ["", "Every verb: muybridge VERB --help. Version: muybridge --version.", *_wrapped(str(app.help_epilogue))]
     return "\n".join(lines)

@@ -5,7 +5,7 @@ from typing import Literal
 
 from muybridge.evaluation.intervals import Interval, wilson
 from muybridge.evaluation.phrases import span
-from muybridge.models.saving import model_state
+from muybridge.models.description import model_state
 from muybridge.run_schemas import RUN_WROTE, EvaluationFile
 from muybridge.runs import RunFolder
 from muybridge.schemas import read

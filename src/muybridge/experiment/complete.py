@@ -29,7 +29,7 @@ from muybridge.experiment.prepare import Experiment
 from muybridge.experiment.provenance import session
 from muybridge.experiment.refit import parts_to_refit, refit, wants_refit
 from muybridge.files import copy_folder, write_json
-from muybridge.models.saving import METADATA_FILE, model_state
+from muybridge.models.description import METADATA_FILE, model_state
 from muybridge.reporting.job import report
 from muybridge.runs import RunFolder
 from muybridge.storage.urls import written

@@ -18,7 +18,7 @@ from muybridge.experiment.fit import FitOutcome, Fitted, fit_experiment
 from muybridge.experiment.kept_features import draws
 from muybridge.experiment.prepare import Experiment
 from muybridge.files import copy_folder
-from muybridge.models.saving import METADATA_FILE, model_state
+from muybridge.models.description import METADATA_FILE, model_state
 from muybridge.runs import RunFolder
 from muybridge.text import counted
 from muybridge.training.encoding import encodes_once

@@ -23,7 +23,7 @@ from muybridge.inference.predictions import ClipPrediction
 from muybridge.inference.recognizer import Recognizer
 from muybridge.inference.trained_model import Answer, Model, Scores, Source, clip_prediction, read_ahead
 from muybridge.inference.views import AS_TRAINED, Views
-from muybridge.models.saving import METADATA_FILE, read_description
+from muybridge.models.description import METADATA_FILE, read_description
 from muybridge.run_schemas import EnsembleModelFile
 from muybridge.schemas import require_sealed, sealed
 from muybridge.text import only_in_each

@@ -9,7 +9,7 @@ from muybridge.inference.engines.opening import load_export
 from muybridge.inference.ensemble import FORMAT as ENSEMBLE_FORMAT
 from muybridge.inference.ensemble import Ensemble
 from muybridge.inference.recognizer import Recognizer
-from muybridge.models.saving import METADATA_FILE
+from muybridge.models.description import METADATA_FILE
 from muybridge.remote_runs import local_run
 from muybridge.schemas import read_json
 

@@ -21,8 +21,9 @@ from muybridge.inference.probabilities import softmax, vote
 from muybridge.inference.rejection import Rejection
 from muybridge.inference.trained_model import Answer, ArrayClip, Model, Scores, Source, read_ahead
 from muybridge.inference.views import AS_TRAINED, Views
+from muybridge.models.description import COPY_AGAIN, METADATA_FILE
 from muybridge.models.network import RecognizerNet
-from muybridge.models.saving import COPY_AGAIN, METADATA_FILE, load_recognizer, save_recognizer
+from muybridge.models.saving import load_recognizer, save_recognizer
 from muybridge.pipeline.augmentation import is_sided
 from muybridge.run_schemas import Preprocessing
 from muybridge.schemas import convert

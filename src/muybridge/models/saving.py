@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -19,20 +19,17 @@ from torch.overrides import TorchFunctionMode
 
 from muybridge.errors import UserError
 from muybridge.files import content_hash, replacing
+from muybridge.models.description import COPY_AGAIN, METADATA_FILE, read_description
 from muybridge.models.network import RecognizerNet, build
 from muybridge.recipes.model import ModelConfig
 from muybridge.recipes.retired import without_retired
-from muybridge.run_schemas import ModelFile, ModelState, Threshold
-from muybridge.schemas import LONGEST_REASON, Described, convert, distinct, read, read_json, require_sealed, sealed
+from muybridge.run_schemas import ModelFile, Threshold
+from muybridge.schemas import LONGEST_REASON, convert, distinct, require_sealed, sealed
 from muybridge.text import one_line, printable
 
 WEIGHTS_FILE = "model.safetensors"
-METADATA_FILE = "model.json"
 FORMAT = "muybridge-recognizer"
 FORMAT_VERSION = 1
-COPY_AGAIN = "copy the whole folder of the model again"
-
-T = TypeVar("T", bound=Described)
 
 
 @dataclass(frozen=True)
@@ -155,15 +152,6 @@ def _blank(saved: SavedModel) -> RecognizerNet:
     return build(saved.config, len(saved.classes), weights="none")
 
 
-def model_state(folder: Path) -> ModelState:
-    """What the ``model.json`` of a recognizer or an ensemble says of its training.
-
-    Raises:
-        UserError: There is none, or it is damaged.
-    """
-    return read(folder / METADATA_FILE, ModelState, hint=COPY_AGAIN)
-
-
 def _read_metadata(path: Path) -> SavedModel:
     """Read ``model.json``."""
     content = read_description(path.parent, ModelFile, kind=FORMAT, version=FORMAT_VERSION)
@@ -177,29 +165,3 @@ def _read_metadata(path: Path) -> SavedModel:
         rejection=content.none_of_these,
         refitted=content.refitted,
     )
-
-
-def read_description(folder: Path, schema: type[T], *, kind: str, version: int) -> T:
-    """Read the ``model.json`` of a model folder.
-
-    Args:
-        folder: The model folder.
-        schema: What it must be.
-        kind: The format that it must name.
-        version: The version of that format that is understood.
-
-    Raises:
-        UserError: There is none, it is damaged, or it describes something else.
-    """
-    path = folder / METADATA_FILE
-    if not path.is_file():
-        raise UserError(f"{folder} holds no trained model: there is no {METADATA_FILE} in it; name a run or its model")
-    values = read_json(path)
-    named = convert(values, Described, where=str(path), hint=COPY_AGAIN)
-    if named.format != kind:
-        raise UserError(f"{path} does not describe a {kind.replace('-', ' ')}; name a run or its model")
-    if named.format_version != version:
-        raise UserError(
-            f"{path} has format version {named.format_version}, and this muybridge reads {version}; update muybridge"
-        )
-    return convert(values, schema, where=str(path), hint=COPY_AGAIN)

@@ -15,7 +15,7 @@ from muybridge.dataset.split import Split
 from muybridge.errors import UserError
 from muybridge.evaluation.run_accuracy import RunAccuracy, kept_accuracy, unfinished
 from muybridge.files import read_rows
-from muybridge.models.saving import METADATA_FILE
+from muybridge.models.description import METADATA_FILE
 from muybridge.recipes.store import read_values
 from muybridge.run_schemas import (
     RUN_WROTE,

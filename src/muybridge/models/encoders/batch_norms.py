@@ -10,7 +10,6 @@ from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from muybridge import ranks
 
@@ -90,6 +89,8 @@ def _summed(values: Tensor) -> Tensor:
     return total
 
 
-def takes_statistics(module: nn.Module) -> TypeGuard[_BatchNorm]:
+def takes_statistics(
+    module: nn.Module,
+) -> TypeGuard[nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d | nn.SyncBatchNorm]:
     """Whether a layer normalises by the statistics of the batch, as it stands."""
     return isinstance(module, BATCH_NORMS) and module.training

@@ -24,7 +24,7 @@ from muybridge.inference.loading import load
 from muybridge.inference.recognizer import BATCH_PIXELS, Recognizer
 from muybridge.inference.trained_model import Decoded, Model
 from muybridge.inference.views import AS_TRAINED, Views
-from muybridge.models.saving import METADATA_FILE
+from muybridge.models.description import METADATA_FILE
 from muybridge.pieces.answer_place import AnswerPlace
 from muybridge.pieces.planning import Item, make_plan, whole_files
 from muybridge.pieces.whole_job import ManyResult, On, answer_all, check_on
