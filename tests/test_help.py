@@ -81,6 +81,12 @@ def test_no_option_goes_without_a_word(verb):
             assert argument.parameter.help, argument.name
 
 
+@pytest.mark.parametrize("verb", VERBS)
+def test_no_default_is_shown_as_python_writes_it(verb, capsys):
+    shown_defaults = re.findall(r" (\[[^\]]*\]+)$", "\n".join(shown(verb, "--help-all", capsys=capsys)), re.MULTILINE)
+    assert not [default for default in shown_defaults if re.search(r"None|[\[({'\"].*[\[({'\"]", default)]
+
+
 def test_every_field_of_a_recipe_has_a_text_whose_first_sentence_is_short():
     sections = [Recipe, *(field.default_factory for field in dataclasses.fields(Recipe) if field.name in HOLDS)]
     for section in sections:

@@ -33,6 +33,7 @@ FLOORS = [
     ["remote_folders"],
     ["runs"],
     ["locks", "ranks"],
+    ["threads"],
     ["console", "system", "clip_draws", "signed_store"],
     ["run_schemas"],
     ["files", "schemas"],

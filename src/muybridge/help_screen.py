@@ -230,11 +230,11 @@ def _description(argument: Argument, defaults: Mapping[str, Any], *, long: bool)
     if not all(re.search(rf"\b{re.escape(choice)}\b", text) for choice in choices):
         text = f"{text} One of {', '.join(choices)}."
     default = defaults.get(argument.name, argument.field_info.default)
-    if argument.required or default in (None, "", ()) or default is False:
+    if argument.required or default in (None, "", (), []) or default is False:
         return text
     if default is True:
         default = "on"
-    if isinstance(default, tuple):
+    if isinstance(default, tuple | list):
         default = " ".join(map(str, default))
     return f"{text} [{default}]"
 

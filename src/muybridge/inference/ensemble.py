@@ -21,12 +21,13 @@ from muybridge.inference.combining import Combination
 from muybridge.inference.engines.engine import Frames
 from muybridge.inference.predictions import ClipPrediction
 from muybridge.inference.recognizer import Recognizer
-from muybridge.inference.trained_model import Answer, Model, Scores, Source, clip_prediction, read_ahead
+from muybridge.inference.trained_model import Answer, Model, Scores, Source, clip_prediction
 from muybridge.inference.views import AS_TRAINED, Views
 from muybridge.models.description import METADATA_FILE, read_description
 from muybridge.run_schemas import EnsembleModelFile
 from muybridge.schemas import require_sealed, sealed
 from muybridge.text import only_in_each
+from muybridge.threads import read_ahead
 
 FORMAT = "muybridge-ensemble"
 FORMAT_VERSION = 1
@@ -141,11 +142,19 @@ class Ensemble(Model):
         self, clips: Sequence[Source], *, views: Views, workers: int | None
     ) -> Iterator[list[Scores | VideoError]]:
         self.check_views(views)
-        for reads in read_ahead(clips, partial(self._read, views=views), workers=workers):
-            yield [
-                read if isinstance(read, VideoError) else member.probabilities(read)[order]
-                for member, order, read in zip(self.members.values(), self._orders, reads, strict=True)
-            ]
+        reads = read_ahead(clips, partial(self._read, views=views), workers=workers)
+        yield from self.side_by_side(reads, self._member_scores, most=len(clips))
+
+    def _member_scores(self, reads: Sequence[list[Frames] | VideoError]) -> list[Scores | VideoError]:
+        return [
+            read if isinstance(read, VideoError) else member.probabilities(read)[order]
+            for member, order, read in zip(self.members.values(), self._orders, reads, strict=True)
+        ]
+
+    @property
+    def workers(self) -> int:
+        """See `Model`."""
+        return min(member.workers for member in self.members.values())
 
     def _read(self, clip: Source, *, views: Views) -> list[list[Frames] | VideoError]:
         """The views of a clip for each member; members that see the same frames share them."""

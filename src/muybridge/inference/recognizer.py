@@ -19,7 +19,7 @@ from muybridge.inference.engines.engine import Engine, Frames, Logits, require_f
 from muybridge.inference.engines.torch_engine import TorchEngine
 from muybridge.inference.probabilities import softmax, vote
 from muybridge.inference.rejection import Rejection
-from muybridge.inference.trained_model import Answer, ArrayClip, Model, Scores, Source, read_ahead
+from muybridge.inference.trained_model import Answer, ArrayClip, Model, Scores, Source
 from muybridge.inference.views import AS_TRAINED, Views
 from muybridge.models.description import COPY_AGAIN, METADATA_FILE
 from muybridge.models.network import RecognizerNet
@@ -28,6 +28,7 @@ from muybridge.pipeline.augmentation import is_sided
 from muybridge.run_schemas import Preprocessing
 from muybridge.schemas import convert
 from muybridge.system import keep_freed_memory, resolve_device
+from muybridge.threads import read_ahead
 from muybridge.video.decoding import read_sampled
 from muybridge.video.fit_names import Fit
 from muybridge.video.sampler import Sampler
@@ -162,11 +163,17 @@ class Recognizer(Model):
     def _score(self, clips: Sequence[Source], *, views: Views, workers: int | None) -> Iterator[Answer | VideoError]:
         self.check_views(views)
         reads = read_ahead(clips, lambda clip: self.read(clip, views=views), workers=workers, ahead=BATCH_CLIPS)
-        for batch in _batches(reads):
-            decoded = [read for read in batch if not isinstance(read, VideoError)]
-            answers = iter(self.answers(decoded))
-            for read in batch:
-                yield read if isinstance(read, VideoError) else next(answers)
+        for answers in self.side_by_side(_batches(reads), self._answers, most=len(clips)):
+            yield from answers
+
+    def _answers(self, batch: Sequence[list[Frames] | VideoError]) -> list[Answer | VideoError]:
+        found = iter(self.answers([read for read in batch if not isinstance(read, VideoError)]))
+        return [read if isinstance(read, VideoError) else next(found) for read in batch]
+
+    @property
+    def workers(self) -> int:
+        """See `Model`."""
+        return self.engine.workers
 
     def decode(self, clip: Source, *, views: Views = AS_TRAINED) -> list[Frames] | VideoError:
         """See `Model`; here the frames of each view."""

@@ -7,9 +7,7 @@ Axes: T frames, H, W, C (RGB), K classes.
 """
 
 from abc import ABC, abstractmethod
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, overload
@@ -24,7 +22,7 @@ from muybridge.errors import UserError, VideoError
 from muybridge.inference.predictions import ClipPrediction
 from muybridge.inference.rejection import NONE_OF_THESE
 from muybridge.inference.views import AS_TRAINED, Views
-from muybridge.system import available_cores
+from muybridge.threads import in_order, torch_workers
 from muybridge.video.in_memory import FrameArray
 
 Scores = npt.NDArray[np.float64]
@@ -44,8 +42,8 @@ Video = str | Path | npt.NDArray[Any] | torch.Tensor
 # Classes that a notebook shows.
 _BARS = 5
 
-_Read = TypeVar("_Read")
-_Source = TypeVar("_Source")
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
@@ -170,7 +168,27 @@ class Model(ABC):
 
     @abstractmethod
     def answers(self, decoded: Sequence[Decoded]) -> list[Answer]:
-        """What is said of decoded clips, computed together; from one thread at a time."""
+        """What is said of decoded clips, computed together; in ``workers`` threads at a time."""
+
+    @property
+    @abstractmethod
+    def workers(self) -> int:
+        """How many threads are to call ``answers``, each with clips of its own."""
+
+    def side_by_side(self, items: Iterable[_Item], work: Callable[[_Item], _Result], *, most: int) -> Iterator[_Result]:
+        """Compute something of each item, in as many threads as the model works in; in order.
+
+        Args:
+            items: The items.
+            work: What is done.
+            most: How many items there are at most; one has all threads of torch.
+        """
+        workers = min(self.workers, most)
+        if workers <= 1:
+            yield from map(work, items)
+            return
+        with torch_workers(workers) as pool:
+            yield from in_order(pool, items, work, limit=2 * workers)
 
     def pixels(self, decoded: Decoded) -> int:
         """How many pixels the network sees of a decoded clip: what decides how many are computed together."""
@@ -298,34 +316,6 @@ def clip_prediction(clip: Clip, scores: Scores | VideoError) -> ClipPrediction:
     group = (clip.group or None) if clip.group_known else None
     probabilities, error = (None, scores.reason) if isinstance(scores, VideoError) else (scores, None)
     return ClipPrediction(clip.id, str(clip.path), clip.label, group, probabilities, error)
-
-
-def read_ahead(
-    clips: Sequence[_Source], read: Callable[[_Source], _Read], *, workers: int | None, ahead: int = 0
-) -> Iterator[_Read]:
-    """Call ``read`` on each clip, in threads that run a little ahead; yield the results in order.
-
-    Args:
-        clips: The clips.
-        read: Decodes one clip; what it raises is raised here.
-        workers: Number of threads; default: one per core.
-        ahead: How many clips the caller takes at once, so that as many are read while it works on them.
-    """
-    workers = workers or available_cores()
-    limit = 2 * workers + ahead
-    waiting: deque[Future[_Read]] = deque()
-    upcoming = iter(clips)
-    with ThreadPoolExecutor(workers) as pool:
-        try:
-            while True:
-                # A short queue: enough to keep the threads busy, little enough to keep memory flat.
-                while len(waiting) < limit and (clip := next(upcoming, None)) is not None:
-                    waiting.append(pool.submit(read, clip))
-                if not waiting:
-                    return
-                yield waiting.popleft().result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _whole_file(path: Path, *, start_seconds: float | None = None, end_seconds: float | None = None) -> Clip:

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 
 from muybridge.errors import VideoError
-from muybridge.inference.trained_model import read_ahead
 from muybridge.pieces.planning import BATCH_CLIPS, Item, Piece
 from muybridge.pieces.working import Cost, MakeWork, Meter, Row, answered, decoded_or_reason, timed
+from muybridge.threads import read_ahead
 
 
 def run_locally(

@@ -11,15 +11,13 @@ Axes: B batch, T frames, S steps in time of the activations, D features, H, W, C
 import hashlib
 import json
 import os
-from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from torch.utils.data import Dataset
 
 from muybridge import ranks
@@ -29,6 +27,7 @@ from muybridge.pipeline.batches import ActivationItem, Item, collate_activations
 from muybridge.pipeline.cache_file import DamagedEntryError, read_cache_file, write_cache_file
 from muybridge.pipeline.cache_folder import FEATURES_SUFFIX, entry_path, make_room
 from muybridge.pipeline.loader import ClipDataset
+from muybridge.threads import read_ahead, torch_workers
 
 VERSION = 2
 ENCODED_TOGETHER = 8
@@ -168,17 +167,9 @@ class ActivationDataset(Dataset[ActivationItem]):
                 self._write([key for key, _ in batch], np.stack([item.frames_THWC for _, item in batch]))
                 yield [key for key, _ in batch]
             return
-        threads = torch.get_num_threads()
-        with ThreadPoolExecutor(
-            workers, initializer=torch.set_num_threads, initargs=(max(1, threads // workers),)
-        ) as pool:
-            try:
-                for future in as_completed([pool.submit(self._compute_one, key) for key in keys]):
-                    yield [future.result()]
-            finally:
-                pool.shutdown(wait=True, cancel_futures=True)
-                # Of all threads that start from now on; this one's number is what it was.
-                torch.set_num_threads(threads)
+        with torch_workers(workers) as pool:
+            for future in as_completed([pool.submit(self._compute_one, key) for key in keys]):
+                yield [future.result()]
 
     def _compute_one(self, key: _Key) -> _Key:
         self._write([key], self.clips[key].frames_THWC[None])
@@ -203,19 +194,7 @@ def activation_key(identity: str, item: object) -> str:
 
 def _read_ahead(clips: ClipDataset, keys: Sequence[_Key]) -> Iterator[tuple[_Key, Item]]:
     """The clips as frames, in order; the next ones are read in a thread while the caller works on these."""
-    waiting: deque[tuple[_Key, Future[Item]]] = deque()
-    upcoming = iter(keys)
-    with ThreadPoolExecutor(1) as pool:
-        try:
-            while True:
-                while len(waiting) < 2 * ENCODED_TOGETHER and (key := next(upcoming, None)) is not None:
-                    waiting.append((key, pool.submit(clips.__getitem__, key)))
-                if not waiting:
-                    return
-                key, future = waiting.popleft()
-                yield key, future.result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+    return zip(keys, read_ahead(keys, clips.__getitem__, workers=1, ahead=2 * ENCODED_TOGETHER), strict=True)
 
 
 def _equally_long(items: Iterator[tuple[_Key, Item]]) -> Iterator[list[tuple[_Key, Item]]]:

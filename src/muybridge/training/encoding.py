@@ -21,6 +21,7 @@ from muybridge.errors import UserError
 from muybridge.models.network import RecognizerNet
 from muybridge.models.prepared import has_parts_for_bf16, prepared_copy
 from muybridge.recipes.cache import CacheConfig
+from muybridge.threads import side_by_side
 
 _WAY = 3
 """Changes whenever the same weights are made to give other numbers, be it in the last bits."""
@@ -40,8 +41,7 @@ class FrozenPart:
 
     Attributes:
         identity: Names what it computes: equal for equal weights and settings.
-        workers: How many threads are to call it, each with one clip: as many as torch has, and each then with one of
-            its own, since small networks leave several threads waiting for each other. On a GPU one, with batches.
+        workers: How many threads are to call it, each with one clip; on a GPU one, with batches.
     """
 
     def __init__(self, net: RecognizerNet, *, bf16: bool = False, device: torch.device) -> None:
@@ -52,7 +52,7 @@ class FrozenPart:
         self._prepared: RecognizerNet | None = None
         self._lock = threading.Lock()
         self.identity = _identity(net, bf16=self._bf16)
-        self.workers = torch.get_num_threads() if device.type == "cpu" else 1
+        self.workers = side_by_side(device)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """As it goes to another process: computed by the device there, and without what is made ready here."""

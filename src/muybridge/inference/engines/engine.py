@@ -42,9 +42,11 @@ class Engine(ABC):
 
     Attributes:
         name: What a user calls it: ``torch``, or the engine and precision of an export, such as ``openvino-int8``.
+        workers: How many threads are to call ``score``, each with clips of its own.
     """
 
     name: str
+    workers: int = 1
 
     @abstractmethod
     def score(self, clips: Sequence[Frames]) -> Logits:

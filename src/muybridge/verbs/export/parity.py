@@ -19,10 +19,10 @@ from muybridge.inference.engines.exports import Latency, Parity, StreamCheck
 from muybridge.inference.engines.stream_engine import StreamEngine
 from muybridge.inference.engines.torch_engine import TorchEngine
 from muybridge.inference.recognizer import Recognizer
-from muybridge.inference.trained_model import read_ahead
 from muybridge.inference.views import AS_TRAINED
 from muybridge.sequences import spread
 from muybridge.system import processor_name
+from muybridge.threads import read_ahead
 
 FP32_DIFFERENCE = 1e-3
 """Largest difference of a probability that another order of float32 sums may explain, with a wide margin."""

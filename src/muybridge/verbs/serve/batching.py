@@ -1,4 +1,4 @@
-"""Clips of many requests through one model: decoded in threads, computed together by one thread.
+"""Clips of many requests through one model: decoded in threads, computed side by side in others.
 
 Clips that wait at the same moment go through the network in one batch, as `Recognizer` makes batches of a folder. How
 much is decoded ahead is bounded, so memory stays flat whatever waits.
@@ -9,6 +9,7 @@ import queue
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from muybridge.errors import VideoError
 from muybridge.inference.recognizer import BATCH_CLIPS, BATCH_PIXELS
 from muybridge.inference.trained_model import Decoded, Model, Prediction
 from muybridge.system import available_cores
+from muybridge.threads import torch_workers
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +33,7 @@ class Batcher:
     """Answers for clips, computed together.
 
     Args:
-        model: The model; nobody else may compute clips with it.
+        model: The model.
         workers: Threads that decode; default: one per core.
         on_batch: Called with the number of clips of each batch.
     """
@@ -45,8 +47,10 @@ class Batcher:
         self._decoders = ThreadPoolExecutor(workers, thread_name_prefix="decode")
         self._waiting: queue.Queue[_Waiting | None] = queue.Queue(maxsize=workers + BATCH_CLIPS)
         self._left: _Waiting | None = None
-        self._thread = threading.Thread(target=self._compute, name="network", daemon=True)
-        self._thread.start()
+        self._choosing = threading.Lock()
+        self._ending = ExitStack()
+        networks = self._ending.enter_context(torch_workers(model.workers))
+        self._computing = [networks.submit(self._compute) for _ in range(model.workers)]
 
     async def predict(self, path: Path) -> Prediction:
         """Name the action in a file; one that does not decode gets a prediction with its error."""
@@ -57,13 +61,13 @@ class Batcher:
     @property
     def is_alive(self) -> bool:
         """Whether it computes."""
-        return self._thread.is_alive()
+        return not any(each.done() for each in self._computing)
 
     def close(self) -> None:
         """End the threads; what waits is cancelled."""
         self._decoders.shutdown(wait=True, cancel_futures=True)
         self._waiting.put(None)
-        self._thread.join()
+        self._ending.close()
 
     def _decode(self, path: Path, future: "Future[Prediction]") -> None:
         if not future.set_running_or_notify_cancel():  # nobody waits for it any more
@@ -105,9 +109,14 @@ class Batcher:
 
     def _batch(self) -> list[_Waiting] | None:
         """The clips that wait, as many as go together; None at the end."""
+        with self._choosing:
+            return self._next()
+
+    def _next(self) -> list[_Waiting] | None:
         first = self._left or self._waiting.get()
         self._left = None
         if first is None:
+            self._waiting.put(None)  # for the other threads
             return None
         batch, pixels = [first], first.pixels
         while len(batch) < BATCH_CLIPS:

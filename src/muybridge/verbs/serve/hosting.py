@@ -1,6 +1,7 @@
 """The models of a server: each loaded once, under a name, for all requests."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -140,17 +141,20 @@ def load_models(
     """
     models: list[HostedModel] = []
     names: set[str] = set()
-    for run in runs:
-        name = _free_name(run, names)
-        model = load(run, device=device, engine=engine, announce=partial(_announce, announce, name))
-        _, windows, rules = chosen_rules(run, None, None)
-        counted = None if on_batch is None else partial(on_batch, name)
-        batcher = Batcher(model, on_batch=counted)
-        hosted = HostedModel(name, run, model, batcher, windows=windows, rules=rules, accuracy=_accuracy(run))
-        if isinstance(model, Recognizer):
-            live = hosted.look_live()
-            hosted.frames_per_second, hosted.look_ahead_seconds = live.frames_per_second, live.look_ahead_seconds
-        models.append(hosted)
+    with ExitStack() as on_error:
+        for run in runs:
+            name = _free_name(run, names)
+            model = load(run, device=device, engine=engine, announce=partial(_announce, announce, name))
+            _, windows, rules = chosen_rules(run, None, None)
+            counted = None if on_batch is None else partial(on_batch, name)
+            batcher = Batcher(model, on_batch=counted)
+            on_error.callback(batcher.close)
+            hosted = HostedModel(name, run, model, batcher, windows=windows, rules=rules, accuracy=_accuracy(run))
+            if isinstance(model, Recognizer):
+                live = hosted.look_live()
+                hosted.frames_per_second, hosted.look_ahead_seconds = live.frames_per_second, live.look_ahead_seconds
+            models.append(hosted)
+        on_error.pop_all()
     return Models(models)
 
 
