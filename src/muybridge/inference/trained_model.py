@@ -22,7 +22,7 @@ from muybridge import notebook
 from muybridge.dataset.catalog import Clip
 from muybridge.errors import UserError, VideoError
 from muybridge.inference.predictions import ClipPrediction
-from muybridge.inference.rejection import NONE_OF_THESE
+from muybridge.inference.rejection import NONE_OF_THESE, Rejection
 from muybridge.inference.views import AS_TRAINED, Views
 from muybridge.system import available_cores
 from muybridge.video.in_memory import FrameArray
@@ -32,10 +32,17 @@ Scores = npt.NDArray[np.float64]
 
 
 class Answer(NamedTuple):
-    """What a model says of one clip: the probabilities of its classes, and whether the clip shows none of them."""
+    """What a model says of one clip.
+
+    Attributes:
+        probabilities: Of its classes.
+        none_of_these: Whether the clip shows none of them.
+        familiarity: What that was read off: see ``inference.rejection``; None of an ensemble, which has no limit.
+    """
 
     probabilities: Scores
     none_of_these: bool = False
+    familiarity: float | None = None
 
 
 Video = str | Path | npt.NDArray[Any] | torch.Tensor
@@ -151,10 +158,12 @@ class Model(ABC):
     Attributes:
         classes: Names of its K classes.
         sided_classes: Those whose clips must not be mirrored.
+        rejection: When a clip shows none of the classes; None: it always names one.
     """
 
     classes: tuple[str, ...]
     sided_classes: tuple[str, ...]
+    rejection: Rejection | None = None
 
     @abstractmethod
     def save(self, folder: Path) -> None:
@@ -272,7 +281,7 @@ class Model(ABC):
         """Recognise labelled clips, in order, for evaluation; arguments as in ``predict_files``."""
         found = self._score(clips, views=views, workers=workers)
         for clip, answer in zip(clips, found, strict=True):
-            yield clip_prediction(clip, answer.probabilities if isinstance(answer, Answer) else answer)
+            yield clip_prediction(clip, answer)
 
     def check_views(self, views: Views) -> None:
         """Refuse views that make no sense for the classes.
@@ -293,11 +302,20 @@ class Model(ABC):
         return Prediction(path, ranking, none_of_these=answer.none_of_these)
 
 
-def clip_prediction(clip: Clip, scores: Scores | VideoError) -> ClipPrediction:
+def clip_prediction(clip: Clip, answer: Answer | VideoError) -> ClipPrediction:
     """What evaluation keeps of one clip."""
     group = (clip.group or None) if clip.group_known else None
-    probabilities, error = (None, scores.reason) if isinstance(scores, VideoError) else (scores, None)
-    return ClipPrediction(clip.id, str(clip.path), clip.label, group, probabilities, error)
+    if isinstance(answer, VideoError):
+        return ClipPrediction(clip.id, str(clip.path), clip.label, group, None, answer.reason)
+    return ClipPrediction(
+        clip.id,
+        str(clip.path),
+        clip.label,
+        group,
+        answer.probabilities,
+        familiarity=answer.familiarity,
+        none_of_these=answer.none_of_these,
+    )
 
 
 def read_ahead(
