@@ -15,6 +15,7 @@ def evaluate(
     run: Path,
     clips: Path | None = None,
     *,
+    unknown: Path | None = None,
     views: Times = None,
     crops: Crops = 1,
     flip: Flip = False,
@@ -34,6 +35,7 @@ def evaluate(
         run: A run directory of a training or an ensemble, or a model folder together with CLIPS.
         clips: Other labelled clips: a folder, a CSV, annotations of long videos, an HMDB-51 or UCF101 folder, or one
             video in its class folder.
+        unknown: Clips of classes that the model does not know: how well it tells them from known ones.
         views: How many samplings of each clip to combine; default: as the model was trained to be used.
         crops: Parts of the picture to combine. 1: the whole; 3: left, middle, right; 5: the corners and the middle.
         flip: Combine with the mirror image of each, too.
@@ -51,6 +53,7 @@ def evaluate(
     evaluation = api.evaluate(
         run,
         clips,
+        unknown=unknown,
         views=chosen,
         clips_root=clips_root,
         out=out,

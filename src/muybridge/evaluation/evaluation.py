@@ -32,6 +32,7 @@ from muybridge.evaluation.metrics import (
     per_class,
     topk_correct,
 )
+from muybridge.evaluation.none_of_these import NoneOfThese
 from muybridge.inference.predictions import Predictions
 from muybridge.text import percent, share_range
 
@@ -113,6 +114,8 @@ class Evaluation:
         mistakes: every wrongly classified clip, the most confident first.
         undecodable: every clip that could not be decoded.
         floors: what answers that know no action get right of the same clips; None where nobody looked.
+        none_of_these: how often clips were called none of the classes, and how well unknown clips were told from known
+            ones; None where there is nothing to tell it by.
     """
 
     protocol: str
@@ -129,6 +132,7 @@ class Evaluation:
     mistakes: tuple[Mistake, ...]
     undecodable: tuple[Undecodable, ...]
     floors: Floors | None = None
+    none_of_these: NoneOfThese | None = None
 
     @property
     def groups_known(self) -> bool:
@@ -181,6 +185,8 @@ class Evaluation:
                 f"expected calibration error {self.calibration}; "
                 f"negative log likelihood {self.negative_log_likelihood:.3f}"
             )
+        if self.none_of_these is not None:
+            lines += self.none_of_these.lines()
         if self.top1.by_group.too_narrow:
             lines.append(f"only {self.top1.by_group.groups} source groups: the interval by group is too narrow")
         lines.append(f"leak: {self.leak or 'unknown'}")
@@ -246,6 +252,7 @@ class Evaluation:
                 "most": self.calibration.honest_limit,
             },
             "negative_log_likelihood": self.negative_log_likelihood,
+            "none_of_these": None if self.none_of_these is None else self.none_of_these.to_dict(),
             "per_class": [class_row(metrics) for metrics in self.per_class],
             "confusion_matrix": {
                 "rows": "true class",
@@ -265,6 +272,7 @@ def evaluate_predictions(
     leak: str | None,
     notes: Sequence[str] = (),
     floors: Floors | None = None,
+    none_of_these: NoneOfThese | None = None,
     resamples: int = 10_000,
     seed: int = 0,
     level: float = 0.95,
@@ -277,6 +285,7 @@ def evaluate_predictions(
         leak: how many of them share their source with a training clip, in words; None when unknown.
         notes: further remarks to keep with the figures.
         floors: what answers that know no action get right of the same clips.
+        none_of_these: what was found of clips called none of the classes.
         resamples: of the bootstrap over source groups.
         seed: of the bootstrap.
         level: confidence of all intervals.
@@ -325,6 +334,7 @@ def evaluate_predictions(
             if clip.error is not None
         ),
         floors=floors,
+        none_of_these=none_of_these,
     )
 
 

@@ -148,7 +148,7 @@ def bootstrap_by_group(
         return GroupInterval(None, len(clips_G), reason)
     rng = np.random.default_rng(seed)
     shares_R = _resampled_shares(correct_G, clips_G, resamples, rng)
-    return GroupInterval(_percentiles(shares_R, level), len(clips_G), None)
+    return GroupInterval(percentiles(shares_R, level), len(clips_G), None)
 
 
 def bootstrap_class_mean(
@@ -195,7 +195,7 @@ def bootstrap_class_mean(
     sum_R = np.zeros(resamples)
     for correct_G, clips_G in counts:
         sum_R += _resampled_shares(correct_G, clips_G, resamples, rng)
-    return GroupInterval(_percentiles(sum_R / len(classes), level), groups, None)
+    return GroupInterval(percentiles(sum_R / len(classes), level), groups, None)
 
 
 def bootstrap_gain_by_group(
@@ -232,7 +232,7 @@ def bootstrap_gain_by_group(
     if (reason := _too_uniform(gain_G, clips_G, figure="gain")) is not None:
         return GroupInterval(None, len(clips_G), reason)
     shares_R = _resampled_shares(gain_G, clips_G, resamples, np.random.default_rng(seed))
-    return GroupInterval(_percentiles(shares_R, level), len(clips_G), None)
+    return GroupInterval(percentiles(shares_R, level), len(clips_G), None)
 
 
 def _check_level(level: float) -> None:
@@ -278,7 +278,8 @@ def _resampled_shares(
     return np.concatenate(shares)
 
 
-def _percentiles(values_R: NDArray[np.float64], level: float) -> Interval:
+def percentiles(values_R: NDArray[np.float64], level: float) -> Interval:
+    """The middle share ``level`` of resampled figures."""
     low, high = np.quantile(values_R, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(low), float(high), level)
 
@@ -311,4 +312,4 @@ def bootstrap_of_videos(
     values_R = np.array([value_of([videos[each] for each in drawn_V]) for drawn_V in drawn_RV])
     if np.ptp(values_R) == 0:
         return GroupInterval(None, len(videos), "the same in all videos")
-    return GroupInterval(_percentiles(values_R, level), len(videos), None)
+    return GroupInterval(percentiles(values_R, level), len(videos), None)

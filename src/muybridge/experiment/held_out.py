@@ -39,7 +39,7 @@ def predict_kept(
     for (clip, _), logits_K in zip(decoded.clips.examples, logits_NK, strict=True):
         views.setdefault(clip.id, []).append(logits_K)
     answers = (
-        clip_prediction(clip, recognizer.combined(np.stack(views[clip.id])))
+        clip_prediction(clip, recognizer.answer(np.stack(views[clip.id])))
         if clip.id in views
         else clip_prediction(clip, VideoError(clip.path, decoded.failed[clip.id], "muybridge check says more"))
         for clip in clips

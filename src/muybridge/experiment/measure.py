@@ -13,6 +13,7 @@ from muybridge.disk_errors import keeping_result
 from muybridge.evaluation.artefacts import write_evaluation
 from muybridge.evaluation.evaluation import Evaluation, evaluate_predictions
 from muybridge.evaluation.floors import Floors
+from muybridge.evaluation.none_of_these import NoneOfThese
 from muybridge.experiment.measure_floors import floors_of_split
 from muybridge.inference.predictions import ClipPrediction, Predictions
 from muybridge.inference.trained_model import Model
@@ -29,6 +30,7 @@ def measure(
     leak: str | None,
     notes: Sequence[str] = (),
     floors: Floors | None = None,
+    unknown: Sequence[Clip] = (),
     views: Views = AS_TRAINED,
     out: Path,
     console: Console,
@@ -42,13 +44,24 @@ def measure(
         leak: How many of them share a source with what the model was fitted on, in words; None where unknown.
         notes: What a reader should know, one line each.
         floors: What answers that know no action get right of these clips.
+        unknown: Clips of classes that the models do not know, to be told from these.
         views: Which views of each clip to combine.
         out: Folder for predictions.csv, per_class.csv, confusion_matrix.png and evaluation.json.
         console: Where progress is printed.
     """
     found = [predict_labelled(model, clips, views=views, console=console) for model, clips in models]
+    strange = [_predict_all(model, unknown, views=views, console=console) for model, _ in models]
+    limits = [model.rejection for model, _ in models]
+    none_of_these = NoneOfThese.of_answers(
+        [part.clips for part in found],
+        strange,
+        # By folds all have a limit, or none has.
+        allowed=None if limits[0] is None or None in limits else limits[0].false_alarms,
+    )
     predictions = together(found)
-    evaluation = evaluate_predictions(predictions, protocol=protocol, leak=leak, notes=notes, floors=floors)
+    evaluation = evaluate_predictions(
+        predictions, protocol=protocol, leak=leak, notes=notes, floors=floors, none_of_these=none_of_these
+    )
     with keeping_result() as kept:
         kept.result = evaluation
         write_evaluation(out, predictions, evaluation)
@@ -77,11 +90,16 @@ def predict_labelled(
     model: Model, clips: Sequence[Clip], *, views: Views = AS_TRAINED, console: Console
 ) -> Predictions:
     """Predict labelled clips, with a progress bar."""
+    return Predictions(model.classes, _predict_all(model, clips, views=views, console=console))
+
+
+def _predict_all(model: Model, clips: Sequence[Clip], *, views: Views, console: Console) -> tuple[ClipPrediction, ...]:
+    if not clips:
+        return ()
     with progress_on(console) as progress:
         task = progress.add_task("measuring", total=len(clips))
         report = {"on_clip": lambda: progress.advance(task, ranks.size())}
-        done = ranks.together(_predict_share, model, clips, views=views, first=report)
-    return Predictions(model.classes, done)
+        return ranks.together(_predict_share, model, clips, views=views, first=report)
 
 
 def _nothing() -> None:

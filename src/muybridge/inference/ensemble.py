@@ -112,7 +112,8 @@ class Ensemble(Model):
         """What each member says of each clip, over the ensemble's classes; arguments as in ``predict_clips``."""
         found = self._score_members(clips, views=views, workers=workers)
         for clip, answers in zip(clips, found, strict=True):
-            yield tuple(clip_prediction(clip, answer) for answer in answers)
+            said = [answer if isinstance(answer, VideoError) else Answer(answer) for answer in answers]
+            yield tuple(clip_prediction(clip, answer) for answer in said)
 
     def _score(self, clips: Sequence[Source], *, views: Views, workers: int | None) -> Iterator[Answer | VideoError]:
         for answers in self._score_members(clips, views=views, workers=workers):

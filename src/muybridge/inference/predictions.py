@@ -40,6 +40,9 @@ class ClipPrediction:
         probabilities: float64, length K, in the order of the classes; None when the clip could not be
             decoded.
         error: why it could not be decoded; None when it could.
+        familiarity: how much it looks like one of the classes (``inference.rejection``); None where nothing says so, as
+            in what was read from a file: predictions.csv does not keep it.
+        none_of_these: whether the model said that it shows none of the classes; not kept either.
     """
 
     clip_id: str
@@ -48,6 +51,8 @@ class ClipPrediction:
     group: str | None
     probabilities: NDArray[np.float64] | None
     error: str | None = None
+    familiarity: float | None = None
+    none_of_these: bool = False
 
     def __post_init__(self) -> None:
         for field in ("clip_id", "path", "label", "group", "error"):

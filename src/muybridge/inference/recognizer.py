@@ -18,7 +18,7 @@ from muybridge.errors import VideoError
 from muybridge.inference.engines.engine import Engine, Frames, Logits, require_finite
 from muybridge.inference.engines.torch_engine import TorchEngine
 from muybridge.inference.probabilities import softmax, vote
-from muybridge.inference.rejection import Rejection
+from muybridge.inference.rejection import Rejection, familiarity
 from muybridge.inference.trained_model import Answer, ArrayClip, Model, Scores, Source
 from muybridge.inference.views import AS_TRAINED, Views
 from muybridge.models.description import COPY_AGAIN, METADATA_FILE
@@ -242,8 +242,9 @@ class Recognizer(Model):
 
     def answer(self, logits_VK: Logits) -> Answer:
         """What is said of one clip, from the scores of its views."""
-        rejected = self.rejection is not None and self.rejection.rejects(logits_VK.astype(np.float64))
-        return Answer(self.combined(logits_VK), rejected)
+        exact_VK = logits_VK.astype(np.float64)
+        rejected = self.rejection is not None and self.rejection.rejects(exact_VK)
+        return Answer(self.combined(logits_VK), rejected, familiarity(exact_VK))
 
     def combined(self, logits_VK: Logits) -> Scores:
         """Class probabilities of one clip from the scores of its views, whatever computed them."""

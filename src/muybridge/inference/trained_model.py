@@ -20,7 +20,7 @@ from muybridge import notebook
 from muybridge.dataset.catalog import Clip
 from muybridge.errors import UserError, VideoError
 from muybridge.inference.predictions import ClipPrediction
-from muybridge.inference.rejection import NONE_OF_THESE
+from muybridge.inference.rejection import NONE_OF_THESE, Rejection
 from muybridge.inference.views import AS_TRAINED, Views
 from muybridge.threads import in_order, torch_workers
 from muybridge.video.in_memory import FrameArray
@@ -30,10 +30,17 @@ Scores = npt.NDArray[np.float64]
 
 
 class Answer(NamedTuple):
-    """What a model says of one clip: the probabilities of its classes, and whether the clip shows none of them."""
+    """What a model says of one clip.
+
+    Attributes:
+        probabilities: Of its classes.
+        none_of_these: Whether the clip shows none of them.
+        familiarity: What that was read off: see ``inference.rejection``; None of an ensemble, which has no limit.
+    """
 
     probabilities: Scores
     none_of_these: bool = False
+    familiarity: float | None = None
 
 
 Video = str | Path | npt.NDArray[Any] | torch.Tensor
@@ -149,10 +156,12 @@ class Model(ABC):
     Attributes:
         classes: Names of its K classes.
         sided_classes: Those whose clips must not be mirrored.
+        rejection: When a clip shows none of the classes; None: it always names one.
     """
 
     classes: tuple[str, ...]
     sided_classes: tuple[str, ...]
+    rejection: Rejection | None = None
 
     @abstractmethod
     def save(self, folder: Path) -> None:
@@ -290,7 +299,7 @@ class Model(ABC):
         """Recognise labelled clips, in order, for evaluation; arguments as in ``predict_files``."""
         found = self._score(clips, views=views, workers=workers)
         for clip, answer in zip(clips, found, strict=True):
-            yield clip_prediction(clip, answer.probabilities if isinstance(answer, Answer) else answer)
+            yield clip_prediction(clip, answer)
 
     def check_views(self, views: Views) -> None:
         """Refuse views that make no sense for the classes.
@@ -311,11 +320,20 @@ class Model(ABC):
         return Prediction(path, ranking, none_of_these=answer.none_of_these)
 
 
-def clip_prediction(clip: Clip, scores: Scores | VideoError) -> ClipPrediction:
+def clip_prediction(clip: Clip, answer: Answer | VideoError) -> ClipPrediction:
     """What evaluation keeps of one clip."""
     group = (clip.group or None) if clip.group_known else None
-    probabilities, error = (None, scores.reason) if isinstance(scores, VideoError) else (scores, None)
-    return ClipPrediction(clip.id, str(clip.path), clip.label, group, probabilities, error)
+    if isinstance(answer, VideoError):
+        return ClipPrediction(clip.id, str(clip.path), clip.label, group, None, answer.reason)
+    return ClipPrediction(
+        clip.id,
+        str(clip.path),
+        clip.label,
+        group,
+        answer.probabilities,
+        familiarity=answer.familiarity,
+        none_of_these=answer.none_of_these,
+    )
 
 
 def _whole_file(path: Path, *, start_seconds: float | None = None, end_seconds: float | None = None) -> Clip:

@@ -26,6 +26,7 @@ from muybridge.experiment.named_clips import read_clips
 from muybridge.experiment.refit import parts_seen
 from muybridge.file_parts import is_there, size_of
 from muybridge.files import require_writable
+from muybridge.inference.ensemble import Ensemble
 from muybridge.inference.loading import load
 from muybridge.inference.recognizer import Recognizer
 from muybridge.inference.trained_model import Model
@@ -33,9 +34,11 @@ from muybridge.inference.views import AS_TRAINED, Views
 from muybridge.recipes.data import DataConfig
 from muybridge.recipes.store import load_recipe
 from muybridge.remote_runs import local_run
-from muybridge.run_schemas import read_leak
+from muybridge.run_schemas import RUN_WROTE, UnknownFile, read_leak
 from muybridge.runs import RunFolder
+from muybridge.schemas import read
 from muybridge.text import counted, shortened
+from muybridge.training.leaving_classes_out import LEFT_OUT
 from muybridge.video.isolation import isolated
 
 
@@ -44,6 +47,7 @@ def evaluate(
     clips: str | Path | None = None,
     *,
     data: DataConfig | None = None,
+    unknown: str | Path | None = None,
     views: Views = AS_TRAINED,
     clips_root: str | Path | None = None,
     out: str | Path | None = None,
@@ -61,6 +65,8 @@ def evaluate(
         run: A run directory (or, with ``clips``, a model folder).
         clips: Other labelled clips; default: the run's test part.
         data: Which of the other clips: classes, and for ``given``, ``official-N`` or named groups the test part.
+        unknown: Clips of classes that the model does not know; those of classes that it knows are left out. Says how
+            well the model tells them from the clips that it is measured on.
         views: Which views of each clip to combine; default: as the model was trained to be used.
         clips_root: Folder that holds the run's clips now, where they were moved or renamed.
         out: Folder for predictions.csv, per_class.csv, confusion_matrix.png, evaluation.json; default: the run's
@@ -75,13 +81,14 @@ def evaluate(
         Accuracies with their intervals. Clips that do not decode count as wrong and are named.
 
     Raises:
-        UserError: If there is no model, or no clip of a known class.
+        UserError: If there is no model, no clip of a known class, or none of an unknown one where those are asked for.
     """
     run = local_run(Path(run))
     used: list[str] = []
     opened = partial(load, device=device, engine=engine, announce=used.append)
     name = (Path(clips).resolve().stem if clips else "test") + views.suffix()
     name += f"-{engine}" if engine != "torch" else ""
+    name += f"-unknown-{Path(unknown).resolve().stem}" if unknown else ""
     folder = Path(out) if out else run / "evaluations" / name
     require_writable(folder)
     with isolated(isolate):  # all that opens a clip
@@ -89,9 +96,10 @@ def evaluate(
             found = _own_clips(RunFolder.existing(run), opened, clips_root)
         else:
             found = _other_clips(run, opened(run), Path(clips), data or DataConfig(), clips_root, console)
-        floors = _floors(run, found.models, console)
-        notes = list(found.notes)
         first = found.models[0].model
+        strange, said = _unknown_clips(first, Path(unknown), console) if unknown else ((), [])
+        floors = _floors(run, found.models, console)
+        notes = [*found.notes, *said]
         if isinstance(first, Recognizer) and first.unfinished:
             notes.append(f"the model is {first.unfinished}")
         if views != AS_TRAINED:
@@ -104,6 +112,7 @@ def evaluate(
             leak=found.leak,
             notes=notes,
             floors=floors,
+            unknown=strange,
             views=views,
             out=folder,
             console=console,
@@ -138,6 +147,11 @@ def _own_clips(folder: RunFolder, opened: Callable[[Path], Model], clips_root: s
     if not any(is_there(clip.path) for clip in test):  # a single one that is gone counts as wrong, and is named
         require_files(test, run=folder.path, what="test")
     leak, notes = read_leak(folder.leak), []
+    if folder.none_of_these.is_file():
+        area = read(folder.none_of_these, UnknownFile, hint=RUN_WROTE).auroc
+        notes.append(
+            f"known against unknown, when training left out {LEFT_OUT} of its classes at a time: AUROC {area:.3f}"
+        )
     if folder.fold_figures.is_file():
         count = load_recipe(str(folder.recipe)).data.folds
         models = [
@@ -192,6 +206,24 @@ def _other_clips(
     shared = sum((clip.group_known and clip.group in groups) or clip.path in identical for clip in known)
     measured = _Measured(model, known, split.clips_of("train"))
     return _Measurable([measured], protocol, _leak(shared, known, fitted), notes)
+
+
+def _unknown_clips(model: Model, clips: Path, console: Console) -> tuple[tuple[Clip, ...], list[str]]:
+    """The clips of a folder whose classes a model does not know, and what there is to say of them."""
+    if isinstance(model, Ensemble):
+        raise UserError("an ensemble has no limit for none of these; name one of its members to evaluate with unknown")
+    data = DataConfig()
+    catalog = read_clips(clips, data, console=console)
+    named, notes = joined_to(model.classes, catalog.clips, data.alike_labels)
+    strange = tuple(clip for clip in named if clip.label not in model.classes)
+    if not strange:
+        raise UserError(
+            f"the model knows every class of {clips} ({shortened(sorted({clip.label for clip in named}))}); "
+            "give unknown a folder with clips of other classes"
+        )
+    if known := len(named) - len(strange):
+        notes.append(f"left out of the unknown clips, the model knows their classes: {counted(known, 'clip')}")
+    return strange, notes
 
 
 def _floors(run: Path, models: Sequence[_Measured], console: Console) -> Floors:

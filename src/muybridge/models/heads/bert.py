@@ -148,22 +148,50 @@ class PreNormLayer(nn.Module):
         """
         normed_BLD = self.attention_norm(tokens_BLD)
         query_BNQE = self._split(self.query(normed_BLD[:, :queries]))
-        key_BNLE, value_BNLE = self._split(self.key(normed_BLD)), self._split(self.value(normed_BLD))
         mask_BNQL = None if visible_BL is None else visible_BL[:, None, None, :]
-        if self.training and self.dropout.p:  # written out, since its dropout is drawn by clip
-            scores_BNQL = query_BNQE @ key_BNLE.transpose(2, 3) / math.sqrt(query_BNQE.shape[-1])
-            if mask_BNQL is not None:
-                scores_BNQL = scores_BNQL.masked_fill(~mask_BNQL, -math.inf)
-            attended_BNQE = dropout(scores_BNQL.softmax(dim=-1), self.dropout.p) @ value_BNLE
-        else:
-            attended_BNQE = functional.scaled_dot_product_attention(
-                query_BNQE, key_BNLE, value_BNLE, attn_mask=mask_BNQL
-            )
-        merged_BQD = self.merge(attended_BNQE.transpose(1, 2).flatten(2))
+        attend = self._attend_once if queries == 1 else self._attend
+        merged_BQD = self.merge(attend(query_BNQE, normed_BLD, mask_BNQL).transpose(1, 2).flatten(2))
         tokens_BQD = tokens_BLD[:, :queries] + self.dropout(merged_BQD)
         tokens_BQD = tokens_BQD + self.dropout(self.feed_forward(self.feed_forward_norm(tokens_BQD)))
         output_BQD: Tensor = self.dropout(tokens_BQD)
         return output_BQD
+
+    def _attend(self, query_BNQE: Tensor, normed_BLD: Tensor, mask_BNQL: Tensor | None) -> Tensor:
+        """What each query gathers from the values of all tokens."""
+        key_BNLE, value_BNLE = self._split(self.key(normed_BLD)), self._split(self.value(normed_BLD))
+        if self.training and self.dropout.p:  # written out, since its dropout is drawn by clip
+            return self._weights(query_BNQE @ key_BNLE.transpose(2, 3), mask_BNQL) @ value_BNLE
+        return functional.scaled_dot_product_attention(query_BNQE, key_BNLE, value_BNLE, attn_mask=mask_BNQL)
+
+    def _attend_once(self, query_BN1E: Tensor, normed_BLD: Tensor, mask_BN1L: Tensor | None) -> Tensor:
+        """The same of one query, without a key and a value for each token.
+
+        Both are linear: the query can be turned into what it looks for in the tokens themselves, and their weighted
+        mean into a value.
+        """
+        key_NED, key_bias_NE = self._by_head(self.key)
+        value_NED, value_bias_NE = self._by_head(self.value)
+        query_BNE = query_BN1E[:, :, 0]
+        sought_BND = torch.einsum("bne,ned->bnd", query_BNE, key_NED)
+        # The softmax ignores what moves all scores alike, but a parameter without a gradient would stop DDP.
+        offset_BN1 = (query_BNE * key_bias_NE).sum(dim=-1, keepdim=True)
+        scores_BNL = sought_BND @ normed_BLD.transpose(1, 2) + offset_BN1
+        weights_BNL = self._weights(scores_BNL[:, :, None], mask_BN1L)[:, :, 0]
+        value_BNE = torch.einsum("bnd,ned->bne", weights_BNL @ normed_BLD, value_NED)
+        # Weights that dropout has changed do not add up to one.
+        return (value_BNE + weights_BNL.sum(dim=-1, keepdim=True) * value_bias_NE)[:, :, None]
+
+    def _weights(self, scores_BNQL: Tensor, mask_BNQL: Tensor | None) -> Tensor:
+        """Attention weights of unscaled scores, some of them dropped out while training."""
+        scores_BNQL = scores_BNQL / math.sqrt(self.query.out_features // self.heads)
+        if mask_BNQL is not None:
+            scores_BNQL = scores_BNQL.masked_fill(~mask_BNQL, -math.inf)
+        weights_BNQL = scores_BNQL.softmax(dim=-1)
+        return dropout(weights_BNQL, self.dropout.p) if self.training and self.dropout.p else weights_BNQL
+
+    def _by_head(self, linear: nn.Linear) -> tuple[Tensor, Tensor]:
+        """Kernel and bias of a layer with an axis of heads: (N, E, D) and (N, E)."""
+        return linear.weight.view(self.heads, -1, linear.in_features), linear.bias.view(self.heads, -1)
 
     def _split(self, features_BLD: Tensor) -> Tensor:
         """Divide the features among the heads: (B, N, L, E)."""
