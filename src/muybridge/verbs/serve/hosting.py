@@ -59,12 +59,12 @@ class HostedModel:
 
     @property
     def recognizer(self) -> Recognizer:
-        """The model, where it can look at long videos.
+        """The model, where it can look at long videos: in torch, which sees each frame once.
 
         Raises:
             UserError: It cannot.
         """
-        return require_recognizer(self.model, self.path)
+        return require_recognizer(self.model, self.path).in_torch()
 
     def require_recognizer(self) -> Recognizer:
         """The same for a request.
@@ -76,7 +76,7 @@ class HostedModel:
             return self.recognizer
         except UserError:
             raise RefusalError(
-                422, f"{self.name} is an ensemble, which scores whole clips; ask a model that is none"
+                422, f"{self.name} is an ensemble, which takes no streams and no long videos here; ask a model that is none"
             ) from None
 
     def to_dict(self) -> dict[str, Any]:
