@@ -76,7 +76,7 @@ class HostedModel:
             return self.recognizer
         except UserError:
             raise RefusalError(
-                422, f"{self.name} is an ensemble, which takes no streams and no long videos here; ask a model that is none"
+                422, f"{self.name} is an ensemble, which serves clips alone; ask a model that is none"
             ) from None
 
     def to_dict(self) -> dict[str, Any]:
