@@ -23,9 +23,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import av
-
-from long_videos_making import BACKGROUND, SourceClip, TruePart, make, read_clips
+from long_videos_making import BACKGROUND, SourceClip, TruePart, make, read_clips, seconds_of
 from muybridge.dataset.segments import Segment
 from muybridge.evaluation.segment_metrics import (
     boundary_errors,
@@ -138,7 +136,7 @@ def measure(options: argparse.Namespace, clips: list[SourceClip], unseen: list[s
             found.append(figures(way, unseen, path, answer.segments, true, answer.times_real_time or 0.0))
         started = time.perf_counter()
         answers = list(window_by_window(recognizer, path))
-        speed = length(path) / (time.perf_counter() - started)
+        speed = seconds_of(path) / (time.perf_counter() - started)
         for way in WAYS[:2]:
             plain = joined(path, answers, rejects=way != "plain")
             found.append(figures(way, unseen, path, plain, true, speed))
@@ -159,7 +157,7 @@ def train(run: Path, clips: Sequence[SourceClip], options: argparse.Namespace) -
 
 def window_by_window(recognizer: Recognizer, path: Path) -> Iterator[tuple[float, float, Prediction]]:
     """Start, end and answer of each two seconds, as a clip by itself."""
-    start, end = 0.0, length(path)
+    start, end = 0.0, seconds_of(path)
     while start < end - 0.2:
         stop = min(end, start + PLAIN_SECONDS)
         yield start, stop, recognizer.predict(path, start_seconds=start, end_seconds=stop)
@@ -183,7 +181,7 @@ def joined(path: Path, answers: Sequence[tuple[float, float, Prediction]], *, re
 def figures(
     way: str, unseen: Sequence[str], path: Path, found: Sequence[Segment], true: Sequence[Segment], speed: float
 ) -> Measured:
-    seconds = length(path)
+    seconds = seconds_of(path)
     labels, wanted = (
         frame_labels(each, seconds=seconds, frames_per_second=FRAMES_PER_SECOND) for each in (found, true)
     )
@@ -229,11 +227,6 @@ def summary(way: str, rows: Sequence[Measured]) -> dict[str, object]:
 
 def segments(path: Path, truth: Sequence[TruePart]) -> list[Segment]:
     return [Segment(path, part.start, part.end, part.label) for part in truth if part.label != BACKGROUND]
-
-
-def length(path: Path) -> float:
-    with av.open(str(path)) as container:
-        return float(container.duration / av.time_base)
 
 
 if __name__ == "__main__":

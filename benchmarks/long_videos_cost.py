@@ -17,6 +17,7 @@ from pathlib import Path
 import av
 import cv2
 
+from long_videos_making import repeated
 from muybridge.files import write_rows
 from muybridge.video.steady_reading import SteadyReader
 
@@ -70,7 +71,7 @@ def main() -> None:
             if not path.exists():
                 encode(options.video, path, size)
             if minutes > 1:
-                path = repeated(path, minutes)
+                path = repeated([path], path.with_name(f"{path.stem}-{minutes}.mp4"), seconds=60 * minutes)
             command = [sys.executable, "-c", ONE, str(options.run), str(path), str(rate)]
             found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
             given = {"width_px": size[0], "height_px": size[1], "frames_per_second": rate, "minutes": minutes}
@@ -91,26 +92,6 @@ def encode(source: Path, path: Path, size: tuple[int, int]) -> None:
             frame = av.VideoFrame.from_ndarray(cv2.resize(image, size), format="rgb24")
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
-
-
-def repeated(path: Path, times: int) -> Path:
-    """The same video again and again, without encoding."""
-    longer, base = path.with_name(f"{path.stem}-{times}.mp4"), 0
-    with av.open(str(longer), "w") as container:
-        stream = None
-        for _ in range(times):
-            with av.open(str(path)) as source:
-                if stream is None:
-                    stream = container.add_stream_from_template(source.streams.video[0])
-                last = 0
-                for packet in source.demux(source.streams.video[0]):
-                    if packet.dts is None:
-                        continue
-                    last = max(last, packet.pts + packet.duration)
-                    packet.pts, packet.dts, packet.stream = packet.pts + base, packet.dts + base, stream
-                    container.mux(packet)
-                base += last
-    return longer
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ All are encoded anew at 25 frames/s and 320x240 with keyframes at a fixed distan
 """
 
 import csv
+import itertools
 import random
 from collections import defaultdict
 from collections.abc import Sequence
@@ -67,6 +68,33 @@ def make(
             writer.writerows([path.name, f"{part.start:.3f}", f"{part.end:.3f}", part.label] for part in truth)
     with table.open(encoding="utf-8", newline="") as file:
         return [TruePart(float(row["start"]), float(row["end"]), row["label"]) for row in csv.DictReader(file)]
+
+
+def repeated(videos: Sequence[Path], longer: Path, *, seconds: float) -> Path:
+    """Videos of one size and codec one behind the other, again and again until they last so long, without encoding."""
+    done = 0  # in units of the stream
+    with av.open(str(longer), "w") as container:
+        stream = None
+        for path in itertools.cycle(videos):
+            with av.open(str(path)) as source:
+                own = source.streams.video[0]
+                stream = stream or container.add_stream_from_template(own)
+                if done * own.time_base >= seconds:
+                    return longer
+                last = 0
+                for packet in source.demux(own):
+                    if packet.dts is not None:
+                        last = max(last, packet.pts + packet.duration)
+                        packet.pts, packet.dts, packet.stream = packet.pts + done, packet.dts + done, stream
+                        container.mux(packet)
+                done += last
+    raise ValueError("no videos")
+
+
+def seconds_of(video: Path) -> float:
+    """How long a video says that it is."""
+    with av.open(str(video)) as container:
+        return float(container.duration / av.time_base)
 
 
 def _write(

@@ -136,6 +136,7 @@ def timeline(
     out: Path | None = None,
     formats: Annotated[list[str] | None, Parameter(("--format", "--formats"))] = None,
     resume: Annotated[bool, Parameter(negative="")] = False,
+    engine: str = "torch",
     device: str = "auto",
     as_json: Annotated[Json, Parameter("--json")] = False,
 ) -> None:
@@ -146,7 +147,7 @@ def timeline(
         muybridge timeline runs/default-1 game.mp4
 
     Args:
-        run: A run directory of a training, or a model folder.
+        run: A run directory of a training or an ensemble, or a model folder.
         videos: Files, or folders of them.
         windows: How the videos are looked at.
         rules: From scores to segments; default: those that were tuned for this run.
@@ -157,6 +158,8 @@ def timeline(
         formats: What is written there: json, csv, srt, vtt, html, drawn, label-studio, elan, boris, activitynet,
             cvat; default: the first five. drawn: the video with the labels on its pictures.
         resume: Go on where a killed job was, and take scores that are there already.
+        engine: What computes: torch encodes each frame once; onnx, openvino or an export by name, as in predict, scores
+            whole windows, which overlap by half.
         device: Where torch computes: auto (a CUDA GPU if there is one), cpu, cuda, cuda:1 or mps.
         as_json: Print the result as JSON.
     """
@@ -172,6 +175,7 @@ def timeline(
         out=out,
         formats=formats,
         resume=resume,
+        engine=engine,
         device=device,
     )
     show(result, as_json=as_json)
@@ -200,6 +204,7 @@ def watch(
     stall_seconds: float = 4.0,
     windows: Annotated[WindowConfig, Parameter(name="*")] = WindowConfig(),  # noqa: B008 - a frozen value
     rules: SegmentRules = SegmentRules(),  # noqa: B008 - a frozen value
+    engine: str = "torch",
     device: str = "auto",
 ) -> None:
     """Watch a camera or a stream: each event is a line of JSON as it begins, and one as it ends.
@@ -226,6 +231,8 @@ def watch(
         stall_seconds: Without anything for so long, a stream is joined again.
         windows: How the stream is looked at.
         rules: From scores to events; default: those that were tuned for this run.
+        engine: What computes: torch encodes each frame once; onnx, openvino or an export by name, as in predict, scores
+            a whole window each half a window.
         device: Where torch computes: auto (a CUDA GPU if there is one), cpu, cuda, cuda:1 or mps.
     """
     from muybridge import api
@@ -246,6 +253,7 @@ def watch(
         seconds=seconds,
         status_seconds=status_seconds,
         stall_seconds=stall_seconds,
+        engine=engine,
         device=device,
         emit=write_line,
     )

@@ -103,7 +103,18 @@ class Recognizer(Model):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """As it goes to another process, which computes on its own device; an export that computes here stays here."""
-        values = {
+        return _recognizer, (copy.deepcopy(self.net).cpu(), self._values())
+
+    def in_torch(self) -> "Recognizer":
+        """The same model where an export computes: one that computes in torch, and shares its network."""
+        if isinstance(self.engine, TorchEngine):
+            return self
+        other = Recognizer(self.net, **self._values())
+        other.engine = other.torch_engine = self.torch_engine
+        return other
+
+    def _values(self) -> dict[str, Any]:
+        return {
             "classes": self.classes,
             "sampler": self.sampler,
             "size_px": self.size_px,
@@ -117,7 +128,6 @@ class Recognizer(Model):
             "weights_sha256": self.weights_sha256,
             "device": self.device,
         }
-        return _recognizer, (copy.deepcopy(self.net).cpu(), values)
 
     @classmethod
     def load(cls, folder: Path, *, device: str | torch.device = "auto") -> "Recognizer":

@@ -127,7 +127,7 @@ def test_each_frame_is_encoded_once_and_few_features_are_kept(small, kind):
 @pytest.mark.parametrize(("encoder", "window", "hop"), [("movinet_a0", 6, 2), ("movinet_a0_base", 5, 1)])
 def test_what_a_score_stands_for_is_known_without_a_scorer(small, encoder, window, hop):
     net = lively_net("mean", encoder=encoder)
-    told = frames_per_score(net, window_frames=window, hop_frames=hop)
+    told = frames_per_score(recognizer_of(net), window_frames=window, hop_frames=hop)
     assert told == scorer_of(net, window=window, hop=hop).frames_per_score
 
 

@@ -1,4 +1,4 @@
-"""Windows for encoders that see clips only (I3D, R(2+1)D, SlowFast): they overlap by half, see `window_scoring`.
+"""Whole windows that overlap by half: for encoders that see clips only, and for exports; see `window_scoring`.
 
 Axes: T frames, N scores, H, W, C (RGB), K classes.
 """
@@ -6,22 +6,22 @@ Axes: T frames, N scores, H, W, C (RGB), K classes.
 import torch
 from torch import Tensor
 
-from muybridge.inference.engines.engine import Logits
+from muybridge.inference.engines.engine import Engine, Logits
 from muybridge.inference.timeline.scorer import Kept, WindowScorer
-from muybridge.models.network import RecognizerNet
 
 
 class _FrameScorer(WindowScorer):
     """What keeps frames: those of windows that are still to come.
 
     Args:
-        net: Prepared for inference.
-        device: Where it computes.
+        engine: What scores a window.
+        class_count: K.
         window_frames: Frames of a window; even.
     """
 
-    def __init__(self, net: RecognizerNet, device: torch.device, *, window_frames: int) -> None:
-        super().__init__(net, device)
+    def __init__(self, engine: Engine, class_count: int, *, window_frames: int) -> None:
+        super().__init__(class_count, torch.device("cpu"))  # the engine takes frames from there
+        self.engine = engine
         self.window_frames = window_frames
         self.frames_per_score = window_frames // 2
         self._frames_THWC: Tensor | None = None
@@ -38,8 +38,7 @@ class _FrameScorer(WindowScorer):
     def _window(self, start: int, end: int) -> Tensor:
         """logits_1K of the frames from one to another, as far as they have come."""
         assert self._frames_THWC is not None
-        logits_1K: Tensor = self.net(self._frames_THWC[None, start - self._first : end - self._first])
-        return logits_1K
+        return torch.from_numpy(self.engine.score([self._frames_THWC[start - self._first : end - self._first].numpy()]))
 
     def _forget(self, needed: int) -> None:
         """Drop the frames before one."""
@@ -64,10 +63,10 @@ class _FrameScorer(WindowScorer):
 
 
 class ClipScorer(_FrameScorer):
-    """Whole windows through a network that sees clips; a step is half a window, and has the mean of its two windows."""
+    """A step is half a window, and has the mean of its two windows."""
 
-    def __init__(self, net: RecognizerNet, device: torch.device, *, window_frames: int) -> None:
-        super().__init__(net, device, window_frames=window_frames)
+    def __init__(self, engine: Engine, class_count: int, *, window_frames: int) -> None:
+        super().__init__(engine, class_count, window_frames=window_frames)
         self._window_logits: list[Tensor] = []  # of the last windows, each logits_1K
         self._first_window = 0
 
@@ -113,7 +112,7 @@ class ClipScorer(_FrameScorer):
 
 
 class TrailingClipScorer(_FrameScorer):
-    """Whole windows through a network that sees clips, one each half a window; score n is of that which step n ends.
+    """One window each half a window; score n is of that which step n ends.
 
     The first window is half as long.
     """

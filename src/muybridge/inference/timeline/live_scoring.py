@@ -108,7 +108,7 @@ class LiveScorer:
         decision = LONGEST_DELAY_SECONDS if self._rules.way == "path" else self._rules.smoothing_seconds / 2
         self.told_after_seconds = self.look_ahead_seconds + decision + rules_wait + 2 * self.step_seconds
         # The frame of a step that its window ends with: an encoder of clips has whole steps.
-        self._last_of_step = 0 if sees_frames(recognizer.net) else frames_per_score - 1
+        self._last_of_step = 0 if sees_frames(recognizer) else frames_per_score - 1
         self._segmenter: LiveSegmenter | None = None
         self._origin = 0.0
         self._newest: float | None = None
@@ -224,7 +224,7 @@ class LiveScorer:
 def _reads_to_the_newest(recognizer: Recognizer) -> bool:
     """Whether a window's score is of its newest frame: an LSTM over frames, none of which sees later ones."""
     head = recognizer.net.head
-    return sees_frames(recognizer.net) and isinstance(head, LSTMHead) and not isinstance(head, BiLSTMHead)
+    return sees_frames(recognizer) and isinstance(head, LSTMHead) and not isinstance(head, BiLSTMHead)
 
 
 def _require_picture(frame_HWC: Image) -> None:

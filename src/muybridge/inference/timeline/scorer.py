@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from muybridge.inference.engines.engine import Frames, Logits, require_finite
-from muybridge.models.network import RecognizerNet
 
 Kept = dict[str, Tensor]
 """What a scorer needs to go on where it was: tensors by name."""
@@ -28,8 +27,8 @@ class WindowScorer(ABC):
 
     frames_per_score: int
 
-    def __init__(self, net: RecognizerNet, device: torch.device) -> None:
-        self.net = net
+    def __init__(self, class_count: int, device: torch.device) -> None:
+        self.class_count = class_count
         self.device = device
         self.frames_seen = 0
         self.scores_given = 0
@@ -90,7 +89,7 @@ class WindowScorer(ABC):
 
     def _given(self, logits: Sequence[Tensor]) -> Logits:
         if not logits:
-            return np.zeros((0, self.net.class_count), np.float32)
+            return np.zeros((0, self.class_count), np.float32)
         logits_NK = torch.cat(list(logits)).float().cpu().numpy()
         require_finite(logits_NK)
         self.scores_given += len(logits_NK)

@@ -14,6 +14,7 @@ import numpy as np
 
 from muybridge.errors import UserError
 from muybridge.inference.engines.engine import Frames, Logits
+from muybridge.inference.engines.torch_engine import TorchEngine
 from muybridge.inference.ensemble import Ensemble
 from muybridge.inference.recognizer import Recognizer
 from muybridge.inference.timeline.score_file import ScoreFile
@@ -66,14 +67,14 @@ class Rate:
 
 
 def require_recognizer(model: Recognizer | Ensemble, path: Path) -> Recognizer:
-    """Check that a model can look at long videos.
+    """Check that a model is no ensemble.
 
     Raises:
         UserError: It is an ensemble.
     """
     if isinstance(model, Ensemble):
         raise UserError(
-            f"{path} is an ensemble, which scores whole clips; name the run of one of its members: "
+            f"{path} is an ensemble, which takes no stream; name the run of one of its members: "
             f"{', '.join(model.members)}"
         )
     return model
@@ -92,7 +93,7 @@ def score_video(
     """Score every moment of a video; each frame is decoded once.
 
     Args:
-        recognizer: The model; it computes in torch.
+        recognizer: The model.
         path: The video file.
         windows: Rate and windows.
         scores: Where scores are kept while the job runs; None: in memory.
@@ -121,7 +122,7 @@ def score_video(
     ) as reader:
         frames = window_frames_of(recognizer, rate, windows, reader.frames_per_second)
         hop = max(1, round(windows.hop_seconds * reader.frames_per_second))
-        score_frames = frames_per_score(recognizer.net, window_frames=frames, hop_frames=hop)
+        score_frames = frames_per_score(recognizer, window_frames=frames, hop_frames=hop)
         step_seconds = score_frames / reader.frames_per_second
         if scores is not None and scores.seconds is not None:
             logits_NK, seconds = scores.logits_NK(), scores.seconds
@@ -144,24 +145,26 @@ def score_video(
     )
 
 
-def job_of(path: Path, windows: WindowConfig, *, weights_sha256: str, class_count: int) -> dict[str, object]:
+def job_of(path: Path, windows: WindowConfig, recognizer: Recognizer) -> dict[str, object]:
     """What tells the scores of a video from those of another job: plain values."""
     status = path.stat()
+    by_export = not isinstance(recognizer.engine, TorchEngine)
     return {
         "format": "muybridge-scores",
         "format_version": 1,
         "video": path.name,
         "bytes": status.st_size,
         "modified_ns": status.st_mtime_ns,
-        "weights_sha256": weights_sha256,
-        "classes": class_count,
+        "weights_sha256": recognizer.weights_sha256,
+        "classes": len(recognizer.classes),
         "windows": asdict(windows),
+        **({"engine": recognizer.engine.name} if by_export else {}),
     }
 
 
 def window_frames_of(recognizer: Recognizer, rate: Rate, windows: WindowConfig, frames_per_second: float) -> int:
     """How many frames a window has."""
-    if rate.clip_frames and not sees_frames(recognizer.net):
+    if rate.clip_frames and not sees_frames(recognizer):
         return rate.clip_frames
     return max(1, round(windows.window_seconds * frames_per_second))
 

@@ -2,8 +2,8 @@
 
 Frames come in stretches of any length and leave as features; of these only as many are kept as a window has, so memory
 does not grow with the video. Every head scores a window of features as it scores a clip. A streaming encoder (MoViNet)
-carries its state from one stretch to the next. Encoders that see clips only (I3D, R(2+1)D, SlowFast) have no features
-of single frames: they see windows that overlap by half, so that each frame goes through them twice.
+carries its state from one stretch to the next. Encoders that see clips only (I3D, R(2+1)D, SlowFast), and exports, have
+no features of single frames: they see windows that overlap by half, so that each frame goes through them twice.
 
 Scores are those of steps: score n is of the time from n to n + 1 steps. It comes as soon as the frames are there that
 its window ends with, whatever the stretches were, so a camera and a whole file get the same. Trailing windows end at
@@ -48,7 +48,8 @@ class FeatureScorer(WindowScorer):
     def __init__(
         self, net: RecognizerNet, device: torch.device, *, window_frames: int, hop_frames: int, trailing: bool = False
     ) -> None:
-        super().__init__(net, device)
+        super().__init__(net.class_count, device)
+        self.net = net
         self.window_frames = window_frames
         self.frames_per_score = hop_frames
         # Frames of a window before the one that it is of.
@@ -129,46 +130,43 @@ class FeatureScorer(WindowScorer):
         self._state = tuple(state) or None
 
 
-def sees_frames(net: RecognizerNet) -> bool:
-    """Whether the network has features of single frames, so that each frame is encoded once."""
-    return isinstance(net.encoder, FrameEncoder | StreamingMoViNet)
+def sees_frames(recognizer: Recognizer) -> bool:
+    """Whether what computes has features of single frames, so that each frame is encoded once."""
+    by_torch = isinstance(recognizer.engine, TorchEngine)  # others give scores alone
+    return by_torch and isinstance(recognizer.net.encoder, FrameEncoder | StreamingMoViNet)
 
 
-def frames_per_score(net: RecognizerNet, *, window_frames: int, hop_frames: int) -> int:
+def frames_per_score(recognizer: Recognizer, *, window_frames: int, hop_frames: int) -> int:
     """How many frames a score of ``window_scorer`` stands for."""
-    return hop_frames if sees_frames(net) else -(-window_frames // 2)
+    return hop_frames if sees_frames(recognizer) else -(-window_frames // 2)
 
 
 def window_scorer(
     recognizer: Recognizer, *, window_frames: int, hop_frames: int, example_THWC: Frames, trailing: bool = False
 ) -> WindowScorer:
-    """A scorer of windows for a trained model, computing in torch as its engine does.
+    """A scorer of windows for a trained model; its engine computes.
 
     Args:
         recognizer: The model.
         window_frames: Frames of a window, at least 1.
-        hop_frames: Frames between two windows; encoders of clips have half a window.
+        hop_frames: Frames between two windows; encoders of clips, and exports, have half a window.
         example_THWC: Any frames of the size that the model sees.
         trailing: Windows end at the newest frame, as a live stream needs it.
 
     Raises:
         UserError: The head cannot take windows of so many frames.
     """
-    net = recognizer.net
-    if sees_frames(net):
-        steps, most = window_frames * net.pool.places, net.head.positions
-        if most is not None and steps > most:
-            raise UserError(
-                f"windows of {window_frames} frames are {steps} steps, more than the {most} positions of the model's "
-                "temporal head; choose shorter windows or fewer frames a second"
-            )
-    engine = recognizer.engine
-    if not isinstance(engine, TorchEngine):  # other engines give no features
-        engine = recognizer.torch_engine
-    prepared = engine.prepared(torch.from_numpy(np.ascontiguousarray(example_THWC))[None].to(engine.device))
-    if sees_frames(net):
-        return FeatureScorer(
-            prepared, engine.device, window_frames=window_frames, hop_frames=hop_frames, trailing=trailing
+    if not sees_frames(recognizer):
+        of_clips = TrailingClipScorer if trailing else ClipScorer
+        frames = window_frames + window_frames % 2
+        return of_clips(recognizer.engine, len(recognizer.classes), window_frames=frames)
+    net, engine = recognizer.net, recognizer.engine
+    assert isinstance(engine, TorchEngine)
+    steps, most = window_frames * net.pool.places, net.head.positions
+    if most is not None and steps > most:
+        raise UserError(
+            f"windows of {window_frames} frames are {steps} steps, more than the {most} positions of the model's "
+            "temporal head; choose shorter windows or fewer frames a second"
         )
-    of_clips = TrailingClipScorer if trailing else ClipScorer
-    return of_clips(prepared, engine.device, window_frames=window_frames + window_frames % 2)
+    prepared = engine.prepared(torch.from_numpy(np.ascontiguousarray(example_THWC))[None].to(engine.device))
+    return FeatureScorer(prepared, engine.device, window_frames=window_frames, hop_frames=hop_frames, trailing=trailing)

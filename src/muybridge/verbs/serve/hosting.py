@@ -60,12 +60,12 @@ class HostedModel:
 
     @property
     def recognizer(self) -> Recognizer:
-        """The model, where it can look at long videos.
+        """The model, where it can look at long videos: in torch, which sees each frame once.
 
         Raises:
             UserError: It cannot.
         """
-        return require_recognizer(self.model, self.path)
+        return require_recognizer(self.model, self.path).in_torch()
 
     def require_recognizer(self) -> Recognizer:
         """The same for a request.
@@ -77,7 +77,7 @@ class HostedModel:
             return self.recognizer
         except UserError:
             raise RefusalError(
-                422, f"{self.name} is an ensemble, which scores whole clips; ask a model that is none"
+                422, f"{self.name} is an ensemble, which serves clips alone; ask a model that is none"
             ) from None
 
     def to_dict(self) -> dict[str, Any]:

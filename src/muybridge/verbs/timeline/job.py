@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,15 @@ from muybridge.dataset.naming_videos import find_videos
 from muybridge.dataset.segments import Segment
 from muybridge.errors import UserError, VideoError
 from muybridge.files import require_writable, write_json
+from muybridge.inference.engines.torch_engine import TorchEngine
+from muybridge.inference.ensemble import Ensemble
 from muybridge.inference.loading import load
 from muybridge.inference.recognizer import Recognizer
+from muybridge.inference.timeline.ensemble_track import combined_track
 from muybridge.inference.timeline.score_file import ScoreFile
 from muybridge.inference.timeline.score_track import ScoreTrack
 from muybridge.inference.timeline.segmenting import segments_of
-from muybridge.inference.timeline.video_scoring import job_of, require_recognizer, score_video
+from muybridge.inference.timeline.video_scoring import job_of, score_video
 from muybridge.inference.timeline.window_scoring import sees_frames
 from muybridge.locks import Lock
 from muybridge.recipes.timeline_rules import SegmentRules, WindowConfig
@@ -50,13 +54,14 @@ def timeline(
     out: str | Path | None = None,
     formats: Sequence[str] | None = None,
     resume: bool = False,
+    engine: str = "torch",
     device: str = "auto",
     console: Console = STDERR,
 ) -> TimelineResult:
     """Say what happens when in long videos.
 
     Args:
-        run: A run directory of a training, or a model folder.
+        run: A run directory of a training or an ensemble, or a model folder.
         videos: Files, folders of them, or glob patterns (``games/*.mp4``).
         windows: How the videos are looked at; None: as the rules were tuned, else the defaults.
         rules: From scores to segments; None: those that were tuned for this run, else the defaults.
@@ -67,6 +72,8 @@ def timeline(
         formats: What is written there: json, csv, srt, vtt, html, drawn (a copy of the video with the labels on its
             pictures), label-studio, elan, boris, activitynet, cvat; None: the first five.
         resume: Take up scores that an earlier job left there, of a video that it had not finished, or all of them.
+        engine: What computes: see ``muybridge.load``. Exports score whole windows, which overlap by half; in torch each
+            frame is encoded once. Of an ensemble, torch.
         device: Where torch computes: auto, cpu, cuda, cuda:1 or mps.
         console: Where progress is printed.
 
@@ -74,7 +81,7 @@ def timeline(
         The segments of each video; of one that does not decode, why.
 
     Raises:
-        UserError: If there is no model, or one that cannot look at long videos; if ``videos`` names nothing; if
+        UserError: If there is no model, or not the engine asked for; if ``videos`` names nothing; if
             ``tune`` names videos that the model learned from; or if what is to be resumed is of another job.
     """
     run = Path(run)
@@ -91,25 +98,25 @@ def timeline(
     folder = Path(out) if out is not None else run / FOLDER
     require_writable(folder)
     tuned, windows, rules = chosen_rules(run, windows, rules)
-    job = _Job(run, folder, windows, resume=resume, device=device, console=console)
+    job = _Job(run=run, folder=folder, windows=windows, resume=resume, engine=engine, device=device, console=console)
     lock = Lock(folder / ".lock", what=folder).acquire()
     try:
         if tune is not None:
             tuned, more = _tune(job, Path(tune), rules)
             notes += more
             rules = tuned.rules
-        recognizer = job.recognizer(run) if paths else None
+        model = job.load(run) if paths else None
         timelines = []
         for path, stem in zip(paths, _stems(paths), strict=True):
-            assert recognizer is not None
+            assert model is not None
             true = None if truth is None else true_segments(path, true_of)
-            timelines.append(_timeline(job, recognizer, path, folder / stem, rules, formats, notes, true))
+            timelines.append(_timeline(job, model, path, folder / stem, rules, formats, notes, true))
     except KeyboardInterrupt:
         say(console, f"what was scored is kept in {folder}; go on with: muybridge timeline {run} VIDEO --resume")
         raise
     finally:
         lock.release()
-    evaluation = None if truth is None or recognizer is None else measure(timelines, true_of, recognizer.classes)
+    evaluation = None if truth is None or model is None else measure(timelines, true_of, model.classes)
     if evaluation is not None:
         write_json(folder / EVALUATION_FILE, evaluation.to_dict())
     return TimelineResult(
@@ -117,36 +124,49 @@ def timeline(
     )
 
 
+@dataclass(frozen=True, kw_only=True)
 class _Job:
     """What all videos of a call share."""
 
-    def __init__(
-        self, run: Path, folder: Path, windows: WindowConfig, *, resume: bool, device: str, console: Console
-    ) -> None:
-        self.run = run
-        self.folder = folder
-        self.windows = windows
-        self.resume = resume
-        self.device = device
-        self.console = console
+    run: Path
+    folder: Path
+    windows: WindowConfig
+    resume: bool
+    engine: str
+    device: str
+    console: Console
 
-    def recognizer(self, path: Path) -> Recognizer:
-        """Load a model that can look at long videos, and say what it costs where that is more than once a frame."""
-        recognizer = require_recognizer(load(path, device=self.device), path)
-        if recognizer.unfinished:
-            say(self.console, f"note: {path} is {recognizer.unfinished}")
-        if not sees_frames(recognizer.net):
-            encoder = recognizer.net.config.encoder
-            say(
-                self.console,
-                f"note: {encoder} sees clips only: its windows overlap by half, so each frame goes through it twice, "
-                "and there is one score for half a window",
-            )
-        return recognizer
+    def load(self, path: Path) -> Recognizer | Ensemble:
+        """Load a model, and say what it costs where that is more than once a frame."""
+        model = load(path, device=self.device, engine=self.engine)
+        for member in _members(model):
+            if member.unfinished:
+                say(self.console, f"note: {path} is {member.unfinished}")
+            if not sees_frames(member):
+                in_torch = isinstance(member.engine, TorchEngine)
+                what = member.net.config.encoder if in_torch else f"engine {member.engine.name}"
+                say(
+                    self.console,
+                    f"note: {what} sees clips only: its windows overlap by half, so each frame goes through it twice, "
+                    "and there is one score for half a window",
+                )
+        if isinstance(model, Ensemble):
+            say(self.console, f"note: each of the {len(model.members)} members of {path} looks at the video by itself")
+        return model
 
-    def score(self, recognizer: Recognizer, path: Path, stem: Path) -> tuple[ScoreTrack, float | None]:
+    def score(self, model: Recognizer | Ensemble, path: Path, stem: Path) -> tuple[ScoreTrack, float | None]:
         """The scores of a video, and how many times real time they took; None where they were there already."""
-        job = job_of(path, self.windows, weights_sha256=recognizer.weights_sha256, class_count=len(recognizer.classes))
+        if isinstance(model, Recognizer):
+            return self._score(model, path, stem)
+        tracks, slowness = [], 0.0
+        for name, member in model.members.items():
+            track, times_real_time = self._score(member, path, stem.with_name(f"{stem.name}.{name}"))
+            tracks.append(track)
+            slowness += 1 / times_real_time if times_real_time else 0.0
+        return combined_track(model, tracks), 1 / slowness if slowness else None
+
+    def _score(self, recognizer: Recognizer, path: Path, stem: Path) -> tuple[ScoreTrack, float | None]:
+        job = job_of(path, self.windows, recognizer)
         name, started, begun = printable(path.name), time.monotonic(), None
         with (
             ScoreFile(stem, job, class_count=len(recognizer.classes)) as scores,
@@ -175,7 +195,7 @@ class _Job:
 
 def _timeline(
     job: _Job,
-    recognizer: Recognizer,
+    model: Recognizer | Ensemble,
     path: Path,
     stem: Path,
     rules: SegmentRules,
@@ -184,7 +204,7 @@ def _timeline(
     true: Sequence[Segment] | None,
 ) -> VideoTimeline:
     try:
-        track, times_real_time = job.score(recognizer, path, stem)
+        track, times_real_time = job.score(model, path, stem)
     except VideoError as error:
         return VideoTimeline(path, error=f"{error.reason} ({error.hint})")
     segments = tuple(segments_of(track, rules))
@@ -196,7 +216,7 @@ def _timeline(
     values: dict[str, Any] = {
         **found.to_dict(),
         "model": str(job.run),
-        "classes": list(recognizer.classes),
+        "classes": list(model.classes),
         "windows": dict(vars(job.windows)),
         "rules": rules.to_dict(),
     }
@@ -224,15 +244,15 @@ def _timeline(
 
 def _tune(job: _Job, annotations: Path, start: SegmentRules) -> tuple[TunedRules, list[str]]:
     truth, notes = read_truth(annotations)
-    model, unseen = deciding_model(job.run, list(truth))
-    recognizer = job.recognizer(model)
-    if seen := set(unseen) & set(recognizer.refitted):
+    deciding, unseen = deciding_model(job.run, list(truth))
+    model = job.load(deciding)
+    if seen := set(unseen) & {part for member in _members(model) for part in member.refitted}:
         raise UserError(
             f"{job.run} was fitted again on its {seen.pop()} videos and kept no model from before; tune on other videos"
         )
     tracks, unknown = [], set()
     for video, stem in zip(truth, _stems(list(truth)), strict=True):
-        track, _ = job.score(recognizer, video, job.folder / f"tuning-{stem}")
+        track, _ = job.score(model, video, job.folder / f"tuning-{stem}")
         unknown |= {segment.label for segment in truth[video]} - set(track.classes)
         tracks.append((track, [segment for segment in truth[video] if segment.label in track.classes]))
     tuned = tune_rules(tracks, start, job.windows)
@@ -247,6 +267,10 @@ def _tune(job: _Job, annotations: Path, start: SegmentRules) -> tuple[TunedRules
     count = counted(len(tracks), "tuning video")
     say(job.console, f"rules: {gained}, on {count}; kept as {rules_path(job.run)}")
     return tuned, notes
+
+
+def _members(model: Recognizer | Ensemble) -> list[Recognizer]:
+    return list(model.members.values()) if isinstance(model, Ensemble) else [model]
 
 
 def _origin(rules: SegmentRules, tuned: TunedRules | None) -> str:

@@ -35,6 +35,7 @@ def watch(
     seconds: float | None = None,
     status_seconds: float = 1.0,
     stall_seconds: float = STALL_SECONDS,
+    engine: str = "torch",
     device: str = "auto",
     emit: Emit | None = None,
     console: Console = STDERR,
@@ -61,6 +62,8 @@ def watch(
         seconds: Stop after so long.
         status_seconds: Time between two lines of how it goes; 0: none.
         stall_seconds: Without anything for so long, a stream is joined again.
+        engine: What computes: see ``muybridge.load``. Exports score a whole window each half a window; in torch each
+            frame is encoded once.
         device: Where torch computes: auto, cpu, cuda, cuda:1 or mps.
         emit: Called with each event as plain values, in a thread of its own.
         console: Where lines of how it goes are printed.
@@ -88,7 +91,7 @@ def watch(
     if save_events is not None:
         require_writable(Path(save_events))
     _, windows, rules = chosen_rules(run, windows, rules)
-    recognizer = require_recognizer(load(run, device=device), run)
+    recognizer = require_recognizer(load(run, device=device, engine=engine), run)
     if recognizer.unfinished:
         say(console, f"note: {run} is {recognizer.unfinished}")
     sinks = open_sinks(
