@@ -136,6 +136,7 @@ def timeline(
     out: Path | None = None,
     formats: Annotated[list[str] | None, Parameter(("--format", "--formats"))] = None,
     resume: Annotated[bool, Parameter(negative="")] = False,
+    on: Literal["local", "ray"] = "local",
     device: str = "auto",
     as_json: Annotated[Json, Parameter("--json")] = False,
 ) -> None:
@@ -146,8 +147,8 @@ def timeline(
         muybridge timeline runs/default-1 game.mp4
 
     Args:
-        run: A run directory of a training, or a model folder.
-        videos: Files, or folders of them.
+        run: A run directory of a training, or a model folder; also by URL.
+        videos: Files, folders of them, or URLs.
         windows: How the videos are looked at.
         rules: From scores to segments; default: those that were tuned for this run.
         tune: Annotations of validation videos, in any format that train takes: choose the rules on them first, and keep
@@ -157,6 +158,7 @@ def timeline(
         formats: What is written there: json, csv, srt, vtt, html, drawn, label-studio, elan, boris, activitynet,
             cvat; default: the first five. drawn: the video with the labels on its pictures.
         resume: Go on where a killed job was, and take scores that are there already.
+        on: ray: spans of the videos are scored on a Ray cluster (an extra to install).
         device: Where torch computes: auto (a CUDA GPU if there is one), cpu, cuda, cuda:1 or mps.
         as_json: Print the result as JSON.
     """
@@ -172,6 +174,7 @@ def timeline(
         out=out,
         formats=formats,
         resume=resume,
+        on=on,
         device=device,
     )
     show(result, as_json=as_json)

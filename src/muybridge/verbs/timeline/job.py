@@ -1,32 +1,31 @@
 """What happens when in long videos: each frame is decoded and encoded once, windows are scored, segments come out."""
 
-import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from muybridge.console import STDERR, progress_on, say
+from muybridge.console import STDERR, say
 from muybridge.dataset.naming_videos import find_videos
 from muybridge.dataset.segments import Segment
 from muybridge.errors import UserError, VideoError
 from muybridge.files import require_writable, write_json
-from muybridge.inference.loading import load
 from muybridge.inference.recognizer import Recognizer
-from muybridge.inference.timeline.score_file import ScoreFile
-from muybridge.inference.timeline.score_track import ScoreTrack
 from muybridge.inference.timeline.segmenting import segments_of
-from muybridge.inference.timeline.video_scoring import job_of, require_recognizer, score_video
-from muybridge.inference.timeline.window_scoring import sees_frames
 from muybridge.locks import Lock
+from muybridge.pieces.whole_job import On, check_on
 from muybridge.recipes.timeline_rules import SegmentRules, WindowConfig
 from muybridge.recipes.tuned_rules import TunedRules, chosen_rules, rules_path, write_rules
-from muybridge.text import counted, printable
+from muybridge.remote_runs import run_with_results
+from muybridge.storage.urls import written
+from muybridge.text import counted
 from muybridge.verbs.timeline.measuring import measure, true_segments
 from muybridge.verbs.timeline.output import check_formats, write_files
 from muybridge.verbs.timeline.page import write_page
 from muybridge.verbs.timeline.result import TimelineResult, VideoTimeline
+from muybridge.verbs.timeline.scoring import Job
 from muybridge.verbs.timeline.tuning import deciding_model, read_truth, tune_rules
 
 FOLDER = "timelines"
@@ -50,23 +49,26 @@ def timeline(
     out: str | Path | None = None,
     formats: Sequence[str] | None = None,
     resume: bool = False,
+    on: On = "local",
     device: str = "auto",
     console: Console = STDERR,
 ) -> TimelineResult:
     """Say what happens when in long videos.
 
     Args:
-        run: A run directory of a training, or a model folder.
-        videos: Files, folders of them, or glob patterns (``games/*.mp4``).
+        run: A run directory of a training, or a model folder; or the URL of one.
+        videos: Files, folders of them, glob patterns (``games/*.mp4``), or URLs.
         windows: How the videos are looked at; None: as the rules were tuned, else the defaults.
         rules: From scores to segments; None: those that were tuned for this run, else the defaults.
         tune: Annotations of validation videos: rules are chosen on them first, and kept as timeline.json in the run.
         truth: Annotations to measure against: frame accuracy, edit score, F1 at overlaps, mAP, borders, false alarms.
             Where no videos are named, all that it names are looked at.
-        out: Folder for the files; default: timelines/ in the run.
+        out: Folder for the files; default: timelines/ in the run (of one in a bucket they are uploaded).
         formats: What is written there: json, csv, srt, vtt, html, drawn (a copy of the video with the labels on its
             pictures), label-studio, elan, boris, activitynet, cvat; None: the first five.
         resume: Take up scores that an earlier job left there, of a video that it had not finished, or all of them.
+        on: ``local``: this process; ``ray``: the Ray cluster that is found, or one on this machine, scores spans of
+            the videos.
         device: Where torch computes: auto, cpu, cuda, cuda:1 or mps.
         console: Where progress is printed.
 
@@ -77,104 +79,74 @@ def timeline(
         UserError: If there is no model, or one that cannot look at long videos; if ``videos`` names nothing; if
             ``tune`` names videos that the model learned from; or if what is to be resumed is of another job.
     """
-    run = Path(run)
     if not videos and tune is None and truth is None:
         raise UserError("no video: name one, or annotated videos to tune the rules on or to measure with")
     formats = FORMATS if formats is None else formats
     check_formats(formats)
-    paths = find_videos(videos, announce=lambda line: say(console, line))
+    if on != "local":
+        check_on(on)
+    named = Path(run)
+    # Tuned rules are kept in the run, too.
+    with run_with_results(named, None if tune is not None else out, announce=partial(say, console)) as run:
+        folder = Path(out) if out is not None else run / FOLDER
+        require_writable(folder)
+        paths = find_videos(videos, announce=partial(say, console))
+        tuned, windows, rules = chosen_rules(run, windows, rules)
+        job = Job(named, run, folder, windows, resume=resume, on=on, device=device, console=console)
+        with Lock(folder / ".lock", what=folder).held():
+            try:
+                return _result(job, paths, rules, tuned, tune=tune, truth=truth, formats=formats)
+            except KeyboardInterrupt:
+                command = f"muybridge timeline {written(named)} VIDEO --resume{' --on ray' if on == 'ray' else ''}"
+                say(console, f"what was scored is kept in {folder}; go on with: {command}")
+                raise
+
+
+def _result(
+    job: Job,
+    paths: Sequence[Path],
+    rules: SegmentRules,
+    tuned: TunedRules | None,
+    *,
+    tune: str | Path | None,
+    truth: str | Path | None,
+    formats: Sequence[str],
+) -> TimelineResult:
+    """Tune, look at the videos, measure."""
     notes: list[str] = []
     true_of: dict[Path, list[Segment]] = {}
     if truth is not None:
         true_of, notes = read_truth(Path(truth))
         paths = paths or list(true_of)
-    folder = Path(out) if out is not None else run / FOLDER
-    require_writable(folder)
-    tuned, windows, rules = chosen_rules(run, windows, rules)
-    job = _Job(run, folder, windows, resume=resume, device=device, console=console)
-    lock = Lock(folder / ".lock", what=folder).acquire()
-    try:
-        if tune is not None:
-            tuned, more = _tune(job, Path(tune), rules)
-            notes += more
-            rules = tuned.rules
-        recognizer = job.recognizer(run) if paths else None
-        timelines = []
-        for path, stem in zip(paths, _stems(paths), strict=True):
-            assert recognizer is not None
-            true = None if truth is None else true_segments(path, true_of)
-            timelines.append(_timeline(job, recognizer, path, folder / stem, rules, formats, notes, true))
-    except KeyboardInterrupt:
-        say(console, f"what was scored is kept in {folder}; go on with: muybridge timeline {run} VIDEO --resume")
-        raise
-    finally:
-        lock.release()
+    if tune is not None:
+        tuned, more = _tune(job, Path(tune), rules)
+        notes += more
+        rules = tuned.rules
+    recognizer = job.recognizer(job.run) if paths else None
+    timelines = []
+    stems = [job.folder / stem for stem in _stems(paths)]
+    if recognizer is not None:
+        job.spread(recognizer, job.run, paths, stems)
+    for path, stem in zip(paths, stems, strict=True):
+        assert recognizer is not None
+        true = None if truth is None else true_segments(path, true_of)
+        timelines.append(_timeline(job, recognizer, path, stem, rules, formats, notes, true))
     evaluation = None if truth is None or recognizer is None else measure(timelines, true_of, recognizer.classes)
     if evaluation is not None:
-        write_json(folder / EVALUATION_FILE, evaluation.to_dict())
+        write_json(job.folder / EVALUATION_FILE, evaluation.to_dict())
     return TimelineResult(
-        run, tuple(timelines), windows, rules, _origin(rules, tuned), tuple(dict.fromkeys(notes)), evaluation
+        job.named,
+        tuple(timelines),
+        job.windows,
+        rules,
+        _origin(rules, tuned),
+        tuple(dict.fromkeys(notes)),
+        evaluation,
     )
 
 
-class _Job:
-    """What all videos of a call share."""
-
-    def __init__(
-        self, run: Path, folder: Path, windows: WindowConfig, *, resume: bool, device: str, console: Console
-    ) -> None:
-        self.run = run
-        self.folder = folder
-        self.windows = windows
-        self.resume = resume
-        self.device = device
-        self.console = console
-
-    def recognizer(self, path: Path) -> Recognizer:
-        """Load a model that can look at long videos, and say what it costs where that is more than once a frame."""
-        recognizer = require_recognizer(load(path, device=self.device), path)
-        if recognizer.unfinished:
-            say(self.console, f"note: {path} is {recognizer.unfinished}")
-        if not sees_frames(recognizer.net):
-            encoder = recognizer.net.config.encoder
-            say(
-                self.console,
-                f"note: {encoder} sees clips only: its windows overlap by half, so each frame goes through it twice, "
-                "and there is one score for half a window",
-            )
-        return recognizer
-
-    def score(self, recognizer: Recognizer, path: Path, stem: Path) -> tuple[ScoreTrack, float | None]:
-        """The scores of a video, and how many times real time they took; None where they were there already."""
-        job = job_of(path, self.windows, weights_sha256=recognizer.weights_sha256, class_count=len(recognizer.classes))
-        name, started, begun = printable(path.name), time.monotonic(), None
-        with (
-            ScoreFile(stem, job, class_count=len(recognizer.classes)) as scores,
-            progress_on(self.console) as progress,
-        ):
-            task = progress.add_task(name, total=None)
-
-            def report(done_seconds: float, expected_seconds: float | None) -> None:
-                nonlocal begun
-                if begun is None:
-                    begun = done_seconds, time.monotonic()
-                speed = (done_seconds - begun[0]) / max(1e-9, time.monotonic() - begun[1])
-                progress.update(
-                    task,
-                    total=expected_seconds,
-                    completed=done_seconds,
-                    description=f"{name}, {speed:.0f} times real time" if speed else name,
-                )
-
-            track = score_video(
-                recognizer, path, windows=self.windows, scores=scores, resume=self.resume, report=report
-            )
-        took = time.monotonic() - started
-        return track, None if begun is None else (track.seconds - begun[0]) / took
-
-
 def _timeline(
-    job: _Job,
+    job: Job,
     recognizer: Recognizer,
     path: Path,
     stem: Path,
@@ -195,7 +167,7 @@ def _timeline(
     found = VideoTimeline(path, track.seconds, segments, times_real_time=times_real_time)
     values: dict[str, Any] = {
         **found.to_dict(),
-        "model": str(job.run),
+        "model": written(job.named),
         "classes": list(recognizer.classes),
         "windows": dict(vars(job.windows)),
         "rules": rules.to_dict(),
@@ -206,7 +178,7 @@ def _timeline(
     problems: list[str | None] = []
     if "html" in formats:
         page, problem = write_page(
-            stem, track, segments, true, model=job.run, rules=rules, windows=job.windows, console=job.console
+            stem, track, segments, true, model=written(job.named), rules=rules, windows=job.windows, console=job.console
         )
         files += page
         problems.append(problem)
@@ -222,7 +194,7 @@ def _timeline(
     return VideoTimeline(path, track.seconds, segments, files=tuple(files), times_real_time=times_real_time)
 
 
-def _tune(job: _Job, annotations: Path, start: SegmentRules) -> tuple[TunedRules, list[str]]:
+def _tune(job: Job, annotations: Path, start: SegmentRules) -> tuple[TunedRules, list[str]]:
     truth, notes = read_truth(annotations)
     model, unseen = deciding_model(job.run, list(truth))
     recognizer = job.recognizer(model)
@@ -231,8 +203,10 @@ def _tune(job: _Job, annotations: Path, start: SegmentRules) -> tuple[TunedRules
             f"{job.run} was fitted again on its {seen.pop()} videos and kept no model from before; tune on other videos"
         )
     tracks, unknown = [], set()
-    for video, stem in zip(truth, _stems(list(truth)), strict=True):
-        track, _ = job.score(recognizer, video, job.folder / f"tuning-{stem}")
+    stems = [job.folder / f"tuning-{stem}" for stem in _stems(list(truth))]
+    job.spread(recognizer, model, list(truth), stems)
+    for video, stem in zip(truth, stems, strict=True):
+        track, _ = job.score(recognizer, video, stem)
         unknown |= {segment.label for segment in truth[video]} - set(track.classes)
         tracks.append((track, [segment for segment in truth[video] if segment.label in track.classes]))
     tuned = tune_rules(tracks, start, job.windows)
