@@ -33,7 +33,7 @@ FLOORS = [
     ["remote_folders"],
     ["runs"],
     ["locks", "ranks"],
-    ["console", "system", "clip_draws", "signed_store"],
+    ["console", "system", "clip_draws", "signed_store", "ray_cluster"],
     ["run_schemas"],
     ["files", "schemas"],
     ["disk_errors"],

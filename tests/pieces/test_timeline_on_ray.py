@@ -1,16 +1,11 @@
 """A long video on a real Ray cluster of this machine, of which processes are killed."""
 
 import json
-import os
-import signal
-import threading
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.helpers.descendants import descendants
-from tests.pieces.test_on_ray import cluster
+from tests.pieces.test_on_ray import Killer, cluster
 from tests.verbs.timeline.test_timeline import RULES, probe_run, spans, write_long
 
 from muybridge import api
@@ -30,22 +25,10 @@ def test_the_segments_are_those_of_one_process_though_workers_are_killed(
     videos.append(tmp_path / "none.mp4")
     videos[-1].write_text("no video")
     here = api.timeline(probe_run, videos, rules=RULES, out=tmp_path / "here", formats=["json"])
-    killed: set[str] = set()
-
-    def kill() -> None:
-        while len(killed) < 2:
-            for process, title in descendants(os.getpid()):
-                for kind in {"_Computer", "_Decoder"} - killed:
-                    if kind in title:
-                        os.kill(process, signal.SIGKILL)
-                        killed.add(kind)
-            time.sleep(0.02)
-
-    killer = threading.Thread(target=kill, daemon=True)
-    killer.start()
-    there = api.timeline(probe_run, videos, rules=RULES, out=tmp_path / "there", formats=["json"], on="ray")
-    killer.join(1)
-    assert killed == {"_Computer", "_Decoder"}
+    killer = Killer("_Worker")
+    given = {"rules": RULES, "formats": ["json"], "on": "ray", "device": "cpu"}
+    there = api.timeline(probe_run, videos, out=tmp_path / "there", **given)
+    assert killer.join()
     assert [spans(each) for each in there.timelines] == [spans(each) for each in here.timelines]
     assert [len(each.segments) for each in there.timelines] == [4, 1, 0]
     assert there.timelines[2].error

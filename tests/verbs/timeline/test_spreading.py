@@ -192,5 +192,5 @@ def test_ray_that_is_not_there_is_told_before_anything_is_written(probe_run, vid
         pass
     code, _, err = run("timeline", probe_run, videos[0], "--on", "ray", "--out", tmp_path / "out", capsys=capsys)
     assert (code, len(err.splitlines())) == (2, 1)
-    assert "on ray needs Ray Data: pip install 'muybridge[ray]'" in err
+    assert "on ray needs ray.data: pip install 'muybridge[ray]'" in err
     assert not (tmp_path / "out").exists()
