@@ -3,8 +3,8 @@
     python benchmarks/many_files.py [--clips 2000] [--cores 2] [--latency-ms 20] [--failing 0.0] [--no-kill]
 
 Writes clips of moving noise to an S3 server on this machine, some of them damaged, trains a small model, and predicts
-all of them twice: by `predict --out` in this process, and `--on ray` on a cluster of this machine, of which one actor
-that computes and one that decodes are killed with -9 after a third of the files. Prints clips per second of both
+all of them twice: by `predict --out` in this process, and `--on ray` on a cluster of this machine, of which one worker
+is killed with -9 after a third of the files. Prints clips per second of both
 (whole, and from the first file on, without the start of the cluster), the share of decoding spent waiting for storage,
 and whether the rows are equal. Needs the extras ray and s3, and moto.
 """
@@ -64,6 +64,7 @@ def main() -> None:
             there = api.predict_many(run, [f"{bucket.url}/many"], folder / "ray", on="ray", device="cpu")
             show("Ray", there)
             print(f"killed with -9: {', '.join(killed) or 'none'}")
+            print(f"Ray / one process: {100 * here.seconds / there.seconds:.0f} %")
             print(f"Ray / one process, from the first file on: {100 * rate(there) / rate(here):.0f} %")
             equal = rows_in(folder / "local") == rows_in(folder / "ray")
             names = [row["clip"] for row in rows_in(folder / "ray")]
@@ -132,13 +133,12 @@ def rate(result: ManyResult) -> float:
 
 
 def kill_in_the_middle(out: Path, after: int, killed: list[str]) -> None:
-    """Kill an actor of each kind once so many files are there."""
+    """Kill a worker once so many files are there."""
     while len(list(out.glob("part-*"))) < after:
         time.sleep(0.05)
-    for kind in ("_Computer", "_Decoder"):
-        process, title = next((pid, title) for pid, title in descendants(os.getpid()) if kind in title)
-        os.kill(process, signal.SIGKILL)
-        killed.append(f"{title} ({process})")
+    process, title = next((pid, title) for pid, title in descendants(os.getpid()) if "_Worker" in title)
+    os.kill(process, signal.SIGKILL)
+    killed.append(f"{title} ({process})")
 
 
 if __name__ == "__main__":

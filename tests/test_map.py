@@ -34,7 +34,7 @@ FLOORS = [
     ["runs"],
     ["locks", "ranks"],
     ["threads"],
-    ["console", "system", "clip_draws", "signed_store"],
+    ["console", "system", "clip_draws", "signed_store", "ray_cluster"],
     ["run_schemas"],
     ["files", "schemas"],
     ["disk_errors"],

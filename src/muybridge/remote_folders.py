@@ -40,6 +40,8 @@ def upload_folder(folder: Path, url: str, *, announce: Say) -> None:
             f"uploaded to another name: muybridge push {folder} URL"
         )
     files = {path.relative_to(folder).as_posix(): content_hash(path) for path in files_of(folder)}
+    if before is not None and files == before.files:
+        return
     there = set() if before is None else set(before.files.values())
     sent = 0
     for name, sha256 in files.items():

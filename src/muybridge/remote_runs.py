@@ -113,6 +113,31 @@ def uploaded_run(run: Path | None, *, resumes: bool = False, announce: Say) -> I
                     remove_remote(f"{url}/{TAKEN}")
 
 
+@contextmanager
+def run_with_results(run: Path, out: str | Path | None, *, announce: Say) -> Iterator[Path]:
+    """A folder of this machine with a run to read, and to write results into where they have no other place.
+
+    Of a run in a bucket it is a copy, which is uploaded behind if it was written to.
+
+    Args:
+        run: The run or model, by path or URL.
+        out: Where results go; None: into the run.
+        announce: Called with what is fetched and uploaded.
+
+    Raises:
+        UserError: There is no run, it cannot be reached, or it holds no results.
+    """
+    url = url_at(run)
+    if url is None or out is not None:
+        yield local_run(run, announce=announce)
+    elif url.startswith("hf://"):
+        raise UserError(f"{url} is on a hub, where no results go; name a place on this machine with run.out")
+    else:
+        with uploaded_run(run, resumes=True, announce=announce) as place:
+            assert place is not None
+            yield place
+
+
 def upload_to(folder: Path, url: str, *, announce: Say) -> None:
     """Upload a folder to a free name, or to the one where it lies already.
 

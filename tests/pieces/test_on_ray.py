@@ -24,13 +24,39 @@ pytest.importorskip("ray.data", reason="needs pip install 'muybridge[ray]'")
 
 @pytest.fixture(scope="module", autouse=True)
 def cluster() -> Iterator[None]:
-    ray.init(num_cpus=2, include_dashboard=False, logging_level="ERROR", log_to_driver=False)
+    # The GPU is Ray's belief alone: what is asked for one computes on the processor.
+    ray.init(num_cpus=2, num_gpus=1, include_dashboard=False, logging_level="ERROR", log_to_driver=False)
     yield
     ray.shutdown()
 
 
+class Killer:
+    """Kills an actor of each of some kinds as soon as there is one."""
+
+    def __init__(self, *kinds: str) -> None:
+        self.killed: set[str] = set()
+        self._kinds = set(kinds)
+        self._thread = threading.Thread(target=self._kill, daemon=True)
+        self._thread.start()
+
+    def _kill(self) -> None:
+        while self._kinds - self.killed:
+            for process, title in descendants(os.getpid()):
+                for kind in self._kinds - self.killed:
+                    if kind in title:
+                        os.kill(process, signal.SIGKILL)
+                        self.killed.add(kind)
+            time.sleep(0.02)
+
+    def join(self) -> bool:
+        """Whether all were killed."""
+        self._thread.join(1)
+        return self.killed == self._kinds
+
+
+@pytest.mark.parametrize(("device", "kinds"), [("cpu", ["_Worker"]), ("auto", ["_Computer", "_Decoder"])])
 def test_the_rows_are_those_of_one_process_though_actors_are_killed(
-    many: Path, tiny_run: Path, undisturbed: Path, tmp_path: Path
+    many: Path, tiny_run: Path, undisturbed: Path, tmp_path: Path, device: str, kinds: list[str]
 ) -> None:
     out = tmp_path / "out"
     shutil.copytree(undisturbed, out)  # as of a job of one process that was killed: a few parts are there
@@ -39,22 +65,9 @@ def test_the_rows_are_those_of_one_process_though_actors_are_killed(
     (out / "_SUCCESS").unlink()
     there = len(list(out.glob("part-*")))
     assert 0 < there < 8
-    killed: set[str] = set()
-
-    def kill() -> None:
-        while len(killed) < 2:
-            for process, title in descendants(os.getpid()):
-                for kind in {"_Computer", "_Decoder"} - killed:
-                    if kind in title:
-                        os.kill(process, signal.SIGKILL)
-                        killed.add(kind)
-            time.sleep(0.02)
-
-    killer = threading.Thread(target=kill, daemon=True)
-    killer.start()
-    result = api.predict_many(tiny_run, [many], out, on="ray", part_clips=6, device="cpu")
-    killer.join(1)
-    assert killed == {"_Computer", "_Decoder"}
+    killer = Killer(*kinds)
+    result = api.predict_many(tiny_run, [many], out, on="ray", part_clips=6, device=device)
+    assert killer.join()
     assert (result.kept, result.undecodable) == (there, 3)
     expected = rows_in(undisturbed)
     found = rows_in(out)

@@ -137,6 +137,7 @@ def timeline(
     formats: Annotated[list[str] | None, Parameter(("--format", "--formats"))] = None,
     resume: Annotated[bool, Parameter(negative="")] = False,
     engine: str = "torch",
+    on: Literal["local", "ray"] = "local",
     device: str = "auto",
     as_json: Annotated[Json, Parameter("--json")] = False,
 ) -> None:
@@ -147,8 +148,8 @@ def timeline(
         muybridge timeline runs/default-1 game.mp4
 
     Args:
-        run: A run directory of a training or an ensemble, or a model folder.
-        videos: Files, or folders of them.
+        run: A run directory of a training or an ensemble, or a model folder; also by URL.
+        videos: Files, folders of them, or URLs.
         windows: How the videos are looked at.
         rules: From scores to segments; default: those that were tuned for this run.
         tune: Annotations of validation videos, in any format that train takes: choose the rules on them first, and keep
@@ -160,6 +161,7 @@ def timeline(
         resume: Go on where a killed job was, and take scores that are there already.
         engine: What computes: torch encodes each frame once; onnx, openvino or an export by name, as in predict, scores
             whole windows, which overlap by half.
+        on: ray: spans of the videos are scored on a Ray cluster (an extra to install).
         device: Where torch computes: auto (a CUDA GPU if there is one), cpu, cuda, cuda:1 or mps.
         as_json: Print the result as JSON.
     """
@@ -176,6 +178,7 @@ def timeline(
         formats=formats,
         resume=resume,
         engine=engine,
+        on=on,
         device=device,
     )
     show(result, as_json=as_json)

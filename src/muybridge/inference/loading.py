@@ -9,7 +9,7 @@ from muybridge.inference.engines.opening import load_export
 from muybridge.inference.ensemble import FORMAT as ENSEMBLE_FORMAT
 from muybridge.inference.ensemble import Ensemble
 from muybridge.inference.recognizer import Recognizer
-from muybridge.models.description import METADATA_FILE
+from muybridge.models.description import METADATA_FILE, model_folder
 from muybridge.remote_runs import local_run
 from muybridge.schemas import read_json
 
@@ -40,7 +40,7 @@ def load(
         UserError: If there is no whole model there, or not the engine or the device asked for.
     """
     path = local_run(Path(path), announce=announce or (lambda line: None))
-    folder = path / "model" if (path / "model").is_dir() else path
+    folder = model_folder(path)
     if is_ensemble(folder):
         if engine not in ("auto", "torch"):
             raise UserError(f"{path} is an ensemble, which computes in torch; engine {engine} is for its members")

@@ -21,7 +21,7 @@ from muybridge.inference.probabilities import softmax, vote
 from muybridge.inference.rejection import Rejection, familiarity
 from muybridge.inference.trained_model import Answer, ArrayClip, Model, Scores, Source
 from muybridge.inference.views import AS_TRAINED, Views
-from muybridge.models.description import COPY_AGAIN, METADATA_FILE
+from muybridge.models.description import COPY_AGAIN, METADATA_FILE, model_folder
 from muybridge.models.network import RecognizerNet
 from muybridge.models.saving import load_recognizer, save_recognizer
 from muybridge.pipeline.augmentation import is_sided
@@ -136,8 +136,7 @@ class Recognizer(Model):
         Raises:
             UserError: If there is no whole model there, or no such device.
         """
-        if (folder / "model").is_dir():
-            folder = folder / "model"
+        folder = model_folder(folder)
         net, metadata = load_recognizer(folder)
         made = convert(metadata.preprocessing, Preprocessing, where=str(folder / METADATA_FILE), hint=COPY_AGAIN)
         sampler = sampler_from_dict(made.sampler)

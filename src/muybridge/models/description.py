@@ -13,6 +13,12 @@ COPY_AGAIN = "copy the whole folder of the model again"
 T = TypeVar("T", bound=Described)
 
 
+def model_folder(path: Path) -> Path:
+    """The model folder of a run; the path itself where it is one."""
+    inner = path / "model"
+    return inner if inner.is_dir() else path
+
+
 def model_state(folder: Path) -> ModelState:
     """What the ``model.json`` of a recognizer or an ensemble says of its training.
 
@@ -35,6 +41,8 @@ def read_description(folder: Path, schema: type[T], *, kind: str, version: int) 
         UserError: There is none, it is damaged, or it describes something else.
     """
     path = folder / METADATA_FILE
+    if not folder.exists():
+        raise UserError(f"there is no {folder}; name a run or its model")
     if not path.is_file():
         raise UserError(f"{folder} holds no trained model: there is no {METADATA_FILE} in it; name a run or its model")
     values = read_json(path)

@@ -1,4 +1,6 @@
-"""Pieces computed on a Ray cluster: Ray Data streams batches from actors that decode to actors that compute.
+"""Pieces computed on a Ray cluster: Ray Data streams batches through actors that decode and actors that compute.
+
+With GPUs there is one of the first kind for each core and one of the second for each GPU; else each core's does both.
 
 Notable: batches, not pieces, go through the cluster, so a piece may hold more than any machine has memory for. What is
 computed comes back here and is put together, and this process alone writes; so a worker that dies, and whose batches
@@ -12,29 +14,18 @@ import pickle
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from muybridge.errors import UserError
 from muybridge.pieces.planning import Batch, Piece
-from muybridge.pieces.working import Cost, MakeWork, Meter, Row, answered, decoded_or_reason, timed
+from muybridge.pieces.working import Cost, MakeWork, Meter, Row, Work, answered, decoded_or_reason, timed
+from muybridge.ray_cluster import cluster_for, require_ray
 from muybridge.text import one_line
 
-_CPU_ONLY = ("cpu", "mps")
+Decoded = tuple[Batch, list[Any], Cost]
+"""A batch, of each clip what decoding gave, and what that took."""
 _BATCHES_A_BLOCK, _MOST_BLOCKS = 2, 20_000
-
-
-def require_ray() -> Any:
-    """The package Ray.
-
-    Raises:
-        UserError: It is not installed.
-    """
-    try:
-        import ray
-        import ray.data
-    except ImportError as error:
-        raise UserError(f"on ray needs Ray Data: pip install 'muybridge[ray]' ({error})") from None
-    return ray
 
 
 def run_on_ray(
@@ -51,26 +42,27 @@ def run_on_ray(
     Raises:
         UserError: If Ray is not installed, or gives up.
     """
-    ray = require_ray()
-    if not ray.is_initialized():
-        ray.init(ignore_reinit_error=True, logging_level="ERROR", log_to_driver=False)
+    ray = require_ray("ray.data")
+    cluster = cluster_for(device, quiet=True)
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     logging.getLogger("ray.data").setLevel(logging.ERROR)
-    resources = ray.cluster_resources()
-    cores, gpus = max(1, int(resources.get("CPU", 1))), int(resources.get("GPU", 0))
-    gpus = 0 if device in _CPU_ONLY else gpus
-    # The kernel shares a core between one that decodes and one that computes, whichever has more to do.
-    share = {"num_cpus": 1.0} if gpus else {"num_cpus": 0.5}
-    computing = {"num_cpus": 0.0, "num_gpus": 1.0} if gpus else {"num_cpus": 0.45}
     common = {"make": make, "folder": str(Path.cwd())}
     blocks = _blocks(pieces)
     data = ray.data.from_items(blocks, override_num_blocks=min(_MOST_BLOCKS, -(-len(blocks) // _BATCHES_A_BLOCK)))
     pool = ray.data.ActorPoolStrategy
-    data = data.map(_Decoder, fn_constructor_kwargs={**common, "threads": threads}, compute=pool(size=cores), **share)
-    data = data.map(
-        _Computer, fn_constructor_kwargs={**common, "device": device}, compute=pool(size=gpus or cores), **computing
-    )
+    if cluster.gpus:
+        decoding = {**common, "threads": threads}
+        data = data.map(_Decoder, fn_constructor_kwargs=decoding, compute=pool(size=cluster.cores), num_cpus=1.0)
+        computing = {**common, "device": device}
+        alone = {"num_cpus": 0.0, "num_gpus": 1.0}
+        data = data.map(_Computer, fn_constructor_kwargs=computing, compute=pool(size=cluster.gpus), **alone)
+    else:
+        # Each process costs some seconds of a core to begin with, so one does both: a batch decodes while one computes.
+        both = {**common, "device": device, "threads": threads}
+        overlapping = {"max_concurrent_calls_per_actor": 2, "enable_true_multi_threading": True}
+        workers = pool(size=cluster.cores, **overlapping)
+        data = data.map(_Worker, fn_constructor_kwargs=both, compute=workers, num_cpus=0.95)
     try:
         yield from _together(data.iter_rows(), {piece.number: piece for piece in pieces})
     except ray.exceptions.RayError as error:
@@ -135,12 +127,15 @@ class _Actor:
 class _Decoder(_Actor):
     """Decodes batches."""
 
-    def __init__(self, make: MakeWork, folder: str, threads: int) -> None:
-        super().__init__(make, folder, "cpu")
+    def __init__(self, make: MakeWork, folder: str, threads: int, device: str = "cpu") -> None:
+        super().__init__(make, folder, device)
         self._pool = ThreadPoolExecutor(threads)
         self._meter = Meter()
 
-    def _done(self, given: Batch) -> tuple[Batch, list[Any], Cost]:
+    def _done(self, given: Batch) -> Any:
+        return self._decoded(given)
+
+    def _decoded(self, given: Batch) -> Decoded:
         for item in given:
             item.remember()
         found = list(self._pool.map(lambda item: timed(decoded_or_reason, self._work, item), given))
@@ -152,8 +147,26 @@ class _Decoder(_Actor):
 class _Computer(_Actor):
     """Computes what is decoded."""
 
-    def _done(self, given: tuple[Batch, list[Any], Cost]) -> tuple[list[Row], Cost]:
-        batch, decoded, cost = given
-        rows, seconds = timed(answered, self._work, batch, decoded)
-        cost.computing += seconds
-        return rows, cost
+    def _done(self, given: Decoded) -> tuple[list[Row], Cost]:
+        return _computed(self._work, given)
+
+
+class _Worker(_Decoder):
+    """Decodes a batch while it computes the one before: two threads call it."""
+
+    def __init__(self, make: MakeWork, folder: str, threads: int, device: str) -> None:
+        super().__init__(make, folder, threads, device)
+        self._decoding, self._computing = Lock(), Lock()
+
+    def _done(self, given: Batch) -> tuple[list[Row], Cost]:
+        with self._decoding:
+            decoded = self._decoded(given)
+        with self._computing:
+            return _computed(self._work, decoded)
+
+
+def _computed(work: Work, decoded: Decoded) -> tuple[list[Row], Cost]:
+    batch, found, cost = decoded
+    rows, seconds = timed(answered, work, batch, found)
+    cost.computing += seconds
+    return rows, cost

@@ -18,8 +18,9 @@ from muybridge.file_parts import is_remote
 from muybridge.pieces.answer_place import SUCCESS_FILE, AnswerPlace, PartFacts
 from muybridge.pieces.local_run import run_locally
 from muybridge.pieces.planning import Piece, Plan
-from muybridge.pieces.ray_run import require_ray, run_on_ray
+from muybridge.pieces.ray_run import run_on_ray
 from muybridge.pieces.working import Cost, MakeWork, Row
+from muybridge.ray_cluster import require_ray
 from muybridge.storage.reaching import reaching
 from muybridge.system import available_cores
 from muybridge.text import counted, did_you_mean
@@ -102,7 +103,7 @@ def check_on(on: str) -> None:
         raise UserError(f"unknown place {on!r} to compute on{did_you_mean(on, get_args(On))}")
     arrow()
     if on == "ray":
-        require_ray()
+        require_ray("ray.data")
 
 
 def answer_all(

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from muybridge.errors import UserError, VideoError
 from muybridge.pieces.planning import Batch, Item
@@ -11,6 +11,7 @@ from muybridge.storage.patience import STORAGE_SECONDS, watching_storage
 from muybridge.storage.remote_files import traffic
 
 Row = dict[str, Any]
+T = TypeVar("T")
 
 
 class Work(Protocol):
@@ -64,8 +65,17 @@ def decoded_or_reason(work: Work, item: Item) -> Any | VideoError:
     Raises:
         UserError: Not the clip is bad, but its storage cannot be reached: nothing is known of the clip.
     """
+    return unless_storage_fails(item, work.decode)
+
+
+def unless_storage_fails(item: Item, call: Callable[[Item], T | VideoError]) -> T | VideoError:
+    """What a call says of a clip.
+
+    Raises:
+        UserError: Not the clip is bad, but its storage cannot be reached: nothing is known of the clip.
+    """
     with watching_storage() as failures:
-        found = work.decode(item)
+        found = call(item)
     if isinstance(found, VideoError) and (failures or STORAGE_SECONDS in found.reason):
         why = failures[0] if failures else found.reason
         raise UserError(f"{item.name} cannot be read: {why}; what is done is kept, run the same command again")

@@ -46,6 +46,17 @@ def watching_storage() -> Iterator[list[str]]:
         _watched.failures = before
 
 
+def for_this_thread(function: Callable[..., T]) -> Callable[..., T]:
+    """A function for another thread, whose failed requests count as this one's."""
+    failures = getattr(_watched, "failures", None)
+
+    def called(*arguments: Any) -> T:
+        _watched.failures = failures
+        return function(*arguments)
+
+    return called
+
+
 def _note(what: str, error: Exception) -> None:
     failures = getattr(_watched, "failures", None)
     if failures is not None:

@@ -79,9 +79,36 @@ class SteadyReader:
     def __exit__(self, *_: object) -> None:
         self._file.__exit__()
 
+    @property
+    def step_count(self) -> int | None:
+        """How many frames there are at the steady rate; None for a file that only decoding to its end tells of."""
+        length_seconds = self.length_seconds
+        return None if length_seconds is None else steps_within(length_seconds, self.frames_per_second)
+
+    @property
+    def frame_count(self) -> int | None:
+        """How many frames the file has; None as for ``step_count``."""
+        return None if self._file.index is None else len(self._file.seconds_N)
+
+    @property
+    def length_seconds(self) -> float | None:
+        """What ``seconds`` will be; None for a file that only decoding to its end tells of."""
+        seconds_N = self._file.seconds_N
+        return None if self._file.index is None else _length(float(seconds_N[-1]), len(seconds_N))
+
+    def passed_over(self, first_step: int) -> int:
+        """How many frames of a file with an index are decoded before the one that a step shows."""
+        assert self._file.index is not None
+        first, restarts_N = self._shown_at(first_step), self._file.index.restarts
+        return first - int(restarts_N[np.searchsorted(restarts_N, first, side="right") - 1])
+
     def __iter__(self) -> Iterator[Image]:
-        step, shown, last_seconds, count = self._first_step, None, 0.0, 0
-        for number, seconds, frame in self._decoded():
+        return self.frames_from(self._first_step)
+
+    def frames_from(self, first_step: int) -> Iterator[Image]:
+        """The frames from one on; of a file whose ``step_count`` is known as often as one likes."""
+        step, shown, last_seconds, count = first_step, None, 0.0, 0
+        for number, seconds, frame in self._decoded(first_step):
             # All steps up to this frame's time show the one before it.
             while shown is not None and step / self.frames_per_second + TOLERANCE_SECONDS < seconds:
                 yield self._maker.image(shown)
@@ -89,18 +116,26 @@ class SteadyReader:
             shown, last_seconds, count = frame, seconds, number + 1
         if shown is None:
             raise self._file.nothing_decodes()
-        self.seconds = last_seconds + last_seconds / max(1, count - 1)
+        self.seconds = _length(last_seconds, count)
         for _ in range(step, steps_within(self.seconds, self.frames_per_second)):
             yield self._maker.image(shown)
 
-    def _decoded(self) -> Iterator[tuple[int, float, av.VideoFrame]]:
+    def _decoded(self, first_step: int) -> Iterator[tuple[int, float, av.VideoFrame]]:
         """The frames from the one on that the first step shows, with their numbers and times."""
         file = self._file
         if file.restarts is None:
             for number, (seconds, frame) in enumerate(file.frames()):
                 yield number, seconds, frame
             return
-        wanted = self._first_step / self.frames_per_second + TOLERANCE_SECONDS
-        first = max(0, int(np.searchsorted(file.seconds_N, wanted, side="right")) - 1)
-        for number, frame in file.restarts.in_order(first):
+        for number, frame in file.restarts.in_order(self._shown_at(first_step)):
             yield number, float(file.seconds_N[number]), frame
+
+    def _shown_at(self, step: int) -> int:
+        """With an index, the number of the frame that a step shows."""
+        wanted = step / self.frames_per_second + TOLERANCE_SECONDS
+        return max(0, int(np.searchsorted(self._file.seconds_N, wanted, side="right")) - 1)
+
+
+def _length(last_seconds: float, count: int) -> float:
+    """How long so many frames last: each until the next one comes, the last for as long as the others on average."""
+    return last_seconds + last_seconds / max(1, count - 1)

@@ -1,5 +1,6 @@
 """A model that tells dim from bright, and a long video of both."""
 
+import shutil
 from pathlib import Path
 
 import av
@@ -8,11 +9,15 @@ import pytest
 from tests.helpers.clips import TINY
 
 from muybridge import api
+from muybridge.inference.combining import Combination
+from muybridge.inference.ensemble import Ensemble
+from muybridge.inference.loading import load
 from muybridge.recipes.store import parse_recipe
 
 LEVELS = {"dim": 70, "bright": 180}
 PARTS = ("dim", "bright", "dim", "bright")
 PART_SECONDS = 4
+RUNTIMES = {"onnx": "onnxruntime", "openvino": "openvino"}
 
 
 def write_long(path: Path, parts=PARTS, seed: int = 0) -> Path:
@@ -42,3 +47,22 @@ def probe_run(clips, tmp_path_factory) -> Path:
 def video(tmp_path_factory) -> Path:
     """Sixteen seconds. Not to be changed."""
     return write_long(tmp_path_factory.mktemp("long") / "long.mp4")
+
+
+@pytest.fixture(scope="module", params=RUNTIMES)
+def exported(request, probe_run, tmp_path_factory):
+    """A run with an export, and the name of its engine. Not to be changed."""
+    pytest.importorskip(RUNTIMES[request.param])
+    folder = tmp_path_factory.mktemp("exported") / "run"
+    shutil.copytree(probe_run, folder)
+    api.export(folder, to=request.param)
+    return folder, request.param
+
+
+@pytest.fixture(scope="module")
+def ensemble(probe_run, tiny_run, tmp_path_factory):
+    """A model folder of two members that see different frames. Not to be changed."""
+    folder = tmp_path_factory.mktemp("ensembles") / "both"
+    members = {"probe": load(probe_run), "tiny": load(tiny_run)}
+    Ensemble(members, Combination("weighted", (0.75, 0.25), (1.0, 1.0))).save(folder / "model")
+    return folder

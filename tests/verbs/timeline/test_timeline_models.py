@@ -1,7 +1,5 @@
 """Whatever predict takes has a timeline: exports, which score whole windows, and ensembles."""
 
-import shutil
-
 import numpy as np
 import pytest
 from tests.helpers.commands import run
@@ -9,9 +7,7 @@ from tests.verbs.timeline.conftest import PART_SECONDS, PARTS
 
 from muybridge import api
 from muybridge.errors import UserError
-from muybridge.inference.combining import Combination
 from muybridge.inference.engines.exports import Export, find_exports
-from muybridge.inference.ensemble import Ensemble
 from muybridge.inference.loading import load
 from muybridge.inference.timeline.clip_windows import ClipScorer
 from muybridge.inference.timeline.ensemble_track import combined_track
@@ -23,26 +19,6 @@ from muybridge.video.steady_reading import SteadyReader
 
 RULES = SegmentRules(use_none_of_these=False, lag_seconds=0, change_cost=2)
 WINDOWS = WindowConfig()
-RUNTIMES = {"onnx": "onnxruntime", "openvino": "openvino"}
-
-
-@pytest.fixture(scope="module", params=RUNTIMES)
-def exported(request, probe_run, tmp_path_factory):
-    """A run with an export, and the name of its engine. Not to be changed."""
-    pytest.importorskip(RUNTIMES[request.param])
-    folder = tmp_path_factory.mktemp("exported") / "run"
-    shutil.copytree(probe_run, folder)
-    api.export(folder, to=request.param)
-    return folder, request.param
-
-
-@pytest.fixture(scope="module")
-def ensemble(probe_run, tiny_run, tmp_path_factory):
-    """A model folder of two members that see different frames. Not to be changed."""
-    folder = tmp_path_factory.mktemp("ensembles") / "both"
-    members = {"probe": load(probe_run), "tiny": load(tiny_run)}
-    Ensemble(members, Combination("weighted", (0.75, 0.25), (1.0, 1.0))).save(folder / "model")
-    return folder
 
 
 def test_an_export_scores_windows_as_torch_does(exported, video):

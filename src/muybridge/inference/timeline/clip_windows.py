@@ -27,6 +27,11 @@ class _FrameScorer(WindowScorer):
         self._frames_THWC: Tensor | None = None
         self._first = 0  # the number of the first frame kept
 
+    def start_at(self, frame: int, score: int) -> None:
+        """Begin inside a video; see ``WindowScorer``."""
+        super().start_at(frame, score)
+        self._first = frame
+
     def _take(self, frames_THWC: Tensor) -> None:
         old = self._frames_THWC
         self._frames_THWC = frames_THWC if old is None else torch.cat([old, frames_THWC])
@@ -69,6 +74,11 @@ class ClipScorer(_FrameScorer):
         super().__init__(engine, class_count, window_frames=window_frames)
         self._window_logits: list[Tensor] = []  # of the last windows, each logits_1K
         self._first_window = 0
+
+    def start_at(self, frame: int, score: int) -> None:
+        """Begin inside a video; see ``WindowScorer``. A score has the window before its own, too."""
+        super().start_at(frame, score)
+        self._first_window = max(0, score - 1)
 
     def _scores(self, *, ended: bool) -> Logits:
         # The windows that are whole; at the end of the video a shorter one, where frames are left.

@@ -56,6 +56,13 @@ class WindowScorer(ABC):
         self.frames_seen += count
         return self._scores(ended=False)
 
+    def start_at(self, frame: int, score: int) -> None:
+        """Begin inside a video: the next frame is of this number, and the first score wanted of that.
+
+        The scores are those of the whole video where the frames begin early enough (see ``spans``).
+        """
+        self.frames_seen, self.scores_given = frame, score
+
     @torch.inference_mode()
     def finish(self) -> Logits:
         """The scores of the last steps, whose windows the video's end cuts short: logits_NK."""

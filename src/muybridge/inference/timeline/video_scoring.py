@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from muybridge.errors import UserError
+from muybridge.file_parts import status_of
 from muybridge.inference.engines.engine import Frames, Logits
 from muybridge.inference.engines.torch_engine import TorchEngine
 from muybridge.inference.ensemble import Ensemble
@@ -22,6 +23,7 @@ from muybridge.inference.timeline.score_track import ScoreTrack
 from muybridge.inference.timeline.scorer import WindowScorer
 from muybridge.inference.timeline.window_scoring import frames_per_score, sees_frames, window_scorer
 from muybridge.recipes.timeline_rules import LIKELIEST_RATE, WindowConfig
+from muybridge.storage.patience import for_this_thread
 from muybridge.video.isolated_steady import IsolatedSteadyReader, steady_reader
 from muybridge.video.sampling import DenseSampler, EverySampler, SlidingSampler
 from muybridge.video.steady_reading import SteadyReader
@@ -120,18 +122,14 @@ def score_video(
         fit=recognizer.fit,
         first_step=first_step,
     ) as reader:
-        frames = window_frames_of(recognizer, rate, windows, reader.frames_per_second)
-        hop = max(1, round(windows.hop_seconds * reader.frames_per_second))
-        score_frames = frames_per_score(recognizer, window_frames=frames, hop_frames=hop)
-        step_seconds = score_frames / reader.frames_per_second
+        steps = Steps.of(recognizer, rate, windows, reader.frames_per_second)
         if scores is not None and scores.seconds is not None:
             logits_NK, seconds = scores.logits_NK(), scores.seconds
         else:
-            blank = np.zeros((frames, recognizer.size_px, recognizer.size_px, 3), np.uint8)
-            scorer = window_scorer(recognizer, window_frames=frames, hop_frames=hop, example_THWC=blank)
+            scorer = steps.scorer(recognizer)
             if kept is not None:
                 scorer.restore(kept)
-            seen = None if watch is None else partial(watch, step_seconds)
+            seen = None if watch is None else partial(watch, steps.step_seconds)
             logits_NK = _run(scorer, reader, scores, report, seen)
             seconds = reader.seconds
     rejection = recognizer.rejection
@@ -139,7 +137,7 @@ def score_video(
         video=path,
         classes=recognizer.classes,
         logits_NK=logits_NK,
-        step_seconds=step_seconds,
+        step_seconds=steps.step_seconds,
         seconds=seconds,
         rejection_threshold=None if rejection is None else rejection.threshold,
     )
@@ -147,7 +145,7 @@ def score_video(
 
 def job_of(path: Path, windows: WindowConfig, recognizer: Recognizer) -> dict[str, object]:
     """What tells the scores of a video from those of another job: plain values."""
-    status = path.stat()
+    status = status_of(path)
     by_export = not isinstance(recognizer.engine, TorchEngine)
     return {
         "format": "muybridge-scores",
@@ -169,6 +167,42 @@ def window_frames_of(recognizer: Recognizer, rate: Rate, windows: WindowConfig, 
     return max(1, round(windows.window_seconds * frames_per_second))
 
 
+@dataclass(frozen=True)
+class Steps:
+    """How a model looks at a video of some rate.
+
+    Attributes:
+        window_frames: Frames of a window.
+        hop_frames: Frames that are asked for between two windows.
+        score_frames: Frames that a score stands for.
+        step_seconds: The same in seconds.
+    """
+
+    window_frames: int
+    hop_frames: int
+    score_frames: int
+    step_seconds: float
+
+    @classmethod
+    def of(cls, recognizer: Recognizer, rate: Rate, windows: WindowConfig, frames_per_second: float) -> "Steps":
+        """Those of a model, and of what is asked for."""
+        frames = window_frames_of(recognizer, rate, windows, frames_per_second)
+        hop = max(1, round(windows.hop_seconds * frames_per_second))
+        score_frames = frames_per_score(recognizer, window_frames=frames, hop_frames=hop)
+        return cls(frames, hop, score_frames, score_frames / frames_per_second)
+
+    def scorer(self, recognizer: Recognizer) -> WindowScorer:
+        """What scores a video so.
+
+        Raises:
+            UserError: The model cannot take such windows.
+        """
+        blank = np.zeros((self.window_frames, recognizer.size_px, recognizer.size_px, 3), np.uint8)
+        return window_scorer(
+            recognizer, window_frames=self.window_frames, hop_frames=self.hop_frames, example_THWC=blank
+        )
+
+
 def _run(
     scorer: WindowScorer,
     reader: SteadyReader | IsolatedSteadyReader,
@@ -184,10 +218,10 @@ def _run(
         report(scorer.frames_seen / reader.frames_per_second, reader.expected_seconds)
     # The next stretch is decoded while the network computes this one.
     with ThreadPoolExecutor(max_workers=1) as pool:
-        stretches = _stretches(reader)
-        coming = pool.submit(next, stretches, None)
+        stretches, read = _stretches(reader), for_this_thread(next)
+        coming = pool.submit(read, stretches, None)
         while (frames_THWC := coming.result()) is not None:
-            coming = pool.submit(next, stretches, None)
+            coming = pool.submit(read, stretches, None)
             new_NK = scorer.push(frames_THWC)
             give(new_NK)
             if seen is not None:

@@ -59,6 +59,11 @@ class FeatureScorer(WindowScorer):
         self._last_PD: Tensor | None = None
         self._first = 0  # the frame that the first features kept are of
 
+    def start_at(self, frame: int, score: int) -> None:
+        """Begin inside a video; see ``WindowScorer``."""
+        super().start_at(frame, score)
+        self._first = frame
+
     def _take(self, frames_THWC: Tensor) -> None:
         net = self.net
         if isinstance(net.encoder, StreamingMoViNet):

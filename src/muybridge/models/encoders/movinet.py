@@ -26,7 +26,15 @@ from muybridge.models.encoders.encoder import (
     initialise,
     leaf_layers,
 )
-from muybridge.models.encoders.movinet_blocks import BASE, MOBILE, STREAM, Bottleneck, Flavour, Unit
+from muybridge.models.encoders.movinet_blocks import (
+    BASE,
+    MOBILE,
+    STREAM,
+    Bottleneck,
+    Flavour,
+    SqueezeExcitation,
+    Unit,
+)
 from muybridge.models.encoders.scaling import UNIT
 from muybridge.models.encoders.streams import WHOLE_CLIP, Passage, StreamPassage, StreamState
 from muybridge.recipes.model import EncoderOutput
@@ -211,6 +219,14 @@ class StreamingMoViNet(MoViNet):
     """A MoViNet that sees past frames only, and can go on where it ended."""
 
     flavour = STREAM
+
+    @property
+    def past_frames(self) -> int | None:
+        """How many frames before one bear on what the network gives for it; None: all of the video."""
+        if self.output == "logits" or any(isinstance(module, SqueezeExcitation) for module in self.modules()):
+            return None  # means over all frames so far
+        over_time = (module for module in self.modules() if isinstance(module, Unit) and module.conv_2 is not None)
+        return sum(unit.time_kernel - 1 for unit in over_time)
 
     def stream(self, clip_BCTHW: Tensor, state: StreamState | None = None) -> tuple[Tensor, StreamState]:
         """Encode the next frames of videos.

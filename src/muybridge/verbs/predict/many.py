@@ -1,6 +1,5 @@
 """Naming the action in many files, here or on a cluster: answers as Parquet, each clip exactly once."""
 
-import platform
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -19,14 +18,13 @@ from muybridge.dataset.shard_catalog import read_shards
 from muybridge.dataset.shard_index import arrow, holds_shards
 from muybridge.errors import UserError, VideoError
 from muybridge.file_parts import is_ordinary
-from muybridge.files import content_hash
 from muybridge.inference.loading import load
 from muybridge.inference.recognizer import BATCH_PIXELS, Recognizer
 from muybridge.inference.trained_model import Decoded, Model
 from muybridge.inference.views import AS_TRAINED, Views
-from muybridge.models.description import METADATA_FILE
 from muybridge.pieces.answer_place import AnswerPlace
 from muybridge.pieces.planning import Item, make_plan, whole_files
+from muybridge.pieces.shared_model import SharedModel
 from muybridge.pieces.whole_job import ManyResult, On, answer_all, check_on
 from muybridge.pieces.working import MakeWork, Row
 from muybridge.remote_runs import local_run
@@ -75,17 +73,16 @@ def predict_many(
     folder = local_run(Path(model), announce=partial(say, console))
     recognizer = load(folder, device=device, engine=engine, announce=partial(say, console))
     recognizer.check_views(views)
+    shared = SharedModel.of(model, folder)
     about = {
         "kind": "predictions",
-        "model": _model_hash(folder),
+        "model": shared.sha256,
         "engine": recognizer.engine.name if isinstance(recognizer, Recognizer) else "torch",
         "classes": list(recognizer.classes),
         "views": {"times": views.times, "crops": views.crops, "flip": views.flip},
     }
     plan = make_plan([Item.of(clip, name=name) for name, clip in clips], about, piece_clips=part_clips)
-    sha256 = str(about["model"])
-    elsewhere = str(model) if is_url(str(model)) else str(folder.absolute())
-    make: MakeWork = _MakePredicting(elsewhere, str(about["engine"]), views, isolate, sha256)
+    make: MakeWork = _MakePredicting(shared, str(about["engine"]), views, isolate)
     if on == "local":
         work = _Predicting(recognizer, views)
         make = lambda device: work  # noqa: E731 - it is loaded already
@@ -143,11 +140,10 @@ class _Predicting:
 class _MakePredicting:
     """Makes the work in another process: with the model from its folder or bucket."""
 
-    model: str
+    model: SharedModel
     engine: str
     views: Views
     isolate: bool
-    sha256: str
 
     def __call__(self, device: str) -> _Predicting:
         """Load the model.
@@ -155,9 +151,7 @@ class _MakePredicting:
         Raises:
             UserError: It is not there, or another.
         """
-        folder = local_run(Path(self.model))
-        if _model_hash(folder) != self.sha256:
-            raise UserError(f"{self.model} is another model on the machine {platform.node()}; copy it there again")
+        folder = self.model.folder()
         held = isolated(self.isolate)  # until this process ends, and with it those that decode for it
         held.__enter__()
         return _Predicting(load(folder, device=device, engine=self.engine), self.views, held)
@@ -196,9 +190,3 @@ def _clips(videos: Sequence[str | Path], console: Console) -> Iterator[tuple[str
             if clip.path not in seen:
                 seen.add(clip.path)
                 yield name, clip
-
-
-def _model_hash(folder: Path) -> str:
-    """Names a model: its description, which vouches for its weights and for its members."""
-    inner = folder / "model"
-    return content_hash((inner if inner.is_dir() else folder) / METADATA_FILE)

@@ -7,9 +7,13 @@ from rich.console import Console
 
 from muybridge.console import progress_on, say
 from muybridge.dataset.segments import Segment
+from muybridge.file_parts import size_of
+from muybridge.files import replacing
 from muybridge.inference.timeline.score_track import ScoreTrack
 from muybridge.recipes.timeline_rules import SegmentRules, WindowConfig
 from muybridge.reporting.timeline_page import write_timeline_page
+from muybridge.storage.remote_files import download
+from muybridge.storage.urls import url_at
 from muybridge.video.browser_video import plays_in_browsers, write_for_browsers
 
 COPY_ENDING = ".web.mp4"
@@ -21,7 +25,7 @@ def write_page(
     segments: Sequence[Segment],
     true: Sequence[Segment] | None,
     *,
-    model: Path,
+    model: str,
     rules: SegmentRules,
     windows: WindowConfig,
     console: Console,
@@ -33,7 +37,7 @@ def write_page(
         track: The scores.
         segments: What was found.
         true: What is in the video, if that is known.
-        model: The run or model folder.
+        model: The run or model folder, as the user names it.
         rules: How scores became segments.
         windows: How the video was looked at.
         console: Where progress is printed.
@@ -43,10 +47,18 @@ def write_page(
     """
     video, page, files = track.video, stem.with_name(f"{stem.name}.html"), []
     shown, problem = video, None
-    if not plays_in_browsers(video):
+    url = url_at(video)
+    if url is not None and plays_in_browsers(video):
+        shown = stem.with_name(f"{stem.name}.web{video.suffix}")
+        files.append(shown)
+        if not shown.is_file() or shown.stat().st_size != size_of(video):
+            say(console, f"{shown}: a copy of {url}, since browsers do not play what is in a bucket")
+            with replacing(shown, durable=False) as temporary:
+                download(url, temporary)
+    elif not plays_in_browsers(video):
         shown = stem.with_name(stem.name + COPY_ENDING)
         files.append(shown)
-        if not shown.is_file() or shown.stat().st_mtime < video.stat().st_mtime:
+        if url is not None or not shown.is_file() or shown.stat().st_mtime < video.stat().st_mtime:
             say(console, f"{shown}: a copy of the video as H.264, since browsers do not play {video.name}")
             with progress_on(console) as progress:
                 task = progress.add_task(shown.name, total=track.seconds)
@@ -63,7 +75,7 @@ def write_page(
         classes=track.classes,
         probabilities_NK=track.probabilities_NK(),
         facts={
-            "model": str(model),
+            "model": model,
             "frames per second": f"{windows.frames_per_second:g}" if windows.frames_per_second else "the recipe's",
             "window": f"{windows.window_seconds:g} s",
             "step of the scores": f"{track.step_seconds:g} s",

@@ -16,6 +16,7 @@ from muybridge.dataset.annotations.subtitles import clock
 from muybridge.dataset.segments import Annotations, Segment
 from muybridge.evaluation.segment_evaluation import SegmentEvaluation
 from muybridge.recipes.timeline_rules import SegmentRules, WindowConfig
+from muybridge.storage.urls import written
 from muybridge.text import counted, printable
 
 # Told apart by people who see fewer colours, too (Okabe and Ito), on dark and on light.
@@ -47,7 +48,7 @@ class VideoTimeline:
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return {
-            "video": str(self.video),
+            "video": written(self.video),
             "seconds": round(self.seconds, 3),
             "segments": [
                 {
@@ -100,7 +101,7 @@ class TimelineResult:
         keys = {label: _KEYS[number % len(_KEYS)] for number, label in enumerate(labels)}
         parts: list[Text | Table] = []
         for timeline in self.timelines:
-            name = printable(str(timeline.video))
+            name = printable(written(timeline.video))
             if timeline.error is not None:
                 parts.append(Text(f"{name}: {printable(timeline.error)}\n"))
                 continue
@@ -118,7 +119,7 @@ class TimelineResult:
         return Group(*parts)
 
     def __str__(self) -> str:
-        widest = max((cell_len(printable(str(timeline.video))) for timeline in self.timelines), default=0)
+        widest = max((cell_len(printable(written(timeline.video))) for timeline in self.timelines), default=0)
         console = Console(file=io.StringIO(), width=max(100, widest + 60), color_system=None, force_terminal=False)
         with console.capture() as capture:
             console.print(self.table())
@@ -127,7 +128,7 @@ class TimelineResult:
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return {
-            "model": str(self.model),
+            "model": written(self.model),
             "timelines": [timeline.to_dict() for timeline in self.timelines],
             "windows": dict(vars(self.windows)),
             "rules": self.rules.to_dict(),

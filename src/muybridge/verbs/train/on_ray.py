@@ -12,9 +12,8 @@ from typing import Any
 
 from muybridge.errors import Interrupted, UserError
 from muybridge.experiment.complete import TrainResult
+from muybridge.ray_cluster import cluster_for, require_ray
 from muybridge.verbs.train.calls import Call, Processes
-
-_CPU_ONLY = ("cpu", "mps")
 
 
 def run_on_ray(call: Call, processes: Processes) -> TrainResult:
@@ -23,16 +22,12 @@ def run_on_ray(call: Call, processes: Processes) -> TrainResult:
     Raises:
         UserError: If Ray is not installed, or a process ends before the work is done.
     """
-    try:
-        import ray
-        from ray.train import RunConfig, ScalingConfig
-        from ray.train.torch import TorchTrainer
-        from ray.util.queue import Queue
-    except ImportError:
-        raise UserError("on ray needs Ray Train; install it with: pip install 'muybridge[ray]'") from None
-    if not ray.is_initialized():
-        ray.init(ignore_reinit_error=True, log_to_driver=True)
-    gpus = ray.cluster_resources().get("GPU", 0) > 0 and call.values["device"] not in _CPU_ONLY
+    require_ray("ray.train.torch")
+    from ray.train import RunConfig, ScalingConfig
+    from ray.train.torch import TorchTrainer
+    from ray.util.queue import Queue
+
+    cluster = cluster_for(call.values["device"], quiet=False)
     answers = Queue(maxsize=1)
     words = {"call": pickle.dumps(call), "folder": str(Path.cwd()), "answers": answers}
     with tempfile.TemporaryDirectory(prefix="muybridge-ray-") as storage:
@@ -40,7 +35,7 @@ def run_on_ray(call: Call, processes: Processes) -> TrainResult:
             _work,
             train_loop_config=words,
             scaling_config=ScalingConfig(
-                num_workers=(processes.device_count or 1) * processes.node_count, use_gpu=gpus
+                num_workers=(processes.device_count or 1) * processes.node_count, use_gpu=cluster.gpus > 0
             ),
             run_config=RunConfig(storage_path=storage),
         )
