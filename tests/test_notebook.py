@@ -9,7 +9,7 @@ from muybridge.inference.combining import Combination
 from muybridge.inference.engines.exports import Export, Latency, Parity
 from muybridge.verbs.check import check
 from muybridge.verbs.ensemble.result import EnsembleResult, MemberResult, ValidationFigures
-from muybridge.verbs.export.job import ExportResult
+from muybridge.verbs.export.result import ExportResult
 from muybridge.verbs.sweep.results import SweepResult, SweepTrial
 from tests.helpers.reports import EVIL, measured, some_clips
 

@@ -63,8 +63,8 @@ if TYPE_CHECKING:
     from muybridge.verbs.ensemble.job import ensemble as ensemble
     from muybridge.verbs.ensemble.result import EnsembleResult as EnsembleResult
     from muybridge.verbs.evaluate import evaluate as evaluate
-    from muybridge.verbs.export.job import ExportResult as ExportResult
     from muybridge.verbs.export.job import export as export
+    from muybridge.verbs.export.result import ExportResult as ExportResult
     from muybridge.verbs.get.job import GetResult as GetResult
     from muybridge.verbs.get.job import get as get
     from muybridge.verbs.list_runs import RunList as RunList

@@ -37,7 +37,7 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
         UserError: If it is a URL.
         OSError: If it cannot be written; its ``filename`` is ``path``, whatever library was writing.
     """
-    _require_local(path)
+    require_local(path)
     with naming(path, instead_of=path.parent / prefix_of(path.stem)):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=prefix_of(path.stem), suffix=path.suffix, dir=path.parent)
@@ -85,7 +85,7 @@ def building_folder(path: Path) -> Iterator[Path]:
     Raises:
         UserError: If it is a URL.
     """
-    _require_local(path)
+    require_local(path)
     with naming(path, instead_of=path.parent / prefix_of(path.name)):
         path.parent.mkdir(parents=True, exist_ok=True)
         remove_dead(path.parent)
@@ -124,7 +124,7 @@ def require_writable(folder: Path) -> None:
         UserError: If it is a URL.
         OSError: If it cannot.
     """
-    _require_local(folder)
+    require_local(folder)
     there = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
     with naming(folder, instead_of=there / prefix_of(folder.name)):
         handle, name = tempfile.mkstemp(prefix=prefix_of(folder.name), dir=there)
@@ -135,8 +135,12 @@ def require_writable(folder: Path) -> None:
             Path(name).unlink(missing_ok=True)
 
 
-def _require_local(path: Path) -> None:
-    """Refuse to make a folder that is called ``s3:``, which is what the path of a URL would become."""
+def require_local(path: Path) -> None:
+    """Refuse to make a folder that is called ``s3:``, which is what the path of a URL would become.
+
+    Raises:
+        UserError: It is a URL.
+    """
     if url := url_at(path):
         raise UserError(f"{url}: results are written to a folder of this machine; name one, then: muybridge push")
 

@@ -7,7 +7,7 @@ needs any more go after that.
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from muybridge.errors import UserError
@@ -56,8 +56,17 @@ def upload_folder(folder: Path, url: str, *, announce: Say) -> None:
     announce(f"uploaded {counted(sent, 'file')} of {folder.name} to {url}")
 
 
-def fetch_folder(url: str, place: Path, manifest: RemoteFolderFile, *, announce: Say) -> None:
+def fetch_folder(
+    url: str, place: Path, manifest: RemoteFolderFile, *, passed_over: Collection[str] = (), announce: Say
+) -> None:
     """Bring a folder to a place that is free, whole or not at all.
+
+    Args:
+        url: Where it is.
+        place: Where it goes.
+        manifest: Its files.
+        passed_over: Endings of files that are not wanted; they are there, and empty.
+        announce: Called with what is fetched.
 
     Raises:
         UserError: It is damaged.
@@ -71,10 +80,14 @@ def fetch_folder(url: str, place: Path, manifest: RemoteFolderFile, *, announce:
             if not file.resolve().is_relative_to(building.resolve()):
                 raise UserError(f"{url} is damaged: {MANIFEST} names {name!r}, which is outside the folder")
             file.parent.mkdir(parents=True, exist_ok=True)
+            if file.suffix in passed_over:
+                file.touch()
+                continue
             download(f"{url}/{OBJECTS}/{sha256}", file)
             if content_hash(file) != sha256:
                 raise UserError(f"{url} is damaged: {name} is not what {MANIFEST} says; upload it again")
-        write_json(building / _SYNCED, {"files": manifest.files})
+        if not passed_over:
+            write_json(building / _SYNCED, {"files": manifest.files})
 
 
 def files_of(folder: Path) -> list[Path]:

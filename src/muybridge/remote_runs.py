@@ -8,6 +8,7 @@ import hashlib
 import os
 import shutil
 import socket
+import tempfile
 import time
 import uuid
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from muybridge.errors import UserError
 from muybridge.locks import Lock
 from muybridge.remote_folders import (
     MANIFEST,
+    OBJECTS,
     TAKEN,
     Say,
     fetch_folder,
@@ -29,7 +31,7 @@ from muybridge.remote_folders import (
     version_of,
 )
 from muybridge.storage.reaching import reaching
-from muybridge.storage.remote_files import read_remote, remove_remote, write_remote
+from muybridge.storage.remote_files import files_below, read_remote, remove_remote, write_remote
 from muybridge.storage.urls import url_at
 from muybridge.system import cache_home
 from muybridge.text import one_line
@@ -37,6 +39,8 @@ from muybridge.text import one_line
 _KEPT_SECONDS = 24 * 3600.0
 """So long after its last use a copy of an older state of a run stays, since another process may still read it."""
 _FETCH_SECONDS = 600.0
+_LARGE = {".safetensors", ".ckpt", ".onnx", ".bin", ".png", ".html"}
+"""Files that say nothing of a run in a list."""
 
 
 def local_run(run: Path, *, announce: Say = lambda line: None) -> Path:
@@ -58,7 +62,7 @@ def local_run(run: Path, *, announce: Say = lambda line: None) -> Path:
         for last_try in (False, True):
             manifest = manifest_at(url)
             if manifest is None:
-                raise UserError(f"{url} holds no run: there is no {MANIFEST}; name one that train or push has uploaded")
+                raise _no_run(url)
             # A state of the run has a place of its own, so nothing is replaced that another process reads.
             place = _home(url, "fetched") / version_of(manifest) / _name(url)
             with _lock(place).held(wait_seconds=_FETCH_SECONDS):
@@ -73,6 +77,35 @@ def local_run(run: Path, *, announce: Say = lambda line: None) -> Path:
             _forget_older(place.parent)
             return place
     raise AssertionError("the second try returns or raises")
+
+
+@contextmanager
+def glanced_at(url: str) -> Iterator[Iterator[tuple[str, Path, int]]]:
+    """The runs of a bucket without what is large in them: the URL, a folder while this lasts, the whole size in bytes.
+
+    Args:
+        url: Where to look, at any depth.
+
+    Raises:
+        UserError: Nothing is there, a run is damaged, or it cannot be reached.
+    """
+    with reaching(url), tempfile.TemporaryDirectory(prefix="muybridge-runs-") as name:
+        there = files_below(url)
+        if not there:
+            raise UserError(f"there is no folder {url}; runs are made by: muybridge train CLIPS --run {url}/NAME")
+
+        def runs() -> Iterator[tuple[str, Path, int]]:
+            for number, file in enumerate(file for file in there if file.endswith(f"/{MANIFEST}")):
+                run = file.removesuffix(f"/{MANIFEST}")
+                manifest = manifest_at(run)
+                if manifest is None:  # removed in this moment
+                    continue
+                place = Path(name) / str(number) / _name(run)
+                fetch_folder(run, place, manifest, passed_over=_LARGE, announce=lambda line: None)
+                sizes = (there[f"{run}/{OBJECTS}/{sha256}"].size_bytes for sha256 in manifest.files.values())
+                yield run, place, sum(sizes)
+
+        yield runs()
 
 
 @contextmanager
@@ -114,7 +147,7 @@ def uploaded_run(run: Path | None, *, resumes: bool = False, announce: Say) -> I
 
 
 @contextmanager
-def run_with_results(run: Path, out: str | Path | None, *, announce: Say) -> Iterator[Path]:
+def run_with_results(run: Path, out: str | Path | None, *, lasting: bool = True, announce: Say) -> Iterator[Path]:
     """A folder of this machine with a run to read, and to write results into where they have no other place.
 
     Of a run in a bucket it is a copy, which is uploaded behind if it was written to.
@@ -122,16 +155,19 @@ def run_with_results(run: Path, out: str | Path | None, *, announce: Say) -> Ite
     Args:
         run: The run or model, by path or URL.
         out: Where results go; None: into the run.
+        lasting: Whether results are of no use unless they are kept; those of a model on a hub are not.
         announce: Called with what is fetched and uploaded.
 
     Raises:
-        UserError: There is no run, it cannot be reached, or it holds no results.
+        UserError: There is no run, it cannot be reached, or takes no results.
     """
     url = url_at(run)
     if url is None or out is not None:
         yield local_run(run, announce=announce)
     elif url.startswith("hf://"):
-        raise UserError(f"{url} is on a hub, where no results go; name a place on this machine with run.out")
+        if lasting:
+            raise UserError(f"{url} is on a hub, where no results go; name a place on this machine with run.out")
+        yield local_run(run, announce=announce)
     else:
         with uploaded_run(run, resumes=True, announce=announce) as place:
             assert place is not None
@@ -156,9 +192,15 @@ def _begin(url: str, place: Path) -> None:
         shutil.rmtree(place)
     _take_name(url, place.parent)
     if place.is_dir() and files_of(place):
+        if manifest_at(url) is not None:
+            raise _is_there(url)
         raise UserError(
             f"{url} was begun on this machine, and not uploaded; go on with: muybridge train --resume {url}"
         )
+
+
+def _is_there(url: str) -> UserError:
+    return UserError(f"{url} is already there; name another run, or go on with: muybridge train --resume {url}")
 
 
 def _take_name(url: str, folder: Path) -> None:
@@ -171,7 +213,7 @@ def _take_name(url: str, folder: Path) -> None:
     if _is_own(url, folder):
         return
     if not is_free(url):
-        raise UserError(f"{url} is already there; name another run, or go on with: muybridge train --resume {url}")
+        raise _is_there(url)
     number = f"{socket.gethostname()} {uuid.uuid4()}\n"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / TAKEN).write_text(number)
@@ -198,13 +240,17 @@ def _is_own(url: str, folder: Path) -> bool:
         return False
 
 
+def _no_run(url: str) -> UserError:
+    return UserError(f"{url} holds no run: there is no {MANIFEST}; name one that train or push has uploaded")
+
+
 def _take_up(url: str, place: Path, announce: Say) -> None:
     """Make the local folder the newest state of a run."""
     manifest = manifest_at(url)
     if place.is_dir() and synced(place) == manifest and (manifest is not None or _is_own(url, place)):
         return  # nobody went on elsewhere: what is here is as new, or newer
     if manifest is None:
-        raise UserError(f"{url} holds no run to resume: there is no {MANIFEST}")
+        raise _no_run(url)
     if place.is_dir():
         outdated = place.with_name(f".{place.name}.outdated")
         place.rename(outdated)

@@ -11,11 +11,13 @@ import shlex
 import sys
 from collections.abc import Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, NoReturn
 
 from muybridge.errors import UserError
 from muybridge.ranks import number_of_environment, place_of_environment
 from muybridge.stopping import INTERRUPTED
+from muybridge.storage.urls import written
 from muybridge.text import printable, printable_lines, printable_values
 
 EXIT_INTERRUPTED = INTERRUPTED
@@ -77,8 +79,12 @@ def say(text: str) -> None:
 
 def suggest(*commands: Sequence[object]) -> None:
     """Print what to type next, where it does not get into the result."""
-    lines = [printable(shlex.join(["muybridge", *map(str, command)])) for command in commands]
+    lines = [printable(shlex.join(["muybridge", *map(_word, command)])) for command in commands]
     say("next: " + "\n      ".join(lines))
+
+
+def _word(word: object) -> str:
+    return written(word) if isinstance(word, Path) else str(word)
 
 
 def show(result: Any, *, as_json: bool) -> None:

@@ -273,7 +273,7 @@ def test_what_is_not_there_is_said_in_a_line(
     for words, said in {
         ("train", f"{bucket.url}/nothing"): f"{bucket.url}/nothing does not exist",
         ("predict", f"{bucket.url}/nothing", tmp_path / "a.avi"): f"{bucket.url}/nothing holds no run",
-        ("train", "--resume", f"{bucket.url}/nothing"): "holds no run to resume",
+        ("train", "--resume", f"{bucket.url}/nothing"): "holds no run: there is no",
         ("check", "gs://bucket/clips"): "gs:// needs pip install 'muybridge[gs]'",
     }.items():
         code, _, err = run(*words, capsys=capsys)

@@ -30,7 +30,7 @@ from muybridge.console import STDERR, say
 from muybridge.dataset.catalog import Clip
 from muybridge.errors import UserError, VideoError
 from muybridge.file_parts import is_remote, part_at, status_of
-from muybridge.files import content_hash, require_writable
+from muybridge.files import content_hash, require_local, require_writable
 from muybridge.pipeline.affine import Frames
 from muybridge.pipeline.cache_file import CacheFile, DamagedEntryError, read_cache_file, write_cache_file
 from muybridge.pipeline.cache_folder import FRAMES_SUFFIX, default_cache_folder, entry_path, make_room
@@ -107,6 +107,7 @@ class FrameCache:
     ) -> None:
         self.suffix = suffix
         self.folder = Path(config.folder) if config.folder else default_cache_folder()
+        require_local(self.folder)
         self.format = config.format
         self.budget_bytes = int(config.budget_gb * 1e9)
         self.sampler = sampler

@@ -6,6 +6,8 @@ runs that did not exist then. Every figure is computed afresh from predictions.c
 
 import shlex
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -16,13 +18,14 @@ from muybridge.dataset.split import Split
 from muybridge.errors import UserError
 from muybridge.evaluation.evaluation import evaluate_predictions
 from muybridge.evaluation.floors import Floors
-from muybridge.files import read_rows
+from muybridge.files import read_rows, require_local
 from muybridge.inference.combining import DESCRIPTIONS
 from muybridge.inference.ensemble import Ensemble
 from muybridge.inference.loading import load
 from muybridge.inference.predictions import Predictions
 from muybridge.inference.recognizer import Recognizer
 from muybridge.recipes.store import read_values
+from muybridge.remote_runs import run_with_results
 from muybridge.reporting.page import is_report, write_report
 from muybridge.reporting.reported import (
     Measured,
@@ -44,6 +47,7 @@ from muybridge.run_schemas import (
 )
 from muybridge.runs import RunFolder
 from muybridge.schemas import read
+from muybridge.storage.urls import written
 from muybridge.text import printable
 from muybridge.video.sampler import TimedSampler
 from muybridge.video.sampling import DenseSampler, EverySampler, UniformSampler
@@ -63,8 +67,8 @@ def report(
     """Make one self-contained HTML page of one or several runs.
 
     Args:
-        runs: Run directories of trainings and ensembles, in any mix, all of the same classes. The others are
-            compared with the first.
+        runs: Run directories of trainings and ensembles, or their URLs, in any mix, all of the same classes. The others
+            are compared with the first.
         clips_root: Folder that holds the clips of the runs now, where they were moved or renamed; for the film strips.
         out: The file to write; default: ``report.html`` in the run, or in the current folder for several. A
             report that is already there is replaced, any other file is not.
@@ -79,11 +83,18 @@ def report(
     paths = [Path(run) for run in runs]
     if not paths:
         raise UserError("name at least one run to report on")
-    file = _file_to_write(paths, None if out is None else Path(out))
-    read = [read_run(path, name=name, clips_root=clips_root) for path, name in zip(paths, _names(paths), strict=True)]
-    with progress_on(console) as progress:
-        task = progress.add_task("drawing", total=len(read))
-        notes = write_report(file, read, on_progress=lambda done: progress.update(task, completed=done))
+    names, announce = _names(paths), partial(say, console)
+    if out is not None:
+        require_local(Path(out))
+    with ExitStack() as stack:
+        # The page of a single run goes into it.
+        elsewhere = out if len(paths) == 1 else (out or _COMPARISON)
+        places = [stack.enter_context(run_with_results(path, elsewhere, announce=announce)) for path in paths]
+        file = _file_to_write(places, None if out is None else Path(out))
+        read = [read_run(place, name=name, clips_root=clips_root) for place, name in zip(places, names, strict=True)]
+        with progress_on(console) as progress:
+            task = progress.add_task("drawing", total=len(read))
+            notes = write_report(file, read, on_progress=lambda done: progress.update(task, completed=done))
     for note in notes:
         say(console, f"note: {note}")
     return file
@@ -206,10 +217,10 @@ def _names(runs: Sequence[Path]) -> list[str]:
     resolved = [run.resolve() for run in runs]
     for number, path in enumerate(resolved):
         if path in resolved[:number]:
-            raise UserError(f"{runs[number]} is named twice; name each run once")
+            raise UserError(f"{written(runs[number])} is named twice; name each run once")
     names = [path.name for path in resolved]
     if len(set(names)) < len(names):
-        names = [str(run) for run in runs]
+        names = [written(run) for run in runs]
     return [printable(name) for name in names]
 
 

@@ -121,7 +121,7 @@ def files_below(url: str) -> dict[str, RemoteStatus]:
     """
     files = filesystem_of(url)
     found = patient(url, files.find, url, detail=True)
-    listed = {files.unstrip_protocol(name): _status(about) for name, about in sorted(found.items())}
+    listed = {_address(files, name): _status(about) for name, about in sorted(found.items())}
     _known.update(listed)
     return listed
 
@@ -135,7 +135,7 @@ def names_in(url: str) -> dict[str, bool]:
     files = filesystem_of(url)
     found = {}
     for about in patient(url, files.ls, url, detail=True):
-        address = files.unstrip_protocol(about["name"]).rstrip("/")
+        address = _address(files, about["name"])
         if address == url:  # a marker of the folder itself
             continue
         is_folder = about.get("type") == "directory"
@@ -199,6 +199,12 @@ def remove_remote(url: str) -> None:
     with suppress(FileNotFoundError):
         patient(url, filesystem_of(url).rm_file, url)
     forget(url)
+
+
+def _address(files: Any, name: str) -> str:
+    """The URL of what a listing names; memory's names begin with a slash."""
+    scheme, _, rest = str(files.unstrip_protocol(name)).partition("://")
+    return f"{scheme}://{rest.strip('/')}"
 
 
 def _status(about: dict[str, Any]) -> RemoteStatus:

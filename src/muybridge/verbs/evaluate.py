@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from muybridge.console import STDERR
+from muybridge.console import STDERR, say
 from muybridge.dataset.catalog import Catalog, Clip, matches_group
 from muybridge.dataset.contents import read_contents
 from muybridge.dataset.contradictions import said_of_contradictions
@@ -33,7 +33,7 @@ from muybridge.inference.trained_model import Model
 from muybridge.inference.views import AS_TRAINED, Views
 from muybridge.recipes.data import DataConfig
 from muybridge.recipes.store import load_recipe
-from muybridge.remote_runs import local_run
+from muybridge.remote_runs import run_with_results
 from muybridge.run_schemas import RUN_WROTE, UnknownFile, read_leak
 from muybridge.runs import RunFolder
 from muybridge.schemas import read
@@ -71,7 +71,7 @@ def evaluate(
         clips_root: Folder that holds the run's clips now, where they were moved or renamed.
         out: Folder for predictions.csv, per_class.csv, confusion_matrix.png, evaluation.json; default: the run's
             folder ``evaluations/<clips>``, with ``-views<n>`` and the like if views were asked for, and with the
-            engine if one was.
+            engine if one was; of a run in a bucket it is uploaded.
         engine: What computes: see ``muybridge.load``; by default the model in torch.
         device: Where torch computes: auto, cpu, cuda, cuda:1 or mps.
         isolate: Whether each file is decoded in a process of its own, with limits of memory and processor time.
@@ -83,7 +83,28 @@ def evaluate(
     Raises:
         UserError: If there is no model, no clip of a known class, or none of an unknown one where those are asked for.
     """
-    run = local_run(Path(run))
+    named, announce = Path(run), partial(say, console)
+    # All that opens a clip is in isolation where that is asked for.
+    with run_with_results(named, out, lasting=False, announce=announce) as run, isolated(isolate):
+        return _evaluated(
+            run, clips, data, unknown, views, clips_root, out=out, engine=engine, device=device, console=console
+        )
+
+
+def _evaluated(
+    run: Path,
+    clips: str | Path | None,
+    data: DataConfig | None,
+    unknown: str | Path | None,
+    views: Views,
+    clips_root: str | Path | None,
+    *,
+    out: str | Path | None,
+    engine: str,
+    device: str,
+    console: Console,
+) -> Evaluation:
+    """What ``evaluate`` does with a run on this machine."""
     used: list[str] = []
     opened = partial(load, device=device, engine=engine, announce=used.append)
     name = (Path(clips).resolve().stem if clips else "test") + views.suffix()
@@ -91,32 +112,31 @@ def evaluate(
     name += f"-unknown-{Path(unknown).resolve().stem}" if unknown else ""
     folder = Path(out) if out else run / "evaluations" / name
     require_writable(folder)
-    with isolated(isolate):  # all that opens a clip
-        if clips is None:
-            found = _own_clips(RunFolder.existing(run), opened, clips_root)
-        else:
-            found = _other_clips(run, opened(run), Path(clips), data or DataConfig(), clips_root, console)
-        first = found.models[0].model
-        strange, said = _unknown_clips(first, Path(unknown), console) if unknown else ((), [])
-        floors = _floors(run, found.models, console)
-        notes = [*found.notes, *said]
-        if isinstance(first, Recognizer) and first.unfinished:
-            notes.append(f"the model is {first.unfinished}")
-        if views != AS_TRAINED:
-            notes.append(f"scores of each clip combined over {views.describe()}")
-        if engine != "torch":
-            notes += dict.fromkeys(used)
-        return measure(
-            [(each.model, each.tested) for each in found.models],
-            protocol=found.protocol,
-            leak=found.leak,
-            notes=notes,
-            floors=floors,
-            unknown=strange,
-            views=views,
-            out=folder,
-            console=console,
-        )
+    if clips is None:
+        found = _own_clips(RunFolder.existing(run), opened, clips_root)
+    else:
+        found = _other_clips(run, opened(run), Path(clips), data or DataConfig(), clips_root, console)
+    first = found.models[0].model
+    strange, said = _unknown_clips(first, Path(unknown), console) if unknown else ((), [])
+    floors = _floors(run, found.models, console)
+    notes = [*found.notes, *said]
+    if isinstance(first, Recognizer) and first.unfinished:
+        notes.append(f"the model is {first.unfinished}")
+    if views != AS_TRAINED:
+        notes.append(f"scores of each clip combined over {views.describe()}")
+    if engine != "torch":
+        notes += dict.fromkeys(used)
+    return measure(
+        [(each.model, each.tested) for each in found.models],
+        protocol=found.protocol,
+        leak=found.leak,
+        notes=notes,
+        floors=floors,
+        unknown=strange,
+        views=views,
+        out=folder,
+        console=console,
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,8 +5,8 @@ sweep is one line: that of its best trial, whose accuracy is on validation clips
 """
 
 import shlex
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +17,7 @@ from muybridge.evaluation.run_accuracy import RunAccuracy, kept_accuracy, unfini
 from muybridge.files import read_rows
 from muybridge.models.description import METADATA_FILE
 from muybridge.recipes.store import read_values
+from muybridge.remote_runs import glanced_at
 from muybridge.run_schemas import (
     RUN_WROTE,
     EnsembleFile,
@@ -27,6 +28,7 @@ from muybridge.run_schemas import (
 )
 from muybridge.runs import RUNS, RunFolder
 from muybridge.schemas import read
+from muybridge.storage.urls import url_at, written
 from muybridge.text import aligned, size_text
 
 Kind = Literal["training", "ensemble", "sweep"]
@@ -74,7 +76,7 @@ class RunSummary:
             "wilson_95": [self.accuracy.interval.low, self.accuracy.interval.high],
         }
         started = self.started.isoformat(timespec="seconds") if self.started else None
-        return {**vars(self), "path": str(self.path), "accuracy": accuracy, "started": started}
+        return {**vars(self), "path": written(self.path), "accuracy": accuracy, "started": started}
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ class RunList:
 
     def __str__(self) -> str:
         if not self.runs:
-            return f"no runs in {self.folder}; make one with: muybridge train CLIPS"
+            return f"no runs in {written(self.folder)}; make one with: muybridge train CLIPS"
         rows = [("run", "data", "recipe", "protocol", "accuracy (95 %, Wilson)", "started", "size")]
         for run in self.runs:
             accuracy = str(run.accuracy) if run.accuracy else run.problem or "not measured: no test clips"
@@ -105,26 +107,42 @@ class RunList:
 
     def to_dict(self) -> dict[str, Any]:
         """The list as plain values."""
-        return {"folder": str(self.folder), "runs": [run.to_dict() for run in self.runs]}
+        return {"folder": written(self.folder), "runs": [run.to_dict() for run in self.runs]}
 
 
 def list_runs(folder: str | Path = RUNS) -> RunList:
     """List the trainings, ensembles and sweeps in a folder.
 
     Args:
-        folder: Where to look, its sub-folders included; or one run.
+        folder: Where to look, its sub-folders included; or one run. Also by URL: then small files are fetched, and what
+            lies directly in a bucket where train and push put runs is listed.
 
     Raises:
         UserError: If there is no such folder.
     """
-    folder = Path(folder)
+    folder, url = Path(folder), url_at(folder)
+    if url is not None:
+        with glanced_at(url) as runs:
+            return _sorted(folder, [_remote(*run, url) for run in runs])
     if not folder.is_dir():
         raise UserError(f"there is no folder {folder}; runs are made by: muybridge train CLIPS")
     found = [_summary(path, path.relative_to(folder).as_posix()) for path in _runs_in(folder, DEEPEST)]
     if len(found) == 1 and found[0].name == ".":
         found = [_summary(folder, folder.resolve().name)]
+    return _sorted(folder, found)
+
+
+def _sorted(folder: Path, runs: Sequence[RunSummary]) -> RunList:
     epoch = datetime.fromtimestamp(0).astimezone()
-    return RunList(folder, tuple(sorted(found, key=lambda run: (run.started or epoch, run.name))))
+    return RunList(folder, tuple(sorted(runs, key=lambda run: (run.started or epoch, run.name))))
+
+
+def _remote(url: str, place: Path, size_bytes: int, below: str) -> RunSummary:
+    """A run of a bucket, of which this machine has what is small."""
+    name = url.removeprefix(below).strip("/") or url.rpartition("/")[2]
+    found = _summary(place, name)
+    resume = found.resume and shlex.join(["muybridge", "train", "--resume", url])
+    return replace(found, path=Path(url), size_bytes=size_bytes, resume=resume)
 
 
 def _runs_in(folder: Path, depth: int) -> Iterator[Path]:

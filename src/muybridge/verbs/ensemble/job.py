@@ -6,6 +6,7 @@ the best. Test clips only measure. The run directory takes its name when all in 
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -26,6 +27,7 @@ from muybridge.inference.calibration import COLDEST, HOTTEST
 from muybridge.inference.combining import Combination, Rule, combine_predictions
 from muybridge.inference.ensemble import Ensemble
 from muybridge.inference.predictions import Predictions
+from muybridge.remote_runs import uploaded_run
 from muybridge.reporting.job import report
 from muybridge.runs import RunFolder, chosen_folder
 from muybridge.system import resolve_device
@@ -49,11 +51,11 @@ def ensemble(
     """Combine finished runs into one model, and measure it on the test part that they share.
 
     Args:
-        runs: Run directories of trainings; one alone makes sense with ``calibrate``.
+        runs: Run directories of trainings, or their URLs; one alone makes sense with ``calibrate``.
         rule: How the members' answers become one (see `Combination`); ``weighted`` fits its weights on the
             validation clips that the members share.
         calibrate: Whether each member gets a temperature, fitted on those clips, too.
-        run: The run directory to make; default: ``runs/ensemble-<n>``.
+        run: The run directory to make; default: ``runs/ensemble-<n>``; also by URL.
         name: Name of the run directory, in ``runs/``; instead of ``run``.
         clips_root: Folder that holds the clips of the runs now, where they were moved or renamed.
         device: Where the members compute: auto, cpu, cuda, cuda:1 or mps.
@@ -72,7 +74,8 @@ def ensemble(
         raise UserError("a temperature changes no vote; leave out ensemble.calibrate, or choose another ensemble.rule")
     chosen = chosen_folder(run, name)
     computing = resolve_device(device)
-    members = read_members([Path(path) for path in runs], device=computing, clips_root=clips_root)
+    announce = partial(say, console)
+    members = read_members([Path(path) for path in runs], device=computing, clips_root=clips_root, announce=announce)
     model = Ensemble({member.name: member.recognizer for member in members}, Combination.equal(len(members)))
     split, leak = common_split(members)
     say(
@@ -80,7 +83,11 @@ def ensemble(
         f"members share {len(split.validation)} clips to validate and {len(split.test)} to test; "
         f"split {split.protocol}; {leak}",
     )
-    with keeping_result() as kept, RunFolder.building(chosen, name="ensemble") as (folder, making):
+    with (
+        keeping_result() as kept,
+        uploaded_run(chosen, announce=announce) as place,
+        RunFolder.building(place, name="ensemble") as (folder, making),
+    ):
         write_json(making.environment, describe_environment(clips=split.clips[0].root, device=computing))
         with session(making.environment):
             validation = _predict_members(model, split.clips_of("validation"), "validating", console=console)
@@ -89,7 +96,7 @@ def ensemble(
             notes = _notes(members, model.combination, validation, leak, calibrate=calibrate)
             together = combine_predictions(test, model.combination)
             result = EnsembleResult(
-                run=folder.path,
+                run=folder.path if chosen is None else chosen,
                 combination=model.combination,
                 calibrated=calibrate,
                 members=_member_results(members, model.combination, validation, test, together, split, leak),
@@ -179,7 +186,7 @@ def _member_results(
         results.append(
             MemberResult(
                 name=member.name,
-                run=member.run.absolute(),
+                run=Path(member.url) if member.url else member.run.absolute(),
                 weights_sha256=member.recognizer.weights_sha256,
                 weight=combination.weights[number],
                 temperature=temperature,

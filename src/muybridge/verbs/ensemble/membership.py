@@ -19,7 +19,9 @@ from muybridge.dataset.split import FITTED_PARTS, Leak, Split
 from muybridge.errors import UserError
 from muybridge.file_parts import is_there, size_of
 from muybridge.inference.recognizer import Recognizer
+from muybridge.remote_runs import local_run
 from muybridge.runs import RunFolder
+from muybridge.storage.urls import url_at, written
 from muybridge.text import counted, printable, shortened
 
 _Identify = Callable[[Clip], Hashable]
@@ -35,29 +37,42 @@ class Member:
         run: The run directory.
         split: Its clips.
         recognizer: Its model.
+        url: Where its run was fetched; None for one of this machine.
     """
 
     name: str
     run: Path
     split: Split
     recognizer: Recognizer
+    url: str | None = None
 
     def __str__(self) -> str:
-        return str(self.run)
+        return self.url or str(self.run)
 
 
 def read_members(
-    runs: Sequence[Path], *, device: torch.device, clips_root: str | Path | None = None
+    runs: Sequence[Path],
+    *,
+    device: torch.device,
+    clips_root: str | Path | None = None,
+    announce: Callable[[str], None] = lambda line: None,
 ) -> tuple[Member, ...]:
-    """Open the runs; ``clips_root`` is the folder that holds their clips now, where they were moved.
+    """Open the runs, those of a bucket, too.
+
+    Args:
+        runs: By path or URL.
+        device: Where their models compute.
+        clips_root: The folder that holds their clips now, where they were moved.
+        announce: Called with what is fetched.
 
     Raises:
         UserError: If one is no run of a training, has no model, or is named twice.
     """
     members: list[Member] = []
-    for path in runs:
+    for named in runs:
+        path = local_run(named, announce=announce)
         if path.resolve() in {member.run.resolve() for member in members}:
-            raise UserError(f"{path} is named twice; name each member once")
+            raise UserError(f"{written(named)} is named twice; name each member once")
         run = RunFolder.trained(path)
         if not run.model.is_dir():
             raise UserError(f"{path} has no model yet; finish it with: muybridge train --resume {path}")
@@ -70,7 +85,7 @@ def read_members(
         name = next(n for n in (stem, *(f"{stem}-{k}" for k in range(2, len(runs) + 1))) if n not in taken)
         # What was fitted again on all clips has seen the clips that decide and measure.
         recognizer = Recognizer.load(run.deciding_model, device=device)
-        members.append(Member(name, path, split_of(run, clips_root), recognizer))
+        members.append(Member(name, path, split_of(run, clips_root), recognizer, url_at(named)))
     return tuple(members)
 
 

@@ -11,6 +11,7 @@ from muybridge.evaluation.metrics import negative_log_likelihood
 from muybridge.inference.combining import DESCRIPTIONS, Combination
 from muybridge.inference.predictions import Predictions
 from muybridge.runs import RunFolder
+from muybridge.storage.urls import written
 from muybridge.text import counted, percent, shortened
 
 # Longer lists of clips are cut here, and say so; comparison.json has all.
@@ -70,7 +71,7 @@ class MemberResult:
         """What ensemble.json says of it."""
         return {
             "name": self.name,
-            "run": str(self.run),
+            "run": written(self.run),
             "weights_sha256": self.weights_sha256,
             "weight": self.weight,
             "temperature": self.temperature,
@@ -136,7 +137,7 @@ class EnsembleResult:
                 errors.append(("ensemble", self.uncalibrated_error, self.test.calibration.error))
             changes = ", ".join(f"{name} {percent(before)} to {percent(after)}" for name, before, after in errors)
             lines.append(f"expected calibration error on the test clips, by the temperatures: {changes}")
-        return "\n".join([*lines, *([f"report: {RunFolder(self.run).report}"] if self.saved else [])])
+        return "\n".join([*lines, *([f"report: {written(RunFolder(self.run).report)}"] if self.saved else [])])
 
     def _gains(self) -> list[str]:
         gain = self.gain_on(self.best)
@@ -177,7 +178,7 @@ class EnsembleResult:
             notebook.rows(table, limit=len(table)),
             notebook.lines([gain] if len(self.members) > 1 else []),
             notebook.lines(self.test.details()),
-            notebook.facts({"run": self.run, "report": RunFolder(self.run).report}),
+            notebook.facts({"run": written(self.run), "report": written(RunFolder(self.run).report)}),
         )
 
     def describe(self) -> dict[str, Any]:
@@ -203,8 +204,8 @@ class EnsembleResult:
     def to_dict(self) -> dict[str, Any]:
         """The result as plain values."""
         return {
-            "run": str(self.run),
-            "report": str(RunFolder(self.run).report),
+            "run": written(self.run),
+            "report": written(RunFolder(self.run).report),
             **self.describe(),
             "comparison": self.comparison(),
             "test": self.test.to_dict(),

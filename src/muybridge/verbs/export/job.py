@@ -10,21 +10,19 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 from rich.console import Console
 
-from muybridge import notebook
 from muybridge.console import STDERR, progress_on, say
 from muybridge.dataset.catalog import Clip
 from muybridge.dataset.run_clips import require_files, split_of
 from muybridge.dataset.split import Part, Split
 from muybridge.disk_errors import keeping_result
 from muybridge.errors import UserError, VideoError
-from muybridge.files import building_folder, content_hash, holds_nothing
+from muybridge.files import building_folder, content_hash, holds_nothing, require_local
 from muybridge.inference.engines.engine import EngineName, Frames, Precision
 from muybridge.inference.engines.exports import EXPORT_FILE, EXPORTS_FOLDER, Export, Parity
 from muybridge.inference.exporting.stream_graph import require_streaming
@@ -32,10 +30,12 @@ from muybridge.inference.exporting.writing import PRECISIONS, STREAM_FILES, vers
 from muybridge.inference.recognizer import Recognizer
 from muybridge.inference.views import AS_TRAINED
 from muybridge.models.saving import WEIGHTS_FILE
+from muybridge.remote_runs import run_with_results
 from muybridge.runs import RunFolder
 from muybridge.sequences import spread
 from muybridge.text import did_you_mean
 from muybridge.verbs.export.parity import FP32_DIFFERENCE, check_stream, compare_engines, time_engines
+from muybridge.verbs.export.result import ExportResult
 
 TOLERANCE_POINTS = 1.0
 
@@ -44,46 +44,6 @@ STREAM_INPUT = (
     "next_state_0, next_state_1, ... of the frame before"
 )
 STREAM_OUTPUT = "logits_K: before the softmax, of all frames so far; next_state_0, next_state_1, ..."
-
-
-@dataclass(frozen=True)
-class ExportResult:
-    """What an export left behind.
-
-    Attributes:
-        folder: Where it is.
-        export: What it is, and what the check found.
-        saved: Whether it is there; not so in a `NotSavedError` alone.
-    """
-
-    folder: Path
-    export: Export
-    saved: bool = True
-
-    def __str__(self) -> str:
-        return "\n".join([*self._checks, *([f"export: {self.folder}"] if self.saved else [])])
-
-    @property
-    def _checks(self) -> list[str]:
-        export = self.export
-        return [str(check) for check in (export.parity, export.latency, export.stream) if check is not None]
-
-    def _repr_html_(self) -> str:
-        """The result in a notebook."""
-        title = f"export {self.export.engine}, {self.export.precision}"
-        return notebook.card(title, notebook.lines(self._checks), notebook.facts({"folder": self.folder}))
-
-    def to_dict(self) -> dict[str, Any]:
-        """The result as plain values."""
-        return {
-            "folder": str(self.folder),
-            "engine": self.export.engine,
-            "precision": self.export.precision,
-            "parity": vars(self.export.parity),
-            "latency": vars(self.export.latency),
-            "stream": None if self.export.stream is None else vars(self.export.stream),
-            "versions": self.export.versions,
-        }
 
 
 def export(
@@ -103,11 +63,12 @@ def export(
     """Export the model of a run for an engine, and check it against torch.
 
     Args:
-        run: The run directory of a training.
+        run: The run directory of a training, or its URL.
         to: The engine.
         precision: What it computes in: torch has fp32 and bf16, onnx fp32 and int8, openvino all three.
         force: Keep an export that does not pass the check. It is never picked by itself.
-        out: Folder to make; default: ``exports/<engine>-<precision>`` in the run. An export there is replaced.
+        out: Folder to make; default: ``exports/<engine>-<precision>`` in the run. An export there is
+            replaced. In a run of a bucket it is uploaded.
         clips: At most this many training clips are compared, and for int8 observed. Validation clips are all used.
         clips_root: Folder that holds the run's clips now, where they were moved or renamed.
         data: The older name of ``clips_root``.
@@ -120,15 +81,45 @@ def export(
         UserError: If there is no such run or kind of export, a package or the clips are missing, or the check
             fails; then nothing is left behind.
     """
-    run = Path(run)
     _check_kind(to, precision)
     if clips < 1:
         raise UserError(f"export.clips is {clips}; give 1 or more")
+    if out is not None:
+        require_local(Path(out))
+    with run_with_results(Path(run), out, announce=partial(say, console)) as place:
+        return _exported(
+            place,
+            to,
+            precision,
+            target=Path(out) if out else place / EXPORTS_FOLDER / f"{to}-{precision}",
+            force=force,
+            clips=clips,
+            clips_root=clips_root or data,
+            tolerance_points=tolerance_points,
+            streaming=streaming,
+            console=console,
+        )
+
+
+def _exported(
+    run: Path,
+    to: EngineName,
+    precision: Precision,
+    *,
+    target: Path,
+    force: bool,
+    clips: int,
+    clips_root: str | Path | None,
+    tolerance_points: float,
+    streaming: bool,
+    console: Console,
+) -> ExportResult:
+    """What ``export`` does with a run on this machine."""
     folder = RunFolder.trained(run)
     recognizer = Recognizer.load(folder.model, device="cpu")
     if streaming:
         _check_streaming(recognizer, to, precision)
-    decider, split, held_out = _deciding(folder, clips_root or data)
+    decider, split, held_out = _deciding(folder, clips_root)
     validation = _clips_of(split, held_out, run)
     training = spread(_clips_of(split, "train", run), clips)
     example = next(_views(recognizer, training), None)
@@ -136,7 +127,6 @@ def export(
         raise UserError(
             f"none of {len(training)} training clips of {run} can be decoded; run muybridge check to see why"
         )
-    target = Path(out) if out else run / EXPORTS_FOLDER / f"{to}-{precision}"
     checksum = content_hash(folder.model / WEIGHTS_FILE)
     with keeping_result() as kept, _replacing_export(target) as temporary:
         metadata = {

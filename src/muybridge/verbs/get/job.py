@@ -19,6 +19,7 @@ from muybridge.dataset.catalog import Catalog
 from muybridge.dataset.layouts import read_catalog
 from muybridge.dataset.official import read_official
 from muybridge.errors import UserError
+from muybridge.files import require_local
 from muybridge.text import counted, printable, shortened
 from muybridge.verbs.get.datasets import DatasetSource, find_source
 from muybridge.verbs.get.downloading import Retries, part_of
@@ -154,6 +155,7 @@ def get(
         UserError: If an archive is not available, is refused or damaged, or the disk is too full.
     """
     source = source or find_source(name)
+    require_local(Path(folder))
     root = Path(folder).expanduser().absolute()
     path = None if given is None else Path(given).expanduser().absolute()
     if path is not None and not path.exists():

@@ -13,9 +13,9 @@ from muybridge.console import STDERR, say
 from muybridge.dataset.shard_index import holds_shards, read_index
 from muybridge.errors import UserError
 from muybridge.files import write_text
-from muybridge.remote_runs import upload_to
+from muybridge.remote_runs import local_run, upload_to
 from muybridge.runs import RunFolder
-from muybridge.storage.urls import url_at
+from muybridge.storage.urls import url_at, written
 from muybridge.text import one_line
 from muybridge.verbs.push.model_card import model_card
 from muybridge.verbs.push.shards import upload_shards
@@ -40,14 +40,14 @@ class PushResult:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        return {"source": str(self.source), "url": self.url}
+        return {"source": written(self.source), "url": self.url}
 
 
 def push(source: str | Path, url: str, *, private: bool = False, console: Console = STDERR) -> PushResult:
     """Upload a run or shards.
 
     Args:
-        source: A run, or a folder that ``pack`` made.
+        source: A run, also by URL, or a folder that ``pack`` made.
         url: ``s3://``, ``gs://``, ``az://`` and a name that is free there, or the same once more: only what changed is
             uploaded. Or ``hf://owner/name``: the model of a run with a card, and no clips.
         private: Whether a new repository on a hub is private.
@@ -61,6 +61,7 @@ def push(source: str | Path, url: str, *, private: bool = False, console: Consol
         raise UserError(f"{url} is no URL; give s3://bucket/name, gs://, az:// or hf://owner/name")
     shards = holds_shards(source)
     if not shards:
+        source = local_run(source, announce=partial(say, console))
         RunFolder.existing(source)
     if address.startswith(f"{HUB}://"):
         if shards:

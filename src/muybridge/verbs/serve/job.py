@@ -16,6 +16,7 @@ from rich.console import Console
 
 from muybridge.console import STDERR, say
 from muybridge.errors import UserError
+from muybridge.files import require_local
 from muybridge.temporaries import prefix_of, remove_dead
 from muybridge.verbs.serve.config import ServeConfig
 from muybridge.verbs.serve.security import App
@@ -151,6 +152,7 @@ def _listening(config: ServeConfig) -> Iterator[socket.socket]:
 def _temporary_folder(parent: Path | None) -> Iterator[Path]:
     """The folder of all that is temporary; what servers that were killed left behind is removed first."""
     place = Path(tempfile.gettempdir()) if parent is None else parent
+    require_local(place)
     place.mkdir(parents=True, exist_ok=True)
     remove_dead(place)
     folder = Path(tempfile.mkdtemp(prefix=prefix_of("serve"), dir=place))

@@ -24,7 +24,7 @@ from muybridge.experiment.complete import resumable
 from muybridge.experiment.dividing import DividedClips, divide
 from muybridge.experiment.fit import fit_experiment
 from muybridge.experiment.prepare import prepare, reopen
-from muybridge.files import holds_nothing, write_json, write_rows
+from muybridge.files import holds_nothing, require_local, write_json, write_rows
 from muybridge.locks import Lock
 from muybridge.recipes.options import Options, recipe_with
 from muybridge.recipes.recipe import Recipe
@@ -86,6 +86,8 @@ def sweep(
     from muybridge.verbs.sweep.picture import plot_sweep
     from muybridge.verbs.sweep.study import Study
 
+    if folder is not None:
+        require_local(Path(folder))
     computing = resolve_device(device)
     recipe = recipe_with(recipe, options, verb="sweep")
     space = parse_space(over, recipe)

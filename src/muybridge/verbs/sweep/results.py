@@ -18,6 +18,7 @@ from rich.table import Table
 
 from muybridge import notebook
 from muybridge.evaluation.intervals import Interval, wilson
+from muybridge.storage.urls import written
 from muybridge.text import counted, percent, share_range
 from muybridge.verbs.sweep.space import Value, short
 
@@ -132,7 +133,7 @@ class SweepResult:
         """How to measure the best trial: by training it again as a run of its own, or as it lies there."""
         recipe, run = self.folder / BEST_RECIPE, self.folder / self.best.folder
         return (
-            shlex.join(["muybridge", "train", str(self.clips), "--recipe", str(recipe)]),
+            shlex.join(["muybridge", "train", written(self.clips), "--recipe", str(recipe)]),
             shlex.join(["muybridge", "train", "--resume", str(run)]),
         )
 

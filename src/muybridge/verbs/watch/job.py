@@ -6,7 +6,7 @@ from rich.console import Console
 
 from muybridge.console import STDERR, say
 from muybridge.errors import UserError
-from muybridge.files import require_writable
+from muybridge.files import require_local, require_writable
 from muybridge.inference.loading import load
 from muybridge.inference.timeline.video_scoring import require_recognizer
 from muybridge.recipes.timeline_rules import SegmentRules, WindowConfig
@@ -90,6 +90,8 @@ def watch(
     found = find_source(source)
     if save_events is not None:
         require_writable(Path(save_events))
+    if out is not None:
+        require_local(Path(out))
     _, windows, rules = chosen_rules(run, windows, rules)
     recognizer = require_recognizer(load(run, device=device, engine=engine), run)
     if recognizer.unfinished:

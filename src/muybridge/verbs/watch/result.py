@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from muybridge.storage.urls import written
 from muybridge.text import counted
 
 _BIN_SECONDS = 0.001
@@ -54,7 +55,7 @@ class WatchResult:
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         values = {name: round(value, 6) if isinstance(value, float) else value for name, value in vars(self).items()}
-        return values | {"model": str(self.model), "videos": [str(path) for path in self.videos]}
+        return values | {"model": written(self.model), "videos": [str(path) for path in self.videos]}
 
     def __str__(self) -> str:
         parts = [
