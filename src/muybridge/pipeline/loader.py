@@ -158,13 +158,21 @@ class BatchShares:
         self.sampler = sampler  # Lightning looks for it here
         self.batch_size = batch_size
         self._place = place
+        self._done = (0, 0)
+
+    def begin_at(self, epoch: int, batch: int) -> None:
+        """Go on inside an epoch: the next one to be iterated is this one, without its first batches."""
+        self.sampler.set_epoch(epoch)
+        self._done = (epoch, batch)
 
     def __len__(self) -> int:
         return math.ceil(len(self.sampler) / self.batch_size)
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         order = list(self.sampler)
-        for start in range(0, len(order), self.batch_size):
+        epoch, done = self._done
+        begin = done * self.batch_size if order and order[0][0] == epoch else 0
+        for start in range(begin, len(order), self.batch_size):
             batch = order[start : start + self.batch_size]
             yield batch[self._place.rank :: self._place.size] or batch[:1]
 

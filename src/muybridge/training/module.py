@@ -18,6 +18,7 @@ import lightning as L
 import torch
 from torch import nn
 from torch.nn import functional
+from torchmetrics import MeanMetric
 
 from muybridge import ranks
 from muybridge.clip_draws import drawing_by_clip
@@ -30,6 +31,7 @@ from muybridge.pipeline.batches import ActivationBatch, Batch, Examples
 from muybridge.pipeline.device_augment import augment_batch
 from muybridge.pipeline.loader import make_loader, share_of_batch
 from muybridge.recipes.training import TrainingConfig
+from muybridge.training.checkpoints import INSIDE
 from muybridge.training.penalty import dense_penalty
 from muybridge.training.rates import held_epochs, stage_depths
 from muybridge.training.schedule import rate_factor
@@ -70,10 +72,26 @@ class RecognizerModule(L.LightningModule):
         counts_K = torch.tensor(class_counts, dtype=torch.get_default_dtype())
         weights_K = counts_K.sum() / (len(counts_K) * counts_K.clamp(min=1)) if config.class_weights else None
         self.register_buffer("class_weights_K", weights_K, persistent=False)
+        # Over the clips of an epoch so far. What the processes have is summed before it comes here.
+        mean = partial(MeanMetric, sync_on_compute=False, nan_strategy="disable")
+        self._means = nn.ModuleDict({"loss": mean(), "accuracy": mean()})
+        self._batches_done = 0
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Inside an epoch, keep what Lightning does not: where in the data it is, and the sums of its figures."""
+        if 0 < self._batches_done < self.batches_per_epoch:
+            sums = {name: [float(value) for value in _sums(mean)] for name, mean in self._means.items()}
+            checkpoint[INSIDE] = {"batches": self._batches_done, "sums": sums}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take the sums up."""
+        for name, sums in checkpoint.get(INSIDE, {"sums": {}})["sums"].items():
+            for target, value in zip(_sums(self._means[name]), sums, strict=True):
+                target.fill_(value)
 
     def on_train_start(self) -> None:
         """Before the first step, measure the features that are to be standardised; a resumed training has them."""
-        if self.current_epoch or not isinstance(self.net.norm, Standardise):
+        if self.global_step or not isinstance(self.net.norm, Standardise):
             return
         data = self.trainer.train_dataloader.dataset  # type: ignore[union-attr]
         norm = self.net.norm
@@ -105,6 +123,7 @@ class RecognizerModule(L.LightningModule):
 
     def training_step(self, batch: Batch | ActivationBatch, batch_idx: int) -> torch.Tensor:
         """Loss of one batch; logs loss and accuracy averaged over the epoch's clips."""
+        self._batches_done = batch_idx + 1
         own, whole = self.clips_of_batch(batch_idx, self.clips_per_epoch)
         self._prepare_batch_norms(batch, counts=own > 0)
         indices_B = torch.arange(len(batch.labels_B)) if batch.indices_B is None else batch.indices_B
@@ -184,7 +203,13 @@ class RecognizerModule(L.LightningModule):
             clips, weight = int(sums[2]), float(sums[3])
             values = sums[0] / weight, sums[1] / clips
         for name, value in zip(("loss", "accuracy"), values, strict=True):
-            self.log(f"{part}_{name}", value.float(), on_step=False, on_epoch=True, batch_size=clips)
+            found: torch.Tensor | MeanMetric = value.float()
+            if part == "train":
+                mean = self._means[name]
+                assert isinstance(mean, MeanMetric)
+                mean.update(found, clips)
+                found = mean
+            self.log(f"{part}_{name}", found, on_step=False, on_epoch=True, batch_size=clips)
         return weight
 
     def configure_gradient_clipping(
@@ -213,6 +238,12 @@ class RecognizerModule(L.LightningModule):
         ]
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factors)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def _sums(mean: nn.Module) -> tuple[torch.Tensor, torch.Tensor]:
+    """What a mean is made of: the weighted sum, and the sum of the weights."""
+    assert isinstance(mean, MeanMetric)
+    return mean.mean_value, mean.weight
 
 
 def make_optimizer(net: RecognizerNet, config: TrainingConfig) -> torch.optim.Optimizer:
