@@ -39,8 +39,8 @@ def killed_at(batch: int, clips: Path, recipe: Path, run: Path) -> None:
     assert done.returncode == -signal.SIGKILL, done.stderr
 
 
-def rows(run: Path) -> list[dict[str, str]]:
-    with (run / "metrics.csv").open(newline="") as file:
+def rows(run: Path, name: str = "metrics.csv") -> list[dict[str, str]]:
+    with (run / name).open(newline="") as file:
         return [{name: value for name, value in row.items() if name != "seconds"} for row in csv.DictReader(file)]
 
 

@@ -131,21 +131,26 @@ class Position:
     Attributes:
         epoch: In which epoch, from 0.
         batch: Before which of its batches.
+        lanes: With how many lanes the epoch was begun, where shards are streamed.
     """
 
     epoch: int = 0
     batch: int = 0
+    lanes: int = 0
 
 
 INSIDE = "inside_epoch"
-"""Of a checkpoint that was written inside an epoch: how many batches are done, and the sums of its figures."""
+"""Of a checkpoint that was written inside an epoch: how many batches are done, of how many lanes, and the sums
+of its figures."""
 
 
 def position_of(path: Path) -> Position:
     """Where a training goes on from a checkpoint."""
     saved = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     inside = saved.get(INSIDE)
-    return Position(saved["epoch"] + 1) if inside is None else Position(saved["epoch"], inside["batches"])
+    if inside is None:
+        return Position(saved["epoch"] + 1)
+    return Position(saved["epoch"], inside["batches"], inside["lanes"])
 
 
 def mend_checkpoints(run: RunFolder, *, console: Console) -> None:

@@ -30,6 +30,7 @@ from muybridge.models.network import RecognizerNet
 from muybridge.pipeline.activations import ActivationDataset
 from muybridge.pipeline.batches import ActivationBatch, Batch
 from muybridge.pipeline.device_augment import augments_on_device
+from muybridge.pipeline.frame_stream import stream_order
 from muybridge.pipeline.loader import BatchShares, ClipDataset, make_loader
 from muybridge.pipeline.loader_processes import failure_of_workers, why_no_room
 from muybridge.recipes.training import TrainingConfig
@@ -127,16 +128,20 @@ def _fit_share(
     goes_on = ranks.broadcast(position_of(start) if start is not None and ranks.is_first() else None)
     if goes_on is not None:
         assert isinstance(train_loader.batch_sampler, BatchShares)
-        train_loader.batch_sampler.begin_at(goes_on.epoch, goes_on.batch)
-    # Validation needs no augmentation, so reading it costs next to nothing: no processes of its own.
+        train_loader.batch_sampler.begin_at(goes_on.epoch, goes_on.batch, lanes=goes_on.lanes)
+    order = stream_order(
+        validation, shuffle=False, seed=config.seed, batch_size=config.clips_per_batch, place=ranks.place()
+    )
     validation_loader = make_loader(
         validation,
         batch_size=config.clips_per_batch,
         shuffle=False,
         seed=config.seed,
-        workers=0,
+        # Validation needs no augmentation, so reading what is kept costs next to nothing: no processes of its own.
+        workers=0 if order is None else train_loader.num_workers,
         pin_memory=cuda,
         place=ranks.place(),
+        order=order,
     )
     counts = Counter(train.labels)
     module = RecognizerModule(
@@ -200,17 +205,20 @@ def training_loader(
     workers = 0 if isinstance(data, ActivationDataset) else worker_count(config.workers)
     if isinstance(data, ClipDataset) and data.augment is not None:
         data.augment_later = augments_on_device(data.augment, cuda=cuda)
-    if why_not := why_no_room(data, batch_size=config.clips_per_batch, workers=workers):
+    place, batch_size = ranks.place(), config.clips_per_batch
+    order = stream_order(data, shuffle=True, seed=config.seed, batch_size=batch_size, place=place)
+    if why_not := why_no_room(data, batch_size=batch_size, workers=workers, streams=order is not None):
         say(console, f"clips are read without processes of their own: {why_not}; training.workers 0 says the same")
         workers = 0
     return make_loader(
         data,
-        batch_size=config.clips_per_batch,
+        batch_size=batch_size,
         shuffle=True,
         seed=config.seed,
         workers=workers,
         pin_memory=cuda,
-        place=ranks.place(),
+        place=place,
+        order=order,
     )
 
 

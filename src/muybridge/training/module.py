@@ -12,13 +12,12 @@ Axes: B batch, K classes.
 import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import lightning as L
 import torch
 from torch import nn
 from torch.nn import functional
-from torchmetrics import MeanMetric
 
 from muybridge import ranks
 from muybridge.clip_draws import drawing_by_clip
@@ -29,9 +28,11 @@ from muybridge.models.heads.standardise import Standardise
 from muybridge.models.network import RecognizerNet
 from muybridge.pipeline.batches import ActivationBatch, Batch, Examples
 from muybridge.pipeline.device_augment import augment_batch
-from muybridge.pipeline.loader import make_loader, share_of_batch
+from muybridge.pipeline.frame_stream import stream_order
+from muybridge.pipeline.loader import ALONE, make_loader, share_of_batch
 from muybridge.recipes.training import TrainingConfig
 from muybridge.training.checkpoints import INSIDE
+from muybridge.training.epoch_mean import EpochMean
 from muybridge.training.penalty import dense_penalty
 from muybridge.training.rates import held_epochs, stage_depths
 from muybridge.training.schedule import rate_factor
@@ -72,22 +73,20 @@ class RecognizerModule(L.LightningModule):
         counts_K = torch.tensor(class_counts, dtype=torch.get_default_dtype())
         weights_K = counts_K.sum() / (len(counts_K) * counts_K.clamp(min=1)) if config.class_weights else None
         self.register_buffer("class_weights_K", weights_K, persistent=False)
-        # Over the clips of an epoch so far. What the processes have is summed before it comes here.
-        mean = partial(MeanMetric, sync_on_compute=False, nan_strategy="disable")
-        self._means = nn.ModuleDict({"loss": mean(), "accuracy": mean()})
+        self._means = nn.ModuleDict({"loss": EpochMean(), "accuracy": EpochMean()})
         self._batches_done = 0
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Inside an epoch, keep what Lightning does not: where in the data it is, and the sums of its figures."""
         if 0 < self._batches_done < self.batches_per_epoch:
-            sums = {name: [float(value) for value in _sums(mean)] for name, mean in self._means.items()}
-            checkpoint[INSIDE] = {"batches": self._batches_done, "sums": sums}
+            sums = {name: cast(EpochMean, mean).sums() for name, mean in self._means.items()}
+            lanes = self.trainer.train_dataloader.batch_sampler.sampler.lanes  # type: ignore[union-attr]
+            checkpoint[INSIDE] = {"batches": self._batches_done, "lanes": lanes, "sums": sums}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take the sums up."""
         for name, sums in checkpoint.get(INSIDE, {"sums": {}})["sums"].items():
-            for target, value in zip(_sums(self._means[name]), sums, strict=True):
-                target.fill_(value)
+            cast(EpochMean, self._means[name]).take_up(sums)
 
     def on_train_start(self) -> None:
         """Before the first step, measure the features that are to be standardised; a resumed training has them."""
@@ -105,7 +104,9 @@ class RecognizerModule(L.LightningModule):
 
     def _on_device(self, data: Examples) -> Iterator[Batch | ActivationBatch]:
         """The clips as the first epoch sees them, in their own order, on the module's device."""
-        loader = make_loader(data, batch_size=self.config.clips_per_batch, shuffle=False, seed=0, workers=0)
+        size = self.config.clips_per_batch
+        order = stream_order(data, shuffle=False, seed=0, batch_size=size, place=ALONE, lanes=1)
+        loader = make_loader(data, batch_size=size, shuffle=False, seed=0, workers=0, order=order)
         for batch in loader:
             yield self.on_after_batch_transfer(self.transfer_batch_to_device(batch, self.device, 0), 0)
 
@@ -203,13 +204,11 @@ class RecognizerModule(L.LightningModule):
             clips, weight = int(sums[2]), float(sums[3])
             values = sums[0] / weight, sums[1] / clips
         for name, value in zip(("loss", "accuracy"), values, strict=True):
-            found: torch.Tensor | MeanMetric = value.float()
+            figure: torch.Tensor | EpochMean = value.float()
             if part == "train":
-                mean = self._means[name]
-                assert isinstance(mean, MeanMetric)
-                mean.update(found, clips)
-                found = mean
-            self.log(f"{part}_{name}", found, on_step=False, on_epoch=True, batch_size=clips)
+                figure = cast(EpochMean, self._means[name])
+                figure.update(value.float(), clips)
+            self.log(f"{part}_{name}", figure, on_step=False, on_epoch=True, batch_size=clips)
         return weight
 
     def configure_gradient_clipping(
@@ -238,12 +237,6 @@ class RecognizerModule(L.LightningModule):
         ]
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factors)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
-
-def _sums(mean: nn.Module) -> tuple[torch.Tensor, torch.Tensor]:
-    """What a mean is made of: the weighted sum, and the sum of the weights."""
-    assert isinstance(mean, MeanMetric)
-    return mean.mean_value, mean.weight
 
 
 def make_optimizer(net: RecognizerNet, config: TrainingConfig) -> torch.optim.Optimizer:
