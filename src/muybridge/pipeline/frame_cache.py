@@ -30,7 +30,7 @@ from muybridge import ranks
 from muybridge.console import STDERR, say
 from muybridge.dataset.catalog import Clip
 from muybridge.errors import UserError, VideoError
-from muybridge.file_parts import is_remote, status_of
+from muybridge.file_parts import is_remote, open_bytes, status_of
 from muybridge.files import content_hash, require_writable
 from muybridge.pipeline.affine import Frames
 from muybridge.pipeline.cache_file import CacheFile, DamagedEntryError, read_cache_file, write_cache_file
@@ -349,9 +349,9 @@ class FrameCache:
         Raises:
             VideoError: It does not decode.
         """
-        if clip.is_packed and content_hash(clip.path) != clip.sha256:  # entries are named by what the index says
+        if clip.is_packed and not _is_as_packed(clip):  # entries are named by what the index says
             self._forget_pieces(clip)  # one of these may be damaged
-            if content_hash(clip.path) != clip.sha256:
+            if not _is_as_packed(clip):
                 raise VideoError(clip.path, "its bytes are not those that were packed", "copy its shard again")
         return read_sampled(
             clip.path,
@@ -416,6 +416,12 @@ def write_entry(
         write_cache_file(path, np.frombuffer(b"".join(images), dtype=np.uint8), values)
     else:
         write_cache_file(path, frames_THWC, values)
+
+
+def _is_as_packed(clip: Clip) -> bool:
+    """Whether a clip's bytes are those of the index, read now: a piece of a shard may have been damaged meanwhile."""
+    with open_bytes(clip.path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest() == clip.sha256
 
 
 def place_in_shard(clip: Clip) -> tuple[str, int]:

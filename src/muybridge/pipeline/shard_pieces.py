@@ -8,7 +8,7 @@ in which the clips will be read, so that a shard's bytes come from front to back
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -148,19 +148,18 @@ class ReadAhead:
         self._pieces = pieces
         self._wanted = wanted
         self._ahead = AHEAD_PIECES * lanes
-        self._next = 0
+        self._needed = self._begun = 0
         self._pool = ThreadPoolExecutor(_FETCHED_AT_ONCE, thread_name_prefix="shards")
 
     def reached(self, position: int) -> None:
         """Begin to fetch what is needed soon; returns at once."""
-        behind = self._next
-        while behind < len(self._wanted) and self._wanted[behind].position <= position:
-            behind += 1
-        for place in range(self._next, min(len(self._wanted), behind + self._ahead)):
+        while self._needed < len(self._wanted) and self._wanted[self._needed].position <= position:
+            self._needed += 1
+        until = min(len(self._wanted), self._needed + self._ahead)
+        for piece in self._wanted[self._begun : until]:
             # Whoever needs a piece that could not be fetched meets the same error, and says so.
-            future: Future[Path] = self._pool.submit(self._fetch, self._wanted[place])
-            del future
-        self._next = max(self._next, min(len(self._wanted), behind + self._ahead))
+            self._pool.submit(self._fetch, piece)
+        self._begun = max(self._begun, until)
 
     def close(self) -> None:
         """Fetch no more."""
