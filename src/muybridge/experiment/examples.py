@@ -18,7 +18,7 @@ from muybridge.files import write_json
 from muybridge.models.network import RecognizerNet
 from muybridge.pipeline.activations import ActivationDataset
 from muybridge.pipeline.cache_records import record_entries
-from muybridge.pipeline.frame_cache import BuildResult, FrameCache, place_in_shard
+from muybridge.pipeline.frame_cache import BuildResult, FrameCache, place_in_shard, reading_threads
 from muybridge.pipeline.frame_stream import FrameStream
 from muybridge.pipeline.loader import ClipDataset
 from muybridge.recipes.recipe import Recipe
@@ -199,7 +199,7 @@ def decode_once(cache: FrameCache, clips: Sequence[Clip], *, console: Console) -
 
 
 def _decode_share(cache: FrameCache, clips: Sequence[Clip], **report: Any) -> BuildResult:
-    return cache.build(clips, workers=ranks.own_cores(), **report)
+    return cache.build(clips, workers=reading_threads(clips, ranks.own_cores()), **report)
 
 
 def _encode_share(examples: ActivationDataset, **report: Any) -> tuple[int, dict[str, str]]:

@@ -147,7 +147,7 @@ class FrameCache:
 
         Args:
             clips: The clips.
-            workers: Threads that decode, which releases Python's lock; where clips lie in a bucket there are more.
+            workers: Threads; decoding and resizing release Python's lock. See `reading_threads`.
             on_progress: Called with (done, total) after each clip.
 
         Returns:
@@ -159,7 +159,7 @@ class FrameCache:
         self.require_folder()
         remove_dead(*self.folder.glob("??"))
         result = BuildResult()
-        with ThreadPoolExecutor(_threads(clips, workers)) as pool:
+        with ThreadPoolExecutor(workers) as pool:
             try:
                 missing = self._find(clips, pool, result)
                 if ranks.is_first():  # with all that all of them need in view
@@ -430,10 +430,10 @@ def place_in_shard(clip: Clip) -> tuple[str, int]:
     return ("", 0) if place is None else place[:2]
 
 
-def _threads(clips: Sequence[Clip], workers: int) -> int:
-    """How many threads read: more where they wait for a bucket; pieces of shards are fetched ahead by others."""
-    waits = any(not clip.is_packed and is_remote(clip.path) for clip in clips[:1])
-    return min(MOST_THREADS, THREADS_A_CORE * workers) if waits else workers
+def reading_threads(clips: Sequence[Clip], cores: int) -> int:
+    """How many threads read clips: more where they wait for a bucket. Pieces of shards are fetched ahead by others."""
+    waits = any(not clip.is_packed and is_remote(clip.path) for clip in clips)
+    return min(MOST_THREADS, THREADS_A_CORE * cores) if waits else cores
 
 
 def _hash_or_reason(clip: Clip) -> tuple[str | None, str]:

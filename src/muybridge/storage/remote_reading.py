@@ -102,8 +102,17 @@ class _Blocks:
             while len(self._blocks) > _BLOCKS_KEPT:
                 self._blocks.popitem(last=False)
 
+    def clear(self) -> None:
+        with self._lock:
+            self._blocks.clear()
+
 
 _blocks = _Blocks()
+
+
+def forget_blocks() -> None:
+    """Read anew what was read before."""
+    _blocks.clear()
 
 
 class _RemoteFile(SeekableBytes):
