@@ -5,9 +5,10 @@
 Run it at the root of a checkout: the S3 server is that of the tests. Packs copies of CLIPS into shards of 16 MB and
 uploads them, and some as files of their own. Then, in turns:
 
-1. At random: a quarter of the clips, in an order drawn over all shards, each read by its range, by --threads threads.
-   (A quarter, so that little of what is read is still in memory from before, as with shards of a terabyte.)
+1. At random: some of the clips, in an order drawn over all shards, each read by its range, by --threads threads.
+   (A quarter of them, so that little of what is read is still in memory from before, as with shards of a terabyte.)
 2. Streaming, an epoch: the order of a training, pieces fetched ahead, a cache of 1 GB, empty in each round.
+   Both decode the clips, and then only read their bytes, which shows what storage allows.
 3. `FrameCache.build` of the files with 2, 4, 8, 16 and 32 threads.
 
 Prints the median of clips per second over the rounds, and for 1 and 2 the requests a clip, and how many
@@ -26,9 +27,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from muybridge import api
+from muybridge.dataset.catalog import Clip
 from muybridge.dataset.cutting import drawn
 from muybridge.dataset.layouts import read_catalog
-from muybridge.file_parts import status_of
+from muybridge.file_parts import open_bytes, status_of
 from muybridge.pipeline.frame_cache import FrameCache, place_in_shard
 from muybridge.pipeline.frame_stream import FrameStream
 from muybridge.pipeline.stream_order import StreamOrder
@@ -65,17 +67,20 @@ def main() -> None:
             found: dict[str, list[tuple[float, float, float]]] = defaultdict(list)
             for number in range(options.rounds):
                 cache = folder / f"cache-{number}"
-                found["at random"].append(at_random(f"{bucket.url}/shards", options.threads, seed=number))
-                found["streaming"].append(streaming(f"{bucket.url}/shards", options.threads, cache, epoch=number))
+                for what in ("decoded", "read"):
+                    found[f"{what} at random"].append(at_random(f"{bucket.url}/shards", options.threads, what, number))
+                    found[f"{what}, streaming"].append(
+                        streaming(f"{bucket.url}/shards", options.threads, what, cache / what, number)
+                    )
                 for threads in THREADS:
                     found[f"files, {threads} threads"].append(files(f"{bucket.url}/files", threads, cache))
                 shutil.rmtree(cache)
         finally:
             bucket.close()
-    print(f"{'':<20} {'clips/s':>8} {'requests a clip':>16} {'bytes for a byte':>17}")
+    print(f"{'':<22} {'clips/s':>8} {'requests a clip':>16} {'bytes for a byte':>17}")
     for name, rows in found.items():
         rate, requests, share = (statistics.median(column) for column in zip(*rows, strict=True))
-        print(f"{name:<20} {rate:8.1f} {requests:16.2f} {share:17.2f}")
+        print(f"{name:<22} {rate:8.1f} {requests:16.2f} {share:17.2f}")
 
 
 def filled(url: str, clips: Path, count: int, folder: Path) -> None:
@@ -103,18 +108,25 @@ def measured(began: float, before: tuple[int, int], clips: int, clip_bytes: int)
     return clips / seconds, requests / clips, size_bytes / clip_bytes
 
 
-def at_random(shards: str, threads: int, *, seed: int) -> tuple[float, float, float]:
+def at_random(shards: str, threads: int, what: str, seed: int) -> tuple[float, float, float]:
     """Clips as an epoch without a cache would read them."""
     known = read_catalog(Path(shards)).by_id
     clips = [known[id] for id in drawn(known, seed=seed)[: len(known) // 4]]
     cache = FrameCache(CacheConfig(folder="nothing is written"), sampler=SAMPLER, views=1, size_px=SIZE_PX)
+    remote_reading.forget_blocks()
     before, began = (traffic.requests, traffic.size_bytes), time.perf_counter()
     with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(cache.decoded, clips))
+        list(pool.map(cache.decoded if what == "decoded" else read, clips))
     return measured(began, before, len(clips), sum(clip.size_bytes or 0 for clip in clips))
 
 
-def streaming(shards: str, threads: int, folder: Path, *, epoch: int) -> tuple[float, float, float]:
+def read(clip: Clip) -> None:
+    """Read a clip's bytes."""
+    with open_bytes(clip.path) as file:
+        assert len(file.read()) == clip.size_bytes
+
+
+def streaming(shards: str, threads: int, what: str, folder: Path, epoch: int) -> tuple[float, float, float]:
     """Clips as an epoch streams them."""
     clips = sorted(read_catalog(Path(shards)).clips, key=place_in_shard)
     config = CacheConfig(folder=str(folder), shards_gb=1.0)
@@ -123,9 +135,17 @@ def streaming(shards: str, threads: int, folder: Path, *, epoch: int) -> tuple[f
         clips, shuffle=True, seed=0, batch_size=8, buffer_clips=256, place=Place(), pieces=stream.pieces
     )
     order.set_epoch(epoch)
+
+    def take(index: int) -> None:
+        if what == "decoded":
+            stream.entry(clips[index])
+            return
+        with stream.pieces.serving():
+            read(clips[index])
+
     before, began = (traffic.requests, traffic.size_bytes), time.perf_counter()
     with ThreadPoolExecutor(threads) as pool:
-        for position, _ in enumerate(pool.map(lambda index: stream.entry(clips[index]), [index for _, index in order])):
+        for position, _ in enumerate(pool.map(take, [index for _, index in order])):
             order.reached(position + 2 * threads)
     order.close()
     return measured(began, before, len(clips), sum(clip.size_bytes or 0 for clip in clips))

@@ -53,6 +53,7 @@ def frame_cache(recipe: Recipe) -> FrameCache:
         views=recipe.sampler.training_views,
         size_px=recipe.size_px,
         fit=recipe.fit,
+        decoder=recipe.data.decoder,
     )
 
 
@@ -83,9 +84,15 @@ def frames_of(experiment: Experiment, *, console: Console) -> FrameCache:
         size_px=recipe.size_px,
         fit=recipe.fit,
         buffer_clips=recipe.data.shuffle_buffer,
+        decoder=recipe.data.decoder,
     )
     once = encodes_once(experiment.net, recipe.cache)
     if not once:
+        if recipe.data.decoder != "cpu" and recipe.training.workers:
+            raise UserError(
+                f"data.decoder is {recipe.data.decoder}, and processes that read clips cannot share this one's GPU; "
+                "set training.workers to 0, or say data.decoder cpu"
+            )
         stream.require_space(clips, batch_size=recipe.training.clips_per_batch)
     how = "once" if once else f"in every epoch, through a buffer of {recipe.data.shuffle_buffer} clips"
     why = f"their frames would take {size_text(needed)}"

@@ -43,6 +43,7 @@ from muybridge.storage.urls import url_at
 from muybridge.temporaries import remove_dead
 from muybridge.video.decoding import SampledFrames, read_sampled
 from muybridge.video.fit_names import Fit
+from muybridge.video.hardware import Decoder, decoding_on, require_decoder
 from muybridge.video.picture import to_jpeg
 from muybridge.video.sampler import Sampler
 
@@ -110,6 +111,10 @@ class FrameCache:
         size_px: Side of the square frames.
         fit: How a picture becomes one.
         suffix: Of the entries' names: which kind they are.
+        decoder: What decodes.
+
+    Raises:
+        UserError: There is no such decoder here.
     """
 
     def __init__(
@@ -121,7 +126,10 @@ class FrameCache:
         size_px: int,
         fit: Fit = "squash",
         suffix: str = FRAMES_SUFFIX,
+        decoder: Decoder = "cpu",
     ) -> None:
+        require_decoder(decoder)
+        self.decoder: Decoder = decoder
         self.suffix = suffix
         self.folder = Path(config.folder) if config.folder else default_cache_folder()
         self.format = config.format
@@ -331,6 +339,8 @@ class FrameCache:
         }
         if self.fit != "squash":  # what was cached before there was a choice keeps its name
             parts["fit"] = self.fit
+        if self.decoder != "cpu":
+            parts["decoder"] = self.decoder
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:40]
 
     def _decode(self, clip: Clip) -> None:
@@ -353,15 +363,16 @@ class FrameCache:
             self._forget_pieces(clip)  # one of these may be damaged
             if not _is_as_packed(clip):
                 raise VideoError(clip.path, "its bytes are not those that were packed", "copy its shard again")
-        return read_sampled(
-            clip.path,
-            self.sampler,
-            views=self.views,
-            size_px=self.size_px,
-            fit=self.fit,
-            start_seconds=clip.start_seconds,
-            end_seconds=clip.end_seconds,
-        )
+        with decoding_on(self.decoder):
+            return read_sampled(
+                clip.path,
+                self.sampler,
+                views=self.views,
+                size_px=self.size_px,
+                fit=self.fit,
+                start_seconds=clip.start_seconds,
+                end_seconds=clip.end_seconds,
+            )
 
     def _forget_pieces(self, clip: Clip) -> None:
         place = clip.shard_place

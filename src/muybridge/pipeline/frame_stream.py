@@ -30,6 +30,7 @@ from muybridge.storage.urls import url_at
 from muybridge.text import size_text
 from muybridge.video.decoding import SampledFrames
 from muybridge.video.fit_names import Fit
+from muybridge.video.hardware import Decoder
 from muybridge.video.sampler import Sampler
 
 
@@ -66,12 +67,21 @@ class FrameStream(FrameCache):
         size_px: Side of the square frames.
         fit: How a picture becomes one.
         buffer_clips: How many clips the shuffle buffer holds.
+        decoder: What decodes.
     """
 
     def __init__(
-        self, config: CacheConfig, *, sampler: Sampler, views: int, size_px: int, fit: Fit, buffer_clips: int
+        self,
+        config: CacheConfig,
+        *,
+        sampler: Sampler,
+        views: int,
+        size_px: int,
+        fit: Fit,
+        buffer_clips: int,
+        decoder: Decoder = "cpu",
     ) -> None:
-        super().__init__(config, sampler=sampler, views=views, size_px=size_px, fit=fit)
+        super().__init__(config, sampler=sampler, views=views, size_px=size_px, fit=fit, decoder=decoder)
         self.buffer_clips = buffer_clips
         self._last = threading.local()
 

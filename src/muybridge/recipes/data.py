@@ -84,6 +84,10 @@ class DataConfig:
     annotation_missing: Annotated[MissingVideos, Parameter(alias="--annotations.missing")] = "error"
     """Videos that annotations name and that are not there. error: an error that names them; skip: left out."""
 
+    decoder: Literal["cpu", "nvdec"] = "cpu"
+    """What decodes clips for training. nvdec: an NVIDIA GPU, with the same frames; a codec that it does not know is an
+    error of that clip."""
+
     streaming: Literal["auto", "on", "off"] = "auto"
     """Shards are read from front to back, in every epoch or, where the encoder is frozen, once, and no decoded frames
     are kept. auto: where these would take more than cache.budget_gb; off: frames are kept, and epochs read them."""

@@ -165,23 +165,21 @@ def pack(
     shape: dict[str, int | str] = {"shard_bytes": int(shard_size_gb * 1e9)}
     if kind not in ("clips", "features"):
         shape |= {"quality": quality, "short_side_px": short_side_px}
+    chosen = None if recipe is None else recipe_to_encode(recipe)
+    if chosen is not None:
+        shape["frames"] = json.dumps([chosen.sampler.build().to_dict(), chosen.size_px, chosen.fit])
+        shape["model"] = json.dumps(chosen.to_dict()["model"], sort_keys=True)
+    plan = make_plan(catalog, kind=kind, seed=seed, options=shape)
     require_writable(folder)
     with Lock(folder / ".lock", what=folder).held():
         remove_dead(folder)
+        _take(folder, plan)
         is_done = (folder / INDEX_FILE).is_file()
         encoded = None
-        if recipe is None:
-            plan = make_plan(catalog, kind=kind, seed=seed, options=shape)
-            _take(folder, plan)
-        else:
-            chosen = recipe_to_encode(recipe)
-            shape["frames"] = json.dumps([chosen.sampler.build().to_dict(), chosen.size_px, chosen.fit])
-            shape["model"] = json.dumps(chosen.to_dict()["model"], sort_keys=True)
-            plan = make_plan(catalog, kind=kind, seed=seed, options=shape)
-            _take(folder, plan)
-            if not is_done:  # in the order in which they are encoded, not in that of the plan that was written down
-                encoded = EncodedClips(folder, catalog, chosen, device=device, console=console)
-                plan = make_plan(catalog, kind=kind, seed=seed, order=encoded.order(seed=seed), options=shape)
+        if chosen is not None and not is_done:
+            encoded = EncodedClips(folder, catalog, chosen, device=device, console=console)
+            # In the order in which they are encoded, not in that of the plan that was written down.
+            plan = make_plan(catalog, kind=kind, seed=seed, order=encoded.order(seed=seed), options=shape)
         if not is_done:
             prepare = _prepare(plan, catalog.classes) if encoded is None else encoded.sample
             threads = workers or available_cores()
@@ -218,7 +216,8 @@ def _check(kind: str, shard_size_gb: float, quality: int, short_side_px: int) ->
     if short_side_px and not 16 <= short_side_px <= 10_000:
         raise UserError(f"short_side_px is {short_side_px}; give 16 to 10000, or 0 to keep the size")
     if kind in ("clips", "features") and (quality != 90 or short_side_px):
-        raise UserError(f"quality and short_side_px are of pictures, and kind {kind} holds none")
+        keeps = "keeps the videos as they are" if kind == "clips" else "holds none"
+        raise UserError(f"quality and short_side_px are of pictures; kind {kind} {keeps}")
     arrow()
     if kind == "avif":
         require_avif()
