@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from muybridge.dataset.locating import exists as exists
     from muybridge.dataset.segments import Annotations as Annotations
     from muybridge.dataset.segments import Segment as Segment
+    from muybridge.dataset.shard_index import holds_features as holds_features
     from muybridge.errors import Interrupted as Interrupted
     from muybridge.errors import NotSavedError as NotSavedError
     from muybridge.errors import UserError as UserError
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from muybridge.evaluation.evaluation import Evaluation as Evaluation
     from muybridge.evaluation.run_accuracy import RunAccuracy as RunAccuracy
     from muybridge.evaluation.segment_evaluation import SegmentEvaluation as SegmentEvaluation
+    from muybridge.experiment.check_features import FeatureCheck as FeatureCheck
+    from muybridge.experiment.check_features import check_features as check_features
     from muybridge.experiment.complete import TrainResult as TrainResult
     from muybridge.inference.ensemble import Ensemble as Ensemble
     from muybridge.inference.loading import load as load
@@ -106,6 +109,7 @@ _FOR_THE_COMMAND_LINE = {
     "describe_recipe",
     "describe_recipes",
     "exists",
+    "holds_features",
     "read_values",
     "recipe_of",
     "recipe_config",

@@ -95,6 +95,11 @@ def share(items: Any) -> Any:
     return items[rank() :: size()]
 
 
+def stretch(items: Any) -> Any:
+    """This process's part of a sequence as neighbours: what lies together is read by one of them."""
+    return items[rank() * len(items) // size() : (rank() + 1) * len(items) // size()]
+
+
 def own_cores() -> int:
     """Cores that this process may keep busy: its share of those of its machine."""
     return max(1, available_cores() // place().local_size)

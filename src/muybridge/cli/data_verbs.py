@@ -121,7 +121,7 @@ def check(
 
     Args:
         clips: A folder with a sub-folder per class, a CSV (path, label, ...), annotations of long videos, an HMDB-51 or
-            UCF101 folder, shards, or a video.
+            UCF101 folder, shards (also of features), or a video.
         groups: What says which clips were cut from one recording: auto, none, folder, look-alike, a column of the CSV
             or a regular expression, as in train.
         unit: What start and end of a CSV are: seconds (or mm:ss, hh:mm:ss.mmm) or frames.
@@ -136,6 +136,9 @@ def check(
     """
     from muybridge import api
 
+    if api.holds_features(clips):
+        show(api.check_features(clips, workers=None if workers < 0 else workers), as_json=as_json)
+        return
     result = api.check(
         clips,
         groups=groups,
@@ -164,7 +167,9 @@ def pack(
     clips: Path,
     out: Path,
     *,
-    kind: Literal["clips", "jpeg", "avif", "tfrecord"] = "clips",
+    kind: Literal["clips", "jpeg", "avif", "tfrecord", "features"] = "clips",
+    recipe: str = "",
+    device: str = "auto",
     shard_size_gb: float = 1.0,
     quality: int = 90,
     short_side_px: int = 0,
@@ -188,7 +193,10 @@ def pack(
             UCF101 folder, or other shards.
         out: Folder for the shards.
         kind: clips: the videos as they are, in tar files as WebDataset reads them; jpeg, avif: each frame as an image,
-            in such files; tfrecord: as JPEG images in the records that TensorFlow's video models read.
+            in such files; tfrecord: as JPEG images in the records that TensorFlow's video models read; features: what a
+            frozen encoder makes of each clip, as numpy arrays in such tar files, for train --features.
+        recipe: For features: a recipe, its name or file, or a run, whose encoder it is.
+        device: For features: where torch computes: auto, cpu, cuda, cuda:1 or mps.
         shard_size_gb: Size of a shard in 10^9 bytes; a larger sample has one of its own.
         quality: Of JPEG and AVIF, 1 to 100.
         short_side_px: Make larger pictures so small, by their short side; 0: they keep their size.
@@ -208,6 +216,8 @@ def pack(
         clips,
         out,
         kind=kind,
+        recipe=recipe or None,
+        device=device,
         shard_size_gb=shard_size_gb,
         quality=quality,
         short_side_px=short_side_px,
@@ -221,7 +231,8 @@ def pack(
     )
     show(result, as_json=as_json)
     if not as_json:
-        suggest(["check", result.folder], ["train", result.folder])
+        trains = ["train", clips, "--features", result.folder] if kind == "features" else ["train", result.folder]
+        suggest(["check", result.folder], trains)
 
 
 @app.command

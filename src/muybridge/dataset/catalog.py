@@ -122,6 +122,16 @@ class Clip:
         return self._place is not None or (self.sha256 is not None and part_at(self.path) is not None)
 
     @property
+    def shard_place(self) -> tuple[str, int, int] | None:
+        """The path of its shard, its first byte there, and its size; None for a clip in none."""
+        if self._place is not None:  # a million paths would take as much memory as the clips
+            shard, span, _ = self._place.split("/")
+            offset, _, size_bytes = span.partition("+")
+            return f"{self.root}/{shard}", int(offset), int(size_bytes)
+        part = part_at(self.path)
+        return None if part is None else (str(part.whole), part.offset, part.size_bytes)
+
+    @property
     def stem(self) -> str:
         """The name of its file in the data set, without the suffix."""
         return self.path.stem if self.known_as is None else PurePosixPath(self.file_id).stem

@@ -13,6 +13,7 @@ from pathlib import Path
 from muybridge.dataset.catalog import Catalog, Clip
 from muybridge.dataset.group_rule import grouped
 from muybridge.dataset.shard_index import ShardIndex, column_values, read_index
+from muybridge.errors import UserError
 from muybridge.text import counted
 
 
@@ -27,6 +28,8 @@ def read_shards(root: Path, *, groups: str = "auto") -> Catalog:
         UserError: If the index is missing or damaged, or a shard is missing or of another size.
     """
     index = read_index(root)
+    if index.kind == "features":
+        raise UserError(f"{root} holds features, not clips; name the clips, and {root} as cache.features_from")
     index.require_shards()
     clips = clips_of(index)
     classes = {clip.label for clip in clips}

@@ -26,9 +26,13 @@ Table = Any
 INDEX_FILE = "index.parquet"
 PLAN_FILE = "shards.json"
 VERSION = 1
-Kind = Literal["clips", "jpeg", "avif", "tfrecord"]
+Kind = Literal["clips", "jpeg", "avif", "tfrecord", "features"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-"""What a clip is in a shard: the video as it was, its frames as JPEG or AVIF images, or a record of TensorFlow's."""
+"""What a clip is in a shard: the video as it was, its frames as JPEG or AVIF images, a record of TensorFlow's, or what
+a frozen encoder makes of it."""
+FEATURE_SUFFIX = ".npy"
+FEATURE_COLUMNS = {"feature_name": "string", "frame_count": "int64"}
+"""More columns where features are packed: the name under which a training looks for them, and of how many frames."""
 
 _KEY = b"muybridge"
 _SHARD = re.compile(r"shard-\d{6,}\.(tar|tfrecord)")
@@ -67,12 +71,14 @@ class ShardIndex:
         kind: What a clip is in them.
         shards: The size of each shard in bytes, by its name.
         table: An Arrow table with the columns of this module, sorted by ``id``.
+        encoder: Of features: names what made them.
     """
 
     root: Path
     kind: Kind
     shards: Mapping[str, int]
     table: Table
+    encoder: str = ""
 
     def require_shards(self) -> None:
         """Make sure that every shard is there and as long as it was, without reading it.
@@ -108,11 +114,21 @@ def holds_shards(path: Path) -> bool:
     return is_regular(path / INDEX_FILE) or is_regular(path / PLAN_FILE)
 
 
+def holds_features(path: Path) -> bool:
+    """Whether a folder is one of shards of features.
+
+    Raises:
+        UserError: It is one of shards, and damaged.
+    """
+    return holds_shards(path) and read_index(path).kind == "features"
+
+
 def table_of(columns: Mapping[str, Sequence[Any]]) -> Table:
     """Columns as the table of an index, sorted by clip."""
     pa = arrow()
     types = {"string": pa.string(), "bool": pa.bool_(), "double": pa.float64(), "int64": pa.int64()}
-    schema = pa.schema([(name, types[kind]) for name, kind in _COLUMNS.items()])
+    used = _COLUMNS | {name: kind for name, kind in FEATURE_COLUMNS.items() if name in columns}
+    schema = pa.schema([(name, types[kind]) for name, kind in used.items()])
     return pa.table(dict(columns), schema=schema).sort_by("id")
 
 
@@ -124,10 +140,10 @@ def column_values(column: Any) -> list[Any]:
     return values
 
 
-def write_index(root: Path, table: Table, *, kind: Kind, shards: Mapping[str, int]) -> Path:
+def write_index(root: Path, table: Table, *, kind: Kind, shards: Mapping[str, int], encoder: str = "") -> Path:
     """Write the index of a folder, whole or not at all."""
     pa = arrow()
-    about = {"version": VERSION, "kind": kind, "shards": dict(shards)}
+    about = {"version": VERSION, "kind": kind, "shards": dict(shards), **({"encoder": encoder} if encoder else {})}
     table = table.replace_schema_metadata({_KEY: json.dumps(about).encode()})
     with replacing(root / INDEX_FILE) as temporary:
         pa.parquet.write_table(table, temporary, compression="zstd", write_page_checksum=True)
@@ -151,23 +167,27 @@ def read_index(root: Path) -> ShardIndex:
             open_bytes(path), read_dictionary=list(_FEW_VALUES), page_checksum_verification=True
         )
         about, rows = (file.schema_arrow.metadata or {}).get(_KEY), file.metadata.num_rows
+        columns = [*_COLUMNS, *(name for name in FEATURE_COLUMNS if name in file.schema_arrow.names)]
         missing = [name for name in _COLUMNS if name not in file.schema_arrow.names]
         if about is None or missing or rows > _MOST_ROWS:
             raise UserError(f"{path} is no index of muybridge pack; {_AGAIN}")
-        table = file.read(columns=list(_COLUMNS)).unify_dictionaries()
+        table = file.read(columns=columns).unify_dictionaries()
         table.validate(full=True)
     except (pa.ArrowException, OSError, ValueError, KeyError, TypeError, OverflowError, MemoryError) as error:
         raise UserError(f"{path} cannot be read: {one_line(error)}; {_AGAIN}") from error
-    kind, shards = _about(path, about)
+    kind, shards, encoder = _about(path, about)
     _check(path, table, shards)
-    return ShardIndex(root, kind, shards, table)
+    if kind == "features" and not (encoder and {*FEATURE_COLUMNS} <= {*table.column_names}):
+        raise UserError(f"{path} is damaged: it does not say what its features are; {_AGAIN}")
+    return ShardIndex(root, kind, shards, table, encoder)
 
 
-def _about(path: Path, text: bytes) -> tuple[Kind, dict[str, int]]:
+def _about(path: Path, text: bytes) -> tuple[Kind, dict[str, int], str]:
     try:
         values = json.loads(text)
         version, kind, shards = values["version"], values["kind"], values["shards"]
         sizes = {str(name): int(size) for name, size in shards.items()}
+        encoder = str(values.get("encoder", ""))
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise UserError(f"{path} is damaged: its metadata are not those of an index; {_AGAIN}") from error
     if version != VERSION or kind not in KINDS:
@@ -175,7 +195,7 @@ def _about(path: Path, text: bytes) -> tuple[Kind, dict[str, int]]:
     strange = [name for name in sizes if not _SHARD.fullmatch(name)]
     if strange:
         raise UserError(f"{path} is damaged: it names {strange[0]!r}, which is no shard; {_AGAIN}")
-    return cast(Kind, kind), sizes
+    return cast(Kind, kind), sizes, encoder
 
 
 def _check(path: Path, table: Table, shards: Mapping[str, int]) -> None:
@@ -190,7 +210,9 @@ def _check(path: Path, table: Table, shards: Mapping[str, int]) -> None:
     def refuse(what: str) -> UserError:
         return UserError(f"{path} is damaged: {what}; {_AGAIN}")
 
-    for name, kind in _COLUMNS.items():
+    for name, kind in (_COLUMNS | FEATURE_COLUMNS).items():
+        if name not in table.column_names:  # of features alone
+            continue
         column = table.column(name)
         found = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
         if str(found) != kind:

@@ -18,12 +18,13 @@ from muybridge.files import write_json
 from muybridge.models.network import RecognizerNet
 from muybridge.pipeline.activations import ActivationDataset
 from muybridge.pipeline.cache_records import record_entries
-from muybridge.pipeline.frame_cache import BuildResult, FrameCache
+from muybridge.pipeline.frame_cache import BuildResult, FrameCache, place_in_shard, reading_threads
+from muybridge.pipeline.frame_stream import FrameStream
 from muybridge.pipeline.loader import ClipDataset
 from muybridge.recipes.recipe import Recipe
 from muybridge.run_schemas import RUN_WROTE, Reasons
 from muybridge.schemas import read
-from muybridge.text import counted
+from muybridge.text import counted, size_text
 from muybridge.training.encoding import FrozenPart, encodes_once
 from muybridge.training.fitting import encodes_in_bf16
 
@@ -45,18 +46,66 @@ class Decoded:
 
 
 def frame_cache(recipe: Recipe) -> FrameCache:
-    """The cache of the frames that a recipe's training sees."""
+    """The cache of the frames that a recipe's training sees, where they are kept."""
     return FrameCache(
         recipe.cache,
         sampler=recipe.sampler.build(),
         views=recipe.sampler.training_views,
         size_px=recipe.size_px,
         fit=recipe.fit,
+        decoder=recipe.data.decoder,
     )
+
+
+def frames_of(experiment: Experiment, *, console: Console) -> FrameCache:
+    """Where a training has its frames from: a cache that keeps them, or shards that are streamed.
+
+    Raises:
+        UserError: Shards are to be streamed, and the clips are in none, or the recipe takes all windows of each.
+    """
+    recipe, clips = experiment.recipe, experiment.split.clips
+    cache = frame_cache(recipe)
+    views, needed, budget = recipe.sampler.training_views, cache.frames_bytes(len(clips)), cache.budget_bytes
+    packed = all(clip.is_packed for clip in clips)
+    if recipe.data.streaming == "on":
+        if not packed:
+            raise UserError(
+                "data.streaming is on, and the clips are no shards; pack them with muybridge pack CLIPS OUT and name "
+                "OUT, or say data.streaming auto"
+            )
+        if views is None:
+            raise UserError("data.streaming is on, and sampler.windows all needs frames that are kept; set it to one")
+    elif recipe.data.streaming == "off" or not packed or views is None or needed <= budget:
+        return cache
+    stream = FrameStream(
+        recipe.cache,
+        sampler=cache.sampler,
+        views=recipe.sampler.training_views or 1,
+        size_px=recipe.size_px,
+        fit=recipe.fit,
+        buffer_clips=recipe.data.shuffle_buffer,
+        decoder=recipe.data.decoder,
+    )
+    once = encodes_once(experiment.net, recipe.cache)
+    if not once:
+        if recipe.data.decoder != "cpu" and recipe.training.workers:
+            raise UserError(
+                f"data.decoder is {recipe.data.decoder}, and processes that read clips cannot share this one's GPU; "
+                "set training.workers to 0, or say data.decoder cpu"
+            )
+        stream.require_space(clips, batch_size=recipe.training.clips_per_batch)
+    how = "once" if once else f"in every epoch, through a buffer of {recipe.data.shuffle_buffer} clips"
+    why = f"their frames would take {size_text(needed)}"
+    if recipe.data.streaming == "auto":
+        why += f", cache.budget_gb allows {size_text(budget)}"
+    say(console, f"streaming: {counted(len(clips), 'clip')} are read from their shards {how}; {why}")
+    return stream
 
 
 def fitted_clips(experiment: Experiment, cache: FrameCache, *, console: Console) -> dict[Part, ClipDataset]:
     """The training and validation clips that decode; the others are named and written down.
+
+    Of clips that are streamed to be encoded once this is known when they are encoded: see ``fitted_examples``.
 
     Raises:
         UserError: If a resumed training cannot read what it began with, a class has no training clip that decodes, or
@@ -64,9 +113,16 @@ def fitted_clips(experiment: Experiment, cache: FrameCache, *, console: Console)
     """
     folder, split = experiment.folder, experiment.split
     fitted = {part: split.clips_of(part) for part in FITTED_PARTS}
-    failed = _ready(experiment, cache, [clip for clips in fitted.values() for clip in clips], console=console)
+    before = None
     if experiment.resumes and folder.undecodable.exists():
-        _check_unchanged(read(folder.undecodable, Reasons, hint=RUN_WROTE), failed)
+        before = read(folder.undecodable, Reasons, hint=RUN_WROTE)
+    clips = [clip for clips in fitted.values() for clip in clips]
+    if before is not None and isinstance(cache, FrameStream):
+        failed = before  # all were read when the training began, and are not read again before it goes on
+    else:
+        failed = _ready(experiment, cache, clips, console=console)
+    if before is not None:
+        _check_unchanged(before, failed)
     write_json(folder.undecodable, failed)
     datasets: dict[Part, ClipDataset] = {
         part: clip_dataset(experiment, cache, [clip for clip in clips if clip.id not in failed], part=part)
@@ -76,9 +132,33 @@ def fitted_clips(experiment: Experiment, cache: FrameCache, *, console: Console)
     return datasets
 
 
+def fitted_examples(
+    experiment: Experiment, datasets: Mapping[Part, ClipDataset], *, console: Console
+) -> Mapping[Part, Kept]:
+    """Training and validation clips as what is trained on; of a stream, those that do not decode are left out now.
+
+    Raises:
+        UserError: A class has no training clip that decodes, or of the validation clips none does.
+    """
+    recipe, net = experiment.recipe, experiment.net
+    kept = encoded(datasets, net, recipe, variants=recipe.cache.variants, device=experiment.device, console=console)
+    lost = {part: len(datasets[part]) - len(kept[part]) for part in kept}
+    if any(lost.values()):
+        known = {clip.id for examples in kept.values() for clip, _ in examples.examples}
+        undecodable = experiment.folder.undecodable
+        reasons = dict(read(undecodable, Reasons, hint=RUN_WROTE))
+        for examples in kept.values():
+            reasons |= {id: reason for id, reason in examples.left_out.items() if id not in known}
+        write_json(undecodable, reasons)
+        _check_enough(experiment, kept["train"], kept["validation"])
+    return kept
+
+
 def clip_dataset(experiment: Experiment, cache: FrameCache, clips: Sequence[Clip], *, part: Part) -> ClipDataset:
     """Clips that decode as examples; those of the training part are augmented, if the recipe does."""
     recipe = experiment.recipe
+    if isinstance(cache, FrameStream):  # in whatever order it is read without shuffling, shards come front to back
+        clips = sorted(clips, key=place_in_shard)
     return ClipDataset(
         cache,
         clips,
@@ -90,7 +170,7 @@ def clip_dataset(experiment: Experiment, cache: FrameCache, clips: Sequence[Clip
 
 def other_clips(experiment: Experiment, clips: Sequence[Clip], *, console: Console) -> Decoded:
     """Clips outside the fitted parts, as the network sees them when it is used."""
-    cache = frame_cache(experiment.recipe)
+    cache = frames_of(experiment, console=Console(quiet=True))
     failed = _ready(experiment, cache, clips, console=console)
     decodable = [clip for clip in clips if clip.id not in failed]
     return Decoded(clip_dataset(experiment, cache, decodable, part="test"), failed)
@@ -100,31 +180,37 @@ def _ready(experiment: Experiment, cache: FrameCache, clips: Sequence[Clip], *, 
     """Decode the clips whose features are not given; returns clip id to reason for those that do not decode."""
     given = take_features(experiment.recipe, experiment.net, cache, clips, device=experiment.device, console=console)
     rest = [clip for clip in clips if clip.id not in given.there and clip.id not in given.failed]
+    if isinstance(cache, FrameStream) and encodes_once(experiment.net, experiment.recipe.cache):
+        return given.failed
     return given.failed | (decode_once(cache, rest, console=console) if rest or not clips else {})
 
 
 def decode_once(cache: FrameCache, clips: Sequence[Clip], *, console: Console) -> dict[str, str]:
     """Fill the cache; returns clip id to reason for the clips that do not decode, and prints them."""
+    streams = isinstance(cache, FrameStream)
     with progress_on(console) as progress:
-        task = progress.add_task("decoding once", total=len(clips))
+        task = progress.add_task("reading once" if streams else "decoding once", total=len(clips))
         try:
             report = {"on_progress": lambda done, total: progress.update(task, completed=done)}
             result = ranks.together(_decode_share, cache, clips, first=report)
         finally:  # what is kept of an interrupted training has its record, too
             if clips and cache.paths:
                 record_entries(cache.folder, clips[0].root, cache.paths)
-    say(console, f"frames: {result.built} clips decoded, {result.reused} already in {cache.folder}")
+    if streams:
+        say(console, f"frames: {result.built} clips decode; none are kept")
+    else:
+        say(console, f"frames: {result.built} clips decoded, {result.reused} already in {cache.folder}")
     for clip, reason in result.failed.items():
         say(console, f"left out: {clip}: {reason}")
     return result.failed
 
 
 def _decode_share(cache: FrameCache, clips: Sequence[Clip], **report: Any) -> BuildResult:
-    return cache.build(clips, workers=ranks.own_cores(), **report)
+    return cache.build(clips, workers=reading_threads(clips, ranks.own_cores()), **report)
 
 
-def _encode_share(examples: ActivationDataset, **report: Any) -> int:
-    return examples.build(**report)
+def _encode_share(examples: ActivationDataset, **report: Any) -> tuple[int, dict[str, str]]:
+    return examples.build(**report), examples.failed
 
 
 def encoded(
@@ -143,18 +229,28 @@ def encoded(
     if not encodes_once(net, recipe.cache):
         return datasets
     frozen = FrozenPart(net, bf16=encodes_in_bf16(recipe.training, device), device=device)
-    kept = {
-        part: ActivationDataset(clips, frozen, identity=frozen.identity, variants=variants)
-        for part, clips in datasets.items()
-    }
+    kept: dict[Part, ActivationDataset] = {}
+    computed = 0
     with progress_on(console) as progress:
         task = progress.add_task("encoding once", total=None)
-        computed = 0
-        for examples in kept.values():
-            if len(examples):
-                record_entries(examples.clips.cache.folder, examples.clips.examples[0][0].root, examples.paths)
-            report = {"on_progress": lambda done, total: progress.update(task, completed=done, total=total)}
-            computed += ranks.together(_encode_share, examples, first=report)
+        report = {"on_progress": lambda done, total: progress.update(task, completed=done, total=total)}
+        for part, clips in datasets.items():
+            left_out: dict[str, str] = {}
+            while True:
+                examples = ActivationDataset(clips, frozen, identity=frozen.identity, variants=variants)
+                if len(examples):
+                    record_entries(clips.cache.folder, clips.examples[0][0].root, examples.paths)
+                found, failed = ranks.together(_encode_share, examples, first=report)
+                computed += found
+                if not failed:
+                    break
+                # Draws go by a clip's number, so what stands behind one that is left out may have to be computed anew.
+                left_out |= failed
+                clips = clips.without(failed)
+            kept[part] = examples
+            examples.left_out = left_out
+            for id, reason in left_out.items():
+                say(console, f"left out: {id}: {reason}")
     variants = max(examples.variants for examples in kept.values())
     turns = f"; {variants} augmented variants of each training clip take turns" if variants > 1 else ""
     entry = next((examples.describe_entry() for examples in kept.values() if len(examples)), "")
@@ -176,7 +272,7 @@ def _check_unchanged(before: dict[str, str], now: dict[str, str]) -> None:
         )
 
 
-def _check_enough(experiment: Experiment, train: ClipDataset, validation: ClipDataset) -> None:
+def _check_enough(experiment: Experiment, train: Kept, validation: Kept) -> None:
     split = experiment.split
     to_learn = {clip.label for clip in split.clips_of("train")}
     empty = [name for number, name in enumerate(split.classes) if name in to_learn and number not in train.labels]

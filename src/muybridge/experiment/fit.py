@@ -9,7 +9,7 @@ from rich.console import Console
 
 from muybridge.console import say
 from muybridge.dataset.split import Part
-from muybridge.experiment.examples import Kept, encoded, fitted_clips, frame_cache
+from muybridge.experiment.examples import Kept, fitted_clips, fitted_examples, frame_cache, frames_of
 from muybridge.experiment.prepare import Experiment
 from muybridge.files import write_rows
 from muybridge.inference.recognizer import Recognizer
@@ -98,7 +98,7 @@ def fit_experiment(
         Interrupted: On Ctrl-C.
     """
     folder, recipe, net = experiment.folder, experiment.recipe, experiment.net
-    cache = frame_cache(recipe)
+    cache = frames_of(experiment, console=console)
     datasets = fitted_clips(experiment, cache, console=console)
 
     def after_epoch(rows: list[dict[str, Any]]) -> bool:
@@ -107,11 +107,11 @@ def fit_experiment(
 
     if encodes_once(net, recipe.cache) and experiment.resumes and folder.last_checkpoint.exists():
         load_weights(net, folder.last_checkpoint)  # the frozen part is needed now, before the rest is taken up
-    examples = encoded(datasets, net, recipe, variants=recipe.cache.variants, device=experiment.device, console=console)
+    examples = fitted_examples(experiment, datasets, console=console)
     started = time.perf_counter()
     unknown = None
     if recipe.model.head == "probe":
-        groups = [clip.group for clip, _ in datasets["train"].examples]
+        groups = [clip.group for clip, _ in examples["train"].examples]
         probe = _fit_probe(experiment, groups, examples, console=console)
         rows, calibration = probe.rows, probe.calibration
         after_epoch(rows)

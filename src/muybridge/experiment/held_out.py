@@ -34,14 +34,16 @@ def predict_kept(
     decoded = other_clips(experiment, clips, console=console)
     recipe, device = experiment.recipe, experiment.device
     kept = encoded({"test": decoded.clips}, recognizer.net, recipe, variants=1, device=device, console=console)
-    logits_NK = score_examples(recognizer.net, kept["test"], device=device).numpy()
+    examples = kept["test"]
+    failed = {**decoded.failed, **examples.left_out}
+    logits_NK = score_examples(recognizer.net, examples, device=device).numpy()
     views: dict[str, list[NDArray[Any]]] = {}
-    for (clip, _), logits_K in zip(decoded.clips.examples, logits_NK, strict=True):
+    for (clip, _), logits_K in zip(examples.examples, logits_NK, strict=True):
         views.setdefault(clip.id, []).append(logits_K)
     answers = (
         clip_prediction(clip, recognizer.answer(np.stack(views[clip.id])))
         if clip.id in views
-        else clip_prediction(clip, VideoError(clip.path, decoded.failed[clip.id], "muybridge check says more"))
+        else clip_prediction(clip, VideoError(clip.path, failed[clip.id], "muybridge check says more"))
         for clip in clips
     )
     return Predictions(recognizer.classes, tuple(answers))

@@ -6,8 +6,9 @@ into the cache, where training looks for it.
 """
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -18,16 +19,19 @@ from rich.console import Console
 
 from muybridge.console import progress_on, say
 from muybridge.dataset.catalog import Clip
-from muybridge.dataset.shard_index import arrow
+from muybridge.dataset.shard_index import ShardIndex, arrow, holds_shards
 from muybridge.errors import UserError
+from muybridge.experiment.feature_shards import read_feature_index, rows_of
 from muybridge.models.network import RecognizerNet
 from muybridge.pieces.answer_place import SUCCESS_FILE, AnswerPlace
 from muybridge.pipeline.activations import activation_key
+from muybridge.pipeline.batches import Activations
 from muybridge.pipeline.cache_file import write_cache_file
 from muybridge.pipeline.cache_folder import FEATURES_SUFFIX, entry_path, make_room
 from muybridge.pipeline.frame_cache import FrameCache
 from muybridge.recipes.recipe import Recipe
 from muybridge.storage.reaching import reaching
+from muybridge.storage.urls import url_at
 from muybridge.text import counted, one_line
 from muybridge.training.encoding import FrozenPart, encodes_once
 from muybridge.training.fitting import encodes_in_bf16
@@ -94,6 +98,9 @@ def require_features(recipe: Recipe, net: RecognizerNet, *, device: torch.device
         UserError: They are not, are not there, or not complete.
     """
     if recipe.cache.features_from:
+        if _are_shards(recipe.cache.features_from):
+            _shards(recipe.cache.features_from, frozen_part(recipe, net, device=device).identity)
+            return
         _parts(AnswerPlace(recipe.cache.features_from), frozen_part(recipe, net, device=device).identity)
 
 
@@ -121,9 +128,14 @@ def take_features(
     """
     if not recipe.cache.features_from or not clips:
         return Given()
-    place = AnswerPlace(recipe.cache.features_from)
-    identity = frozen_part(recipe, net, device=device).identity
-    plan, parts = _parts(place, identity)
+    place, identity = recipe.cache.features_from, frozen_part(recipe, net, device=device).identity
+    if _are_shards(place):
+        index = _shards(place, identity)
+        plan, source = f"shards {place}", partial(_from_shards, index, cache, console)
+    else:
+        answers = AnswerPlace(place)
+        plan, parts = _parts(answers, identity)
+        source = partial(_from_parts, answers, parts, console)
     known = _known.setdefault(plan, {})
     keys = {clip.id: key for clip in clips if (key := cache.key_of(clip)) is not None}
     cache.expect(keys)
@@ -136,37 +148,87 @@ def take_features(
     missing = names.keys() - there
     taken = 0
     if missing - known.keys():
-        with progress_on(console) as progress:
-            for part in progress.track(parts, description="reading features"):
-                for name, row in _rows(place, part, missing):
-                    if row["error"] is not None:
-                        known[name] = str(row["error"])
-                        continue
-                    activations = _activations(place, part, row)
-                    if taken == 0:
-                        make_room(
-                            cache.folder,
-                            missing_bytes=activations.nbytes * len(missing),
-                            mine=list(paths.values()),
-                            budget_bytes=cache.budget_bytes,
-                            advice="",
-                        )
-                    write_cache_file(paths[name], activations, {"frame_count": int(row["frame_count"])})
-                    there.add(name)
-                    taken += 1
+        for name, found in source(missing):
+            if isinstance(found, str):
+                known[name] = found
+                continue
+            if taken == 0:
+                make_room(
+                    cache.folder,
+                    missing_bytes=found.activations.nbytes * len(missing),
+                    mine=list(paths.values()),
+                    budget_bytes=cache.budget_bytes,
+                    advice="",
+                )
+            write_cache_file(paths[name], found.activations, {"frame_count": found.frame_count})
+            there.add(name)
+            taken += 1
         for name in missing - there:
             known.setdefault(name, None)
     for name in missing:
         if (reason := known.get(name)) is not None:
             failed |= dict.fromkeys(names[name], reason)
-    found = {id for name in there for id in names[name]}
-    others = len(clips) - len(found) - len(failed)
+    ids = {id for name in there for id in names[name]}
+    others = len(clips) - len(ids) - len(failed)
     rest = f"; {counted(others, 'clip')} not among them" if others else ""
     say(console, f"features: {counted(taken, 'clip')} taken from {place}, {len(there) - taken} there already{rest}")
     for id, reason in failed.items():
         say(console, f"left out: {id}: {reason}")
-    return Given(found, failed)
+    return Given(ids, failed)
 
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """Features of a clip, and of how many frames."""
+
+    activations: Activations
+    frame_count: int
+
+
+def _from_parts(
+    place: AnswerPlace, parts: Sequence[str], console: Console, wanted: Collection[str]
+) -> Iterator[tuple[str, _Found | str]]:
+    """Names and what `encode` wrote of them: features, or why there are none."""
+    with progress_on(console) as progress:
+        for part in progress.track(parts, description="reading features"):
+            for name, row in _rows(place, part, wanted):
+                if row["error"] is not None:
+                    yield name, str(row["error"])
+                else:
+                    yield name, _Found(_activations(place, part, row), int(row["frame_count"]))
+
+
+def _from_shards(
+    index: ShardIndex, cache: FrameCache, console: Console, wanted: Collection[str]
+) -> Iterator[tuple[str, _Found | str]]:
+    """Names and features in shards."""
+    with progress_on(console) as progress:
+        rows = rows_of(index, wanted, cache)
+        for name, frame_count, array in progress.track(rows, description="reading features", total=len(wanted)):
+            yield name, _Found(array, frame_count)
+
+
+def _are_shards(place: str) -> bool:
+    with reaching(url_at(place)):
+        return holds_shards(Path(place))
+
+
+def _shards(place: str, identity: str) -> ShardIndex:
+    """The index of shards of features of an encoder.
+
+    Raises:
+        UserError: There are none, or not of this encoder.
+    """
+    index = read_feature_index(Path(place))
+    if index.encoder != identity:
+        raise UserError(_OTHER_ENCODER.format(place=place))
+    return index
+
+
+_OTHER_ENCODER = (
+    "the features of {place} are of another encoder, other weights, or another precision than this training uses; "
+    "encode the clips with its recipe, or leave the features out"
+)
 
 _known: dict[str, dict[str, str | None]] = {}
 """By plan and name: why a clip has no features, or None for one that the plan does not hold. So the trainings of one
@@ -191,10 +253,7 @@ def _parts(place: AnswerPlace, identity: str) -> tuple[str, list[str]]:
     if kind != KIND:
         raise UserError(f"{place} holds {kind}; name a folder or URL that muybridge encode made")
     if encoder != identity:
-        raise UserError(
-            f"the features of {place} are of another encoder, other weights, or another precision than this training "
-            "uses; encode the clips with its recipe, or leave the features out"
-        )
+        raise UserError(_OTHER_ENCODER.format(place=place))
     if any(Path(part).name != part for part in parts):
         raise UserError(f"{place}/{SUCCESS_FILE} is damaged: it names what is no part; {_AGAIN}")
     return plan, parts

@@ -48,8 +48,8 @@ def measure_curve(experiment: Experiment, *, console: Console) -> list[Row]:
     clips = other_clips(experiment, split.clips, console=Console(quiet=True)).clips
     kept = encoded({"test": clips}, experiment.net, recipe, variants=1, device=experiment.device, console=console)
     means_ND, labels_N = clip_means(experiment.net.cpu(), kept["test"])
-    ids = [clip.id for clip, _ in clips.examples]
-    groups = [clip.group for clip, _ in clips.examples]
+    known_clips = [clip for clip, _ in kept["test"].examples]
+    ids, groups = [clip.id for clip in known_clips], [clip.group for clip in known_clips]
     parts = [_places(ids, part) for part in experiment.folds or (split,) if part.test and part.train]
     if not parts:
         say(console, "note: no test clips, so no learning curve")
@@ -65,7 +65,7 @@ def measure_curve(experiment: Experiment, *, console: Console) -> list[Row]:
         class_count=len(split.classes),
         seed=recipe.training.seed,
     )
-    known = all(clip.group_known for clip, _ in clips.examples)
+    known = all(clip.group_known for clip in known_clips)
     rows = [_row(point, groups if known else None) for point in points]
     if not rows:
         return rows

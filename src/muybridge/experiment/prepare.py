@@ -33,6 +33,7 @@ from muybridge.training.checkpoints import mend_checkpoints
 from muybridge.training.encoding import encodes_once
 from muybridge.training.loggers import LoggerName
 from muybridge.training.rates import check_stages
+from muybridge.video.hardware import require_decoder
 
 # Frames of a clip for which memory is reckoned where the sampler has no limit.
 LONG_CLIP_FRAMES = 64
@@ -171,6 +172,7 @@ def checked(split: Split, recipe: Recipe, *, device: torch.device, console: Cons
     Raises:
         UserError: For options that make no sense for these clips.
     """
+    require_decoder(recipe.data.decoder)
     clip_count = len(split.train) or len(split.test)  # of all folds together every clip is a test clip
     recipe = replace(recipe, training=recipe.training.resolved(clip_count))
     # The network first: without its weights nothing should be written, and no frame decoded.

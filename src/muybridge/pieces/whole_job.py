@@ -22,12 +22,11 @@ from muybridge.pieces.ray_run import run_on_ray
 from muybridge.pieces.working import Cost, MakeWork, Row
 from muybridge.ray_cluster import require_ray
 from muybridge.storage.reaching import reaching
+from muybridge.storage.remote_reading import THREADS_A_CORE
 from muybridge.system import available_cores
 from muybridge.text import counted, did_you_mean
 
 On = Literal["local", "ray"]
-REMOTE_THREADS = 4
-"""For each core: who waits for storage needs no core."""
 _WRITTEN_AT_ONCE = 4
 
 
@@ -142,7 +141,7 @@ def answer_all(
         if kept:
             say(console, f"{counted(kept, 'file')} of {len(plan.pieces)} from before")
         run = run_on_ray if on == "ray" else run_locally
-        faster = REMOTE_THREADS if any(is_remote(item.clip.path) for piece in todo[:1] for item in piece.items) else 1
+        faster = THREADS_A_CORE if any(is_remote(item.clip.path) for piece in todo[:1] for item in piece.items) else 1
         threads = threads or faster * (1 if on == "ray" else available_cores())
         with progress_on(console) as progress, _writing(place, plan, schema, facts) as write:
             task = progress.add_task(kind, total=plan.clip_count)

@@ -15,11 +15,12 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 import cv2
 import numpy as np
@@ -29,26 +30,43 @@ from muybridge import ranks
 from muybridge.console import STDERR, say
 from muybridge.dataset.catalog import Clip
 from muybridge.errors import UserError, VideoError
-from muybridge.file_parts import is_remote, part_at, status_of
+from muybridge.file_parts import is_remote, open_bytes, status_of
 from muybridge.files import content_hash, require_local, require_writable
 from muybridge.pipeline.affine import Frames
 from muybridge.pipeline.cache_file import CacheFile, DamagedEntryError, read_cache_file, write_cache_file
 from muybridge.pipeline.cache_folder import FRAMES_SUFFIX, default_cache_folder, entry_path, make_room
+from muybridge.pipeline.shard_pieces import ReadAhead, ShardPieces, wanted_by
 from muybridge.recipes.cache import CacheConfig
+from muybridge.storage.remote_files import status_of_remote
+from muybridge.storage.remote_reading import THREADS_A_CORE
 from muybridge.storage.urls import url_at
 from muybridge.temporaries import remove_dead
 from muybridge.video.decoding import SampledFrames, read_sampled
 from muybridge.video.fit_names import Fit
+from muybridge.video.hardware import Decoder, decoding_on, require_decoder
 from muybridge.video.picture import to_jpeg
 from muybridge.video.sampler import Sampler
 
 VERSION = 2
+MOST_THREADS = 64
 JPEG_QUALITY = 90
 # Measured on H.264 and MPEG-4 clips at 112-224 px: JPEG at quality 90 takes about a twelfth of raw RGB.
 JPEG_SHRINK = 12
 # A clip of UCF101 has 187 frames on average, 25 a second (Soomro et al., 2012), one of HMDB-51 fewer.
 TYPICAL_FRAME_COUNT = 190
 TYPICAL_RATE = 25
+
+
+class Views(Protocol):
+    """What is known of a clip whose frames are to be read."""
+
+    @property
+    def frame_count(self) -> int:
+        """Frames the clip decodes to (within its start and end, if it has them)."""
+
+    @property
+    def views(self) -> Sequence[Sequence[int]]:
+        """For each view of the sampler, positions into its frames."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +111,10 @@ class FrameCache:
         size_px: Side of the square frames.
         fit: How a picture becomes one.
         suffix: Of the entries' names: which kind they are.
+        decoder: What decodes.
+
+    Raises:
+        UserError: There is no such decoder here.
     """
 
     def __init__(
@@ -104,7 +126,10 @@ class FrameCache:
         size_px: int,
         fit: Fit = "squash",
         suffix: str = FRAMES_SUFFIX,
+        decoder: Decoder = "cpu",
     ) -> None:
+        require_decoder(decoder)
+        self.decoder: Decoder = decoder
         self.suffix = suffix
         self.folder = Path(config.folder) if config.folder else default_cache_folder()
         require_local(self.folder)
@@ -114,6 +139,7 @@ class FrameCache:
         self.views = views
         self.size_px = size_px
         self.fit: Fit = fit
+        self.pieces = ShardPieces(self.folder, budget_bytes=int(config.shards_gb * 1e9))
         self._paths: dict[str, Path] = {}
         self._entries: dict[str, Entry] = {}
 
@@ -130,7 +156,7 @@ class FrameCache:
 
         Args:
             clips: The clips.
-            workers: Threads; decoding and resizing release Python's lock.
+            workers: Threads; decoding and resizing release Python's lock. See `reading_threads`.
             on_progress: Called with (done, total) after each clip.
 
         Returns:
@@ -139,13 +165,7 @@ class FrameCache:
         Raises:
             UserError: If these clips alone need more than the budget, or the folder cannot be written.
         """
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            require_writable(self.folder)
-        except OSError as error:
-            raise UserError(
-                f"cannot write the frame cache at {self.folder}: {error.strerror}; name another with cache.folder"
-            ) from None
+        self.require_folder()
         remove_dead(*self.folder.glob("??"))
         result = BuildResult()
         with ThreadPoolExecutor(workers) as pool:
@@ -154,22 +174,79 @@ class FrameCache:
                 if ranks.is_first():  # with all that all of them need in view
                     self._make_room(len(missing))
                 ranks.barrier()
-                on_progress(result.reused, len(clips))
-                futures = {pool.submit(self._decode, clip): clip for clip in ranks.share(missing)}
-                failed: dict[str, str] = {}
-                for done, future in enumerate(as_completed(futures), 1):
-                    try:
-                        future.result()
-                    except VideoError as error:
-                        failed[futures[future].id] = error.reason
-                    on_progress(min(len(clips), result.reused + done * ranks.size()), len(clips))
-                for part in ranks.gathered(failed):
-                    result.failed |= part
-                result.built = len(missing) - sum(clip.id in result.failed for clip in missing)
+                self._read_all(missing, self._decode, pool, result, total=len(clips), on_progress=on_progress)
             except BaseException:
                 pool.shutdown(wait=True, cancel_futures=True)
                 raise
         return result
+
+    def require_folder(self) -> None:
+        """Make sure that the cache can be written.
+
+        Raises:
+            UserError: It cannot.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            require_writable(self.folder)
+        except OSError as error:
+            raise UserError(
+                f"cannot write the frame cache at {self.folder}: {error.strerror}; name another with cache.folder"
+            ) from None
+
+    def _read_all(
+        self,
+        clips: Sequence[Clip],
+        read: Callable[[Clip], object],
+        pool: ThreadPoolExecutor,
+        result: BuildResult,
+        *,
+        total: int,
+        on_progress: Callable[[int, int], None],
+    ) -> None:
+        """Read each clip once, those of shards from front to back; each process takes neighbours."""
+        on_progress(result.reused, total)
+        own = ranks.stretch(clips)
+
+        def through(clip: Clip) -> None:
+            with self.pieces.serving() if clip.is_packed else nullcontext():
+                read(clip)
+
+        failed: dict[str, str] = {}
+        with self.reading_ahead(own) as reached:
+            futures = {pool.submit(through, clip): clip for clip in own}
+            for done, future in enumerate(as_completed(futures), 1):
+                reached(done)
+                try:
+                    future.result()
+                except VideoError as error:
+                    failed[futures[future].id] = error.reason
+                on_progress(min(total, result.reused + done * ranks.size()), total)
+        for part in ranks.gathered(failed):
+            result.failed |= part
+        result.built = len(clips) - sum(clip.id in result.failed for clip in clips)
+
+    @contextmanager
+    def reading_ahead(self, clips: Sequence[Clip]) -> Iterator[Callable[[int], None]]:
+        """While this lasts, pieces of remote shards are fetched ahead of whoever reads these clips in order.
+
+        What it gives is told how many of the clips are read.
+        """
+        places = [
+            (url, place[1], place[2])
+            for clip in clips
+            if (place := clip.shard_place) is not None and (url := url_at(place[0])) is not None
+        ]
+        if not places:
+            yield lambda done: None
+            return
+        numbers = [number for number, clip in enumerate(clips) if clip.shard_place is not None]
+        ahead = ReadAhead(self.pieces, list(wanted_by(places, numbers.__getitem__)), lanes=2)
+        ahead.reached(0)
+        try:
+            yield ahead.reached
+        finally:
+            ahead.close()
 
     def _find(self, clips: Sequence[Clip], pool: ThreadPoolExecutor, result: BuildResult) -> list[Clip]:
         """Name the entry of each clip by what its file holds; returns the clips that have none yet."""
@@ -195,7 +272,7 @@ class FrameCache:
         result.reused = len(there)
         missing = [clip for clip in clips if clip.id in self._paths and clip.id not in there]
         # Shards are read from their first byte to their last.
-        return sorted(missing, key=_place_in_shard)
+        return sorted(missing, key=place_in_shard)
 
     def key_of(self, clip: Clip) -> str | None:
         """What names the entry of a clip, whether or not there is one; None for a clip that cannot be read."""
@@ -206,8 +283,11 @@ class FrameCache:
         """Take the keys of some clips, by their id, as ``build`` does; frames are decoded when they are asked for."""
         self._paths |= {id: entry_path(self.folder, key, self.suffix) for id, key in keys.items()}
 
-    def entry(self, clip: Clip) -> Entry:
+    def entry(self, clip: Clip) -> Views:
         """The verified header of a clip's entry, rebuilt first if it is damaged or gone."""
+        return self._entry(clip)
+
+    def _entry(self, clip: Clip) -> Entry:
         known = self._entries.get(clip.id)
         if known is not None and known.file.path.exists():
             return known
@@ -242,11 +322,11 @@ class FrameCache:
             frames_THWC, uint8 RGB, a copy.
         """
         try:
-            return read_frames_at(self.entry(clip), positions)
+            return read_frames_at(self._entry(clip), positions)
         except FileNotFoundError:
             # Another process dropped the entry to keep the budget between the look and the read.
             del self._entries[clip.id]
-            return read_frames_at(self.entry(clip), positions)
+            return read_frames_at(self._entry(clip), positions)
 
     def _key(self, clip: Clip, content: str) -> str:
         parts: dict[str, object] = {
@@ -260,6 +340,8 @@ class FrameCache:
         }
         if self.fit != "squash":  # what was cached before there was a choice keeps its name
             parts["fit"] = self.fit
+        if self.decoder != "cpu":
+            parts["decoder"] = self.decoder
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:40]
 
     def _decode(self, clip: Clip) -> None:
@@ -278,23 +360,35 @@ class FrameCache:
         Raises:
             VideoError: It does not decode.
         """
-        if clip.is_packed and content_hash(clip.path) != clip.sha256:  # entries are named by what the index says
-            raise VideoError(clip.path, "its bytes are not those that were packed", "copy its shard again")
-        return read_sampled(
-            clip.path,
-            self.sampler,
-            views=self.views,
-            size_px=self.size_px,
-            fit=self.fit,
-            start_seconds=clip.start_seconds,
-            end_seconds=clip.end_seconds,
-        )
+        if clip.is_packed and not _is_as_packed(clip):  # entries are named by what the index says
+            self._forget_pieces(clip)  # one of these may be damaged
+            if not _is_as_packed(clip):
+                raise VideoError(clip.path, "its bytes are not those that were packed", "copy its shard again")
+        with decoding_on(self.decoder):
+            return read_sampled(
+                clip.path,
+                self.sampler,
+                views=self.views,
+                size_px=self.size_px,
+                fit=self.fit,
+                start_seconds=clip.start_seconds,
+                end_seconds=clip.end_seconds,
+            )
+
+    def _forget_pieces(self, clip: Clip) -> None:
+        place = clip.shard_place
+        if place is not None and (url := url_at(place[0])) is not None:
+            self.pieces.forget(url, status_of_remote(url), place[1], place[1] + place[2])
+
+    def frames_bytes(self, clip_count: int) -> int:
+        """About what the frames of so many clips take."""
+        each = self._frames_each() * self.size_px**2 * 3 // (JPEG_SHRINK if self.format == "jpeg" else 1)
+        return clip_count * each
 
     def _make_room(self, missing: int) -> None:
-        each = self._frames_each() * self.size_px**2 * 3 // (JPEG_SHRINK if self.format == "jpeg" else 1)
         make_room(
             self.folder,
-            missing_bytes=missing * each,
+            missing_bytes=self.frames_bytes(missing),
             mine=self._paths.values(),
             budget_bytes=self.budget_bytes,
             advice="" if self.format == "jpeg" else " or cache.format jpeg (about a twelfth of the space)",
@@ -336,9 +430,22 @@ def write_entry(
         write_cache_file(path, frames_THWC, values)
 
 
-def _place_in_shard(clip: Clip) -> tuple[str, int]:
-    part = part_at(clip.path)
-    return ("", 0) if part is None else (str(part.whole), part.offset)
+def _is_as_packed(clip: Clip) -> bool:
+    """Whether a clip's bytes are those of the index, read now: a piece of a shard may have been damaged meanwhile."""
+    with open_bytes(clip.path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest() == clip.sha256
+
+
+def place_in_shard(clip: Clip) -> tuple[str, int]:
+    """What sorts clips as they lie in shards; those that are in none come first."""
+    place = clip.shard_place
+    return ("", 0) if place is None else place[:2]
+
+
+def reading_threads(clips: Sequence[Clip], cores: int) -> int:
+    """How many threads read clips: more where they wait for a bucket. Pieces of shards are fetched ahead by others."""
+    waits = any(not clip.is_packed and is_remote(clip.path) for clip in clips)
+    return min(MOST_THREADS, THREADS_A_CORE * cores) if waits else cores
 
 
 def _hash_or_reason(clip: Clip) -> tuple[str | None, str]:

@@ -14,7 +14,7 @@ from muybridge.dataset.catalog import Clip
 from muybridge.pipeline.affine import Frames
 from muybridge.pipeline.cache_folder import GLIMPSES_SUFFIX
 from muybridge.pipeline.cache_records import record_entries
-from muybridge.pipeline.frame_cache import FrameCache
+from muybridge.pipeline.frame_cache import FrameCache, reading_threads
 from muybridge.recipes.cache import CacheConfig
 from muybridge.system import available_cores
 from muybridge.video.sampling import UniformSampler
@@ -61,7 +61,8 @@ def look_at(
         size_px=SIZE_PX,
         suffix=GLIMPSES_SUFFIX,
     )
-    failed = frames.build(clips, workers=available_cores(), on_progress=on_progress).failed
+    threads = reading_threads(clips, available_cores())
+    failed = frames.build(clips, workers=threads, on_progress=on_progress).failed
     decoded = [clip for clip in clips if clip.id not in failed]
     if decoded:
         record_entries(frames.folder, decoded[0].root, frames.paths)

@@ -8,7 +8,7 @@ Axes: B batch, T frames (the longest of the batch; shorter clips are padded with
 """
 
 import math
-from collections.abc import Iterator, Sequence, Sized
+from collections.abc import Collection, Iterator, Mapping, Sequence, Sized
 from dataclasses import asdict
 from typing import Any
 
@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from muybridge.dataset.catalog import Clip
 from muybridge.pipeline.augmentation import augment, draw_transform, is_sided
 from muybridge.pipeline.batches import ActivationBatch, Batch, Examples, Item, collate_frames
-from muybridge.pipeline.frame_cache import Entry, FrameCache
+from muybridge.pipeline.frame_cache import FrameCache, Views
 from muybridge.pipeline.loader_processes import SharingCollate, start_worker
 from muybridge.ranks import Place
 from muybridge.recipes.augment import AugmentConfig
@@ -51,11 +51,13 @@ class ClipDataset(Dataset[Item]):
         seed: int,
     ) -> None:
         self.cache = cache
+        self.classes = classes
         # A clip and which of its views; None leaves the choice to each epoch.
         self.examples: list[tuple[Clip, int | None]] = [(clip, None) for clip in clips]
         if cache.views is None:
             self.examples = [(clip, view) for clip in clips for view in range(len(cache.entry(clip).views))]
         self.labels = [classes.index(clip.label) for clip, _ in self.examples]
+        self.left_out: Mapping[str, str] = {}  # clips that do not decode are left out before
         self.augment = augment
         # True: items carry their draw instead of going through it; the device does it.
         self.augment_later = False
@@ -86,6 +88,11 @@ class ClipDataset(Dataset[Item]):
         frames = augment(self.cache.read(clip, positions), self.augment, generator, may_flip=may_flip)
         return Item(frames, self.labels[index], number=index)
 
+    def without(self, ids: Collection[str]) -> "ClipDataset":
+        """The same without some clips, by their ids."""
+        clips = [clip for clip, _ in self.examples if clip.id not in ids]
+        return ClipDataset(self.cache, clips, classes=self.classes, augment=self.augment, seed=self.seed)
+
     def identity(self, epoch: int, index: int) -> dict[str, Any]:
         """All that the item of (epoch, index) depends on, as plain values."""
         clip, view = self.examples[index]
@@ -99,7 +106,7 @@ class ClipDataset(Dataset[Item]):
     collate = staticmethod(collate_frames)
 
 
-def draw_positions(entry: Entry, generator: np.random.Generator, *, mix: bool) -> npt.NDArray[np.int64]:
+def draw_positions(entry: Views, generator: np.random.Generator, *, mix: bool) -> npt.NDArray[np.int64]:
     """Draw the frames of one training clip: temporal jitter.
 
     Args:
@@ -112,7 +119,7 @@ def draw_positions(entry: Entry, generator: np.random.Generator, *, mix: bool) -
         Positions into the stored frames, one per frame of the clip.
     """
     if not mix:
-        return np.asarray(entry.views[generator.integers(len(entry.views))])
+        return np.asarray(entry.views[int(generator.integers(len(entry.views)))])
     views_VT = np.asarray(entry.views)
     choice_T = generator.integers(len(views_VT), size=views_VT.shape[1])
     return np.asarray(views_VT[choice_T, np.arange(views_VT.shape[1])])
@@ -126,10 +133,17 @@ class EpochOrder(Sampler[tuple[int, int]]):
         self.shuffle = shuffle
         self.seed = seed
         self.epoch = 0
+        self.lanes = 0  # stretches of shards that are read side by side, where clips are streamed
+
+    def begin_with(self, epoch: int, lanes: int) -> None:
+        """Go on inside an epoch that was begun with so many lanes, which changes nothing here."""
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch of the next iteration."""
         self.epoch = epoch
+
+    def reached(self, position: int) -> None:
+        """Clips up to this position of the epoch are about to be read; nothing has to be done for it here."""
 
     def __len__(self) -> int:
         return self.length
@@ -158,13 +172,23 @@ class BatchShares:
         self.sampler = sampler  # Lightning looks for it here
         self.batch_size = batch_size
         self._place = place
+        self._done = (0, 0)
+
+    def begin_at(self, epoch: int, batch: int, *, lanes: int = 0) -> None:
+        """Go on inside an epoch, begun with so many lanes: the next to be iterated, without its first batches."""
+        self.sampler.set_epoch(epoch)
+        self.sampler.begin_with(epoch, lanes)
+        self._done = (epoch, batch)
 
     def __len__(self) -> int:
         return math.ceil(len(self.sampler) / self.batch_size)
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         order = list(self.sampler)
-        for start in range(0, len(order), self.batch_size):
+        epoch, done = self._done
+        begin = done * self.batch_size if order and order[0][0] == epoch else 0
+        for start in range(begin, len(order), self.batch_size):
+            self.sampler.reached(start + self.batch_size)
             batch = order[start : start + self.batch_size]
             yield batch[self._place.rank :: self._place.size] or batch[:1]
 
@@ -184,6 +208,7 @@ def make_loader(
     workers: int,
     pin_memory: bool = False,
     place: Place = ALONE,
+    order: EpochOrder | None = None,
 ) -> DataLoader[Batch | ActivationBatch]:
     """A loader over the dataset in an order that depends on seed and epoch alone.
 
@@ -195,6 +220,7 @@ def make_loader(
         workers: Processes that read and augment; 0 does it in this one.
         pin_memory: Page-locked batches, for a GPU.
         place: Whose share of each batch; default: all of it.
+        order: The order; default: by ``shuffle`` and ``seed``.
     """
     if workers:
         # Workers may be forks, and a fork has OpenCV's thread pool without its threads: it would wait for them
@@ -202,7 +228,7 @@ def make_loader(
         cv2.setNumThreads(1)
     return DataLoader(
         data,  # type: ignore[arg-type]
-        batch_sampler=BatchShares(EpochOrder(data, shuffle=shuffle, seed=seed), batch_size, place),
+        batch_sampler=BatchShares(order or EpochOrder(data, shuffle=shuffle, seed=seed), batch_size, place),
         collate_fn=SharingCollate(data.collate),
         num_workers=workers,
         persistent_workers=workers > 0,

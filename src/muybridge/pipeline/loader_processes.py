@@ -25,17 +25,19 @@ _LOOKED_AT = 16
 """Clips whose size is taken for that of all."""
 
 
-def why_no_room(data: Examples, *, batch_size: int, workers: int) -> str:
+def why_no_room(data: Examples, *, batch_size: int, workers: int, streams: bool = False) -> str:
     """Why workers cannot hand over their batches; empty if they can.
 
     Args:
         data: The clips.
         batch_size: Clips per batch.
         workers: Number of processes.
+        streams: Whether clips are read from shards; those that are looked at then lie together.
     """
     if not workers or not SHARED_MEMORY.is_dir():  # other systems have no such limit
         return ""
-    sizes = [_size_of(data[0, index]) for index in spread(range(len(data)), _LOOKED_AT)]
+    looked_at = range(min(_LOOKED_AT, len(data))) if streams else spread(range(len(data)), _LOOKED_AT)
+    sizes = [_size_of(data[0, index]) for index in looked_at]
     largest = max(sizes) * (1 if min(sizes) == max(sizes) else 2)  # there may be longer ones
     needed = largest * min(batch_size, len(data)) * (_AHEAD * workers + 1)
     free = shutil.disk_usage(SHARED_MEMORY).free

@@ -8,6 +8,7 @@ from cyclopts import Parameter
 from muybridge.errors import UserError
 
 MOST_VARIANTS = 1000
+MOST_SHARDS_GB = 1e6
 
 
 @dataclass(frozen=True)
@@ -34,11 +35,17 @@ class CacheConfig:
     budget_gb: float = 20.0
     """Most disk space (GB) the cache may take; the least recently used entries go first."""
 
+    shards_gb: float = 4.0
+    """Most disk space (GB) that pieces of shards from a bucket take while these are read; what was read longest ago
+    goes first. Besides budget_gb."""
+
     def __post_init__(self) -> None:
         """Check the ranges.
 
         Raises:
             UserError: For a value outside its range.
         """
+        if not 0.1 <= self.shards_gb <= MOST_SHARDS_GB:
+            raise UserError(f"cache.shards_gb is {self.shards_gb:g}; give 0.1 to {MOST_SHARDS_GB:g}")
         if not 1 <= self.variants <= MOST_VARIANTS:
             raise UserError(f"cache.variants is {self.variants}; give a number from 1 to {MOST_VARIANTS}")

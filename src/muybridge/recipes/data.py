@@ -1,7 +1,7 @@
 """Which clips there are and how they are divided, as plain values."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -13,6 +13,7 @@ from muybridge.errors import UserError
 MOST_FOLDS = 1000
 MOST_GUARD_SECONDS = 3600.0
 MOST_FPS = 10_000.0
+MOST_BUFFER = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,18 @@ class DataConfig:
     annotation_missing: Annotated[MissingVideos, Parameter(alias="--annotations.missing")] = "error"
     """Videos that annotations name and that are not there. error: an error that names them; skip: left out."""
 
+    decoder: Literal["cpu", "nvdec"] = "cpu"
+    """What decodes clips for training. nvdec: an NVIDIA GPU, with the same frames; a codec that it does not know is an
+    error of that clip."""
+
+    streaming: Literal["auto", "on", "off"] = "auto"
+    """Shards are read from front to back, in every epoch or, where the encoder is frozen, once, and no decoded frames
+    are kept. auto: where these would take more than cache.budget_gb; off: frames are kept, and epochs read them."""
+
+    shuffle_buffer: int = 4096
+    """With streaming: how many clips wait, encoded, to be drawn from. Shards come in a new order each epoch, and
+    stretches of several are read side by side."""
+
     def __post_init__(self) -> None:
         """Check the numbers.
 
@@ -95,6 +108,8 @@ class DataConfig:
             )
         if not 0 <= self.annotation_fps <= MOST_FPS:
             raise UserError(f"data.annotation_fps is {self.annotation_fps:g}; give 0 to {MOST_FPS:g}")
+        if not 1 <= self.shuffle_buffer <= MOST_BUFFER:
+            raise UserError(f"data.shuffle_buffer is {self.shuffle_buffer}; give 1 to {MOST_BUFFER}")
         if not 0 <= self.folds <= MOST_FOLDS or self.folds == 1:
             raise UserError(f"data.folds is {self.folds}; give 2 to {MOST_FOLDS}, or 0 for a single test part")
         if self.folds and (self.protocol not in ("auto", "grouped") or self.test_groups):

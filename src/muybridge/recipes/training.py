@@ -92,6 +92,10 @@ class TrainingConfig:
     seed: Annotated[int, Parameter(alias="--seed")] = 0
     """Seed of initial weights, order, augmentation and dropout."""
 
+    checkpoint_minutes: float = 10.0
+    """Inside an epoch, too, a checkpoint is written so many minutes after the last: what a kill costs at most. A
+    resumed training goes on at the next batch. 0: at the ends of epochs alone."""
+
     workers: int = -1
     """Processes that read and augment; -1: one fewer than the cores, at most 8."""
 
@@ -120,7 +124,9 @@ class TrainingConfig:
         """
         least = {"epochs": 0, "seed": 0, "patience": 0, "workers": -1, "head_epochs": 0}
         least |= {"accumulate": 1, "unfreeze_every": 0}
-        least |= dict.fromkeys(("encoder_rate", "weight_decay", "warmup_epochs", "gradient_clip"), 0)
+        least |= dict.fromkeys(
+            ("encoder_rate", "weight_decay", "warmup_epochs", "gradient_clip", "checkpoint_minutes"), 0
+        )
         for name, minimum in least.items():
             if not minimum <= getattr(self, name) <= MOST:  # so that nan is refused, too
                 raise UserError(f"training.{name} is {getattr(self, name)}; give {minimum} or more, at most {MOST}")

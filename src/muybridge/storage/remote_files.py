@@ -3,6 +3,7 @@
 How a part of one is read is in `remote_reading`.
 """
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -45,6 +46,14 @@ class Traffic:
     size_bytes: int = 0
     seconds: float = 0.0
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Make sure that a forked process does not wait for a lock that a thread of this one holds."""
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._renew)
+
+    def _renew(self) -> None:
+        self._lock = threading.Lock()
 
     def add(self, size_bytes: int, seconds: float) -> None:
         """Count one request."""

@@ -32,25 +32,32 @@ class EpochTable(Callback):
         self._trainer: L.Trainer | None = None
         self._on_epoch = on_epoch
         self._started = 0.0
+        self._before = 0.0  # seconds of an epoch that was interrupted
 
     def state_dict(self) -> dict[str, Any]:
         """Rows and whether early stopping has spoken."""
         # Early stopping decides after this callback's epoch end, but before the checkpoint asks for this state.
-        return {"rows": self.rows, "stopped": self._trainer is not None and self._trainer.should_stop}
+        stopped = self._trainer is not None and self._trainer.should_stop
+        return {"rows": self.rows, "stopped": stopped, "seconds": self._seconds()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take the rows up where the checkpoint left them."""
         self.rows = list(state_dict["rows"])
         self._stopped = state_dict["stopped"]
+        self._before = state_dict.get("seconds", 0.0)
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """A run that had stopped early before it was interrupted stays stopped."""
         self._trainer = trainer
         trainer.should_stop = trainer.should_stop or self._stopped
+        self._started = time.perf_counter() - self._before  # inside an epoch there is no start of one
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Start the clock."""
         self._started = time.perf_counter()
+
+    def _seconds(self) -> float:
+        return round(time.perf_counter() - self._started, 3)
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Add the epoch's row."""
@@ -62,7 +69,7 @@ class EpochTable(Callback):
                 # Without validation clips there are no figures of theirs.
                 **{name: float(figures[name]) if name in figures else None for name in names},
                 "learning_rate": max(group["lr"] for group in trainer.optimizers[0].param_groups),
-                "seconds": round(time.perf_counter() - self._started, 3),
+                "seconds": self._seconds(),
             }
         )
         trainer.should_stop = ranks.broadcast(self._on_epoch(self.rows)) or trainer.should_stop

@@ -8,10 +8,13 @@ import os
 import struct
 import zipfile
 import zlib
+from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
+import lightning as L
 import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 from lightning.pytorch.callbacks import ModelCheckpoint
@@ -87,6 +90,69 @@ class EpochCheckpoint(ModelCheckpoint):
         super().load_state_dict({**state_dict, **paths, "dirpath": self.dirpath})
 
 
+class InnerCheckpoint(ModelCheckpoint):
+    """Replaces the last checkpoint inside an epoch, too, whenever so many minutes have passed.
+
+    Args:
+        path: The file.
+        minutes: How many; the first process looks at the clock.
+        accumulate: Batches that make one step. Half of a step is in no checkpoint.
+    """
+
+    def __init__(self, path: Path, *, minutes: float, accumulate: int) -> None:
+        super().__init__(
+            path.parent,
+            filename=path.stem,
+            enable_version_counter=False,
+            save_on_train_epoch_end=False,
+            train_time_interval=timedelta(minutes=minutes),
+        )
+        self._accumulate = accumulate
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Look at the clock after each step, but for the last of an epoch, which has a checkpoint of its own."""
+        done = batch_idx + 1
+        if done % self._accumulate == 0 and done < trainer.num_training_batches:
+            super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Nothing: the end of an epoch has a checkpoint of its own."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Nothing: the clock begins anew, and the file has one name."""
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where a training goes on.
+
+    Attributes:
+        epoch: In which epoch, from 0.
+        batch: Before which of its batches.
+        lanes: With how many lanes the epoch was begun, where shards are streamed.
+    """
+
+    epoch: int = 0
+    batch: int = 0
+    lanes: int = 0
+
+
+INSIDE = "inside_epoch"
+"""Of a checkpoint that was written inside an epoch: how many batches are done, of how many lanes, and the sums
+of its figures."""
+
+
+def position_of(path: Path) -> Position:
+    """Where a training goes on from a checkpoint."""
+    saved = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    inside = saved.get(INSIDE)
+    if inside is None:
+        return Position(saved["epoch"] + 1)
+    return Position(saved["epoch"], inside["batches"], inside["lanes"])
+
+
 def mend_checkpoints(run: RunFolder, *, console: Console) -> None:
     """Before a run is resumed: where the last checkpoint is damaged, the one before it takes its place.
 
@@ -131,8 +197,8 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def finished_epochs(path: Path) -> int:
-    """After which epoch a checkpoint of a run was written, from 1."""
-    return int(torch.load(path, map_location="cpu", weights_only=True, mmap=True)["epoch"]) + 1
+    """How many epochs were finished when a checkpoint of a run was written."""
+    return position_of(path).epoch
 
 
 def _keep(last: Path, previous: Path) -> None:

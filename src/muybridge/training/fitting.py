@@ -1,8 +1,9 @@
 """Fitting a recognizer with Lightning: from cached clips and a network to its best weights.
 
-Notable: after every epoch ``checkpoints/last.ckpt`` is replaced in one step. Killed at any moment, a training
-resumes at the epoch it was in, and on CPU ends with the same bits as if nothing had happened, because order,
-augmentation and dropout are functions of the seed and of the position (see ``pipeline.loader``, ``module``).
+Notable: after every epoch, and every ``checkpoint_minutes`` inside one, ``checkpoints/last.ckpt`` is replaced in one
+step. Killed at any moment, a training resumes at the batch after it, and on CPU ends with the same bits as if nothing
+had happened, because order, augmentation and dropout are functions of the seed and of the position (see
+``pipeline.loader``, ``module``).
 
 Several processes (``muybridge.ranks``) train by Lightning's DDP strategy. Batch size and learning rate are those of
 the whole: each process takes its share of each batch, and the step is the one that a single process would have made.
@@ -29,13 +30,20 @@ from muybridge.models.network import RecognizerNet
 from muybridge.pipeline.activations import ActivationDataset
 from muybridge.pipeline.batches import ActivationBatch, Batch
 from muybridge.pipeline.device_augment import augments_on_device
-from muybridge.pipeline.loader import ClipDataset, make_loader
+from muybridge.pipeline.frame_stream import stream_order
+from muybridge.pipeline.loader import BatchShares, ClipDataset, make_loader
 from muybridge.pipeline.loader_processes import failure_of_workers, why_no_room
 from muybridge.recipes.training import TrainingConfig
 from muybridge.runs import RunFolder
 from muybridge.system import computes_in_bf16, keep_freed_memory
 from muybridge.training.callbacks import EpochLines, EpochTable, Row, SecondCtrlC
-from muybridge.training.checkpoints import AtomicCheckpointIO, EpochCheckpoint, read_checkpoint
+from muybridge.training.checkpoints import (
+    AtomicCheckpointIO,
+    EpochCheckpoint,
+    InnerCheckpoint,
+    position_of,
+    read_checkpoint,
+)
 from muybridge.training.group_strategy import group_strategy, refuse_foreign_batch_norms
 from muybridge.training.module import RecognizerModule
 
@@ -116,15 +124,24 @@ def _fit_share(
     L.seed_everything(config.seed, verbose=False)
     cuda = device.type == "cuda"
     train_loader = training_loader(train, config, device, console=console)
-    # Validation needs no augmentation, so reading it costs next to nothing: no processes of its own.
+    # The first process may be the only one that has the file. The loader begins before Lightning tells it an epoch.
+    goes_on = ranks.broadcast(position_of(start) if start is not None and ranks.is_first() else None)
+    if goes_on is not None:
+        assert isinstance(train_loader.batch_sampler, BatchShares)
+        train_loader.batch_sampler.begin_at(goes_on.epoch, goes_on.batch, lanes=goes_on.lanes)
+    order = stream_order(
+        validation, shuffle=False, seed=config.seed, batch_size=config.clips_per_batch, place=ranks.place()
+    )
     validation_loader = make_loader(
         validation,
         batch_size=config.clips_per_batch,
         shuffle=False,
         seed=config.seed,
-        workers=0,
+        # Validation needs no augmentation, so reading what is kept costs next to nothing: no processes of its own.
+        workers=0 if order is None else train_loader.num_workers,
         pin_memory=cuda,
         place=ranks.place(),
+        order=order,
     )
     counts = Counter(train.labels)
     module = RecognizerModule(
@@ -149,6 +166,9 @@ def _fit_share(
         *([EpochCheckpoint(run.best_checkpoint, **goal)] if len(validation) else []),
         EpochCheckpoint(run.last_checkpoint),
     ]
+    if config.checkpoint_minutes:
+        minutes, accumulate = config.checkpoint_minutes, config.accumulate
+        callbacks.append(InnerCheckpoint(run.last_checkpoint, minutes=minutes, accumulate=accumulate))
     if config.patience and len(validation):
         callbacks.append(EarlyStopping(patience=config.patience, check_on_train_epoch_end=True, **goal))
     options = trainer_options(config, device)
@@ -185,17 +205,20 @@ def training_loader(
     workers = 0 if isinstance(data, ActivationDataset) else worker_count(config.workers)
     if isinstance(data, ClipDataset) and data.augment is not None:
         data.augment_later = augments_on_device(data.augment, cuda=cuda)
-    if why_not := why_no_room(data, batch_size=config.clips_per_batch, workers=workers):
+    place, batch_size = ranks.place(), config.clips_per_batch
+    order = stream_order(data, shuffle=True, seed=config.seed, batch_size=batch_size, place=place)
+    if why_not := why_no_room(data, batch_size=batch_size, workers=workers, streams=order is not None):
         say(console, f"clips are read without processes of their own: {why_not}; training.workers 0 says the same")
         workers = 0
     return make_loader(
         data,
-        batch_size=config.clips_per_batch,
+        batch_size=batch_size,
         shuffle=True,
         seed=config.seed,
         workers=workers,
         pin_memory=cuda,
-        place=ranks.place(),
+        place=place,
+        order=order,
     )
 
 

@@ -12,7 +12,7 @@ Axes: B batch, K classes.
 import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import lightning as L
 import torch
@@ -28,8 +28,11 @@ from muybridge.models.heads.standardise import Standardise
 from muybridge.models.network import RecognizerNet
 from muybridge.pipeline.batches import ActivationBatch, Batch, Examples
 from muybridge.pipeline.device_augment import augment_batch
-from muybridge.pipeline.loader import make_loader, share_of_batch
+from muybridge.pipeline.frame_stream import stream_order
+from muybridge.pipeline.loader import ALONE, make_loader, share_of_batch
 from muybridge.recipes.training import TrainingConfig
+from muybridge.training.checkpoints import INSIDE
+from muybridge.training.epoch_mean import EpochMean
 from muybridge.training.penalty import dense_penalty
 from muybridge.training.rates import held_epochs, stage_depths
 from muybridge.training.schedule import rate_factor
@@ -70,10 +73,24 @@ class RecognizerModule(L.LightningModule):
         counts_K = torch.tensor(class_counts, dtype=torch.get_default_dtype())
         weights_K = counts_K.sum() / (len(counts_K) * counts_K.clamp(min=1)) if config.class_weights else None
         self.register_buffer("class_weights_K", weights_K, persistent=False)
+        self._means = nn.ModuleDict({"loss": EpochMean(), "accuracy": EpochMean()})
+        self._batches_done = 0
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Inside an epoch, keep what Lightning does not: where in the data it is, and the sums of its figures."""
+        if 0 < self._batches_done < self.batches_per_epoch:
+            sums = {name: cast(EpochMean, mean).sums() for name, mean in self._means.items()}
+            lanes = self.trainer.train_dataloader.batch_sampler.sampler.lanes  # type: ignore[union-attr]
+            checkpoint[INSIDE] = {"batches": self._batches_done, "lanes": lanes, "sums": sums}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take the sums up."""
+        for name, sums in checkpoint.get(INSIDE, {"sums": {}})["sums"].items():
+            cast(EpochMean, self._means[name]).take_up(sums)
 
     def on_train_start(self) -> None:
         """Before the first step, measure the features that are to be standardised; a resumed training has them."""
-        if self.current_epoch or not isinstance(self.net.norm, Standardise):
+        if self.global_step or not isinstance(self.net.norm, Standardise):
             return
         data = self.trainer.train_dataloader.dataset  # type: ignore[union-attr]
         norm = self.net.norm
@@ -87,7 +104,9 @@ class RecognizerModule(L.LightningModule):
 
     def _on_device(self, data: Examples) -> Iterator[Batch | ActivationBatch]:
         """The clips as the first epoch sees them, in their own order, on the module's device."""
-        loader = make_loader(data, batch_size=self.config.clips_per_batch, shuffle=False, seed=0, workers=0)
+        size = self.config.clips_per_batch
+        order = stream_order(data, shuffle=False, seed=0, batch_size=size, place=ALONE, lanes=1)
+        loader = make_loader(data, batch_size=size, shuffle=False, seed=0, workers=0, order=order)
         for batch in loader:
             yield self.on_after_batch_transfer(self.transfer_batch_to_device(batch, self.device, 0), 0)
 
@@ -105,6 +124,7 @@ class RecognizerModule(L.LightningModule):
 
     def training_step(self, batch: Batch | ActivationBatch, batch_idx: int) -> torch.Tensor:
         """Loss of one batch; logs loss and accuracy averaged over the epoch's clips."""
+        self._batches_done = batch_idx + 1
         own, whole = self.clips_of_batch(batch_idx, self.clips_per_epoch)
         self._prepare_batch_norms(batch, counts=own > 0)
         indices_B = torch.arange(len(batch.labels_B)) if batch.indices_B is None else batch.indices_B
@@ -184,7 +204,11 @@ class RecognizerModule(L.LightningModule):
             clips, weight = int(sums[2]), float(sums[3])
             values = sums[0] / weight, sums[1] / clips
         for name, value in zip(("loss", "accuracy"), values, strict=True):
-            self.log(f"{part}_{name}", value.float(), on_step=False, on_epoch=True, batch_size=clips)
+            figure: torch.Tensor | EpochMean = value.float()
+            if part == "train":
+                figure = cast(EpochMean, self._means[name])
+                figure.update(value.float(), clips)
+            self.log(f"{part}_{name}", figure, on_step=False, on_epoch=True, batch_size=clips)
         return weight
 
     def configure_gradient_clipping(

@@ -9,6 +9,7 @@ from torch import Tensor
 from muybridge import ranks
 from muybridge.models.network import RecognizerNet
 from muybridge.pipeline.batches import ActivationBatch, Batch, Examples
+from muybridge.pipeline.frame_stream import stream_order
 from muybridge.pipeline.loader import make_loader
 
 # Kept activations are small; frames are not.
@@ -36,7 +37,9 @@ def _score_share(net: RecognizerNet, examples: Examples, *, device: torch.device
     place, count = ranks.place(), len(examples)
     net = net.to(device).eval()
     logits = [torch.empty(0, net.class_count)]
-    batches = make_loader(examples, batch_size=BATCH_CLIPS * place.size, shuffle=False, seed=0, workers=0, place=place)
+    size = BATCH_CLIPS * place.size
+    order = stream_order(examples, shuffle=False, seed=0, batch_size=size, place=place, lanes=1)
+    batches = make_loader(examples, batch_size=size, shuffle=False, seed=0, workers=0, place=place, order=order)
     with torch.inference_mode():
         for batch in batches:
             moved = type(batch)(*(part if part is None else part.to(device) for part in batch))

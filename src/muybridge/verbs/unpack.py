@@ -12,7 +12,7 @@ from rich.console import Console
 from muybridge.console import STDERR, progress_on
 from muybridge.dataset.catalog import Clip
 from muybridge.dataset.shard_catalog import clips_of
-from muybridge.dataset.shard_index import read_index
+from muybridge.dataset.shard_index import FEATURE_SUFFIX, read_index
 from muybridge.errors import UserError
 from muybridge.file_parts import open_bytes
 from muybridge.files import content_hash, holds_nothing, replacing, require_writable, write_rows
@@ -53,7 +53,7 @@ class UnpackResult:
 
 
 def unpack(shards: str | Path, out: str | Path, *, console: Console = STDERR) -> UnpackResult:
-    """Write the videos of shards as files again, each checked by its SHA-256; a call that was killed is gone on with.
+    """Write videos (or features) in shards as files again, each checked by its SHA-256; a killed call is gone on with.
 
     Args:
         shards: A folder that ``pack`` made.
@@ -65,16 +65,18 @@ def unpack(shards: str | Path, out: str | Path, *, console: Console = STDERR) ->
     """
     index = read_index(Path(shards).absolute())
     index.require_shards()
-    if index.kind != "clips":
+    if index.kind not in ("clips", "features"):
         raise UserError(
-            f"{shards} holds clips as pictures, kind {index.kind}; only videos are unpacked, and tar takes pictures out"
+            f"{shards} holds clips as pictures, kind {index.kind}; only videos and features are unpacked, and tar "
+            "takes pictures out"
         )
     clips = clips_of(index)
     folder = Path(out).absolute()
     mark = folder / _MARK
     if not (holds_nothing(folder) or mark.is_file()):
         raise UserError(f"{folder} holds other files; name a folder that is new or empty")
-    places = {clip.path: folder / _below(clip.file_id, folder) for clip in clips}
+    behind = FEATURE_SUFFIX if index.kind == "features" else ""
+    places = {clip.path: folder / _below(clip.file_id + behind, folder) for clip in clips}
     if len(set(places.values())) < len(places):
         raise UserError(f"two videos of {shards} would have one name in {folder}; pack them again")
     taken = set(places.values())

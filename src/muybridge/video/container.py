@@ -36,6 +36,7 @@ from muybridge.video.formats import (
     size_in_header,
 )
 from muybridge.video.frame_record import as_film, is_frame_record
+from muybridge.video.hardware import acceleration
 from muybridge.video.limits import Limits
 
 _REPLACE_FILE = "replace or remove the file"
@@ -164,6 +165,7 @@ def _try_open(path: Path, head: bytes, film: bytes | None, limits: Limits, *, de
             options=open_options(limits.pixels, decode=decode),
             metadata_errors="replace",
             timeout=limits.stall_seconds,
+            hwaccel=acceleration() if decode else None,
         )
     except av.ArgumentError as error:
         # What FFmpeg answers to a format that is not on the list; text and pictures are told apart by their bytes.
@@ -173,6 +175,8 @@ def _try_open(path: Path, head: bytes, film: bytes | None, limits: Limits, *, de
             raise limits.stalled(path) from error
         raise (known_by_beginning(path, head) or not_opened(path, str(error.strerror))) from error
     except Exception as error:
+        if decode and acceleration() is not None and "no stream is compatible" in str(error):
+            raise VideoError(path, "its codec is none that the GPU decodes", "say data.decoder cpu") from error
         raise unforeseen(path, error) from error
     assert isinstance(container, InputContainer)
     return container

@@ -4,6 +4,7 @@ A killed packing goes on with the first shard that is not whole. The index is wr
 """
 
 import json
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,16 +16,28 @@ from rich.console import Console
 from muybridge.console import STDERR, progress_on
 from muybridge.dataset.annotations.rules import MissingVideos, TimeUnit
 from muybridge.dataset.catalog import Catalog, Clip
-from muybridge.dataset.shard_index import INDEX_FILE, PLAN_FILE, Kind, Table, arrow, read_index, table_of, write_index
+from muybridge.dataset.shard_index import (
+    INDEX_FILE,
+    PLAN_FILE,
+    Kind,
+    Table,
+    arrow,
+    read_index,
+    table_of,
+    write_index,
+)
 from muybridge.errors import UserError
+from muybridge.experiment.encode_clips import recipe_to_encode
 from muybridge.experiment.named_clips import read_clips
 from muybridge.files import require_writable, write_json
 from muybridge.locks import Lock
 from muybridge.recipes.data import DataConfig
+from muybridge.recipes.recipe import Recipe
 from muybridge.system import available_cores
 from muybridge.temporaries import remove_dead
 from muybridge.text import counted, did_you_mean, shortened, size_text
 from muybridge.verbs.pack.avif import require_avif, to_avif
+from muybridge.verbs.pack.features import ENCODED_FOLDER, EncodedClips
 from muybridge.verbs.pack.plan import Plan, PlannedSample, make_plan
 from muybridge.verbs.pack.samples import Placed, Sample, VideoSample, example_of_pictures, tar_of_pictures
 from muybridge.verbs.pack.writing import JOURNAL_FILE, Prepare, WrittenShard, write_shards
@@ -70,7 +83,9 @@ class PackResult:
         if self.undecodable:
             listed = shortened([f"{id} ({reason})" for id, reason in self.undecodable.items()], limit=5)
             lines.append(f"not packed, {counted(len(self.undecodable), 'clip')} that cannot be decoded: {listed}")
-        if self.kind != "clips":
+        if self.kind == "features":
+            lines.append(f"note: these stand in place of clips, in a training with --features {self.folder}")
+        elif self.kind != "clips":
             format = "AVIF" if self.kind == "avif" else "JPEG"
             lines.append(f"note: {format} changes pixels, so scores differ a little from those of the videos")
         lines.append(f"saved: {self.folder}, index {INDEX_FILE}")
@@ -91,6 +106,8 @@ def pack(
     out: str | Path,
     *,
     kind: Kind = "clips",
+    recipe: Recipe | str | Path | None = None,
+    device: str = "auto",
     shard_size_gb: float = 1.0,
     quality: int = 90,
     short_side_px: int = 0,
@@ -110,7 +127,10 @@ def pack(
         out: Folder for the shards.
         kind: ``clips``: the videos as they are, in tar files as WebDataset reads them. ``jpeg``: all frames of each
             clip as JPEG images, in such tar files; ``avif``: as AVIF images. ``tfrecord``: JPEG images in the records
-            that TensorFlow's video models read.
+            that TensorFlow's video models read. ``features``: what the frozen encoder of a recipe makes of each clip,
+            as arrays of numpy in such tar files, which ``train`` reads with ``features`` set to ``out``.
+        recipe: Of features: a recipe, its name or YAML file; or a run, whose recipe it is.
+        device: Of features: where torch computes.
         shard_size_gb: Size of a shard in 10^9 bytes; a larger sample has a shard of its own.
         quality: Of JPEG and AVIF, 1 to 100; the same number is not the same quality.
         short_side_px: Pictures with a longer short side are made so small; 0: they keep their size.
@@ -128,6 +148,8 @@ def pack(
         OSError: If a shard cannot be written.
     """
     _check(kind, shard_size_gb, quality, short_side_px)
+    if (kind == "features") != (recipe is not None):
+        raise UserError("kind features needs a recipe, whose encoder it is, and no other kind takes one")
     data = DataConfig(
         groups=groups,
         alike_labels="keep",  # train asks about them
@@ -140,15 +162,29 @@ def pack(
     if not (_holds_nothing_of_others(folder) or (folder / PLAN_FILE).is_file()):
         raise UserError(f"{folder} holds other files; name a folder that is new or empty")
     catalog = read_clips(clips, data, console=console)
-    pictures = {} if kind == "clips" else {"quality": quality, "short_side_px": short_side_px}
-    plan = make_plan(catalog, kind=kind, seed=seed, shard_bytes=int(shard_size_gb * 1e9), **pictures)
+    shape: dict[str, int | str] = {"shard_bytes": int(shard_size_gb * 1e9)}
+    if kind not in ("clips", "features"):
+        shape |= {"quality": quality, "short_side_px": short_side_px}
+    chosen = None if recipe is None else recipe_to_encode(recipe)
+    if chosen is not None:
+        shape["frames"] = json.dumps([chosen.sampler.build().to_dict(), chosen.size_px, chosen.fit])
+        shape["model"] = json.dumps(chosen.to_dict()["model"], sort_keys=True)
+    plan = make_plan(catalog, kind=kind, seed=seed, options=shape)
     require_writable(folder)
     with Lock(folder / ".lock", what=folder).held():
         remove_dead(folder)
         _take(folder, plan)
         is_done = (folder / INDEX_FILE).is_file()
+        encoded = None
+        if chosen is not None and not is_done:
+            encoded = EncodedClips(folder, catalog, chosen, device=device, console=console)
+            # In the order in which they are encoded, not in that of the plan that was written down.
+            plan = make_plan(catalog, kind=kind, seed=seed, order=encoded.order(seed=seed), options=shape)
         if not is_done:
-            kept = _write(folder, plan, catalog, workers=workers or available_cores(), console=console)
+            prepare = _prepare(plan, catalog.classes) if encoded is None else encoded.sample
+            threads = workers or available_cores()
+            kept = _write(folder, plan, catalog, prepare, encoded, workers=threads, console=console)
+            shutil.rmtree(folder / ENCODED_FOLDER, ignore_errors=True)
         index = read_index(folder)
         index.require_shards()
     undecodable = json.loads((folder / UNDECODABLE_FILE).read_text(encoding="utf-8"))
@@ -179,14 +215,24 @@ def _check(kind: str, shard_size_gb: float, quality: int, short_side_px: int) ->
         raise UserError(f"quality is {quality}; give 1 to 100")
     if short_side_px and not 16 <= short_side_px <= 10_000:
         raise UserError(f"short_side_px is {short_side_px}; give 16 to 10000, or 0 to keep the size")
-    if kind == "clips" and (quality != 90 or short_side_px):
-        raise UserError("quality and short_side_px are of pictures; kind clips keeps the videos as they are")
+    if kind in ("clips", "features") and (quality != 90 or short_side_px):
+        keeps = "keeps the videos as they are" if kind == "clips" else "holds none"
+        raise UserError(f"quality and short_side_px are of pictures; kind {kind} {keeps}")
     arrow()
     if kind == "avif":
         require_avif()
 
 
-def _write(folder: Path, plan: Plan, catalog: Catalog, *, workers: int, console: Console) -> int:
+def _write(
+    folder: Path,
+    plan: Plan,
+    catalog: Catalog,
+    prepare: Prepare,
+    encoded: EncodedClips | None,
+    *,
+    workers: int,
+    console: Console,
+) -> int:
     """Write the shards and the index; how many shards were there.
 
     Raises:
@@ -197,9 +243,9 @@ def _write(folder: Path, plan: Plan, catalog: Catalog, *, workers: int, console:
         shards, kept = write_shards(
             folder,
             plan,
-            _prepare(plan, catalog.classes),
-            shard_bytes=plan.options["shard_bytes"],
-            workers=0 if plan.kind == "clips" else workers,
+            prepare,
+            shard_bytes=int(plan.options["shard_bytes"]),
+            workers=workers if plan.kind in ("jpeg", "avif", "tfrecord") else 0,
             progress=lambda done: progress.update(task, completed=done),
         )
     outcomes = [outcome for shard in shards for outcome in shard.outcomes]
@@ -214,7 +260,8 @@ def _write(folder: Path, plan: Plan, catalog: Catalog, *, workers: int, console:
         raise UserError(f"none of the {counted(len(reasons), 'clip')} decodes, for example {id}: {reason}")
     write_json(folder / UNDECODABLE_FILE, reasons)
     sizes = {shard.name: shard.size_bytes for shard in shards}
-    write_index(folder, _table(plan, shards), kind=plan.kind, shards=sizes)
+    encoder = "" if encoded is None else encoded.encoder
+    write_index(folder, _table(plan, shards, encoded), kind=plan.kind, shards=sizes, encoder=encoder)
     (folder / JOURNAL_FILE).unlink()
     return kept
 
@@ -223,7 +270,7 @@ def _prepare(plan: Plan, classes: Sequence[str]) -> Prepare:
     """What makes a sample ready to be written."""
     if plan.kind == "clips":
         return VideoSample
-    quality, short_side_px = plan.options["quality"], plan.options["short_side_px"]
+    quality, short_side_px = int(plan.options["quality"]), int(plan.options["short_side_px"])
     if plan.kind == "avif":
         encode = partial(to_avif, quality=quality)
         return partial(tar_of_pictures, encode=encode, suffix="avif", short_side_px=short_side_px)
@@ -263,7 +310,7 @@ def _take(folder: Path, plan: Plan) -> None:
     write_json(file, {**about, "plan": plan.hash})
 
 
-def _table(plan: Plan, shards: Iterable[WrittenShard]) -> Table:
+def _table(plan: Plan, shards: Iterable[WrittenShard], encoded: EncodedClips | None) -> Table:
     places = [(shard.name, outcome) for shard in shards for outcome in shard.outcomes]
     rows = [
         _row(clip, sample, name, place)
@@ -271,7 +318,10 @@ def _table(plan: Plan, shards: Iterable[WrittenShard]) -> Table:
         if isinstance(place, Placed)
         for clip in sample.clips
     ]
-    return table_of({name: [row[name] for row in rows] for name in rows[0]})
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
+    if encoded is not None:
+        columns |= encoded.columns_of(columns["id"])
+    return table_of(columns)
 
 
 def _row(clip: Clip, sample: PlannedSample, shard: str, place: Placed) -> dict[str, Any]:

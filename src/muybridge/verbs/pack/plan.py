@@ -15,14 +15,14 @@ from typing import Any
 
 from muybridge.dataset.catalog import Catalog, Clip
 from muybridge.dataset.cutting import drawn
-from muybridge.dataset.shard_index import Kind
+from muybridge.dataset.shard_index import FEATURE_SUFFIX, Kind
 from muybridge.errors import UserError, VideoError
 from muybridge.file_parts import size_of, status_of
 from muybridge.text import counted
 from muybridge.video.frame_record import AVIF_SUFFIX, EXAMPLE_SUFFIX, JPEG_SUFFIX
 
 _LONGEST_STEM = 60
-_SUFFIXES = {"jpeg": JPEG_SUFFIX, "avif": AVIF_SUFFIX, "tfrecord": EXAMPLE_SUFFIX}
+_SUFFIXES = {"jpeg": JPEG_SUFFIX, "avif": AVIF_SUFFIX, "tfrecord": EXAMPLE_SUFFIX, "features": FEATURE_SUFFIX}
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Plan:
 
     samples: tuple[PlannedSample, ...]
     kind: Kind
-    options: Mapping[str, int]
+    options: Mapping[str, int | str]
 
     @cached_property
     def hash(self) -> str:
@@ -95,8 +95,17 @@ class Plan:
         return f"shard-{number:06}.{'tfrecord' if self.kind == 'tfrecord' else 'tar'}"
 
 
-def make_plan(catalog: Catalog, *, kind: Kind, seed: int, **options: int) -> Plan:
+def make_plan(
+    catalog: Catalog, *, kind: Kind, seed: int, options: Mapping[str, int | str], order: Sequence[str] | None = None
+) -> Plan:
     """Put the videos of a catalog, or its clips, in order.
+
+    Args:
+        catalog: The clips.
+        kind: What a clip becomes.
+        seed: Of the order.
+        options: What else shapes the shards.
+        order: The names of the samples; default: an order drawn by the seed.
 
     Raises:
         UserError: A video is missing or cannot be read, or there is none.
@@ -106,7 +115,7 @@ def make_plan(catalog: Catalog, *, kind: Kind, seed: int, **options: int) -> Pla
     by_name: dict[str, list[Clip]] = {}
     for clip in catalog.clips:
         by_name.setdefault(clip.file_id if kind == "clips" else clip.id, []).append(clip)
-    order = drawn(by_name, seed=seed)
+    order = drawn(by_name, seed=seed) if order is None else order
     samples = tuple(_planned(name, number, by_name[name], kind) for number, name in enumerate(order))
     return Plan(samples, kind, {**options, "seed": seed})
 

@@ -113,7 +113,7 @@ class VideoSample:
 
 @dataclass(frozen=True)
 class PictureSample:
-    """A clip as pictures, encoded already."""
+    """A clip as pictures or features, encoded already."""
 
     data: bytes
     source_sha256: str
@@ -178,6 +178,20 @@ def example_of_pictures(
     [clip] = planned.clips
     example = write_example(id=clip.id, label=clip.label, label_index=label_index, **vars(record))
     return PictureSample(framed(example), source_sha256, header_bytes=HEADER_BYTES, footer_bytes=4)
+
+
+def features_of_clip(planned: PlannedSample, data: bytes, facts: dict[str, object]) -> PictureSample:
+    """A clip as members ``KEY.npy``, an array of numpy, and ``KEY.json``.
+
+    Args:
+        planned: The clip.
+        data: The array as a file.
+        facts: What the JSON says beside what it says of a clip.
+    """
+    about = _member(f"{planned.key}.json", json.dumps({**planned.describe(), **facts}).encode())
+    behind = _filler(len(data)) + about
+    header = _header(planned.member, len(data))
+    return PictureSample(header + data + behind, content_hash(planned.path), len(header), len(behind))
 
 
 def _encoded(planned: PlannedSample, encode: EncodeImage, short_side_px: int) -> tuple[FrameRecord, str]:
