@@ -2,6 +2,9 @@
 
     python benchmarks/latency.py RUN... CLIPS [--files 40] [--threads 2] [--engines all|torch|...] [--out FILE.csv]
 
+What stands for RUN may also be the name of a recipe: its network then has its first weights, an untrained head and
+21 classes, which answers as fast as a trained one.
+
 Everything in one process, one file after the other; models are loaded before. The files (evenly spread over CLIPS) are
 read once before the timing, so that they are in the system's memory, and the first ``--warm-up`` answers of each model
 are left out. Models take turns at each file, so that what else the machine does hits all alike. Rows are CSV, one for
@@ -28,8 +31,12 @@ from muybridge.inference.ensemble import Ensemble
 from muybridge.inference.loading import load
 from muybridge.inference.recognizer import Recognizer
 from muybridge.inference.views import AS_TRAINED
+from muybridge.models.network import build
+from muybridge.recipes.store import load_recipe
 from muybridge.sequences import spread
 from muybridge.system import processor_name
+
+UNTRAINED_CLASSES = 21
 
 COLUMNS = (
     "run",
@@ -51,7 +58,7 @@ COLUMNS = (
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN")
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="a run, or the name of a recipe")
     parser.add_argument("clips", type=Path, metavar="CLIPS", help="folder of video files")
     parser.add_argument("--files", type=int, default=40)
     parser.add_argument("--threads", type=int, default=2)
@@ -85,12 +92,28 @@ def open_models(runs: list[Path], engines: list[str]) -> dict[tuple[str, str], R
     """Each run with each engine asked for."""
     models = {}
     for run in runs:
-        for engine in ("torch", *find_exports(run)) if engines == ["all"] else engines:
-            try:
+        try:
+            if not run.exists():
+                models[run.name, "torch"] = untrained(run.name)
+                continue
+            for engine in ("torch", *find_exports(run)) if engines == ["all"] else engines:
                 models[run.name, engine] = load(run, device="cpu", engine=engine)
-            except UserError as error:
-                sys.exit(str(error))
+        except UserError as error:
+            sys.exit(str(error))
     return models
+
+
+def untrained(name: str) -> Recognizer:
+    """The model of a recipe before its training."""
+    recipe = load_recipe(name)
+    return Recognizer(
+        build(recipe.model, UNTRAINED_CLASSES).eval(),
+        classes=[str(number) for number in range(UNTRAINED_CLASSES)],
+        sampler=recipe.sampler.build(),
+        size_px=recipe.size_px,
+        fit=recipe.fit,
+        device="cpu",
+    )
 
 
 def time_one(model: Recognizer | Ensemble, path: Path) -> tuple[float, float, float]:

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable
 
 from result_rows import Row, accuracy, markdown, percent, plain, read, span, top1
 
+DATA_SETS = {"ucf101-10": "10", "jhmdb-21": "21"}
+"""Those of the folds, and how many classes each has."""
 TOP1 = ("top-1", "right", "clips", "95 %, Wilson", "95 %, by source")
 
 
@@ -93,6 +95,36 @@ def folds() -> str:
         for row in read("folds.csv")
     ]
     return markdown(header, rows)
+
+
+def answers() -> str:
+    """Accuracy on both data sets beside what an answer costs, the cheapest first."""
+    rows = []
+    for row in read("answer-cost.csv"):
+        cells = []
+        for data, classes in DATA_SETS.items():
+            wanted = {"data": data, "classes": classes, "recipe": row["recipe"], "protocol": "5 folds"}
+            found = read("folds.csv", **wanted)
+            cells += [percent(found[0]), span(found[0], "group_low", "group_high")] if found else ["", ""]
+        clock = row["clock_ms"] or "-"
+        rows.append([f"`{row['recipe']}`", row["frames"], row["size_px"], row["cpu_ms"], clock, *cells])
+    header = ["recipe", "frames", "px", "CPU, ms", "2 cores, ms"]
+    for name in DATA_SETS:
+        header += [name, "95 %, by source"]
+    return markdown(header, rows)
+
+
+def neighbours() -> str:
+    """What others publish of their networks; nothing of it was run here."""
+    columns = {
+        "network": "network",
+        "data": "tested on",
+        "top1": "top-1, % (published)",
+        "gflops_a_view": "GFLOPs a view",
+        "views": "views",
+        "published_in": "published in",
+    }
+    return plain("neighbours.csv", columns)
 
 
 def i3d_cross_validation() -> str:
@@ -631,6 +663,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "heads-three-seeds-pairs": heads_pairs("heads-three-seeds"),
     "heads-seeds": heads_seeds,
     "heads-choice": heads_choice,
+    "answers": answers,
+    "neighbours": neighbours,
     "heads-frozen": heads_frozen("ucf101-10", "jhmdb-21"),
     "heads-frozen-demo": heads_frozen("demo", "demo-frames"),
     "heads-real": heads("heads-real"),

@@ -53,6 +53,7 @@ MOST_LAYERS, MOST_UNITS = 64, 65_536
 _RANGES = {
     "head_positions": (1, MOST_UNITS),
     "bert_layers": (1, MOST_LAYERS),
+    "bert_width": (0, MOST_UNITS),
     "bert_heads": (1, MOST_UNITS),
     "bert_feed_forward": (1, MOST_UNITS),
     "fusion_ratio": (2, MOST_UNITS),
@@ -137,7 +138,8 @@ class ModelConfig:
     number."""
 
     head_dropout: float = 0.0
-    """Dropout on the input of each BiLSTM or LSTM layer, or on the tokens of attentive, while training."""
+    """Dropout on the input of each BiLSTM or LSTM layer, on the steps that bert reads, or on the tokens of attentive,
+    while training."""
 
     token_grid: int = 0
     """attentive only: cells along each side of the picture; the maps of a step are pooled in each cell, and every cell
@@ -154,6 +156,9 @@ class ModelConfig:
 
     bert_layers: int = 1
     """Transformer layers of a BERT head."""
+
+    bert_width: int = 0
+    """Features that a linear layer makes of each step's before BERT reads them; 0: they stay as they are."""
 
     bert_heads: int = 8
     """Attention heads of a BERT layer; they must divide the features of a step."""

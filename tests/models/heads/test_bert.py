@@ -142,3 +142,41 @@ def test_heads_that_do_not_divide_the_features_are_told() -> None:
 def test_too_many_steps_are_told() -> None:
     with pytest.raises(UserError, match=r"set model.head_positions to 7 or more"):
         _head()(torch.randn(1, 7, 8))
+
+
+@pytest.mark.parametrize("dropped", [0.0, 0.3])
+def test_one_query_gathers_what_it_would_with_a_key_and_a_value_for_each_token(dropped: float) -> None:
+    layer = PreNormLayer(12, 3, 8, dropped).double().train()
+    tokens_BLD = torch.randn(5, 7, 12, dtype=torch.float64, requires_grad=True)
+    visible_BL = torch.rand(5, 7) < 0.6
+    visible_BL[:, 0] = True
+    results = []
+    for attend in (layer._attend_once, layer._attend):
+        layer.zero_grad()
+        tokens_BLD.grad = None
+        layer._attend_once = attend  # type: ignore[method-assign]
+        torch.manual_seed(0)  # the same weights are dropped
+        cls_B1D = layer(tokens_BLD, visible_BL, queries=1)
+        cls_B1D.square().sum().backward()
+        gradients = [parameter.grad.clone() for parameter in layer.parameters() if parameter.grad is not None]
+        results.append([cls_B1D.detach(), tokens_BLD.grad, *gradients])
+    assert len(results[0]) == 2 + len(list(layer.parameters()))
+    for once, written_out in zip(*results, strict=True):
+        torch.testing.assert_close(once, written_out, atol=1e-10, rtol=1e-8)
+
+
+def test_a_width_makes_the_features_fewer_first() -> None:
+    head = BertHead(20, 6, width=8, heads=2, feed_forward=12, dropout=0.0).double().eval()
+    assert head.feature_count == 8
+    features_BSD = torch.randn(3, 5, 20, dtype=torch.float64)
+    plain = _head().double().eval()
+    plain.load_state_dict({name: value for name, value in head.state_dict().items() if not name.startswith("reduce")})
+    assert head.reduce is not None
+    torch.testing.assert_close(head(features_BSD), plain(head.reduce(features_BSD)))
+
+
+def test_input_dropout_hides_features_in_training_alone() -> None:
+    head = BertHead(8, 6, heads=2, feed_forward=12, dropout=0.0, keep=1.0, input_dropout=0.9)
+    features_BSD = torch.randn(2, 5, 8)
+    assert not torch.allclose(head.train()(features_BSD), head(features_BSD), atol=1e-4)
+    torch.testing.assert_close(head.eval()(features_BSD), head(features_BSD))

@@ -5,7 +5,8 @@ transformer layer lets CLS gather from all of them; CLS is the result. In traini
 all queries, so that no single one can be relied on.
 
 Source: Kalfaoglu, Kalkan, Alatan, Late Temporal Modeling in 3D CNN Architectures with BERT for Action
-Recognition (2020), section 3, and the authors' code. There: one layer of 8 heads on the 512 features of an
+Recognition (2020), section 3, and the authors' code. There: features brought to 512 where an encoder gives
+more, one layer of 8 heads on the 512 features of an
 R(2+1)D-34, feed-forward 2048, dropout 0.1 on the embeddings, the attention weights, within the feed-forward part,
 on both parts' outputs and on the layer's, steps kept with probability 0.8, no norm at the end.
 
@@ -30,7 +31,7 @@ class BertHead(nn.Module):
     """A transformer encoder over a clip's steps; the result is its CLS token.
 
     Attributes:
-        feature_count: D of the input, and of the result.
+        feature_count: Of the result: D of the input, or the width that was asked for.
         positions: Steps of the longest clip it can take.
         keep: Share of the steps that training leaves visible.
     """
@@ -47,22 +48,29 @@ class BertHead(nn.Module):
         feed_forward: int = 2048,
         dropout: float = 0.1,
         keep: float = 0.8,
+        width: int = 0,
+        input_dropout: float = 0.0,
     ) -> None:
         """Create the head.
 
         Args:
-            feature_count: D, divisible by ``heads``.
+            feature_count: D; it, or the width, is divisible by ``heads``.
             positions: Steps of the longest clip.
             layers: Transformer layers.
             heads: Attention heads of a layer.
             feed_forward: Hidden units of a layer's feed-forward part.
             dropout: Rate of every dropout inside, while training.
             keep: Probability that a step can be attended to, drawn per clip and step, while training.
+            width: Features that a linear layer first makes of each step's; 0: they stay as they are.
+            input_dropout: Rate of the dropout on the steps as they come in, while training.
 
         Raises:
-            UserError: ``feature_count`` is not divisible by ``heads``.
+            UserError: The features that BERT sees are not divisible by ``heads``.
         """
         super().__init__()
+        self.input_dropout = ClipDropout(input_dropout) if input_dropout else nn.Identity()
+        self.reduce = nn.Linear(feature_count, width) if width else None
+        feature_count = width or feature_count
         if feature_count % heads:
             fitting = [str(number) for number in range(1, 17) if feature_count % number == 0]
             raise UserError(
@@ -96,6 +104,9 @@ class BertHead(nn.Module):
         require_positions(step_count, self.positions)
         # Masked keys have weight zero, but zero times NaN would still be NaN.
         features_BSD, real_BS = zero_padding(features_BSD, lengths_B)
+        features_BSD = self.input_dropout(features_BSD)
+        if self.reduce is not None:
+            features_BSD = self.reduce(features_BSD)
         tokens_BLD = torch.cat([self.cls.expand(batch, 1, -1), features_BSD], dim=1)
         tokens_BLD = self.dropout(tokens_BLD + self.embedding[: step_count + 1])
         visible_BL = self._visible(features_BSD, real_BS)

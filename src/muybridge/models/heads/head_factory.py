@@ -62,6 +62,8 @@ def _one_head(config: ModelConfig, feature_count: int, positions: int) -> Tempor
             feed_forward=config.bert_feed_forward,
             dropout=config.bert_dropout,
             keep=config.bert_keep,
+            width=config.bert_width,
+            input_dropout=config.head_dropout,
         )
     if config.head == "attentive":
         return AttentiveHead(
