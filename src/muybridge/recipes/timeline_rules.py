@@ -50,8 +50,8 @@ class SegmentRules:
     classes may overlap."""
 
     change_cost: float = 6.0
-    """path: what a change must gain, in natural logarithms of probability summed over scores, 5 a second (where there are
-    fewer, each counts for more). More means fewer, longer segments."""
+    """path: what a change must gain, in natural logarithms of probability, summed over scores, 5 a second (where there
+    are fewer, each counts for more). More means fewer, longer segments."""
 
     none_of_these: float = -1.0
     """How familiar a moment must look: this is added to the model's own threshold for none of these (its highest
