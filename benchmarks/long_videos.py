@@ -1,7 +1,7 @@
 """Timelines of long videos made of held-out clips: F1, borders and speed, and the plain way in the same run.
 
 python benchmarks/long_videos.py CLIPS.csv [--out FOLDER] [--test-groups G ...] [--tune-groups G ...] [--rows FILE]
-                                 [--join] [--train-flags ...]
+                                 [--join] [--default-only] [--train-flags ...]
 
 CLIPS.csv has path, label and group. Without groups, a quarter of them is drawn for tests and
 a sixth for tuning. The classes are drawn into pairs. Each pair in turn is left out: the model learns
@@ -75,6 +75,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=5, help="how many pairs of classes are left out in turn")
     parser.add_argument("--rows", type=Path, help="a CSV of the means, as in docs/results")
     parser.add_argument("--join", action="store_true", help="join clips, which are shorter than the parts")
+    parser.add_argument("--default-only", action="store_true", help="no tuned rules, and no plain way")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--train-flags", default="", help="more options of muybridge train, in quotes")
     options = parser.parse_args()
@@ -91,10 +92,11 @@ def main() -> None:
     measured: list[Measured] = []
     for number in range(options.pairs):
         unseen = sorted(labels[2 * number : 2 * number + 2])
-        measured += measure(options, clips, unseen, number)
-        for row in measured[-4 * VIDEOS :]:
+        new = measure(options, clips, unseen, number)
+        measured += new
+        for row in new:
             print(f"{row.way:<12} {row.unseen:<28} {row.video} F1@50 {row.f1_50:5.1f}", flush=True)
-    rows = [summary(way, [row for row in measured if row.way == way]) for way in WAYS]
+    rows = [summary(way, own) for way in WAYS if (own := [row for row in measured if row.way == way])]
     for row in rows:
         print(row)
     if options.rows:
@@ -112,28 +114,26 @@ def measure(options: argparse.Namespace, clips: list[SourceClip], unseen: list[s
             own = [clip for clip in clips if clip.group in groups]
             truths[name] = make(folder / f"{name}.mp4", own, unseen=unseen, parts=PARTS, seed=seed, join=options.join)
     known = [clip for clip in clips if clip.label not in unseen]
-    deciding = train(folder / "deciding", [clip for clip in known if clip.group not in test | tune], options)
     model = train(folder / "model", [clip for clip in known if clip.group not in test], options)
-
-    table = folder / "tune.csv"
-    with table.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["video", "start", "end", "label"])
-        for name in (f"tune{which}" for which in range(VIDEOS)):
-            writer.writerows([f"{name}.mp4", part.start, part.end, part.label] for part in truths[name])
-    tuned = timeline(deciding, tune=table, rules=SegmentRules(), out=folder / "tuning", device="cpu").rules
-    print(f"tuned without {', '.join(unseen)}: {tuned}", flush=True)
+    rules = {"default": SegmentRules()}
+    if not options.default_only:
+        deciding = train(folder / "deciding", [clip for clip in known if clip.group not in test | tune], options)
+        rules["tuned"] = tuned_rules(deciding, folder, truths)
+        print(f"tuned without {', '.join(unseen)}: {rules['tuned']}", flush=True)
 
     found: list[Measured] = []
     recognizer = load(model, device="cpu")
+    assert isinstance(recognizer, Recognizer)
     for which in range(VIDEOS):
         name = f"test{which}"
         path = folder / f"{name}.mp4"
         true = segments(path, truths[name])
-        for way, rules in (("default", SegmentRules()), ("tuned", tuned)):
-            result = timeline(model, [path], rules=rules, out=folder / way, formats=["csv"], device="cpu")
+        for way, chosen in rules.items():
+            result = timeline(model, [path], rules=chosen, out=folder / way, formats=["csv"], device="cpu")
             [answer] = result.timelines
             found.append(figures(way, unseen, path, answer.segments, true, answer.times_real_time or 0.0))
+        if options.default_only:
+            continue
         started = time.perf_counter()
         answers = list(window_by_window(recognizer, path))
         speed = seconds_of(path) / (time.perf_counter() - started)
@@ -141,6 +141,17 @@ def measure(options: argparse.Namespace, clips: list[SourceClip], unseen: list[s
             plain = joined(path, answers, rejects=way != "plain")
             found.append(figures(way, unseen, path, plain, true, speed))
     return found
+
+
+def tuned_rules(deciding: Path, folder: Path, truths: dict[str, list[TruePart]]) -> SegmentRules:
+    """Rules tuned on the tuning videos of a pair."""
+    table = folder / "tune.csv"
+    with table.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["video", "start", "end", "label"])
+        for name in (f"tune{which}" for which in range(VIDEOS)):
+            writer.writerows([f"{name}.mp4", part.start, part.end, part.label] for part in truths[name])
+    return timeline(deciding, tune=table, rules=SegmentRules(), out=folder / "tuning", device="cpu").rules
 
 
 def train(run: Path, clips: Sequence[SourceClip], options: argparse.Namespace) -> Path:

@@ -521,6 +521,23 @@ def long_videos_cost() -> str:
     )
 
 
+def long_videos_hours() -> str:
+    """Memory of a timeline of many hours."""
+    return markdown(
+        (
+            *("part", "hours of video", "minutes", "times real time", "MB after a minute", "MB at the end"),
+            *("most MB", "load"),
+        ),
+        [
+            [
+                *(row["part"], row["hours"], row["minutes"], row["times_real_time"], row["early_mb"], row["end_mb"]),
+                *(row["most_mb"], row["load"]),
+            ]
+            for row in read("long-videos-hours.csv")
+        ],
+    )
+
+
 def live() -> str:
     """What watching a stream costs, and how late it answers."""
     return markdown(
@@ -681,6 +698,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "inference": inference,
     "long-videos": long_videos,
     "long-videos-cost": long_videos_cost,
+    "long-videos-hours": long_videos_hours,
     "stage-costs": stage_costs,
     "scale-check": scale_check,
     "scale-plan": scale_plan,

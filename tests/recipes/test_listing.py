@@ -40,7 +40,7 @@ def test_what_is_said_of_a_recipe_is_so(info):
     assert places == sorted(places)  # of each data set grouped before random
 
 
-@pytest.mark.parametrize("name", ["default", "best", "light", "i3d-bert", "demo", "report-mobilenet-small"])
+@pytest.mark.parametrize("name", ["default", "best", "light", "timeline", "i3d-bert", "demo", "report-mobilenet-small"])
 def test_the_cost_is_that_of_the_network(name):
     (info,) = (info for info in list_recipes() if info.name == name)
     recipe = load_recipe(name)

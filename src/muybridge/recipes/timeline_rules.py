@@ -50,8 +50,8 @@ class SegmentRules:
     classes may overlap."""
 
     change_cost: float = 6.0
-    """path: what a change must gain, in natural logarithms of probability summed over the scores (5 a second). More
-    means fewer, longer segments."""
+    """path: what a change must gain, in natural logarithms of probability, summed over scores, 5 a second (where there
+    are fewer, each counts for more). More means fewer, longer segments."""
 
     none_of_these: float = -1.0
     """How familiar a moment must look: this is added to the model's own threshold for none of these (its highest
@@ -104,6 +104,10 @@ class SegmentRules:
             raise UserError(f"rules.lag_seconds is {self.lag_seconds:g}; give seconds from -60 to 60")
         if not 0 < self.overlap_sigma <= 1000:
             raise UserError(f"rules.overlap_sigma is {self.overlap_sigma:g}; give more than 0, such as 0.3")
+
+    def change_cost_of_steps(self, step_seconds: float) -> float:
+        """What a change must gain, summed over scores that are so far apart."""
+        return self.change_cost * WindowConfig.hop_seconds / step_seconds
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""

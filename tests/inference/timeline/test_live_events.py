@@ -28,14 +28,14 @@ def wandering_logits(seed: int, steps: int = 300) -> np.ndarray:
     return np.asarray(logits[:steps], np.float32)
 
 
-def online(logits_NK: np.ndarray, rules: SegmentRules, *, threshold: float | None = 3.0, stretch: int = 1):
+def online(logits_NK: np.ndarray, rules: SegmentRules, *, threshold: float | None = 3.0, stretch: int = 1, step=STEP):
     segmenter = LiveSegmenter(
-        CLASSES, rules, step_seconds=STEP, first_seconds=0, not_before=0, rejection_threshold=threshold
+        CLASSES, rules, step_seconds=step, first_seconds=0, not_before=0, rejection_threshold=threshold
     )
     events = []
     for at in range(0, len(logits_NK), stretch):
         events += segmenter.push(logits_NK[at : at + stretch])
-    return events + segmenter.finish(len(logits_NK) * STEP)
+    return events + segmenter.finish(len(logits_NK) * step)
 
 
 def ended(events):
@@ -43,13 +43,13 @@ def ended(events):
     return sorted(ends, key=lambda each: (each.start_seconds, each.end_seconds, each.label))
 
 
-def whole(logits_NK: np.ndarray, rules: SegmentRules, *, threshold: float | None = 3.0):
-    seconds = STEP * len(logits_NK)
+def whole(logits_NK: np.ndarray, rules: SegmentRules, *, threshold: float | None = 3.0, step=STEP):
+    seconds = step * len(logits_NK)
     track = ScoreTrack(
         video=Path("a.mp4"),
         classes=CLASSES,
         logits_NK=logits_NK,
-        step_seconds=STEP,
+        step_seconds=step,
         seconds=seconds,
         rejection_threshold=threshold,
     )
@@ -88,6 +88,16 @@ def test_events_are_the_segments_of_the_whole(monkeypatch, seed, threshold, rule
         for before, after in pairwise(own[1::2]):
             assert before.end_seconds <= after.start_seconds
     assert {each.label for each in events} == {"a", "c"}  # background is no event
+
+
+def test_a_change_costs_online_what_it_costs_in_the_whole_where_steps_are_long(monkeypatch):
+    monkeypatch.setattr(live_events, "LONGEST_DELAY_SECONDS", 1000.0)
+    logits_NK, rules = wandering_logits(4), SegmentRules(change_cost=20.0)
+    ends, expected = ended(online(logits_NK, rules, step=1.0)), whole(logits_NK, rules, step=1.0)
+    assert [(each.label, each.start_seconds) for each in ends] == [
+        (each.label, each.start_seconds) for each in expected
+    ]
+    assert len(expected) > len(whole(logits_NK, rules))
 
 
 def test_the_stretches_in_which_scores_come_change_nothing():

@@ -23,14 +23,16 @@ VIDEO = Path("a.mp4")
 PLAIN = SegmentRules(lag_seconds=0, none_of_these=0)
 
 
-def track(logits_NK, *, threshold: float | None = 2.0, classes=("a", "b"), seconds: float | None = None) -> ScoreTrack:
+def track(
+    logits_NK, *, threshold: float | None = 2.0, classes=("a", "b"), seconds: float | None = None, step: float = 0.2
+) -> ScoreTrack:
     logits_NK = np.asarray(logits_NK, dtype=np.float32)
     return ScoreTrack(
         video=VIDEO,
         classes=classes,
         logits_NK=logits_NK,
-        step_seconds=0.2,
-        seconds=0.2 * len(logits_NK) if seconds is None else seconds,
+        step_seconds=step,
+        seconds=step * len(logits_NK) if seconds is None else seconds,
         rejection_threshold=threshold,
     )
 
@@ -55,6 +57,16 @@ def test_stretches_of_each_class_and_of_none(way):
 def test_the_path_ignores_a_moment_of_doubt_and_splits_at_a_change():
     found = segments_of(track(scores("a" * 10 + "b" + "a" * 10 + "b" * 12 + "." + "b" * 3)), PLAIN)
     assert spans(found) == [("a", 0.0, 4.2), ("b", 4.2, 7.4)]
+
+
+@pytest.mark.parametrize("cost", [1.0, 6.0, 30.0])
+def test_a_change_costs_the_same_however_many_scores_there_are(cost):
+    rules = SegmentRules(lag_seconds=0, none_of_these=0, least_seconds=0, gap_seconds=0, change_cost=cost)
+    parts = "a" * 5 + "b" + "a" * 3 + "b" * 4
+    fine = segments_of(track(scores("".join(5 * letter for letter in parts))), rules)
+    coarse = segments_of(track(scores(parts), step=1.0), rules)
+    assert spans(fine) == spans(coarse)
+    assert len(coarse) == {1.0: 4, 6.0: 4, 30.0: 2}[cost]  # a second of b gains 30 over a
 
 
 @pytest.mark.parametrize("cost", [0.0, 0.5, 2.0])

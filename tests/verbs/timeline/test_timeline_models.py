@@ -17,7 +17,7 @@ from muybridge.inference.timeline.video_scoring import score_video
 from muybridge.recipes.timeline_rules import SegmentRules, WindowConfig
 from muybridge.video.steady_reading import SteadyReader
 
-RULES = SegmentRules(use_none_of_these=False, lag_seconds=0, change_cost=2)
+RULES = SegmentRules(use_none_of_these=False, lag_seconds=0)
 WINDOWS = WindowConfig()
 
 
@@ -44,7 +44,7 @@ def track_of(logits_NK, like: ScoreTrack) -> ScoreTrack:
 
 def test_a_timeline_by_an_export(exported, video, tmp_path, capsys):
     folder, engine = exported
-    arguments = ("timeline", folder, video, "--rules.no-use-none-of-these", "--rules.change-cost", "1")
+    arguments = ("timeline", folder, video, "--rules.no-use-none-of-these")
     arguments += ("--out", tmp_path, "--format", "json")
     code, out, err = run(*arguments, "--engine", engine, capsys=capsys)
     assert code == 0

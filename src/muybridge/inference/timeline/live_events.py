@@ -87,7 +87,7 @@ class LiveSegmenter:
         self._threshold = rejection_threshold
         delay = max(1, round(LONGEST_DELAY_SECONDS / step_seconds))
         self._decider: _PathDecider | _TrackDecider = (
-            _PathDecider(rules, longest_delay=delay)
+            _PathDecider(rules, step_seconds=step_seconds, longest_delay=delay)
             if rules.way == "path"
             else _TrackDecider(rules, half=round(rules.smoothing_seconds / step_seconds) // 2)
         )
@@ -133,9 +133,9 @@ class LiveSegmenter:
 class _PathDecider:
     """Whether each step is in each class, by the likeliest course."""
 
-    def __init__(self, rules: SegmentRules, *, longest_delay: int) -> None:
+    def __init__(self, rules: SegmentRules, *, step_seconds: float, longest_delay: int) -> None:
         self._rules = rules
-        self._path = OnlinePath(change_cost=rules.change_cost, longest_delay=longest_delay)
+        self._path = OnlinePath(change_cost=rules.change_cost_of_steps(step_seconds), longest_delay=longest_delay)
         self._class_count = 0
 
     def push(self, logits_1K: Logits, threshold: float | None) -> list[tuple[Marks, Marks]]:

@@ -47,7 +47,7 @@ def segments_of(track: ScoreTrack, rules: SegmentRules) -> list[Segment]:
 def _by_path(track: ScoreTrack, rules: SegmentRules) -> Spans:
     """Of each class the stretches in which the likeliest path is in it."""
     logs_NS = log_likelihoods(track.logits_NK, rules, rejection_threshold=track.rejection_threshold)
-    path_N = cheapest_path(logs_NS, change_cost=rules.change_cost)
+    path_N = cheapest_path(logs_NS, change_cost=rules.change_cost_of_steps(track.step_seconds))
     edges = [0, *(np.flatnonzero(np.diff(path_N)) + 1).tolist(), len(path_N)]
     spans: Spans = {}
     for first, end in pairwise(edges):
