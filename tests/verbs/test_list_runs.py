@@ -68,7 +68,9 @@ def test_runs_are_listed_with_what_they_are_worth(folder, tiny_run, clips, capsy
     code, out, err = run("runs", folder, capsys=capsys)
     assert code == 0
     lines = {line.split()[0]: line for line in out.splitlines()}
-    top1 = json.loads((tiny_run / "evaluation.json").read_text())["top1"]
+    measured = json.loads((tiny_run / "evaluation.json").read_text())
+    top1, floors = measured["top1"], measured["floors"]
+    assert " and ".join(f"{100 * floors[name]['value']:.1f} %" for name in ("majority", "colours")) in lines["one"]
     value = f"{100 * top1['correct'] / top1['clips']:.1f} %"
     assert value in lines["one"]
     assert f"{top1['correct']} of {top1['clips']}" in lines["one"]
@@ -95,6 +97,7 @@ def test_the_newest_run_is_last_and_json_has_all(folder, tiny_run, clips, capsys
     assert one["size_bytes"] == sum(path.stat().st_size for path in (folder / "one").rglob("*") if path.is_file())
     low, high = one["accuracy"]["wilson_95"]
     assert low <= one["accuracy"]["value"] <= high
+    assert one["accuracy"]["floors"] == json.loads((tiny_run / "evaluation.json").read_text())["floors"]
     assert by_name["stopped"]["accuracy"] is None
     assert by_name["sweeps/rates"]["accuracy"]["part"] == "validation"
     assert [by_name[name]["kind"] for name in ("one", "both", "sweeps/rates")] == ["training", "ensemble", "sweep"]

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from muybridge.evaluation.floors import Floors
 from muybridge.evaluation.intervals import Interval, wilson
 from muybridge.evaluation.phrases import span
 from muybridge.models.description import model_state
@@ -23,11 +24,13 @@ class RunAccuracy:
         correct: Clips that are right.
         clips: All of them.
         part: Which clips: of the test part, or for a sweep of the validation part.
+        floors: What answers that know no action get right of the same clips; None where nobody looked.
     """
 
     correct: int
     clips: int
     part: Literal["test", "validation"]
+    floors: Floors | None = None
 
     @property
     def value(self) -> float:
@@ -62,5 +65,6 @@ def kept_accuracy(run: RunFolder) -> RunAccuracy | None:
     file = run.path / EVALUATION_FILE
     if not file.is_file() or unfinished(run):
         return None
-    top1 = read(file, EvaluationFile, hint=RUN_WROTE).top1
-    return RunAccuracy(top1.correct, top1.clips, "test")
+    found = read(file, EvaluationFile, hint=RUN_WROTE)
+    floors = None if found.floors is None else Floors.of_values(found.floors)
+    return RunAccuracy(found.top1.correct, found.top1.clips, "test", floors)

@@ -29,7 +29,7 @@ from muybridge.run_schemas import (
 from muybridge.runs import RUNS, RunFolder
 from muybridge.schemas import read
 from muybridge.storage.urls import url_at, written
-from muybridge.text import aligned, size_text
+from muybridge.text import aligned, percent, size_text
 
 Kind = Literal["training", "ensemble", "sweep"]
 DEEPEST = 3
@@ -74,6 +74,7 @@ class RunSummary:
             "clips": self.accuracy.clips,
             "part": self.accuracy.part,
             "wilson_95": [self.accuracy.interval.low, self.accuracy.interval.high],
+            "floors": self.accuracy.floors and self.accuracy.floors.to_dict(),
         }
         started = self.started.isoformat(timespec="seconds") if self.started else None
         return {**vars(self), "path": written(self.path), "accuracy": accuracy, "started": started}
@@ -94,13 +95,16 @@ class RunList:
     def __str__(self) -> str:
         if not self.runs:
             return f"no runs in {written(self.folder)}; make one with: muybridge train CLIPS"
-        rows = [("run", "data", "recipe", "protocol", "accuracy (95 %, Wilson)", "started", "size")]
+        rows = [("run", "data", "recipe", "protocol", "accuracy (95 %, Wilson)", "floors", "started", "size")]
         for run in self.runs:
             accuracy = str(run.accuracy) if run.accuracy else run.problem or "not measured: no test clips"
+            known = run.accuracy.floors.named() if run.accuracy and run.accuracy.floors else []
+            floors = " and ".join(percent(floor.value) for _, floor in known) or "–"
             started = f"{run.started:%Y-%m-%d %H:%M}" if run.started else "–"
             data = Path(run.data).name or run.data
-            rows.append((run.name, data, run.recipe, run.protocol, accuracy, started, size_text(run.size_bytes)))
-        lines = aligned(rows, right=(6,))
+            size = size_text(run.size_bytes)
+            rows.append((run.name, data, run.recipe, run.protocol, accuracy, floors, started, size))
+        lines = aligned(rows, right=(7,))
         unfinished = [run for run in self.runs if run.resume]
         lines += [f"{run.name} is {run.problem}; go on with: {run.resume}" for run in unfinished]
         return "\n".join(lines)
