@@ -34,9 +34,9 @@ from muybridge.evaluation.segment_metrics import (
     segment_counts,
 )
 from muybridge.files import write_rows
+from muybridge.inference.answers import Prediction
 from muybridge.inference.loading import load
 from muybridge.inference.recognizer import Recognizer
-from muybridge.inference.trained_model import Prediction
 from muybridge.recipes.timeline_rules import SegmentRules
 from muybridge.verbs.timeline.job import timeline
 

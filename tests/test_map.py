@@ -33,6 +33,7 @@ FLOORS = [
     ["remote_folders"],
     ["runs"],
     ["locks", "ranks"],
+    ["launched"],
     ["threads"],
     ["console", "system", "clip_draws", "signed_store", "ray_cluster"],
     ["run_schemas"],

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from muybridge.experiment.check_features import FeatureCheck as FeatureCheck
     from muybridge.experiment.check_features import check_features as check_features
     from muybridge.experiment.complete import TrainResult as TrainResult
+    from muybridge.inference.answers import Prediction as Prediction
     from muybridge.inference.ensemble import Ensemble as Ensemble
     from muybridge.inference.loading import load as load
     from muybridge.inference.recognizer import Recognizer as Recognizer
-    from muybridge.inference.trained_model import Prediction as Prediction
     from muybridge.inference.views import Views as Views
     from muybridge.pieces.whole_job import ManyResult as ManyResult
     from muybridge.recipes.augment import AugmentConfig as AugmentConfig

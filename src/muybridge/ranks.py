@@ -8,7 +8,6 @@ process alone needs nothing of this: every function here then does the plain thi
 
 import os
 import pickle
-import re
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -22,6 +21,7 @@ from rich.console import Console
 
 from muybridge.console import STDERR
 from muybridge.errors import Interrupted, RankLostError, UserError
+from muybridge.launched import Place, meet_as_slurm_says, place_of_environment
 from muybridge.signed_store import SignedStore, open_store
 from muybridge.system import available_cores
 
@@ -30,27 +30,7 @@ _PATIENCE = timedelta(days=2)
 _FAILING_SECONDS = 5
 """How long a process that failed waits for the first one to fail, too."""
 
-_NUMBERS = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "SLURM_STEP_NUM_TASKS", "SLURM_PROCID")
-"""Numbers that launchers give. Lightning reads some of them where it is imported, and fails there."""
-
 _Result = TypeVar("_Result")
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a process stands among those that were started together.
-
-    Attributes:
-        rank: Its number, from 0, among all.
-        size: How many there are.
-        local_rank: Its number on its machine, which is also that of its GPU.
-        local_size: How many there are on its machine.
-    """
-
-    rank: int = 0
-    size: int = 1
-    local_rank: int = 0
-    local_size: int = 1
 
 
 @dataclass
@@ -105,45 +85,6 @@ def own_cores() -> int:
     return max(1, available_cores() // place().local_size)
 
 
-def place_of_environment() -> Place:
-    """The place that torchrun, SLURM's srun or another launcher gave this process, whether it has joined or not.
-
-    Raises:
-        UserError: What it gave is no number.
-    """
-    given = {name: number_of_environment(name) for name in _NUMBERS}
-    rank, size = given["RANK"], given["WORLD_SIZE"]
-    if rank is not None and size is not None:
-        return Place(rank, size, given["LOCAL_RANK"] or 0, given["LOCAL_WORLD_SIZE"] or 1)
-    # A batch script has the number of tasks, too, and is one process; srun alone starts them.
-    tasks = given["SLURM_STEP_NUM_TASKS"] or 1
-    if tasks > 1:
-        name = "SLURM_STEP_TASKS_PER_NODE" if "SLURM_STEP_TASKS_PER_NODE" in os.environ else "SLURM_TASKS_PER_NODE"
-        each = os.environ.get(name, "1").split("(")[0].split(",")[0]
-        numbers = (_number(name, os.environ.get(name, "")) for name in ("SLURM_PROCID", "SLURM_LOCALID"))
-        return Place(next(numbers), tasks, next(numbers), _number(name, each))
-    return Place()
-
-
-def number_of_environment(name: str) -> int | None:
-    """The whole number in a variable of the environment; None where it is not set.
-
-    Raises:
-        UserError: It is no number.
-    """
-    text = os.environ.get(name)
-    return None if text is None else _number(name, text)
-
-
-def _number(name: str, text: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,9}", text):
-        raise UserError(
-            f"the variable {name} is {text!r}, and should be a number that a launcher of several processes gives; "
-            "unset it"
-        )
-    return int(text)
-
-
 def join(*, cuda: bool) -> None:
     """Join the processes that a launcher started next to this one, if it started any.
 
@@ -165,7 +106,7 @@ def join(*, cuda: bool) -> None:
             torch.cuda.set_device(found.local_rank)
         try:
             if "RANK" not in os.environ:
-                _take_from_slurm()
+                meet_as_slurm_says()
             dist.init_process_group(
                 "cpu:gloo,cuda:nccl" if cuda else "gloo", rank=found.rank, world_size=found.size, timeout=_PATIENCE
             )
@@ -179,15 +120,6 @@ def join(*, cuda: bool) -> None:
     )
     _group = _Group(found, store, words)
     STDERR.quiet = STDERR.quiet or found.rank > 0
-
-
-def _take_from_slurm() -> None:
-    """Where SLURM's processes meet, as torch reads it."""
-    from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
-
-    slurm = SLURMEnvironment(auto_requeue=False)
-    os.environ.setdefault("MASTER_ADDR", slurm.main_address)
-    os.environ.setdefault("MASTER_PORT", str(slurm.main_port))
 
 
 def as_group(program: Callable[[], _Result]) -> _Result:

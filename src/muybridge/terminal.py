@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from muybridge.errors import UserError
-from muybridge.ranks import number_of_environment, place_of_environment
+from muybridge.launched import number_of_environment, place_of_environment
 from muybridge.stopping import INTERRUPTED
 from muybridge.storage.urls import written
 from muybridge.text import printable, printable_lines, printable_values

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from muybridge.dataset.catalog import Clip
+from muybridge.launched import Place
 from muybridge.pipeline.loader import BatchShares
 from muybridge.pipeline.shard_pieces import PIECE_BYTES, ShardPieces
 from muybridge.pipeline.stream_order import StreamOrder, lane_count, lanes_of, through_buffer
-from muybridge.ranks import Place
 
 CLIP_BYTES = 100_000
 

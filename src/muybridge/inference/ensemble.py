@@ -17,11 +17,12 @@ import torch
 from muybridge.dataset.catalog import Clip
 from muybridge.errors import UserError, VideoError
 from muybridge.files import content_hash, write_json
+from muybridge.inference.answers import Answer, Scores
 from muybridge.inference.combining import Combination
 from muybridge.inference.engines.engine import Frames
 from muybridge.inference.predictions import ClipPrediction
 from muybridge.inference.recognizer import Recognizer
-from muybridge.inference.trained_model import Answer, Model, Scores, Source, clip_prediction
+from muybridge.inference.trained_model import Model, Source, clip_prediction
 from muybridge.inference.views import AS_TRAINED, Views
 from muybridge.models.description import METADATA_FILE, read_description
 from muybridge.run_schemas import EnsembleModelFile

@@ -15,11 +15,12 @@ import numpy as np
 import torch
 
 from muybridge.errors import VideoError
+from muybridge.inference.answers import Answer, Scores
 from muybridge.inference.engines.engine import Engine, Frames, Logits, require_finite
 from muybridge.inference.engines.torch_engine import TorchEngine
 from muybridge.inference.probabilities import softmax, vote
 from muybridge.inference.rejection import Rejection, familiarity
-from muybridge.inference.trained_model import Answer, ArrayClip, Model, Scores, Source
+from muybridge.inference.trained_model import ArrayClip, Model, Source
 from muybridge.inference.views import AS_TRAINED, Views
 from muybridge.models.description import COPY_AGAIN, METADATA_FILE, model_folder
 from muybridge.models.network import RecognizerNet

@@ -19,12 +19,12 @@ import numpy.typing as npt
 
 from muybridge.dataset.catalog import Clip
 from muybridge.errors import UserError
+from muybridge.launched import Place
 from muybridge.pipeline.affine import Frames
 from muybridge.pipeline.frame_cache import BuildResult, FrameCache, place_in_shard
 from muybridge.pipeline.loader import ClipDataset
 from muybridge.pipeline.shard_pieces import AHEAD_PIECES, PIECE_BYTES
 from muybridge.pipeline.stream_order import StreamOrder, lane_count
-from muybridge.ranks import Place
 from muybridge.recipes.cache import CacheConfig
 from muybridge.storage.urls import url_at
 from muybridge.text import size_text

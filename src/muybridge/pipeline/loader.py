@@ -18,11 +18,11 @@ import numpy.typing as npt
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from muybridge.dataset.catalog import Clip
+from muybridge.launched import Place
 from muybridge.pipeline.augmentation import augment, draw_transform, is_sided
 from muybridge.pipeline.batches import ActivationBatch, Batch, Examples, Item, collate_frames
 from muybridge.pipeline.frame_cache import FrameCache, Views
 from muybridge.pipeline.loader_processes import SharingCollate, start_worker
-from muybridge.ranks import Place
 from muybridge.recipes.augment import AugmentConfig
 
 ALONE = Place()

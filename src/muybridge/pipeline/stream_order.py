@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from muybridge.dataset.catalog import Clip
+from muybridge.launched import Place
 from muybridge.pipeline.loader import EpochOrder
 from muybridge.pipeline.shard_pieces import ReadAhead, ShardPieces, Wanted, wanted_by
-from muybridge.ranks import Place
 from muybridge.storage.urls import url_at
 
 Indices = npt.NDArray[np.int64]

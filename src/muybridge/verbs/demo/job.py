@@ -20,8 +20,8 @@ from muybridge.evaluation.evaluation import Evaluation
 from muybridge.experiment.complete import complete
 from muybridge.experiment.dividing import divide
 from muybridge.experiment.prepare import prepare
+from muybridge.inference.answers import Prediction
 from muybridge.inference.loading import load
-from muybridge.inference.trained_model import Prediction
 from muybridge.recipes.recipe import Recipe
 from muybridge.recipes.store import load_recipe
 from muybridge.runs import RunFolder, free_path

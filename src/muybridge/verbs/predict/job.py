@@ -14,8 +14,9 @@ from muybridge.dataset.naming_videos import find_videos
 from muybridge.dataset.shard_catalog import videos_in_shards
 from muybridge.dataset.shard_index import holds_shards
 from muybridge.errors import UserError, VideoError
+from muybridge.inference.answers import Prediction
 from muybridge.inference.loading import load
-from muybridge.inference.trained_model import Model, Prediction
+from muybridge.inference.trained_model import Model
 from muybridge.inference.views import AS_TRAINED, Views
 from muybridge.storage.urls import is_url
 from muybridge.video.isolation import isolated

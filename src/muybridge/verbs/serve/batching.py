@@ -15,8 +15,9 @@ from pathlib import Path
 
 from muybridge.dataset.catalog import Clip
 from muybridge.errors import VideoError
+from muybridge.inference.answers import Prediction
 from muybridge.inference.recognizer import BATCH_CLIPS, BATCH_PIXELS
-from muybridge.inference.trained_model import Decoded, Model, Prediction
+from muybridge.inference.trained_model import Decoded, Model
 from muybridge.system import available_cores
 from muybridge.threads import torch_workers
 

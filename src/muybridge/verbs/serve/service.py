@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from muybridge.errors import UserError
-from muybridge.inference.trained_model import Prediction
+from muybridge.inference.answers import Prediction
 from muybridge.verbs.serve.config import ServeConfig
 from muybridge.verbs.serve.fetching import Fetcher
 from muybridge.verbs.serve.hosting import HostedModel, Models

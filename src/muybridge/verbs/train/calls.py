@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from muybridge import ranks
 from muybridge.errors import UserError
 from muybridge.experiment.complete import TrainResult
+from muybridge.launched import Place
 from muybridge.text import counted
 
 Where = Literal["local", "ray"]
@@ -48,7 +48,7 @@ class Processes:
             if count is not None and count < 1:
                 raise UserError(f"{what} is {count}; give 1 or more")
 
-    def check_started(self, place: ranks.Place) -> None:
+    def check_started(self, place: Place) -> None:
         """Refuse another number of processes than a launcher started.
 
         Raises:

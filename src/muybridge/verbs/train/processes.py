@@ -21,6 +21,7 @@ from muybridge.console import say
 from muybridge.errors import UserError
 from muybridge.experiment.complete import TrainResult
 from muybridge.files import replacing
+from muybridge.launched import number_of_environment, place_of_environment
 from muybridge.system import available_cores, resolve_device
 from muybridge.text import counted
 from muybridge.verbs.train.calls import Call, Processes
@@ -44,7 +45,7 @@ def in_processes(program: Callable[[], TrainResult], call: Call, processes: Proc
         UserError: If they cannot be started, or one of them ends before the work is done.
     """
     processes.check()
-    place = ranks.place_of_environment()
+    place = place_of_environment()
     if place.size > 1:
         processes.check_started(place)
         ranks.join(cuda=_kind(device) == "cuda")
@@ -153,7 +154,7 @@ def _launch_config(processes: Processes, count: int) -> Any:
                 "MASTER_PORT to an address of the first machine and NODE_RANK to 0, 1, ... on each, or use torchrun"
             )
         address, port = (os.environ[name] for name in names[:2])
-        number, _ = (ranks.number_of_environment(name) for name in reversed(names[1:]))
+        number, _ = (number_of_environment(name) for name in reversed(names[1:]))
         meeting = {
             "rdzv_backend": "static",
             "rdzv_endpoint": f"{address}:{port}",
@@ -194,7 +195,7 @@ def _outcome(folder: Path, failed: Any, size: int) -> TrainResult:
 
 def hand_back(outcome: Any) -> None:
     """Leave what came of a call to whoever started this process; of those on one machine the first one does."""
-    if ranks.place_of_environment().local_rank:
+    if place_of_environment().local_rank:
         return
     with replacing(Path(os.environ[FOLDER]) / OUTCOME) as temporary:
         temporary.write_bytes(pickle.dumps(outcome))
