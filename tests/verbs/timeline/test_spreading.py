@@ -115,7 +115,7 @@ def test_a_killed_job_goes_on(probe_run, videos, tmp_path, local_pieces, monkeyp
 
 
 def test_spans_of_another_job_are_not_taken(probe_run, videos, tmp_path, local_pieces, monkeypatch):
-    monkeypatch.setattr(spreading, "_put_together", lambda *_: 1 / 0)
+    monkeypatch.setattr(spreading, "_rows_of", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         api.timeline(probe_run, videos[:1], out=tmp_path, formats=[], on="ray")
     wide = WindowConfig(window_seconds=1)
