@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 from tests.helpers.commands import run
 from tests.storage.conftest import bucket, server
-from tests.verbs.timeline.test_timeline import RULES, probe_run, spans, write_long
+from tests.verbs.timeline.test_timeline import RULES, annotate, probe_run, spans, write_long
 
 from muybridge import api
 from muybridge.errors import UserError
@@ -122,6 +122,19 @@ def test_spans_of_another_job_are_not_taken(probe_run, videos, tmp_path, local_p
     with pytest.raises(UserError, match=r"\.spans was begun with other clips, another model or other options"):
         api.timeline(probe_run, videos[:1], windows=wide, out=tmp_path, formats=[], on="ray", resume=True)
     monkeypatch.undo()
+
+
+def test_rules_are_tuned_and_measured_with_spans(probe_run, videos, tmp_path, local_pieces):
+    table = annotate(tmp_path / "truth.csv", videos[0])
+    given = {"tune": table, "truth": table, "formats": ["csv"]}
+    try:
+        here = api.timeline(probe_run, out=tmp_path / "here", **given)
+        there = api.timeline(probe_run, out=tmp_path / "there", on="ray", **given)
+    finally:
+        (probe_run / "timeline.json").unlink(missing_ok=True)
+    assert there.rules == here.rules and there.evaluation == here.evaluation
+    assert there.rules_from == "tuned on 1 video"
+    assert (tmp_path / "there" / "tuning-a.scores").is_file() and not (tmp_path / "there" / ".spans").exists()
 
 
 def test_a_damaged_video_is_named(probe_run, videos, tmp_path, local_pieces):
