@@ -39,8 +39,7 @@ from muybridge.text import one_line
 _KEPT_SECONDS = 24 * 3600.0
 """So long after its last use a copy of an older state of a run stays, since another process may still read it."""
 _FETCH_SECONDS = 600.0
-_LARGE = {".safetensors", ".ckpt", ".onnx", ".bin", ".png", ".html"}
-"""Files that say nothing of a run in a list."""
+_LARGE = {".safetensors", ".ckpt", ".onnx", ".bin", ".png", ".html"}  # they say nothing of a run in a list
 
 
 def local_run(run: Path, *, announce: Say = lambda line: None) -> Path:
@@ -155,7 +154,8 @@ def run_with_results(run: Path, out: str | Path | None, *, lasting: bool = True,
     Args:
         run: The run or model, by path or URL.
         out: Where results go; None: into the run.
-        lasting: Whether results are of no use unless they are kept; those of a model on a hub are not.
+        lasting: Whether results are of no use unless they are kept. Else those of a model on a hub, or of a run in a
+            bucket that cannot be written to, stay on this machine.
         announce: Called with what is fetched and uploaded.
 
     Raises:
@@ -169,9 +169,16 @@ def run_with_results(run: Path, out: str | Path | None, *, lasting: bool = True,
             raise UserError(f"{url} is on a hub, where no results go; name a place on this machine with run.out")
         yield local_run(run, announce=announce)
     else:
-        with uploaded_run(run, resumes=True, announce=announce) as place:
-            assert place is not None
-            yield place
+        done = False
+        try:
+            with uploaded_run(run, resumes=True, announce=announce) as place:
+                assert place is not None
+                yield place
+                done = True
+        except UserError as error:  # a bucket may be one that this user only reads
+            if lasting or not done:
+                raise
+            announce(f"note: {error}")
 
 
 def upload_to(folder: Path, url: str, *, announce: Say) -> None:
@@ -194,9 +201,8 @@ def _begin(url: str, place: Path) -> None:
     if place.is_dir() and files_of(place):
         if manifest_at(url) is not None:
             raise _is_there(url)
-        raise UserError(
-            f"{url} was begun on this machine, and not uploaded; go on with: muybridge train --resume {url}"
-        )
+        command = f"muybridge train --resume {url}"
+        raise UserError(f"{url} was begun on this machine, and not uploaded; go on with: {command}")
 
 
 def _is_there(url: str) -> UserError:

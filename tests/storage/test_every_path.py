@@ -1,5 +1,6 @@
 """Every path on the command line is a URL where that makes sense, and is refused in one line where it does not."""
 
+import errno
 import json
 import shutil
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ import pytest
 from tests.helpers.clips import TINY, write_clip
 from tests.helpers.commands import run
 
-from muybridge import UserError, api
+from muybridge import UserError, api, remote_runs
 from muybridge.cli.application import app
 from muybridge.help_screen import verbs
 from muybridge.remote_folders import manifest_at
@@ -187,6 +188,23 @@ def test_results_of_a_run_in_a_bucket_are_uploaded(remote: str, things: dict[str
     assert "fp32" in api.load(remote, engine="torch-fp32").engine.name
     assert not list(tmp_path.glob("memory:*"))
     assert here.to_dict()["clips"] == 4
+
+
+def test_what_cannot_be_uploaded_is_measured_and_told(
+    remote: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As with the bucket of another, which one may read."""
+
+    def refused(folder: Path, url: str, **_: object) -> None:
+        raise PermissionError(errno.EACCES, "Access Denied", url)
+
+    monkeypatch.setattr(remote_runs, "upload_folder", refused)
+    code, out, err = run("evaluate", remote, capsys=capsys)
+    assert (code, "top-1" in out) == (0, True)
+    assert f"note: {remote} cannot be reached: Access Denied; the run is kept in" in err
+    code, _, err = run("export", remote, "--to", "torch", capsys=capsys)
+    assert (code, err.count("error:")) == (2, 1)
+    assert f"error: {remote} cannot be reached: Access Denied; the run is kept in" in err
 
 
 def test_a_result_beside_the_run_leaves_the_bucket_alone(remote: str, things: dict[str, str], tmp_path: Path) -> None:

@@ -311,7 +311,7 @@ def export(
         muybridge export runs/default-1 --to onnx
 
     Args:
-        run: A run directory of a training.
+        run: A run directory of a training, or its URL.
         to: The engine: onnx (ONNX Runtime) and openvino are extras to install; torch is the model prepared for
             inference.
         precision: What it computes in: fp32, bf16 (torch, openvino), or int8 (onnx, openvino), calibrated on training

@@ -32,7 +32,7 @@ def evaluate(
         muybridge evaluate runs/default-1 --views 3
 
     Args:
-        run: A run directory of a training or an ensemble, or a model folder together with CLIPS.
+        run: A run directory of a training or an ensemble, or a model folder together with CLIPS; also by URL.
         clips: Other labelled clips: a folder, a CSV, annotations of long videos, an HMDB-51 or UCF101 folder, or one
             video in its class folder.
         unknown: Clips of classes that the model does not know: how well it tells them from known ones.
@@ -81,8 +81,8 @@ def report(
         muybridge report runs/default-1 runs/best-1
 
     Args:
-        runs: Run directories of trainings and ensembles, in any mix, of the same classes; the others are compared
-            with the first.
+        runs: Run directories of trainings and ensembles, or their URLs, in any mix, of the same classes; the others
+            are compared with the first.
         clips_root: Folder that holds the clips of the runs now, where they were moved or renamed.
         out: The file to write; default: report.html in the run, or in the current folder for several.
         as_json: Print the result as JSON.
@@ -111,7 +111,7 @@ def push(
     Credentials come from the environment: HF_TOKEN, AWS_ACCESS_KEY_ID and their like.
 
     Args:
-        source: A run, or a folder that pack made.
+        source: A run, also by URL, or a folder that pack made.
         url: s3://bucket/name, gs://, az://, or hf://owner/name.
         private: Make a new repository on a hub private.
         as_json: Print the result as JSON.
@@ -164,7 +164,7 @@ def list_runs(folder: Path = Path("runs"), *, as_json: Annotated[Json, Parameter
         muybridge runs --json
 
     Args:
-        folder: Where to look, its sub-folders included.
+        folder: Where to look, its sub-folders included; also by URL, s3://bucket/runs.
         as_json: Print the result as JSON.
     """
     from muybridge import api

@@ -211,12 +211,13 @@ def ensemble(
         muybridge ensemble runs/default-1 runs/best-1
 
     Args:
-        runs: Run directories made by train, of the same clips, protocol and split seed; or one, with --calibrate.
+        runs: Run directories made by train, or their URLs, of the same clips, protocol and split seed; or one, with
+            --calibrate.
         rule: mean: average of probabilities, as in the paper; logits: average of logits; vote: majority; weighted:
             average of probabilities with weights fitted on the validation clips.
         calibrate: Give each member a temperature, fitted on the validation clips, so that its scores are as sure as
             it is right.
-        run: The run directory to make; default: runs/ensemble-1, -2, ....
+        run: The run directory to make, also by URL; default: runs/ensemble-1, -2, ....
         name: Name of the run directory, in runs/; instead of --run.
         clips_root: Folder that holds the clips of the runs now, where they were moved or renamed.
         device: Where torch computes: auto (a CUDA GPU if there is one), cpu, cuda, cuda:1 or mps.

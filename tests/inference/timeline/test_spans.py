@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from tests.helpers.nightly import cases
 from tests.inference.test_streaming import SMALL, clip, lively_net
 from tests.inference.timeline.test_window_scoring import frame_net, recognizer_of, scores
 
@@ -47,6 +48,21 @@ def test_the_scores_are_those_of_the_whole_video(kind: str, hop: int, frame_coun
     parts = [score_span(recognizer, steps, each, frames_THWC[each.first_frame : each.end_frame]) for each in found]
     np.testing.assert_allclose(np.concatenate(parts), whole_NK, atol=1e-5)
     assert np.ptp(whole_NK, axis=0).max() > 1e-3 or frame_count < 60  # the frames do bear on the scores
+
+
+@pytest.mark.parametrize("seed", cases(4, 60))
+def test_whatever_the_windows_and_the_spans(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    draw = np.random.default_rng(seed)
+    recognizer = recognizer_of(net_of(str(draw.choice(["frames", "movinet_a0_mobile", "movinet_a0_base"]))))
+    monkeypatch.setattr(spans, "MOST_SPAN_FRAMES", int(draw.integers(1, 90)))
+    monkeypatch.setattr(spans, "_LEAST_LEADS", int(draw.integers(1, 4)))
+    most = 8 if recognizer.net.head.positions else 20
+    steps = steps_of(recognizer.net, window=int(draw.integers(1, most)), hop=int(draw.integers(1, 9)))
+    frames_THWC = clip(int(draw.integers(1, 170)), seed)
+    whole_NK = scores(steps.scorer(recognizer), frames_THWC, 16)
+    found = spans_of(recognizer, steps, len(frames_THWC))
+    parts = [score_span(recognizer, steps, each, frames_THWC[each.first_frame : each.end_frame]) for each in found]
+    np.testing.assert_allclose(np.concatenate(parts), whole_NK, atol=1e-5)
 
 
 def test_a_shorter_lead_in_would_show(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from rich.console import Console
 from tests.helpers.commands import run
 from tests.storage.conftest import bucket, server
 from tests.verbs.timeline.conftest import write_long
-from tests.verbs.timeline.test_timeline import RULES, spans
+from tests.verbs.timeline.test_timeline import RULES, annotate, spans
 
 from muybridge import api
 from muybridge.errors import UserError
@@ -116,7 +116,7 @@ def test_a_killed_job_goes_on(probe_run, videos, tmp_path, local_pieces, monkeyp
 
 
 def test_spans_of_another_job_are_not_taken(probe_run, videos, tmp_path, local_pieces, monkeypatch):
-    monkeypatch.setattr(spreading, "_put_together", lambda *_: 1 / 0)
+    monkeypatch.setattr(spreading, "_rows_of", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         api.timeline(probe_run, videos[:1], out=tmp_path, formats=[], on="ray")
     wide = WindowConfig(window_seconds=1)
@@ -144,6 +144,19 @@ def test_an_export_computes_spans(exported, videos, tmp_path, local_pieces):
     np.testing.assert_allclose(logits(tmp_path / "there", "a"), logits(tmp_path / "here", "a"), atol=1e-5)
     with pytest.raises(UserError, match="leave out resume"):
         api.timeline(folder, videos[:1], rules=RULES, formats=[], out=tmp_path / "there", resume=True, on="ray")
+
+
+def test_rules_are_tuned_and_measured_with_spans(probe_run, videos, tmp_path, local_pieces):
+    table = annotate(tmp_path / "truth.csv", videos[0])
+    given = {"tune": table, "truth": table, "formats": ["csv"]}
+    try:
+        here = api.timeline(probe_run, out=tmp_path / "here", **given)
+        there = api.timeline(probe_run, out=tmp_path / "there", on="ray", **given)
+    finally:
+        (probe_run / "timeline.json").unlink(missing_ok=True)
+    assert there.rules == here.rules and there.evaluation == here.evaluation
+    assert there.rules_from == "tuned on 1 video"
+    assert (tmp_path / "there" / "tuning-a.scores").is_file() and not (tmp_path / "there" / ".spans").exists()
 
 
 def test_a_damaged_video_is_named(probe_run, videos, tmp_path, local_pieces):

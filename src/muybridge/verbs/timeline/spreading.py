@@ -9,7 +9,7 @@ Axes: T frames, N scores, H, W, C (RGB), K classes.
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -89,10 +89,16 @@ def spread(
     Raises:
         UserError: What is to be resumed is of another job, or storage cannot be reached.
     """
-    place = AnswerPlace(folder)
+    place, count = AnswerPlace(folder), len(recognizer.classes)
+    videos = [*{each.path: each for each in reversed(videos)}.values()][::-1]  # each file once
+    # What a file is now: scores of one that changes meanwhile are not taken for its own.
+    score_files = {
+        each.path: partial(ScoreFile, each.stem, job_of(each.path, windows, recognizer), class_count=count)
+        for each in videos
+    }
     if not resume and folder.is_dir():
         shutil.rmtree(folder)
-    missing = [each for each in videos if not (resume and _is_whole(each, recognizer, windows))]
+    missing = [each for each in videos if not (resume and _is_whole(score_files[each.path]()))]
     chosen = _as_begun(videos, missing, place)
     if not missing:
         return {}
@@ -101,7 +107,7 @@ def spread(
         "kind": "spans",
         "model": model.sha256,
         "engine": engine,
-        "classes": len(recognizer.classes),
+        "classes": count,
         "windows": asdict(windows),
         "videos": [written(each.path) for each in chosen],
     }
@@ -111,7 +117,16 @@ def spread(
         if on == "local":
             make = lambda device: Scoring(recognizer, windows)  # noqa: E731 - it is loaded already
         result = answer_all(plan, place, make, schema=span_schema(), on=on, device=device, console=console)
-        failed |= _put_together(plan, place, {written(each.path): each for each in chosen}, recognizer, windows)
+        for path, rows in _rows_of(chosen, plan, place):
+            reason = next((row["error"] for row in rows if row["error"] is not None), None)
+            if reason is not None:
+                failed[path] = VideoError(path, reason, "the other videos are scored")
+                continue
+            seconds = rows[0]["seconds"]
+            if seconds is None:
+                with span_reader(recognizer, windows, path) as reader:
+                    seconds = reader.length_seconds
+            _write(score_files[path](), rows, seconds=float(seconds or 0.0), class_count=count)
         shutil.rmtree(folder)
         say(
             console,
@@ -121,16 +136,11 @@ def spread(
     return failed
 
 
-def _is_whole(video: Video, recognizer: Recognizer, windows: WindowConfig) -> bool:
+def _is_whole(scores: ScoreFile) -> bool:
     """Whether all scores of a video are there."""
-    with _score_file(video, recognizer, windows) as scores:
+    with scores:
         scores.resume()
         return scores.seconds is not None
-
-
-def _score_file(video: Video, recognizer: Recognizer, windows: WindowConfig) -> ScoreFile:
-    job = job_of(video.path, windows, recognizer)
-    return ScoreFile(video.stem, job, class_count=len(recognizer.classes))
 
 
 def _as_begun(videos: Sequence[Video], missing: Sequence[Video], place: AnswerPlace) -> Sequence[Video]:
@@ -201,31 +211,23 @@ def _cut(recognizer: Recognizer, windows: WindowConfig, video: Video) -> list[Sp
     return unless_storage_fails(whole, spans)
 
 
-def _put_together(
-    plan: Plan, place: AnswerPlace, videos: Mapping[str, Video], recognizer: Recognizer, windows: WindowConfig
-) -> dict[Path, VideoError]:
-    """Write the file of scores of each video; returns why some have none."""
+def _write(scores: ScoreFile, rows: Sequence[Row], *, seconds: float, class_count: int) -> None:
+    """Write the scores of a video as a process that scored all of it leaves them."""
+    with scores:
+        scores.begin()
+        for row in sorted(rows, key=lambda row: int(row["first_score"])):
+            scores.append(row["logits"].reshape(-1, class_count))
+        scores.keep({"counts": torch.tensor([0, scores.count])}, seconds=seconds)
+
+
+def _rows_of(videos: Sequence[Video], plan: Plan, place: AnswerPlace) -> Iterator[tuple[Path, list[Row]]]:
+    """The rows of each video that has some."""
     found: dict[str, list[Row]] = {}
     for row in _rows(plan, place):
         found.setdefault(row["video"], []).append(row)
-    failed: dict[Path, VideoError] = {}
-    for name, rows in found.items():
-        video = videos[name]
-        reason = next((row["error"] for row in rows if row["error"] is not None), None)
-        if reason is not None:
-            failed[video.path] = VideoError(video.path, reason, "the other videos are scored")
-            continue
-        with _score_file(video, recognizer, windows) as scores:
-            scores.begin()
-            for row in sorted(rows, key=lambda row: int(row["first_score"])):
-                scores.append(row["logits"].reshape(-1, len(recognizer.classes)))
-            seconds = rows[0]["seconds"]
-            if seconds is None:
-                with span_reader(recognizer, windows, video.path) as reader:
-                    seconds = reader.length_seconds
-            assert seconds is not None, "a video that was cut into spans has a length"
-            scores.keep({"counts": torch.tensor([0, scores.count])}, seconds=float(seconds))
-    return failed
+    for video in videos:
+        if rows := found.get(written(video.path)):
+            yield video.path, rows
 
 
 def _rows(plan: Plan, place: AnswerPlace) -> Iterator[Row]:
