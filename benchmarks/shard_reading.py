@@ -1,6 +1,6 @@
 """Shards in a bucket with latency: read from front to back against read at random; and clips of their own by threads.
 
-    python benchmarks/shard_reading.py CLIPS [--clips 1200] [--latency-ms 50] [--rounds 3] [--threads 2]
+    python benchmarks/shard_reading.py CLIPS [--clips 1200] [--latency-ms 50] [--rounds 3] [--threads 2] [--out FOLDER]
 
 Run it at the root of a checkout: the S3 server is that of the tests. Packs copies of CLIPS into shards of 16 MB and
 uploads them, and some as files of their own. Then, in turns:
@@ -31,6 +31,7 @@ from muybridge.dataset.catalog import Clip
 from muybridge.dataset.cutting import drawn
 from muybridge.dataset.layouts import read_catalog
 from muybridge.file_parts import open_bytes, status_of
+from muybridge.files import write_rows
 from muybridge.pipeline.frame_cache import FrameCache, place_in_shard
 from muybridge.pipeline.frame_stream import FrameStream
 from muybridge.pipeline.stream_order import StreamOrder
@@ -57,6 +58,7 @@ def main() -> None:
     parser.add_argument("--latency-ms", type=float, default=50.0)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--out", type=Path, help="folder for shard-reading.csv")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="muybridge-shards-") as temporary:
         folder, bucket = Path(temporary), Bucket()
@@ -77,10 +79,20 @@ def main() -> None:
                 shutil.rmtree(cache)
         finally:
             bucket.close()
-    print(f"{'':<22} {'clips/s':>8} {'requests a clip':>16} {'bytes for a byte':>17}")
-    for name, rows in found.items():
-        rate, requests, share = (statistics.median(column) for column in zip(*rows, strict=True))
-        print(f"{name:<22} {rate:8.1f} {requests:16.2f} {share:17.2f}")
+    rows = []
+    for name, values in found.items():
+        rate, requests, share = (statistics.median(column) for column in zip(*values, strict=True))
+        rows.append(
+            {
+                "way": name,
+                "clips_per_second": f"{rate:.1f}",
+                "requests_a_clip": f"{requests:.2f}",
+                "bytes_for_a_byte": f"{share:.2f}",
+            }
+        )
+        print("  ".join(f"{value:<22}" for value in rows[-1].values()))
+    if options.out:
+        write_rows(options.out / "shard-reading.csv", rows)
 
 
 def filled(url: str, clips: Path, count: int, folder: Path) -> None:

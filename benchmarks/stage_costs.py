@@ -44,7 +44,8 @@ from muybridge.file_parts import open_bytes
 from muybridge.files import content_hash
 from muybridge.models.network import build
 from muybridge.pipeline.activations import ActivationDataset
-from muybridge.pipeline.frame_cache import FrameCache, read_entry, read_frames_at, write_entry
+from muybridge.pipeline.frame_cache import FrameCache
+from muybridge.pipeline.frame_entries import read_entry, read_frames_at, write_entry
 from muybridge.pipeline.loader import ClipDataset
 from muybridge.recipes.store import load_recipe
 from muybridge.storage.remote_files import upload

@@ -607,6 +607,17 @@ def scale_check() -> str:
     return plain("scale-check.csv", columns)
 
 
+def shard_reading() -> str:
+    """Shards and files of a bucket with latency."""
+    columns = {
+        "way": "way",
+        "clips_per_second": "clips/s",
+        "requests_a_clip": "requests a clip",
+        "bytes_for_a_byte": "bytes fetched for one of the clips",
+    }
+    return plain("shard-reading.csv", columns)
+
+
 def scale_plan() -> str:
     """Machines, hours, gigabytes and money."""
     columns = {
@@ -701,6 +712,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "long-videos-hours": long_videos_hours,
     "stage-costs": stage_costs,
     "scale-check": scale_check,
+    "shard-reading": shard_reading,
     "scale-plan": scale_plan,
     "scale-storage": scale_storage,
     "scale-knobs": scale_knobs,

@@ -32,7 +32,7 @@ SERVERS = (
     "video/live/test_event_recorder.py", "verbs/watch", "verbs/test_predict_addresses.py", "test_ranks.py",
     "training/test_many_processes.py", "training/test_lost_process.py", "training/test_launchers.py",
     "storage/test_remote_files.py", "storage/test_verbs_on_buckets.py", "storage/test_versions.py", "pieces",
-    "verbs/test_push.py",
+    "verbs/test_push.py", "training/test_streaming_processes.py", "storage/test_streaming_shards.py",
 )  # fmt: skip
 
 

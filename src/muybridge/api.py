@@ -73,8 +73,8 @@ if TYPE_CHECKING:
     from muybridge.verbs.list_runs import RunList as RunList
     from muybridge.verbs.list_runs import RunSummary as RunSummary
     from muybridge.verbs.list_runs import list_runs as list_runs
-    from muybridge.verbs.pack.job import PackResult as PackResult
     from muybridge.verbs.pack.job import pack as pack
+    from muybridge.verbs.pack.result import PackResult as PackResult
     from muybridge.verbs.predict.job import predict as predict
     from muybridge.verbs.predict.many import predict_many as predict_many
     from muybridge.verbs.push.job import PushResult as PushResult

@@ -14,6 +14,9 @@ from tests.pieces.test_encode import features, frozen_recipe, labelled, nothing_
 
 from muybridge import UserError, api
 from muybridge.dataset.layouts import read_catalog
+from muybridge.dataset.shard_index import read_index, write_index
+from muybridge.training.encoding import FrozenPart
+from muybridge.verbs.pack import job
 
 __all__ = ["features", "labelled", "nothing_is_encoded"]  # fixtures
 
@@ -93,6 +96,35 @@ def test_a_packing_that_is_called_again_goes_on_and_another_recipe_is_refused(la
     assert again.kept == again.shards
     with pytest.raises(UserError, match=r"was begun with other clips or options"):
         api.pack(labelled, shards, kind="features", recipe=frozen_recipe(width=0.5), shard_size_gb=0.00003)
+
+
+def test_a_packing_that_was_killed_encodes_nothing_again(labelled, shards, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    options = {"kind": "features", "recipe": frozen_recipe(), "shard_size_gb": 0.00003}
+
+    def die(*arguments, **values):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(job, "write_shards", die)
+        with pytest.raises(KeyboardInterrupt):
+            api.pack(labelled, out, **options)
+    assert not (out / "index.parquet").exists()
+
+    def refuse(*arguments, **values):
+        raise AssertionError("a clip is encoded again")
+
+    monkeypatch.setattr(FrozenPart, "__call__", refuse)
+    assert api.pack(labelled, out, **options).clips == 24
+    for file in shards.glob("*.tar"):
+        assert (out / file.name).read_bytes() == file.read_bytes()
+
+
+def test_an_index_that_does_not_say_what_its_features_are_is_refused(shards, tmp_path):
+    index = read_index(shards)
+    write_index(tmp_path, index.table, kind="features", shards=index.shards)
+    with pytest.raises(UserError, match="does not say what its features are"):
+        read_index(tmp_path)
 
 
 def test_what_makes_no_sense_is_refused(labelled, shards, tmp_path):

@@ -8,7 +8,8 @@ from muybridge.dataset.catalog import Clip
 from muybridge.errors import UserError
 from muybridge.pipeline.cache_file import DamagedEntryError
 from muybridge.pipeline.cache_folder import FRAMES_SUFFIX
-from muybridge.pipeline.frame_cache import FrameCache, read_entry
+from muybridge.pipeline.frame_cache import FrameCache
+from muybridge.pipeline.frame_entries import read_entry
 from muybridge.recipes.cache import CacheConfig
 from muybridge.video.decoding import read_sampled
 from muybridge.video.fit_names import Fit

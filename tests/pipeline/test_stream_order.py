@@ -8,10 +8,15 @@ import numpy as np
 import pytest
 
 from muybridge.dataset.catalog import Clip
+from muybridge.errors import UserError
 from muybridge.launched import Place
+from muybridge.pipeline.frame_cache import reading_threads
+from muybridge.pipeline.frame_stream import FrameStream
 from muybridge.pipeline.loader import BatchShares
 from muybridge.pipeline.shard_pieces import PIECE_BYTES, ShardPieces
 from muybridge.pipeline.stream_order import StreamOrder, lane_count, lanes_of, through_buffer
+from muybridge.recipes.cache import CacheConfig
+from muybridge.video.sampling import UniformSampler
 
 CLIP_BYTES = 100_000
 
@@ -164,3 +169,26 @@ def test_pieces_are_wanted_before_their_clips_are_read_and_in_the_order_of_the_s
             shard, offset, size_bytes = clips[sequence[position]].shard_place
             for number in {offset // PIECE_BYTES, (offset + size_bytes - 1) // PIECE_BYTES}:
                 assert known[shard.replace("s3:/", "s3://"), number] <= position
+
+
+def test_a_buffer_that_needs_more_than_the_pieces_may_take_is_refused(tmp_path):
+    config = CacheConfig(folder=str(tmp_path), shards_gb=0.5)
+    far, near = (clips_in(300, root=root) for root in ("s3://bucket/shards", "shards"))
+    for buffer_clips, fits in ((10, True), (4000, False)):
+        stream = FrameStream(
+            config, sampler=UniformSampler(frames=4), views=1, size_px=32, fit="squash", buffer_clips=buffer_clips
+        )
+        stream.require_space(near, batch_size=8)  # on this disk already
+        if fits:
+            stream.require_space(far, batch_size=8)
+        else:
+            with pytest.raises(UserError, match=r"take about 668 MB of shards, and cache.shards_gb allows 500 MB"):
+                stream.require_space(far, batch_size=8)
+
+
+def test_more_threads_read_clips_of_their_own_in_a_bucket_and_no_more_those_of_shards():
+    [packed, *_] = clips_in(3, root="s3://bucket/shards")
+    alone = Clip(Path("s3://bucket/a/b.avi"), label="a", group="g")
+    here = Clip(Path("a/b.avi"), label="a", group="g")
+    assert [reading_threads([clip], 3) for clip in (here, packed, alone)] == [3, 3, 12]
+    assert reading_threads([here, alone], 100) == 64

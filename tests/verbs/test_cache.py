@@ -100,3 +100,20 @@ def test_a_data_set_that_is_not_there_is_named(cache, tmp_path, capsys):
     assert "cache --clear other" in err
     shutil.rmtree(cache)
     assert api.cache_contents().datasets == ()
+
+
+def test_pieces_of_shards_are_counted_and_go_with_everything(cache, capsys):
+    (cache / "shards").mkdir()
+    for name in ("a", "b"):
+        (cache / "shards" / f"{name}.piece").write_bytes(bytes(1000))
+    (cache / "shards" / "mine.txt").write_text("mine")
+    code, out, _ = run("cache", capsys=capsys)
+    assert code == 0
+    assert "pieces of shards from a bucket: 2.0 KB" in out
+    before = api.cache_contents()
+    assert before.pieces_bytes == 2000
+    api.clear_cache("unknown")
+    assert api.cache_contents().pieces_bytes == 2000
+    cleared = api.clear_cache()
+    assert cleared.size_bytes > 2000
+    assert [path.name for path in (cache / "shards").iterdir()] == ["mine.txt"]

@@ -15,14 +15,12 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -33,8 +31,9 @@ from muybridge.errors import UserError, VideoError
 from muybridge.file_parts import is_remote, open_bytes, status_of
 from muybridge.files import content_hash, require_local, require_writable
 from muybridge.pipeline.affine import Frames
-from muybridge.pipeline.cache_file import CacheFile, DamagedEntryError, read_cache_file, write_cache_file
+from muybridge.pipeline.cache_file import DamagedEntryError
 from muybridge.pipeline.cache_folder import FRAMES_SUFFIX, default_cache_folder, entry_path, make_room
+from muybridge.pipeline.frame_entries import Entry, Views, read_entry, read_frames_at, write_entry
 from muybridge.pipeline.shard_pieces import ReadAhead, ShardPieces, wanted_by
 from muybridge.recipes.cache import CacheConfig
 from muybridge.storage.remote_files import status_of_remote
@@ -44,46 +43,15 @@ from muybridge.temporaries import remove_dead
 from muybridge.video.decoding import SampledFrames, read_sampled
 from muybridge.video.fit_names import Fit
 from muybridge.video.hardware import Decoder, decoding_on, require_decoder
-from muybridge.video.picture import to_jpeg
 from muybridge.video.sampler import Sampler
 
 VERSION = 2
 MOST_THREADS = 64
-JPEG_QUALITY = 90
 # Measured on H.264 and MPEG-4 clips at 112-224 px: JPEG at quality 90 takes about a twelfth of raw RGB.
 JPEG_SHRINK = 12
 # A clip of UCF101 has 187 frames on average, 25 a second (Soomro et al., 2012), one of HMDB-51 fewer.
 TYPICAL_FRAME_COUNT = 190
 TYPICAL_RATE = 25
-
-
-class Views(Protocol):
-    """What is known of a clip whose frames are to be read."""
-
-    @property
-    def frame_count(self) -> int:
-        """Frames the clip decodes to (within its start and end, if it has them)."""
-
-    @property
-    def views(self) -> Sequence[Sequence[int]]:
-        """For each view of the sampler, positions into its frames."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One cached clip.
-
-    Attributes:
-        file: Its cache file.
-        frame_count: Frames the clip decodes to (within its start and end, if it has them).
-        views: For each view of the sampler, positions into the stored frames.
-        offsets: Byte ranges of the JPEG images (T + 1 numbers); empty for raw frames.
-    """
-
-    file: CacheFile
-    frame_count: int
-    views: list[list[int]]
-    offsets: list[int]
 
 
 @dataclass
@@ -404,32 +372,6 @@ class FrameCache:
         return int(length) * self.views
 
 
-def write_entry(
-    path: Path,
-    frames_THWC: Frames,
-    *,
-    views: Iterable[npt.NDArray[np.int64]],
-    frame_count: int,
-    format: Literal["raw", "jpeg"],
-) -> None:
-    """Write one clip's frames, whole or not at all.
-
-    Args:
-        path: The cache file.
-        frames_THWC: uint8 RGB.
-        views: Positions into the frames, for each view.
-        frame_count: Frames the clip decodes to.
-        format: How frames are stored.
-    """
-    values = {"frame_count": frame_count, "views": [np.asarray(view).tolist() for view in views], "offsets": []}
-    if format == "jpeg":
-        images = [to_jpeg(frame, quality=JPEG_QUALITY) for frame in frames_THWC]
-        values["offsets"] = [0, *np.cumsum([len(image) for image in images]).tolist()]
-        write_cache_file(path, np.frombuffer(b"".join(images), dtype=np.uint8), values)
-    else:
-        write_cache_file(path, frames_THWC, values)
-
-
 def _is_as_packed(clip: Clip) -> bool:
     """Whether a clip's bytes are those of the index, read now: a piece of a shard may have been damaged meanwhile."""
     with open_bytes(clip.path) as file:
@@ -460,37 +402,3 @@ def _hash_or_reason(clip: Clip) -> tuple[str | None, str]:
         return content_hash(clip.path), ""
     except OSError as error:
         return None, f"cannot be read: {error.strerror}"
-
-
-def read_entry(path: Path) -> Entry:
-    """Read and verify one clip's entry.
-
-    Raises:
-        DamagedEntryError: If the file is not whole.
-        FileNotFoundError: If there is no such file.
-    """
-    file = read_cache_file(path)
-    try:
-        return Entry(file, **file.values)
-    except TypeError as error:
-        raise DamagedEntryError(path) from error
-
-
-def read_frames_at(entry: Entry, positions: Sequence[int] | npt.NDArray[np.int64]) -> Frames:
-    """Copy frames out of a cache file.
-
-    Args:
-        entry: The clip's entry.
-        positions: Positions into the stored frames.
-
-    Returns:
-        frames_THWC, uint8 RGB.
-    """
-    stored = entry.file.map()
-    if not entry.offsets:
-        return np.asarray(stored[np.asarray(positions)])
-    frames = []
-    for position in positions:
-        image = stored[entry.offsets[position] : entry.offsets[position + 1]]
-        frames.append(np.asarray(cv2.imdecode(image, cv2.IMREAD_COLOR_RGB), dtype=np.uint8))
-    return np.stack(frames)

@@ -21,7 +21,8 @@ from muybridge.dataset.catalog import Clip
 from muybridge.launched import Place
 from muybridge.pipeline.augmentation import augment, draw_transform, is_sided
 from muybridge.pipeline.batches import ActivationBatch, Batch, Examples, Item, collate_frames
-from muybridge.pipeline.frame_cache import FrameCache, Views
+from muybridge.pipeline.frame_cache import FrameCache
+from muybridge.pipeline.frame_entries import Views
 from muybridge.pipeline.loader_processes import SharingCollate, start_worker
 from muybridge.recipes.augment import AugmentConfig
 

@@ -9,7 +9,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -110,18 +110,22 @@ class ShardPieces:
         return self.folder / f"{key}{_SUFFIX}"
 
     def _drop_oldest(self) -> None:
-        files = []
-        for path in self.folder.glob(f"*{_SUFFIX}"):
-            try:
-                files.append((path, path.stat()))
-            except FileNotFoundError:  # another process makes room
-                continue
-        excess = sum(stat.st_size for _, stat in files) - self.budget_bytes
-        for path, stat in sorted(files, key=lambda item: item[1].st_mtime_ns):
+        files = pieces_in(self.folder.parent)
+        excess = sum(stat.st_size for stat in files.values()) - self.budget_bytes
+        for path, stat in sorted(files.items(), key=lambda item: item[1].st_mtime_ns):
             if excess <= 0:
                 return
             path.unlink(missing_ok=True)
             excess -= stat.st_size
+
+
+def pieces_in(cache_folder: Path) -> dict[Path, os.stat_result]:
+    """The pieces in a cache folder, and what the system says of each."""
+    found = {}
+    for path in (cache_folder / FOLDER).glob(f"*{_SUFFIX}"):
+        with suppress(FileNotFoundError):  # another process makes room
+            found[path] = path.stat()
+    return found
 
 
 def _is_whole(path: Path, size_bytes: int) -> bool:

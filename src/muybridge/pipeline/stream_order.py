@@ -120,10 +120,19 @@ class StreamOrder(EpochOrder):
         self.lanes = lane_count(batch_size, place.size) if lanes is None else lanes
         self._usual_lanes = self.lanes
         self._begun_with = (-1, 0)
-        self._places = list(map(place_of, clips))
         numbers: dict[str, int] = {}
-        self._shards_N = np.array([numbers.setdefault(shard, len(numbers)) for shard, _, _ in self._places], np.int64)
-        self._urls = {shard: url_at(shard) for shard in numbers}
+        # Numbers rather than objects: there may be a million clips.
+        places_N3: Indices = np.fromiter(
+            (
+                (numbers.setdefault(shard, len(numbers)), offset, size_bytes)
+                for shard, offset, size_bytes in map(place_of, clips)
+            ),
+            dtype=np.dtype((np.int64, 3)),
+            count=len(clips),
+        )
+        self._shards_N: Indices = places_N3[:, 0]
+        self._spans_N2: Indices = places_N3[:, 1:]
+        self._urls = [url_at(shard) for shard in numbers]
         self._batch_size, self._buffer_clips = batch_size, buffer_clips
         self._place, self._pieces = place, pieces
         self._ahead: ReadAhead | None = None
@@ -140,7 +149,7 @@ class StreamOrder(EpochOrder):
         for lane in found:
             order_N[lane.positions] = lane.clips[lane.drawn]
         self.close()
-        if any(self._urls.values()):
+        if any(self._urls):
             wanted = self._wanted(found)
             self._ahead = ReadAhead(self._pieces, wanted, lanes=len({number for _, number in self._own(found)}))
         return iter([(self.epoch, index) for index in order_N.tolist()])
@@ -182,9 +191,11 @@ class StreamOrder(EpochOrder):
             leaves[lane.drawn] = lane.positions
             # In the order of reading, so that what comes later is not fetched first.
             first = np.minimum.accumulate(leaves[::-1])[::-1].tolist()
-            places = [self._places[clip] for clip in lane.clips.tolist()]
-            urls = [(self._urls[shard] or shard, offset, size) for shard, offset, size in places]
-            wanted += wanted_by(urls, first.__getitem__)
+            shards, spans = self._shards_N[lane.clips].tolist(), self._spans_N2[lane.clips].tolist()
+            places = [
+                (self._urls[shard] or "", offset, size) for shard, (offset, size) in zip(shards, spans, strict=True)
+            ]
+            wanted += wanted_by(places, first.__getitem__)
         return sorted(wanted, key=lambda piece: piece.position)
 
 

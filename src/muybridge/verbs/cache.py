@@ -10,6 +10,7 @@ from typing import Any
 from muybridge.errors import UserError
 from muybridge.pipeline.cache_folder import FEATURES_SUFFIX, FRAMES_SUFFIX, default_cache_folder
 from muybridge.pipeline.cache_records import CacheEntry, cache_entries, delete_entries
+from muybridge.pipeline.shard_pieces import pieces_in
 from muybridge.recipes.cache import CacheConfig
 from muybridge.text import aligned, counted, did_you_mean, size_text
 
@@ -49,17 +50,20 @@ class CacheContents:
         datasets: By data set, the one used last first.
         size_bytes: What all entries take, each counted once.
         budget_bytes: Most that the cache may take, where a training does not say otherwise.
+        pieces_bytes: What pieces of shards from a bucket take besides.
     """
 
     folder: Path
     datasets: tuple[CachedDataset, ...]
     size_bytes: int
     budget_bytes: int
+    pieces_bytes: int = 0
 
     def __str__(self) -> str:
         budget = f"budget {size_text(self.budget_bytes)} (cache.budget_gb of a recipe)"
+        pieces = [f"pieces of shards from a bucket: {size_text(self.pieces_bytes)}"] if self.pieces_bytes else []
         if not self.datasets:
-            return f"the cache is empty: {self.folder}; {budget}"
+            return "\n".join([*pieces, f"the cache is empty: {self.folder}; {budget}"])
         rows = [("data set", "frames of clips", "features", "size", "last use")]
         for held in self.datasets:
             used = f"{held.last_used:%Y-%m-%d %H:%M}"
@@ -67,7 +71,7 @@ class CacheContents:
         lines = aligned(rows, right=(1, 2, 3))
         if sum(held.size_bytes for held in self.datasets) > self.size_bytes:
             lines.append("entries that several data sets share are counted for each of them")
-        return "\n".join([*lines, f"{size_text(self.size_bytes)} in {self.folder}; {budget}"])
+        return "\n".join([*lines, *pieces, f"{size_text(self.size_bytes)} in {self.folder}; {budget}"])
 
     def to_dict(self) -> dict[str, Any]:
         """The contents as plain values."""
@@ -75,6 +79,7 @@ class CacheContents:
             "folder": str(self.folder),
             "size_bytes": self.size_bytes,
             "budget_bytes": self.budget_bytes,
+            "pieces_bytes": self.pieces_bytes,
             "datasets": [held.to_dict() for held in self.datasets],
         }
 
@@ -98,9 +103,10 @@ class ClearedCache:
     kept: int
 
     def __str__(self) -> str:
-        if not self.datasets:
+        if not self.entries:
             return f"the cache was empty: {self.folder}"
-        lines = [f"deleted: {counted(self.entries, 'file')} of {', '.join(self.datasets)}"]
+        of = f" of {', '.join(self.datasets)}" if self.datasets else ""
+        lines = [f"deleted: {counted(self.entries, 'file')}{of}"]
         if self.kept:
             lines.append(f"kept: {counted(self.kept, 'file')} that other data sets use, too")
         return "\n".join([*lines, f"freed {size_text(self.size_bytes)} in {self.folder}"])
@@ -127,11 +133,14 @@ def cache_contents(*, folder: str | Path | None = None) -> CacheContents:
         datasets=tuple(sorted(held, key=lambda one: one.last_used, reverse=True)),
         size_bytes=sum(entry.size_bytes for entry in entries),
         budget_bytes=int(CacheConfig().budget_gb * 1e9),
+        pieces_bytes=sum(stat.st_size for stat in pieces_in(path).values()),
     )
 
 
 def clear_cache(dataset: str | Path | None = None, *, folder: str | Path | None = None) -> ClearedCache:
     """Delete what the cache holds, or what it holds of one data set. Trainings make it again when they need it.
+
+    Pieces of shards go with everything: they are of no data set.
 
     Nothing but entries of the cache is deleted, whatever else lies in its folder. Entries that another data set
     uses, too, stay until that is cleared.
@@ -149,11 +158,14 @@ def clear_cache(dataset: str | Path | None = None, *, folder: str | Path | None 
     found = {entry.path: entry for name in chosen for entry in by_dataset[name]}
     going = [entry for entry in found.values() if entry.datasets <= set(chosen)]
     delete_entries(path, going, datasets=chosen)
+    pieces = pieces_in(path) if dataset is None else {}
+    for piece in pieces:
+        piece.unlink(missing_ok=True)
     return ClearedCache(
         folder=path,
         datasets=chosen,
-        entries=len(going),
-        size_bytes=sum(entry.size_bytes for entry in going),
+        entries=len(going) + len(pieces),
+        size_bytes=sum(entry.size_bytes for entry in going) + sum(stat.st_size for stat in pieces.values()),
         kept=len(found) - len(going),
     )
 
