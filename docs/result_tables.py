@@ -352,6 +352,21 @@ def heads_frozen(*sets: str) -> Callable[[], str]:
     return table
 
 
+def bert_settings() -> str:
+    """Settings of BERT on MoViNet's steps, by folds inside a training part."""
+    columns = {
+        "width": "its features",
+        "input_dropout": "dropout on its input",
+        "dropout": "before the scores",
+        "learning_rate": "learning rate",
+        "weight_decay": "weight decay",
+        "also": "also",
+        "correct": "right",
+        "clips": "clips",
+    }
+    return plain("bert-settings.csv", columns)
+
+
 def heads_choice() -> str:
     """Settings of BERT, by validation."""
     columns = {"setting": "setting of BERT", "percent": "validation, %", "epoch_note": "when"}
@@ -663,6 +678,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "heads-three-seeds-pairs": heads_pairs("heads-three-seeds"),
     "heads-seeds": heads_seeds,
     "heads-choice": heads_choice,
+    "bert-settings": bert_settings,
     "answers": answers,
     "neighbours": neighbours,
     "heads-frozen": heads_frozen("ucf101-10", "jhmdb-21"),
