@@ -1,5 +1,6 @@
 """The tables of README and docs by their names, each from the rows of docs/results."""
 
+import statistics
 from collections.abc import Callable, Iterable
 
 from result_rows import Row, accuracy, markdown, percent, plain, read, span, top1
@@ -95,6 +96,23 @@ def folds() -> str:
         for row in read("folds.csv")
     ]
     return markdown(header, rows)
+
+
+def folds_seeds() -> str:
+    """The default by other divisions into folds, with mean and spread over them."""
+    header = ("data", "division", *TOP1[:3], "95 %, by source", "calibration error", "of honest scores")
+    lines = []
+    for data in DATA_SETS:
+        rows = read("folds-seeds.csv", data=data)
+        for row in rows:
+            honest = f"{row['honest_error']} %" if row["honest_error"] else ""
+            cells = percent(row), row["correct"], row["clips"], span(row, "group_low", "group_high")
+            lines.append([data, f"seed {row['seed']}", *cells, f"{row['calibration_error']} %", honest])
+        shares = [100 * int(row["correct"]) / int(row["clips"]) for row in rows]
+        errors = [float(row["calibration_error"]) for row in rows]
+        spread = f"{statistics.mean(shares):.1f} ± {statistics.stdev(shares):.1f} %"
+        lines.append([data, "mean ± deviation", spread, "", "", "", f"{statistics.mean(errors):.1f} %", ""])
+    return markdown(header, lines)
 
 
 def answers() -> str:
@@ -350,6 +368,21 @@ def heads_frozen(*sets: str) -> Callable[[], str]:
         )
 
     return table
+
+
+def bert_settings() -> str:
+    """Settings of BERT on MoViNet's steps, by folds inside a training part."""
+    columns = {
+        "width": "its features",
+        "input_dropout": "dropout on its input",
+        "dropout": "before the scores",
+        "learning_rate": "learning rate",
+        "weight_decay": "weight decay",
+        "also": "also",
+        "correct": "right",
+        "clips": "clips",
+    }
+    return plain("bert-settings.csv", columns)
 
 
 def heads_choice() -> str:
@@ -691,6 +724,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "heads-three-seeds-pairs": heads_pairs("heads-three-seeds"),
     "heads-seeds": heads_seeds,
     "heads-choice": heads_choice,
+    "folds-seeds": folds_seeds,
+    "bert-settings": bert_settings,
     "answers": answers,
     "neighbours": neighbours,
     "heads-frozen": heads_frozen("ucf101-10", "jhmdb-21"),
