@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import tarfile
 from pathlib import Path
 
@@ -69,6 +70,19 @@ def test_training_on_shards_of_features_is_training_on_features(
         assert "clips taken from" in capsys.readouterr().err
     one, two = ((run / "model" / "model.safetensors").read_bytes() for run in runs)
     assert one == two
+
+
+def test_clips_that_are_streamed_take_them_too(labelled, shards, tmp_path, nothing_is_encoded, capsys):
+    clips = shutil.copytree(labelled, tmp_path / "clips")
+    (clips / "dim" / "v_dim_g01_c09.avi").unlink()
+    packed = api.pack(clips, tmp_path / "packed").folder
+    result = api.train(
+        packed, frozen_recipe(), run=tmp_path / "run", features=str(shards), data={"streaming": "on"}, refit=False
+    )
+    said = " ".join(capsys.readouterr().err.split())
+    assert "streaming: 24 clips are read from their shards once" in said
+    assert "features: 20 clips taken from" in said
+    assert result.evaluation is not None
 
 
 def test_check_and_unpack_know_them(shards, tmp_path, capsys):

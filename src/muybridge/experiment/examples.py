@@ -117,10 +117,7 @@ def fitted_clips(experiment: Experiment, cache: FrameCache, *, console: Console)
     if experiment.resumes and folder.undecodable.exists():
         before = read(folder.undecodable, Reasons, hint=RUN_WROTE)
     clips = [clip for clips in fitted.values() for clip in clips]
-    if before is not None and isinstance(cache, FrameStream):
-        failed = before  # all were read when the training began, and are not read again before it goes on
-    else:
-        failed = _ready(experiment, cache, clips, console=console)
+    failed = _ready(experiment, cache, clips, before=before, console=console)
     if before is not None:
         _check_unchanged(before, failed)
     write_json(folder.undecodable, failed)
@@ -176,12 +173,22 @@ def other_clips(experiment: Experiment, clips: Sequence[Clip], *, console: Conso
     return Decoded(clip_dataset(experiment, cache, decodable, part="test"), failed)
 
 
-def _ready(experiment: Experiment, cache: FrameCache, clips: Sequence[Clip], *, console: Console) -> dict[str, str]:
-    """Decode the clips whose features are not given; returns clip id to reason for those that do not decode."""
+def _ready(
+    experiment: Experiment,
+    cache: FrameCache,
+    clips: Sequence[Clip],
+    *,
+    before: Mapping[str, str] | None = None,
+    console: Console,
+) -> dict[str, str]:
+    """Decode the clips whose features are not given; returns clip id to reason for those that do not decode.
+
+    ``before`` is what a training that is resumed found then: clips that are streamed are not read again for it.
+    """
     given = take_features(experiment.recipe, experiment.net, cache, clips, device=experiment.device, console=console)
     rest = [clip for clip in clips if clip.id not in given.there and clip.id not in given.failed]
-    if isinstance(cache, FrameStream) and encodes_once(experiment.net, experiment.recipe.cache):
-        return given.failed
+    if isinstance(cache, FrameStream) and (before is not None or encodes_once(experiment.net, experiment.recipe.cache)):
+        return given.failed | dict(before or {})
     return given.failed | (decode_once(cache, rest, console=console) if rest or not clips else {})
 
 

@@ -200,15 +200,15 @@ class FrameCache:
 
         What it gives is told how many of the clips are read.
         """
-        places = [
-            (url, place[1], place[2])
-            for clip in clips
+        remote = [
+            (number, (url, place[1], place[2]))
+            for number, clip in enumerate(clips)
             if (place := clip.shard_place) is not None and (url := url_at(place[0])) is not None
         ]
-        if not places:
+        if not remote:
             yield lambda done: None
             return
-        numbers = [number for number, clip in enumerate(clips) if clip.shard_place is not None]
+        numbers, places = [number for number, _ in remote], [place for _, place in remote]
         ahead = ReadAhead(self.pieces, list(wanted_by(places, numbers.__getitem__)), lanes=2)
         ahead.reached(0)
         try:
