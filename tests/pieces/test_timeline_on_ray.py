@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.helpers.long_videos import write_long
 from tests.pieces.test_on_ray import Killer, cluster
-from tests.verbs.timeline.conftest import probe_run, write_long
+from tests.verbs.timeline.conftest import probe_run
 from tests.verbs.timeline.test_timeline import RULES, spans
 
 from muybridge import api

@@ -3,43 +3,15 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import av
-import numpy as np
 import pytest
-from tests.helpers.clips import TINY
+from tests.helpers.long_videos import train_probe, write_long
 from tests.helpers.servers import RunningServer, running_server
-
-from muybridge import api
-from muybridge.recipes.store import parse_recipe
-
-LEVELS = {"dim": 70, "bright": 180}
-PART_SECONDS = 4
-
-
-def write_long(
-    path: Path, *, parts: tuple[str, ...] = ("dim", "bright", "dim", "bright"), codec: str = "mpeg4"
-) -> Path:
-    """Four seconds of each part, at 25 frames a second."""
-    generator = np.random.default_rng(0)
-    noise = [generator.normal(0, 20, (48, 48, 3)) for _ in range(10)]
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=25)
-        stream.width, stream.height, stream.pix_fmt = 48, 48, "yuv420p"
-        for part in parts:
-            for number in range(25 * PART_SECONDS):
-                image = np.clip(LEVELS[part] + noise[number % 10], 0, 255).astype(np.uint8)
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
-        container.mux(stream.encode())
-    return path
 
 
 @pytest.fixture(scope="session")
 def probe_run(clips, tmp_path_factory) -> Path:
     """A run of a frozen encoder with random weights. Not to be changed."""
-    model = {"width": 0.25, "weights": "none", "trainable": "none", "head": "probe"}
-    folder = tmp_path_factory.mktemp("served") / "probe"
-    api.train(clips, parse_recipe(TINY | {"model": model}, source="tiny"), run=folder)
-    return folder
+    return train_probe(clips, tmp_path_factory.mktemp("served") / "probe")
 
 
 @pytest.fixture(scope="session")

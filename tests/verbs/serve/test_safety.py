@@ -11,6 +11,7 @@ import time
 import httpx
 import pytest
 from tests.helpers.commands import run
+from tests.helpers.long_videos import write_long
 from tests.helpers.servers import running_server
 from tests.verbs.serve.test_stream import START_JPEG, messages_of, ws_url
 from tests.verbs.serve.test_timelines import begin, events_of
@@ -153,7 +154,6 @@ def test_https_with_a_certificate_of_its_own(probe_run, tmp_path):
 
 
 def test_sigterm_finishes_what_runs(probe_run, long_video, clips, tmp_path):
-    from tests.verbs.serve.conftest import write_long
 
     video = write_long(tmp_path / "minutes.mp4", parts=("dim", "bright") * 40)
     with running_server(tmp_path / "server", probe_run) as server, server.client() as client:
@@ -185,7 +185,6 @@ def test_sigterm_finishes_what_runs(probe_run, long_video, clips, tmp_path):
 
 
 def test_a_second_signal_ends_it_at_once(probe_run, tmp_path):
-    from tests.verbs.serve.conftest import write_long
 
     video = write_long(tmp_path / "minutes.mp4", parts=("dim", "bright") * 100)
     with running_server(tmp_path / "server", probe_run) as server, server.client() as client:

@@ -9,7 +9,7 @@ import av
 import cv2
 import numpy as np
 import pytest
-from tests.verbs.serve.conftest import LEVELS
+from tests.helpers.long_videos import LEVELS
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 

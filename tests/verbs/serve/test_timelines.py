@@ -5,8 +5,8 @@ import threading
 import time
 
 import pytest
+from tests.helpers.long_videos import write_long
 from tests.helpers.servers import running_server
-from tests.verbs.serve.conftest import write_long
 
 from muybridge.dataset.annotations.annotation_files import read_annotations
 from muybridge.experiment.annotated_videos import times_of

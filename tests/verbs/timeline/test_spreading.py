@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 from tests.helpers.commands import run
+from tests.helpers.long_videos import write_long
 from tests.storage.conftest import bucket, server
-from tests.verbs.timeline.conftest import write_long
 from tests.verbs.timeline.test_timeline import RULES, annotate, spans
 
 from muybridge import api

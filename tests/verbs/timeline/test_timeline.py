@@ -10,7 +10,7 @@ import pytest
 from tests.helpers.catalogs import make
 from tests.helpers.clips import CLASSES
 from tests.helpers.commands import run
-from tests.verbs.timeline.conftest import LEVELS, PARTS, write_long
+from tests.helpers.long_videos import LEVELS, PARTS, write_long
 
 from muybridge import api
 from muybridge.dataset.annotations.annotation_files import read_annotations

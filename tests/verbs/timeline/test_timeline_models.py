@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from tests.helpers.commands import run
-from tests.verbs.timeline.conftest import PART_SECONDS, PARTS
+from tests.helpers.long_videos import PART_SECONDS, PARTS
 
 from muybridge import api
 from muybridge.errors import UserError
