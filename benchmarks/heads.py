@@ -80,6 +80,9 @@ CHOSEN = dict.fromkeys(HEADS, Setting(3e-4, 0.5)) | {
 BERT_WIDTH = 256
 """Features of a step inside BERT; with all 2,528 of MoViNet's it has 28 million parameters for a few hundred clips."""
 
+BERT_POSITION_STD = 2.0
+"""Of its first positions: as large as what they are added to."""
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -149,7 +152,14 @@ def create(head: str, feature_count: int, step_count: int, places: int, dropout:
     if head.startswith("attentive"):
         return AttentiveHead(feature_count, places, dropout=dropout)
     if head == "bert":
-        return BertHead(feature_count, step_count, feed_forward=512, width=BERT_WIDTH, input_dropout=dropout)
+        return BertHead(
+            feature_count,
+            step_count,
+            feed_forward=512,
+            width=BERT_WIDTH,
+            input_dropout=dropout,
+            position_std=BERT_POSITION_STD,
+        )
     return {"lstm": LSTMHead, "bilstm": BiLSTMHead}[head](feature_count, (256,), dropout)
 
 

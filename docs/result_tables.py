@@ -373,7 +373,8 @@ def heads_frozen(*sets: str) -> Callable[[], str]:
 def bert_settings() -> str:
     """Settings of BERT on MoViNet's steps, by folds inside a training part."""
     columns = {
-        "width": "its features",
+        "set": "features",
+        "position_std": "first positions",
         "input_dropout": "dropout on its input",
         "dropout": "before the scores",
         "learning_rate": "learning rate",

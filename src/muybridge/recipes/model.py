@@ -160,6 +160,9 @@ class ModelConfig:
     bert_width: int = 0
     """Features that a linear layer makes of each step's before BERT reads them; 0: they stay as they are."""
 
+    bert_position_std: float = 0.02
+    """Standard deviation of the first positions of BERT; 2 suits standardised features, in which 0.02 is not seen."""
+
     bert_heads: int = 8
     """Attention heads of a BERT layer; they must divide the features of a step."""
 
@@ -228,6 +231,7 @@ class ModelConfig:
         _require(0 < self.batch_norm_momentum <= 1, "batch_norm_momentum", self.batch_norm_momentum, "in (0, 1]")
         for field in ("head_dropout", "bert_dropout", "dropout"):
             _require(0 <= getattr(self, field) < 1, field, getattr(self, field), "in [0, 1)")
+        _require(0 < self.bert_position_std <= 100, "bert_position_std", self.bert_position_std, "in (0, 100]")
         _require(0 < self.bert_keep <= 1, "bert_keep", self.bert_keep, "in (0, 1]")
         for field, (least, most) in _RANGES.items():
             value = getattr(self, field)

@@ -180,3 +180,16 @@ def test_input_dropout_hides_features_in_training_alone() -> None:
     features_BSD = torch.randn(2, 5, 8)
     assert not torch.allclose(head.train()(features_BSD), head(features_BSD), atol=1e-4)
     torch.testing.assert_close(head.eval()(features_BSD), head(features_BSD))
+
+
+def test_large_first_positions_let_an_untrained_head_see_order() -> None:
+    generator = torch.Generator().manual_seed(1)
+    features_BSD = torch.randn(64, 5, 8, generator=generator)
+    seen = []
+    for std in (0.02, 2.0):
+        torch.manual_seed(0)
+        head = _head(position_std=std).eval()
+        output_BD = head(features_BSD)
+        moved = (output_BD - head(features_BSD.flip(1))).abs().mean()
+        seen.append((moved / output_BD.std(dim=0).mean()).item())  # against what tells one clip from another
+    assert seen[1] > 10 * seen[0]

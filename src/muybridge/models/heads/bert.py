@@ -50,6 +50,7 @@ class BertHead(nn.Module):
         keep: float = 0.8,
         width: int = 0,
         input_dropout: float = 0.0,
+        position_std: float = INITIAL_STD,
     ) -> None:
         """Create the head.
 
@@ -63,6 +64,8 @@ class BertHead(nn.Module):
             keep: Probability that a step can be attended to, drawn per clip and step, while training.
             width: Features that a linear layer first makes of each step's; 0: they stay as they are.
             input_dropout: Rate of the dropout on the steps as they come in, while training.
+            position_std: Standard deviation of the first positions. Among features of deviation 1 positions of 0.02 are
+                hardly seen, and a short training does not make them large.
 
         Raises:
             UserError: The features that BERT sees are not divisible by ``heads``.
@@ -83,7 +86,7 @@ class BertHead(nn.Module):
         self.cls = nn.Parameter(torch.empty(feature_count))
         self.embedding = nn.Parameter(torch.empty(positions + 1, feature_count))
         nn.init.normal_(self.cls, std=INITIAL_STD)
-        nn.init.normal_(self.embedding, std=INITIAL_STD)
+        nn.init.normal_(self.embedding, std=position_std)
         self.dropout = ClipDropout(dropout)
         self.layers = nn.ModuleList(PreNormLayer(feature_count, heads, feed_forward, dropout) for _ in range(layers))
 

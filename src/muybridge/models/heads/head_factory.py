@@ -64,6 +64,7 @@ def _one_head(config: ModelConfig, feature_count: int, positions: int) -> Tempor
             keep=config.bert_keep,
             width=config.bert_width,
             input_dropout=config.head_dropout,
+            position_std=config.bert_position_std,
         )
     if config.head == "attentive":
         return AttentiveHead(
