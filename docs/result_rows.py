@@ -10,6 +10,11 @@ RESULTS = Path(__file__).resolve().parent / "results"
 
 Row = dict[str, str]
 
+DATA_SETS = {"ucf101-10": "10", "jhmdb-21": "21"}
+"""Those of the folds, and how many classes each has."""
+TOP1 = ("top-1", "right", "clips", "95 %, Wilson", "95 %, by source")
+"""The columns of `top1`."""
+
 
 def read(name: str, **wanted: str) -> list[Row]:
     """The rows of a file of docs/results whose columns have the wanted values."""
