@@ -57,7 +57,7 @@ def test_whatever_the_windows_and_the_spans(seed: int, monkeypatch: pytest.Monke
     monkeypatch.setattr(spans, "MOST_SPAN_FRAMES", int(draw.integers(1, 90)))
     monkeypatch.setattr(spans, "_LEAST_LEADS", int(draw.integers(1, 4)))
     most = 8 if recognizer.net.head.positions else 20
-    steps = steps_of(recognizer.net, window=int(draw.integers(1, most)), hop=int(draw.integers(1, 9)))
+    steps = steps_of(recognizer, window=int(draw.integers(1, most)), hop=int(draw.integers(1, 9)))
     frames_THWC = clip(int(draw.integers(1, 170)), seed)
     whole_NK = scores(steps.scorer(recognizer), frames_THWC, 16)
     found = spans_of(recognizer, steps, len(frames_THWC))
