@@ -11,6 +11,7 @@ import socket
 import tempfile
 import time
 import uuid
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -104,13 +105,13 @@ def glanced_at(url: str) -> Iterator[Iterator[tuple[str, Path | UserError, int]]
         if not there:
             raise UserError(f"there is no folder {url}; runs are made by: muybridge train CLIPS --run {url}/NAME")
 
-        def runs() -> Iterator[tuple[str, Path | UserError, int]]:
-            for number, file in enumerate(file for file in there if file.endswith(f"/{MANIFEST}")):
-                run = file.removesuffix(f"/{MANIFEST}")
-                objects = (there[name].size_bytes for name in there if name.startswith(f"{run}/{OBJECTS}/"))
-                yield run, _glance(run, Path(name) / str(number) / _name(run)), sum(objects)
-
-        yield runs()
+        sizes: Counter[str] = Counter()
+        for file, status in there.items():
+            sizes[file.rpartition(f"/{OBJECTS}/")[0]] += status.size_bytes
+        found = (file.removesuffix(f"/{MANIFEST}") for file in there if file.endswith(f"/{MANIFEST}"))
+        yield (
+            (run, _glance(run, Path(name) / str(number) / _name(run)), sizes[run]) for number, run in enumerate(found)
+        )
 
 
 def _glance(url: str, place: Path) -> Path | UserError:
