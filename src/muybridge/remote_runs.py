@@ -11,11 +11,12 @@ import socket
 import tempfile
 import time
 import uuid
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from muybridge.errors import UserError
+from muybridge.errors import NotSavedError, UserError
 from muybridge.locks import Lock
 from muybridge.remote_folders import (
     MANIFEST,
@@ -79,32 +80,52 @@ def local_run(run: Path, *, announce: Say = lambda line: None) -> Path:
 
 
 @contextmanager
-def glanced_at(url: str) -> Iterator[Iterator[tuple[str, Path, int]]]:
-    """The runs of a bucket without what is large in them: the URL, a folder while this lasts, the whole size in bytes.
+def opened_run(run: Path, *, announce: Say = lambda line: None) -> Iterator[Path]:
+    """What ``local_run`` gives; while this lasts, what is wrong with the copy is said of the URL."""
+    place = local_run(run, announce=announce)
+    with _said_of(url_at(run), place):
+        yield place
+
+
+@contextmanager
+def glanced_at(url: str) -> Iterator[Iterator[tuple[str, Path | UserError, int]]]:
+    """The runs of a bucket without what is large in them.
+
+    Of each there is the URL, a folder while this lasts (or why there is none: a damaged run hides no other), and the
+    whole size in bytes.
 
     Args:
         url: Where to look, at any depth.
 
     Raises:
-        UserError: Nothing is there, a run is damaged, or it cannot be reached.
+        UserError: Nothing is there, or it cannot be reached.
     """
     with reaching(url), tempfile.TemporaryDirectory(prefix="muybridge-runs-") as name:
         there = files_below(url)
         if not there:
             raise UserError(f"there is no folder {url}; runs are made by: muybridge train CLIPS --run {url}/NAME")
 
-        def runs() -> Iterator[tuple[str, Path, int]]:
-            for number, file in enumerate(file for file in there if file.endswith(f"/{MANIFEST}")):
-                run = file.removesuffix(f"/{MANIFEST}")
-                manifest = manifest_at(run)
-                if manifest is None:  # removed in this moment
-                    continue
-                place = Path(name) / str(number) / _name(run)
-                fetch_folder(run, place, manifest, passed_over=_LARGE, announce=lambda line: None)
-                sizes = (there[f"{run}/{OBJECTS}/{sha256}"].size_bytes for sha256 in manifest.files.values())
-                yield run, place, sum(sizes)
+        sizes: Counter[str] = Counter()
+        for file, status in there.items():
+            sizes[file.rpartition(f"/{OBJECTS}/")[0]] += status.size_bytes
+        found = (file.removesuffix(f"/{MANIFEST}") for file in there if file.endswith(f"/{MANIFEST}"))
+        yield (
+            (run, _glance(run, Path(name) / str(number) / _name(run)), sizes[run]) for number, run in enumerate(found)
+        )
 
-        yield runs()
+
+def _glance(url: str, place: Path) -> Path | UserError:
+    """A run without what is large, at a place; or what is wrong with it."""
+    try:
+        manifest = manifest_at(url)
+        if manifest is None:
+            return _no_run(url)
+        fetch_folder(url, place, manifest, passed_over=_LARGE, announce=lambda line: None)
+    except FileNotFoundError:
+        return UserError("a file is missing, or was replaced in this moment; list the runs again")
+    except UserError as error:
+        return error
+    return place
 
 
 @contextmanager
@@ -135,7 +156,8 @@ def uploaded_run(run: Path | None, *, resumes: bool = False, announce: Say) -> I
             else:
                 _begin(url, place)
         try:
-            yield place
+            with _said_of(url, place):
+                yield place
         finally:
             if place.is_dir() and files_of(place):
                 with reaching(url, f"the run is kept in {place}; upload it with: muybridge push {place} {url}"):
@@ -163,17 +185,19 @@ def run_with_results(run: Path, out: str | Path | None, *, lasting: bool = True,
     """
     url = url_at(run)
     if url is None or out is not None:
-        yield local_run(run, announce=announce)
+        with opened_run(run, announce=announce) as place:
+            yield place
     elif url.startswith("hf://"):
         if lasting:
             raise UserError(f"{url} is on a hub, where no results go; name a place on this machine with run.out")
-        yield local_run(run, announce=announce)
+        with opened_run(run, announce=announce) as place:
+            yield place
     else:
         done = False
         try:
-            with uploaded_run(run, resumes=True, announce=announce) as place:
-                assert place is not None
-                yield place
+            with uploaded_run(run, resumes=True, announce=announce) as own:
+                assert own is not None
+                yield own
                 done = True
         except UserError as error:  # a bucket may be one that this user only reads
             if lasting or not done:
@@ -191,6 +215,19 @@ def upload_to(folder: Path, url: str, *, announce: Say) -> None:
         if manifest_at(url) is None:
             _take_name(url, folder)
         upload_folder(folder, url, announce=announce)
+
+
+@contextmanager
+def _said_of(url: str | None, place: Path) -> Iterator[None]:
+    """While this lasts, errors name a URL and not its copy; but what could not be saved is on this machine."""
+    try:
+        yield
+    except NotSavedError:
+        raise
+    except UserError as error:
+        if url is not None:
+            error.args = tuple(part.replace(str(place), url) if isinstance(part, str) else part for part in error.args)
+        raise
 
 
 def _begin(url: str, place: Path) -> None:

@@ -82,12 +82,13 @@ def torch_workers(count: int) -> Iterator[ThreadPoolExecutor]:
         all_have_begun.wait()
 
     with ThreadPoolExecutor(count) as pool:
-        for _ in range(count):
-            pool.submit(begin)
-        all_have_begun.wait()
-        # It was set for themselves and for threads that start later; those are to have what they had.
-        torch.set_num_threads(threads)
         try:
+            for _ in range(count):
+                pool.submit(begin)
+            all_have_begun.wait()
+            # It was set for themselves and for threads that start later; those are to have what they had.
+            torch.set_num_threads(threads)
             yield pool
         finally:
+            all_have_begun.abort()  # if Ctrl-C came before all had begun, the others would wait for ever
             pool.shutdown(wait=True, cancel_futures=True)

@@ -34,7 +34,8 @@ def test_the_area_is_that_of_all_pairs_and_lies_within_its_interval():
     assert found.by_group.interval.low < found.area < found.by_group.interval.high
     assert (found.known, found.alarms, found.unknown, found.caught) == (40, 0, 30, int((strange < 0).sum()))
     counts, area = found.lines()
-    assert counts.startswith("none of these: 0 of 40 (0.0 %, Wilson 0.0-8.8) known, set for 5.0 %; ")
+    known_clips = "called none of these: 0 of 40 known clips (0.0 %, Wilson 0.0-8.8), where the limit allows 5.0 %; "
+    assert counts.startswith(known_clips)
     assert f"AUROC {found.area:.3f} (95 %, by 4 and 4 source groups: " in area
     assert "30 answers for clips of 1 other class" in area
 
@@ -74,6 +75,26 @@ def test_nothing_is_said_where_nothing_was_tried():
     assert NoneOfThese.of_answers([bare], [[]], allowed=0.05) is None
     known = NoneOfThese.of_answers([answers([-1, 2], label="a")], [[]], allowed=0.05)
     assert known is not None and known.lines() == (
-        "none of these: 1 of 2 (50.0 %, Wilson 9.5-90.5) known, set for 5.0 %",
+        "called none of these: 1 of 2 known clips (50.0 %, Wilson 9.5-90.5), where the limit allows 5.0 %",
     )
     assert known.to_dict()["auroc"] is None
+
+
+def test_answers_of_several_models_for_a_clip_make_its_interval_no_narrower():
+    known, strange = answers([1, 2], label="a"), answers([-1, -1, 1, 1], label="x")
+    once = NoneOfThese.of_answers([known], [strange], allowed=0.05)
+    thrice = NoneOfThese.of_answers([known] * 3, [strange] * 3, allowed=0.05)
+    assert once is not None and thrice is not None
+    assert once.lines()[0].endswith("; 2 of 4 unknown clips (50.0 %, Wilson 15.0-85.0)")
+    assert thrice.lines()[0].endswith("; 6 of 12 answers for 4 unknown clips (50.0 %, Wilson 15.0-85.0)")
+
+
+def test_unknown_clips_that_do_not_decode_are_named():
+    known, strange = answers([3, 4], label="a"), answers([1, 2], label="x")
+    bad = ClipPrediction("x/9", "x/9.avi", "x", "g", None, "empty file")
+    some = NoneOfThese.of_answers([known] * 2, [[*strange, bad]] * 2, allowed=0.05)
+    none = NoneOfThese.of_answers([known], [[bad]], allowed=None)
+    for found, count in ((some, 4), (none, 0)):
+        assert found is not None and found.unknown == count
+        assert found.lines()[-1] == "left out, not decoded: 1 unknown clip: x/9.avi: empty file"
+        assert found.to_dict()["unknown_undecodable"] == ["x/9.avi: empty file"]

@@ -35,7 +35,8 @@ def evaluate(
         run: A run directory of a training or an ensemble, or a model folder together with CLIPS; also by URL.
         clips: Other labelled clips: a folder, a CSV, annotations of long videos, an HMDB-51 or UCF101 folder, or one
             video in its class folder.
-        unknown: Clips of classes that the model does not know: how well it tells them from known ones.
+        unknown: Clips of classes that the model does not know, named as CLIPS are: how well it tells them from known
+            ones.
         views: How many samplings of each clip to combine; default: as the model was trained to be used.
         crops: Parts of the picture to combine. 1: the whole; 3: left, middle, right; 5: the corners and the middle.
         flip: Combine with the mirror image of each, too.

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from muybridge.evaluation.intervals import GroupInterval, percentiles, wilson
 from muybridge.inference.predictions import ClipPrediction
-from muybridge.text import counted, percent, share_range
+from muybridge.text import counted, percent, share_range, shortened
 
 _RESAMPLES = 2000
 
@@ -22,15 +22,17 @@ class NoneOfThese:
     """How often clips were called none of the classes, and how well unknown clips were told from known ones.
 
     Clips that do not decode are left out. By folds each model answers for its own known clips and for every unknown
-    one, so an unknown clip has as many answers as there are models.
+    one, so an unknown clip has as many answers as there are models; an interval counts it once all the same.
 
     Attributes:
         known: Clips of the model's classes.
         alarms: How many of them were called none of these; None where the model has no limit.
         allowed: The share of them that the limit was set for; None where there is none.
         unknown: Answers for clips of other classes.
-        caught: How many of them were called none of these.
+        unknown_clips: How many clips these are for.
+        caught: How many of these answers were none of these.
         labels: The classes of these clips.
+        undecodable: Clips of other classes that do not decode, with the reason.
         area: The area under the ROC curve: how often a known clip is more familiar than an unknown one.
         by_group: Its interval, source groups of both drawn anew.
         known_groups: Source groups of the known clips; 0 where they are not known.
@@ -40,8 +42,10 @@ class NoneOfThese:
     alarms: int | None
     allowed: float | None
     unknown: int = 0
+    unknown_clips: int = 0
     caught: int | None = None
     labels: tuple[str, ...] = ()
+    undecodable: tuple[str, ...] = ()
     area: float | None = None
     by_group: GroupInterval | None = None
     known_groups: int = 0
@@ -64,24 +68,28 @@ class NoneOfThese:
             seed: Of the bootstrap.
 
         Returns:
-            The figures; None where nothing can be said: without a limit and without unknown clips that decode.
+            The figures; None where nothing can be said: without a limit and without unknown clips.
         """
+        broken = [f"{clip.path}: {clip.error}" for clips in unknown for clip in clips if clip.error is not None]
+        undecodable = tuple(dict.fromkeys(broken))
         known = [[clip for clip in clips if clip.familiarity is not None] for clips in known]
         unknown = [[clip for clip in clips if clip.familiarity is not None] for clips in unknown]
         right, wrong = [clip for clips in known for clip in clips], [clip for clips in unknown for clip in clips]
-        if not right or (allowed is None and not wrong):
+        if not right or (allowed is None and not wrong and not undecodable):
             return None
         alarms = None if allowed is None else sum(clip.none_of_these for clip in right)
         if not wrong:
-            return cls(len(right), alarms, allowed)
+            return cls(len(right), alarms, allowed, undecodable=undecodable)
         area, by_group, known_groups = _area(known, unknown, seed=seed)
         return cls(
             known=len(right),
             alarms=alarms,
             allowed=allowed,
             unknown=len(wrong),
+            unknown_clips=len({clip.clip_id for clip in wrong}),
             caught=None if allowed is None else sum(clip.none_of_these for clip in wrong),
             labels=tuple(sorted({clip.label for clip in wrong})),
+            undecodable=undecodable,
             area=area,
             by_group=by_group,
             known_groups=known_groups,
@@ -91,9 +99,13 @@ class NoneOfThese:
         """The figures in words."""
         lines = []
         if self.alarms is not None and self.allowed is not None:
-            lines.append(f"none of these: {_share(self.alarms, self.known)} known, set for {percent(self.allowed)}")
+            known = _share(self.alarms, self.known, counted(self.known, "known clip"), clips=self.known)
+            lines.append(f"called none of these: {known}, where the limit allows {percent(self.allowed)}")
             if self.caught is not None:
-                lines[0] += f"; {_share(self.caught, self.unknown)} unknown"
+                what = counted(self.unknown_clips, "unknown clip")
+                if self.unknown > self.unknown_clips:
+                    what = f"{counted(self.unknown, 'answer')} for {what}"
+                lines[0] += f"; {_share(self.caught, self.unknown, what, clips=self.unknown_clips)}"
         if self.area is not None and self.by_group is not None:
             between = self.by_group.interval
             groups = f"{self.known_groups} and {self.by_group.groups} source groups"
@@ -106,6 +118,9 @@ class NoneOfThese:
                 f"known against unknown: AUROC {self.area:.3f} ({reliable}; {counted(self.known, 'known clip')}, "
                 f"{counted(self.unknown, 'answer')} for clips of {counted(len(self.labels), 'other class')})"
             )
+        if self.undecodable:
+            count = counted(len(self.undecodable), "unknown clip")
+            lines.append(f"left out, not decoded: {count}: {shortened(self.undecodable, limit=3)}")
         return tuple(lines)
 
     def to_dict(self) -> dict[str, Any]:
@@ -116,17 +131,19 @@ class NoneOfThese:
             "alarms": self.alarms,
             "allowed": self.allowed,
             "unknown": self.unknown,
+            "unknown_clips": self.unknown_clips,
             "caught": self.caught,
             "unknown_classes": list(self.labels),
+            "unknown_undecodable": list(self.undecodable),
             "auroc": self.area,
             "auroc_by_group": None if between is None else asdict(between),
         }
 
 
-def _share(some: int, of: int) -> str:
-    """A count with its share and interval, such as "9 of 189 (4.8 %, Wilson 2.5-8.8)"."""
-    interval = wilson(some, of)
-    return f"{some} of {of} ({percent(some / of)}, Wilson {share_range(interval.low, interval.high)})"
+def _share(some: int, of: int, what: str, *, clips: int) -> str:
+    """A count with its share and interval, such as "9 of 189 known clips (4.8 %, Wilson 2.5-8.8)"."""
+    interval = wilson(round(some / of * clips), clips)
+    return f"{some} of {what} ({percent(some / of)}, Wilson {share_range(interval.low, interval.high)})"
 
 
 def _area(

@@ -10,8 +10,9 @@ from muybridge.inference.ensemble import FORMAT as ENSEMBLE_FORMAT
 from muybridge.inference.ensemble import Ensemble
 from muybridge.inference.recognizer import Recognizer
 from muybridge.models.description import METADATA_FILE, model_folder
-from muybridge.remote_runs import local_run
+from muybridge.remote_runs import opened_run
 from muybridge.schemas import read_json
+from muybridge.storage.urls import written
 
 
 def load(
@@ -39,31 +40,35 @@ def load(
     Raises:
         UserError: If there is no whole model there, or not the engine or the device asked for.
     """
-    path = local_run(Path(path), announce=announce or (lambda line: None))
-    folder = model_folder(path)
-    if is_ensemble(folder):
-        if engine not in ("auto", "torch"):
-            raise UserError(f"{path} is an ensemble, which computes in torch; engine {engine} is for its members")
+    with opened_run(Path(path), announce=announce or (lambda line: None)) as run:
+        folder = model_folder(run)
+        if is_ensemble(folder):
+            if engine not in ("auto", "torch"):
+                raise UserError(
+                    f"{written(path)} is an ensemble, which computes in torch; engine {engine} is for its members"
+                )
+            if announce is not None:
+                announce("engine torch: an ensemble computes in torch")
+            return Ensemble.load(folder, device=device)
+        recognizer = Recognizer.load(folder, device=device)
+        choice = choose_export(
+            run,
+            engine,
+            weights_sha256=recognizer.weights_sha256,
+            device=recognizer.device,
+        )
+        if choice.export is not None:
+            if recognizer.device.type != "cpu" and device != "auto":
+                raise UserError(
+                    f"engine {engine} computes on the CPU; leave out device {device}, or choose engine torch"
+                )
+            net = recognizer.net
+            recognizer.use(load_export(choice.export, config=net.config, class_count=net.class_count))
         if announce is not None:
-            announce("engine torch: an ensemble computes in torch")
-        return Ensemble.load(folder, device=device)
-    recognizer = Recognizer.load(folder, device=device)
-    choice = choose_export(
-        path,
-        engine,
-        weights_sha256=recognizer.weights_sha256,
-        device=recognizer.device,
-    )
-    if choice.export is not None:
-        if recognizer.device.type != "cpu" and device != "auto":
-            raise UserError(f"engine {engine} computes on the CPU; leave out device {device}, or choose engine torch")
-        net = recognizer.net
-        recognizer.use(load_export(choice.export, config=net.config, class_count=net.class_count))
-    if announce is not None:
-        announce(choice.why)
-        if recognizer.unfinished:
-            announce(f"note: {path} is {recognizer.unfinished}")
-    return recognizer
+            announce(choice.why)
+            if recognizer.unfinished:
+                announce(f"note: {written(path)} is {recognizer.unfinished}")
+        return recognizer
 
 
 def is_ensemble(folder: Path) -> bool:

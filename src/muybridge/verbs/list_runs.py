@@ -141,12 +141,18 @@ def _sorted(folder: Path, runs: Sequence[RunSummary]) -> RunList:
     return RunList(folder, tuple(sorted(runs, key=lambda run: (run.started or epoch, run.name))))
 
 
-def _remote(url: str, place: Path, size_bytes: int, below: str) -> RunSummary:
+def _remote(url: str, place: Path | UserError, size_bytes: int, below: str) -> RunSummary:
     """A run of a bucket, of which this machine has what is small."""
     name = url.removeprefix(below).strip("/") or url.rpartition("/")[2]
+    if isinstance(place, UserError):
+        return _damaged(Path(url), name, "training", size_bytes, place)
     found = _summary(place, name)
     resume = found.resume and shlex.join(["muybridge", "train", "--resume", url])
     return replace(found, path=Path(url), size_bytes=size_bytes, resume=resume)
+
+
+def _damaged(path: Path, name: str, kind: Kind, size: int, error: Exception) -> RunSummary:
+    return RunSummary(path, name, kind, "–", "–", "–", None, None, size, problem=f"damaged: {error}")
 
 
 def _runs_in(folder: Path, depth: int) -> Iterator[Path]:
@@ -178,7 +184,7 @@ def _summary(path: Path, name: str) -> RunSummary:
         resume = shlex.join(["muybridge", "train", "--resume", str(path)]) if problem and kind == "training" else ""
         return _of_run(run, path, name, kind, accuracy, size, problem=problem, resume=resume)
     except (UserError, KeyError, TypeError, ValueError, OSError) as error:
-        return RunSummary(path, name, kind, "–", "–", "–", None, None, size, problem=f"damaged: {error}")
+        return _damaged(path, name, kind, size, error)
 
 
 def _of_run(

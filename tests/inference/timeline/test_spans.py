@@ -1,5 +1,7 @@
 """Spans of a long video have the scores that one process gives to all of it."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ from tests.helpers.nightly import cases
 from tests.inference.test_streaming import SMALL, clip, lively_net
 from tests.inference.timeline.test_window_scoring import frame_net, recognizer_of, scores
 
+from muybridge.inference.engines.engine import Engine, Frames, Logits
 from muybridge.inference.recognizer import Recognizer
 from muybridge.inference.timeline import spans
 from muybridge.inference.timeline.spans import past_frames, score_span, spans_of
@@ -21,6 +24,16 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """MoViNets with few blocks, and short spans."""
     monkeypatch.setattr(movinet.MoViNet, "size", SMALL)
     monkeypatch.setattr(spans, "MOST_SPAN_FRAMES", 60)
+
+
+class Windows(Engine):
+    """Scores of whole windows alone, as exports and encoders of clips give them."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def score(self, clips: Sequence[Frames]) -> Logits:
+        return self.engine.score(clips)
 
 
 def net_of(kind: str) -> RecognizerNet:
@@ -54,10 +67,12 @@ def test_the_scores_are_those_of_the_whole_video(kind: str, hop: int, frame_coun
 def test_whatever_the_windows_and_the_spans(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     draw = np.random.default_rng(seed)
     recognizer = recognizer_of(net_of(str(draw.choice(["frames", "movinet_a0_mobile", "movinet_a0_base"]))))
+    if seed % 2:
+        recognizer.use(Windows(recognizer.engine))
     monkeypatch.setattr(spans, "MOST_SPAN_FRAMES", int(draw.integers(1, 90)))
     monkeypatch.setattr(spans, "_LEAST_LEADS", int(draw.integers(1, 4)))
     most = 8 if recognizer.net.head.positions else 20
-    steps = steps_of(recognizer.net, window=int(draw.integers(1, most)), hop=int(draw.integers(1, 9)))
+    steps = steps_of(recognizer, window=int(draw.integers(1, most)), hop=int(draw.integers(1, 9)))
     frames_THWC = clip(int(draw.integers(1, 170)), seed)
     whole_NK = scores(steps.scorer(recognizer), frames_THWC, 16)
     found = spans_of(recognizer, steps, len(frames_THWC))

@@ -229,7 +229,8 @@ def test_patterns_and_what_a_folder_holds_besides(probe_run, video, tmp_path, ca
 def test_videos_of_one_name_get_files_of_their_own(probe_run, video, tmp_path):
     other = tmp_path / "long.mp4"
     write_long(other, parts=("bright",))
-    result = api.timeline(probe_run, [video, other], rules=RULES, out=tmp_path / "out", formats=["srt"])
+    named = [video, other, video]  # what is named twice is looked at once
+    result = api.timeline(probe_run, named, rules=RULES, out=tmp_path / "out", formats=["srt"])
     assert [each.files[0].name for each in result.timelines] == ["long.srt", "long-2.srt"]
     assert [label for label, _, _ in spans(result.timelines[1])] == ["bright"]
 

@@ -19,7 +19,7 @@ from muybridge.dataset.split import FITTED_PARTS, Leak, Split
 from muybridge.errors import UserError
 from muybridge.file_parts import is_there, size_of
 from muybridge.inference.recognizer import Recognizer
-from muybridge.remote_runs import local_run
+from muybridge.remote_runs import opened_run
 from muybridge.runs import RunFolder
 from muybridge.storage.urls import url_at, written
 from muybridge.text import counted, printable, shortened
@@ -70,22 +70,23 @@ def read_members(
     """
     members: list[Member] = []
     for named in runs:
-        path = local_run(named, announce=announce)
-        if path.resolve() in {member.run.resolve() for member in members}:
-            raise UserError(f"{written(named)} is named twice; name each member once")
-        run = RunFolder.trained(path)
-        if not run.model.is_dir():
-            raise UserError(f"{path} has no model yet; finish it with: muybridge train --resume {path}")
-        if run.fold_figures.is_file():
-            raise UserError(
-                f"{path} was measured by folds, and an ensemble decides on a validation part; train without data.folds"
-            )
-        taken = {member.name for member in members}
-        stem = printable(path.resolve().name)
-        name = next(n for n in (stem, *(f"{stem}-{k}" for k in range(2, len(runs) + 1))) if n not in taken)
-        # What was fitted again on all clips has seen the clips that decide and measure.
-        recognizer = Recognizer.load(run.deciding_model, device=device)
-        members.append(Member(name, path, split_of(run, clips_root), recognizer, url_at(named)))
+        with opened_run(named, announce=announce) as path:
+            if path.resolve() in {member.run.resolve() for member in members}:
+                raise UserError(f"{written(named)} is named twice; name each member once")
+            run = RunFolder.trained(path)
+            if not run.model.is_dir():
+                raise UserError(f"{path} has no model yet; finish it with: muybridge train --resume {path}")
+            if run.fold_figures.is_file():
+                raise UserError(
+                    f"{path} was measured by folds, and an ensemble decides on a validation part; "
+                    "train without data.folds"
+                )
+            taken = {member.name for member in members}
+            stem = printable(path.resolve().name)
+            name = next(n for n in (stem, *(f"{stem}-{k}" for k in range(2, len(runs) + 1))) if n not in taken)
+            # What was fitted again on all clips has seen the clips that decide and measure.
+            recognizer = Recognizer.load(run.deciding_model, device=device)
+            members.append(Member(name, path, split_of(run, clips_root), recognizer, url_at(named)))
     return tuple(members)
 
 

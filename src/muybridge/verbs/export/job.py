@@ -10,6 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import get_args
@@ -86,8 +87,9 @@ def export(
         raise UserError(f"export.clips is {clips}; give 1 or more")
     if out is not None:
         require_local(Path(out))
-    with run_with_results(Path(run), out, announce=partial(say, console)) as place:
-        return _exported(
+    named = Path(run)
+    with run_with_results(named, out, announce=partial(say, console)) as place:
+        made = _exported(
             place,
             to,
             precision,
@@ -99,6 +101,7 @@ def export(
             streaming=streaming,
             console=console,
         )
+    return made if out else replace(made, folder=named / made.folder.relative_to(place))
 
 
 def _exported(

@@ -6,6 +6,7 @@ from typing import Any
 
 from muybridge import notebook
 from muybridge.inference.engines.exports import Export
+from muybridge.storage.urls import written
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class ExportResult:
     saved: bool = True
 
     def __str__(self) -> str:
-        return "\n".join([*self._checks, *([f"export: {self.folder}"] if self.saved else [])])
+        return "\n".join([*self._checks, *([f"export: {written(self.folder)}"] if self.saved else [])])
 
     @property
     def _checks(self) -> list[str]:
@@ -33,12 +34,12 @@ class ExportResult:
     def _repr_html_(self) -> str:
         """The result in a notebook."""
         title = f"export {self.export.engine}, {self.export.precision}"
-        return notebook.card(title, notebook.lines(self._checks), notebook.facts({"folder": self.folder}))
+        return notebook.card(title, notebook.lines(self._checks), notebook.facts({"folder": written(self.folder)}))
 
     def to_dict(self) -> dict[str, Any]:
         """The result as plain values."""
         return {
-            "folder": str(self.folder),
+            "folder": written(self.folder),
             "engine": self.export.engine,
             "precision": self.export.precision,
             "parity": vars(self.export.parity),

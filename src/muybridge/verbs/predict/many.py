@@ -27,7 +27,7 @@ from muybridge.pieces.planning import Item, make_plan, whole_files
 from muybridge.pieces.shared_model import SharedModel
 from muybridge.pieces.whole_job import ManyResult, On, answer_all, check_on
 from muybridge.pieces.working import MakeWork, Row
-from muybridge.remote_runs import local_run
+from muybridge.remote_runs import opened_run
 from muybridge.storage.urls import is_url, written
 from muybridge.video.isolation import isolated
 from muybridge.video.live.addresses import scheme_of
@@ -70,8 +70,8 @@ def predict_many(
     check_on(on)
     place = AnswerPlace(out)
     clips = list(_clips(videos, console))
-    folder = local_run(Path(model), announce=partial(say, console))
-    recognizer = load(folder, device=device, engine=engine, announce=partial(say, console))
+    with opened_run(Path(model), announce=partial(say, console)) as folder:
+        recognizer = load(folder, device=device, engine=engine, announce=partial(say, console))
     recognizer.check_views(views)
     shared = SharedModel.of(model, folder)
     about = {

@@ -13,7 +13,7 @@ from muybridge.console import STDERR, say
 from muybridge.dataset.shard_index import holds_shards, read_index
 from muybridge.errors import UserError
 from muybridge.files import write_text
-from muybridge.remote_runs import local_run, upload_to
+from muybridge.remote_runs import opened_run, upload_to
 from muybridge.runs import RunFolder
 from muybridge.storage.urls import url_at, written
 from muybridge.text import one_line
@@ -59,18 +59,18 @@ def push(source: str | Path, url: str, *, private: bool = False, console: Consol
     source, address = Path(source), url_at(url)
     if address is None:
         raise UserError(f"{url} is no URL; give s3://bucket/name, gs://, az:// or hf://owner/name")
-    shards = holds_shards(source)
-    if not shards:
-        source = local_run(source, announce=partial(say, console))
-        RunFolder.existing(source)
-    if address.startswith(f"{HUB}://"):
-        if shards:
+    announce = partial(say, console)
+    if holds_shards(source):
+        if address.startswith(f"{HUB}://"):
             raise UserError(f"{source} holds clips, and {address} is a place for models; push it to a bucket")
-        _to_hub(RunFolder.trained(source), address.removeprefix(f"{HUB}://"), private=private)
-    elif shards:
-        upload_shards(read_index(source), address, announce=partial(say, console))
-    else:
-        upload_to(source, address, announce=partial(say, console))
+        upload_shards(read_index(source), address, announce=announce)
+        return PushResult(source, address)
+    with opened_run(source, announce=announce) as folder:
+        RunFolder.existing(folder)
+        if address.startswith(f"{HUB}://"):
+            _to_hub(RunFolder.trained(folder), address.removeprefix(f"{HUB}://"), private=private)
+        else:
+            upload_to(folder, address, announce=announce)
     return PushResult(source, address)
 
 

@@ -51,6 +51,8 @@ class Batcher:
         self._choosing = threading.Lock()
         self._ending = ExitStack()
         networks = self._ending.enter_context(torch_workers(model.workers))
+        self._ending.callback(self._waiting.put, None)
+        self._ending.callback(self._decoders.shutdown, cancel_futures=True)
         self._computing = [networks.submit(self._compute) for _ in range(model.workers)]
 
     async def predict(self, path: Path) -> Prediction:
@@ -66,8 +68,6 @@ class Batcher:
 
     def close(self) -> None:
         """End the threads; what waits is cancelled."""
-        self._decoders.shutdown(wait=True, cancel_futures=True)
-        self._waiting.put(None)
         self._ending.close()
 
     def _decode(self, path: Path, future: "Future[Prediction]") -> None:

@@ -122,8 +122,9 @@ class Models:
 
     def close(self) -> None:
         """End what computes."""
-        for model in self._models.values():
-            model.batcher.close()
+        with ExitStack() as ending:
+            for model in self._models.values():
+                ending.callback(model.batcher.close)
 
 
 def load_models(

@@ -95,14 +95,13 @@ def _serve(
         announce=lambda line: say(console, line),
         on_batch=lambda name, clips: metrics.batches.labels(name).observe(clips),
     )
-    service = Service(config, models, root, metrics)
-    try:
+    with ExitStack() as ending:  # threads that nobody ends would keep the process
+        ending.callback(models.close)
+        service = Service(config, models, root, metrics)
+        ending.callback(service.jobs.close)
         settings = settings_of(build_app(service, token=token), certificate)
         _say_where(console, config, listening, token, made, has_tls=certificate is not None)
         DrainingServer(settings, service).run(sockets=[listening])
-    finally:
-        service.jobs.close()
-        models.close()
 
 
 def settings_of(app: App, certificate: tuple[Path, Path] | None) -> Any:

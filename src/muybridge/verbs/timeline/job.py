@@ -94,7 +94,7 @@ def timeline(
     with run_with_results(named, None if tune is not None else out, announce=partial(say, console)) as run:
         folder = Path(out) if out is not None else run / FOLDER
         require_writable(folder)
-        paths = find_videos(videos, announce=partial(say, console))
+        paths = list(dict.fromkeys(find_videos(videos, announce=partial(say, console))))
         tuned, windows, rules = chosen_rules(run, windows, rules)
         job = Job(named, run, folder, windows, resume=resume, engine=engine, on=on, device=device, console=console)
         with Lock(folder / ".lock", what=folder).held():

@@ -22,6 +22,7 @@ from muybridge.models.description import model_folder
 from muybridge.pieces.shared_model import SharedModel
 from muybridge.pieces.whole_job import On
 from muybridge.recipes.timeline_rules import WindowConfig
+from muybridge.storage.urls import written
 from muybridge.text import printable
 from muybridge.verbs.timeline.spreading import SPANS_FOLDER, Video, spread
 
@@ -58,7 +59,7 @@ class Job:
         model = load(path, device=self.device, engine=self.engine)
         for member in members_of(model).values():
             if member.unfinished:
-                say(self.console, f"note: {path} is {member.unfinished}")
+                say(self.console, f"note: {written(self.named)} is {member.unfinished}")
             if not sees_frames(member):
                 in_torch = isinstance(member.engine, TorchEngine)
                 what = member.net.config.encoder if in_torch else f"engine {member.engine.name}"
@@ -68,7 +69,10 @@ class Job:
                     "and there is one score for half a window",
                 )
         if isinstance(model, Ensemble):
-            say(self.console, f"note: each of the {len(model.members)} members of {path} looks at the video by itself")
+            say(
+                self.console,
+                f"note: each of the {len(model.members)} members of {written(self.named)} looks at the video by itself",
+            )
         return model
 
     def spread(self, model: Recognizer | Ensemble, path: Path, videos: Sequence[Path], stems: Sequence[Path]) -> None:

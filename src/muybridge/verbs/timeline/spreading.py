@@ -72,7 +72,7 @@ def spread(
     """Score videos on a cluster; afterwards their files of scores are there and whole.
 
     Args:
-        videos: They.
+        videos: They, each once.
         recognizer: The model.
         model: The same for workers.
         folder: Where spans are kept until all are there; this job's alone.
@@ -90,7 +90,6 @@ def spread(
         UserError: What is to be resumed is of another job, or storage cannot be reached.
     """
     place, count = AnswerPlace(folder), len(recognizer.classes)
-    videos = [*{each.path: each for each in reversed(videos)}.values()][::-1]  # each file once
     # What a file is now: scores of one that changes meanwhile are not taken for its own.
     score_files = {
         each.path: partial(ScoreFile, each.stem, job_of(each.path, windows, recognizer), class_count=count)
