@@ -95,6 +95,8 @@ def frames_of(experiment: Experiment, *, console: Console) -> FrameCache:
             )
         stream.require_space(clips, batch_size=recipe.training.clips_per_batch)
     how = "once" if once else f"in every epoch, through a buffer of {recipe.data.shuffle_buffer} clips"
+    if recipe.cache.features_from:
+        how += ", but for those whose features are given"
     why = f"their frames would take {size_text(needed)}"
     if recipe.data.streaming == "auto":
         why += f", cache.budget_gb allows {size_text(budget)}"

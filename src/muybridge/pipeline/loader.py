@@ -146,6 +146,9 @@ class EpochOrder(Sampler[tuple[int, int]]):
     def reached(self, position: int) -> None:
         """Clips up to this position of the epoch are about to be read; nothing has to be done for it here."""
 
+    def close(self) -> None:
+        """No more will be read; nothing was begun here."""
+
     def __len__(self) -> int:
         return self.length
 
