@@ -106,8 +106,10 @@ def test_check_and_unpack_know_them(shards, tmp_path, capsys):
 
 
 def test_a_packing_that_is_called_again_goes_on_and_another_recipe_is_refused(labelled, shards):
+    (shards / ".encoded").mkdir()  # as where a call was killed when all shards were there
     again = api.pack(labelled, shards, kind="features", recipe=frozen_recipe(), shard_size_gb=0.00003)
     assert again.kept == again.shards
+    assert not (shards / ".encoded").exists()
     with pytest.raises(UserError, match=r"was begun with other clips or options"):
         api.pack(labelled, shards, kind="features", recipe=frozen_recipe(width=0.5), shard_size_gb=0.00003)
 

@@ -1,8 +1,10 @@
 from multiprocessing import get_context
 from pathlib import Path
 
+import fsspec
 import numpy as np
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 from muybridge.dataset.catalog import Clip
 from muybridge.errors import UserError
@@ -11,6 +13,8 @@ from muybridge.pipeline.cache_folder import FRAMES_SUFFIX
 from muybridge.pipeline.frame_cache import FrameCache
 from muybridge.pipeline.frame_entries import read_entry
 from muybridge.recipes.cache import CacheConfig
+from muybridge.storage.patience import STORAGE_SECONDS
+from muybridge.storage.remote_reading import forget_blocks
 from muybridge.video.decoding import read_sampled
 from muybridge.video.fit_names import Fit
 from muybridge.video.sampler import Sampler
@@ -237,3 +241,22 @@ def test_processes_share_a_folder(tmp_path, make_clip):
     assert len(set(sums)) == 1
     assert len(entries(tmp_path / "cache")) == 4
     assert not list((tmp_path / "cache").glob("*/.*"))
+
+
+def test_a_clip_whose_bucket_is_away_is_not_taken_for_one_that_does_not_decode(tmp_path, make_clip, monkeypatch):
+    """Left out, it would be missing from the training for good."""
+    files = fsspec.filesystem("memory")
+    files.put(str(make_clip("a.avi", frames=23).path), "/away/a.avi")
+    files.pipe_file("/away/b.avi", b"no video" * 100)
+    clips = [Clip(path=Path(f"memory://away/{name}.avi"), label="a", group="g", split=None) for name in "ab"]
+    assert [*make_cache(tmp_path / "there").build(clips, workers=1).failed] == [clips[1].id]
+
+    def away(*_, **__):
+        raise ConnectionError("the network is down")
+
+    forget_blocks()
+    monkeypatch.setattr(MemoryFileSystem, "cat_file", away)
+    monkeypatch.setenv(STORAGE_SECONDS, "0.1")
+    with pytest.raises(UserError, match=r"a.avi cannot be read: memory:.*: the network is down; run"):
+        make_cache(tmp_path / "away").build(clips[:1], workers=1)
+    files.rm("/away", recursive=True)

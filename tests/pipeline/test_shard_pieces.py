@@ -13,12 +13,14 @@ from tests.helpers.clips import tiny_recipe
 
 from muybridge import api
 from muybridge.dataset.layouts import read_catalog
+from muybridge.errors import Interrupted
 from muybridge.file_parts import open_bytes
 from muybridge.pipeline import shard_pieces
 from muybridge.pipeline.frame_cache import FrameCache
 from muybridge.pipeline.shard_pieces import ReadAhead, ShardPieces, Wanted
 from muybridge.recipes.cache import CacheConfig
 from muybridge.storage.remote_files import RemoteStatus
+from muybridge.training.module import RecognizerModule
 from muybridge.video.sampling import UniformSampler
 
 PIECE = 30_000
@@ -185,3 +187,27 @@ def test_training_streams_from_a_bucket_to_the_same_bits(shards, clips, tmp_path
     ranges = [each for each in of_shards(asked) if each[1] is not None and each[1] % PIECE == 0]
     assert len(ranges) == len(set(ranges))  # all pieces fit the cache, and no epoch fetches one again
     assert taken(tmp_path / "there") > 300_000
+
+
+def test_an_interrupted_training_fetches_no_more(shards, tmp_path, monkeypatch):
+    """What waits to be fetched would be fetched before the process ends."""
+    monkeypatch.setenv("MUYBRIDGE_CACHE", str(tmp_path / "cache"))
+    pools = []
+    plain = ReadAhead.__init__
+
+    def noted(self, *arguments, **options):
+        plain(self, *arguments, **options)
+        pools.append(self._pool)
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ReadAhead, "__init__", noted)
+    monkeypatch.setattr(RecognizerModule, "training_step", interrupted)
+    flags = ["--data.streaming", "on", "--data.shuffle-buffer", "6", "--batch-size", "2", "--training.workers", "0"]
+    with pytest.raises(Interrupted):
+        api.train(shards, tiny_recipe(*flags), run=tmp_path / "run")
+    assert len(pools) == 2  # before the first epoch all clips are read once
+    for pool in pools:
+        with pytest.raises(RuntimeError, match="after shutdown"):
+            pool.submit(print)

@@ -158,7 +158,7 @@ def test_pieces_are_wanted_before_their_clips_are_read_and_in_the_order_of_the_s
     for rank in range(2):
         order = order_of(clips, size=2, rank=rank)
         lanes = order._lanes()
-        wanted = order._wanted(lanes)
+        wanted = order._wanted(lanes, 0)
         assert [piece.position for piece in wanted] == sorted(piece.position for piece in wanted)
         known = {}
         for piece in wanted:
@@ -169,6 +169,28 @@ def test_pieces_are_wanted_before_their_clips_are_read_and_in_the_order_of_the_s
             shard, offset, size_bytes = clips[sequence[position]].shard_place
             for number in {offset // PIECE_BYTES, (offset + size_bytes - 1) // PIECE_BYTES}:
                 assert known[shard.replace("s3:/", "s3://"), number] <= position
+
+
+def test_an_epoch_that_is_taken_up_fetches_what_is_left_of_it_alone():
+    clips = clips_in(*[300] * 4, root="s3://bucket/shards")
+
+    def wanted() -> set[tuple[str, int]]:
+        return {(piece.url, piece.number) for piece in order._ahead._wanted}
+
+    order = order_of(clips)
+    order.set_epoch(1)
+    order.begin_with(1, 0, 800)
+    needed = set()
+    for _, index in list(order)[800:]:
+        shard, offset, size_bytes = clips[index].shard_place
+        url = shard.replace("s3:/", "s3://")
+        needed |= {(url, offset // PIECE_BYTES), (url, (offset + size_bytes - 1) // PIECE_BYTES)}
+    assert wanted() == needed
+    assert len(needed) < 15
+    order.set_epoch(2)
+    iter(order)
+    assert len(wanted()) == 16
+    order.close()
 
 
 def test_a_buffer_that_needs_more_than_the_pieces_may_take_is_refused(tmp_path):

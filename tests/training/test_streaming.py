@@ -111,6 +111,18 @@ def test_variants_of_a_clip_are_made_of_one_decoding(shards, cache, tmp_path, mo
     assert len(decoded) == len(set(decoded)) == 20
 
 
+def test_what_is_encoded_once_is_trained_on_as_where_frames_are_kept(shards, cache, tmp_path):
+    """The order in which clips are read is no order of training: a run can go on whichever way it was begun."""
+    frozen = ("--epochs", "2", "--batch-size", "4", "--model.trainable", "none", "--cache.variants", "2", *FLAGS[2:])
+    runs = {}
+    for way in ("on", "off"):
+        recipe = tiny_recipe(*frozen, "--data.streaming", way, "--cache.folder", str(tmp_path / f"cache-{way}"))
+        runs[way] = api.train(shards, recipe, run=tmp_path / way).run
+    one, two = map(weights, runs.values())
+    assert all(torch.equal(two[name], value) for name, value in one.items())
+    assert rows(runs["on"]) == rows(runs["off"])
+
+
 @pytest.fixture
 def damaged(tmp_path: Path) -> Path:
     """Shards with a clip that is no video, packed as it is."""
@@ -139,6 +151,25 @@ def test_a_resumed_training_does_not_read_all_clips_before_it_goes_on(shards, ca
     capsys.readouterr()
     api.resume(run)
     assert "decode; none are kept" not in capsys.readouterr().err
+    assert len(rows(run)) == 2
+
+
+def test_a_resumed_training_that_has_to_encode_anew_needs_all_its_clips(clips, cache, tmp_path):
+    """With fewer it would go on in another order, and on other clips, than those that its epochs were begun with."""
+    folder = api.pack(clips, tmp_path / "shards", shard_size_gb=0.0001).folder
+    frozen = ("--epochs", "1", "--batch-size", "4", "--model.trainable", "none", *FLAGS)
+    run = api.train(folder, tiny_recipe(*frozen), run=tmp_path / "run").run
+    recipe = run / "recipe.yaml"
+    recipe.write_text(recipe.read_text().replace("epochs: 1\n", "epochs: 2\n"))
+    shutil.rmtree(cache)
+    kept = {file: file.read_bytes() for file in folder.glob("*.tar")}
+    for file, data in kept.items():
+        file.write_bytes(data[:2000] + b"?" + data[2001:])
+    with pytest.raises(UserError, match=r"4 clips that this run began with cannot be read now.*put them back"):
+        api.resume(run)
+    for file, data in kept.items():
+        file.write_bytes(data)
+    api.resume(run)
     assert len(rows(run)) == 2
 
 

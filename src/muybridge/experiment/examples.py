@@ -95,6 +95,8 @@ def frames_of(experiment: Experiment, *, console: Console) -> FrameCache:
             )
         stream.require_space(clips, batch_size=recipe.training.clips_per_batch)
     how = "once" if once else f"in every epoch, through a buffer of {recipe.data.shuffle_buffer} clips"
+    if recipe.cache.features_from:
+        how += ", but for those whose features are given"
     why = f"their frames would take {size_text(needed)}"
     if recipe.data.streaming == "auto":
         why += f", cache.budget_gb allows {size_text(budget)}"
@@ -135,17 +137,18 @@ def fitted_examples(
     """Training and validation clips as what is trained on; of a stream, those that do not decode are left out now.
 
     Raises:
-        UserError: A class has no training clip that decodes, or of the validation clips none does.
+        UserError: If a resumed training cannot read what it began with, a class has no training clip that decodes, or
+            of the validation clips none does.
     """
     recipe, net = experiment.recipe, experiment.net
     kept = encoded(datasets, net, recipe, variants=recipe.cache.variants, device=experiment.device, console=console)
     lost = {part: len(datasets[part]) - len(kept[part]) for part in kept}
     if any(lost.values()):
-        known = {clip.id for examples in kept.values() for clip, _ in examples.examples}
         undecodable = experiment.folder.undecodable
-        reasons = dict(read(undecodable, Reasons, hint=RUN_WROTE))
-        for examples in kept.values():
-            reasons |= {id: reason for id, reason in examples.left_out.items() if id not in known}
+        before = read(undecodable, Reasons, hint=RUN_WROTE)
+        reasons = {**before, **kept["train"].left_out, **kept["validation"].left_out}
+        if experiment.resumes and experiment.folder.last_checkpoint.exists():
+            _check_unchanged(before, reasons)
         write_json(undecodable, reasons)
         _check_enough(experiment, kept["train"], kept["validation"])
     return kept
@@ -154,7 +157,9 @@ def fitted_examples(
 def clip_dataset(experiment: Experiment, cache: FrameCache, clips: Sequence[Clip], *, part: Part) -> ClipDataset:
     """Clips that decode as examples; those of the training part are augmented, if the recipe does."""
     recipe = experiment.recipe
-    if isinstance(cache, FrameStream):  # in whatever order it is read without shuffling, shards come front to back
+    # In whatever order it is read without shuffling, shards come front to back. What is encoded once stays as it is, so
+    # that features and their training are those of clips whose frames are kept.
+    if isinstance(cache, FrameStream) and not encodes_once(experiment.net, recipe.cache):
         clips = sorted(clips, key=place_in_shard)
     return ClipDataset(
         cache,
@@ -269,7 +274,7 @@ def encoded(
     return kept
 
 
-def _check_unchanged(before: dict[str, str], now: dict[str, str]) -> None:
+def _check_unchanged(before: Mapping[str, str], now: Mapping[str, str]) -> None:
     """A resumed training must see the clips that it began with."""
     lost = sorted(now.keys() - before.keys())
     if lost:

@@ -30,6 +30,7 @@ from muybridge.errors import UserError, VideoError
 from muybridge.pipeline.batches import ActivationItem, Item, collate_activations
 from muybridge.pipeline.cache_file import DamagedEntryError, read_cache_file, write_cache_file
 from muybridge.pipeline.cache_folder import FEATURES_SUFFIX, entry_path, make_room
+from muybridge.pipeline.frame_cache import place_in_shard
 from muybridge.pipeline.frame_stream import FrameStream
 from muybridge.pipeline.loader import ClipDataset
 from muybridge.threads import read_ahead, torch_workers
@@ -164,7 +165,10 @@ class ActivationDataset(Dataset[ActivationItem]):
                 os.utime(self._paths[key])
                 there.add(key)
         there = set().union(*ranks.gathered(there))
-        return [key for key in self._paths if key not in there]
+        missing = [key for key in self._paths if key not in there]
+        if self._streams:  # from front to back; a clip's variants stay together
+            missing.sort(key=lambda key: (place_in_shard(self.clips.examples[key[1]][0]), key[1]))
+        return missing
 
     def __getitem__(self, key: tuple[int, int]) -> ActivationItem:
         """Item of (epoch, index)."""
@@ -178,7 +182,7 @@ class ActivationDataset(Dataset[ActivationItem]):
             if isinstance(error, DamagedEntryError):
                 say(STDERR, f"{error}; it is computed anew")
             # Else another process dropped it to keep the budget.
-            list(self._computed([(variant, index)]))
+            self._write([(variant, index)], self.clips[variant, index].frames_THWC[None])
             return self._read(variant, index)
 
     def _read(self, variant: int, index: int) -> ActivationItem:

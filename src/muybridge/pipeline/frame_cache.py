@@ -36,6 +36,7 @@ from muybridge.pipeline.cache_folder import FRAMES_SUFFIX, default_cache_folder,
 from muybridge.pipeline.frame_entries import Entry, Views, read_entry, read_frames_at, write_entry
 from muybridge.pipeline.shard_pieces import ReadAhead, ShardPieces, wanted_by
 from muybridge.recipes.cache import CacheConfig
+from muybridge.storage.patience import watching_storage
 from muybridge.storage.remote_files import status_of_remote
 from muybridge.storage.remote_reading import THREADS_A_CORE
 from muybridge.storage.urls import url_at
@@ -131,7 +132,8 @@ class FrameCache:
             Counts, and the reason for every clip that does not decode.
 
         Raises:
-            UserError: If these clips alone need more than the budget, or the folder cannot be written.
+            UserError: If these clips alone need more than the budget, the folder cannot be written, or a bucket cannot
+                be reached.
         """
         self.require_folder()
         remove_dead(*self.folder.glob("??"))
@@ -177,8 +179,14 @@ class FrameCache:
         own = ranks.stretch(clips)
 
         def through(clip: Clip) -> None:
-            with self.pieces.serving() if clip.is_packed else nullcontext():
-                read(clip)
+            with self.pieces.serving() if clip.is_packed else nullcontext(), watching_storage() as failures:
+                try:
+                    read(clip)
+                except VideoError as error:
+                    if not failures:
+                        raise
+                    # Nothing is known of the clip; left out, it would be missing from the training for good.
+                    raise UserError(f"{clip.id} cannot be read: {failures[0]}; run the same command again") from error
 
         failed: dict[str, str] = {}
         with self.reading_ahead(own) as reached:

@@ -136,8 +136,8 @@ class EpochOrder(Sampler[tuple[int, int]]):
         self.epoch = 0
         self.lanes = 0  # stretches of shards that are read side by side, where clips are streamed
 
-    def begin_with(self, epoch: int, lanes: int) -> None:
-        """Go on inside an epoch that was begun with so many lanes, which changes nothing here."""
+    def begin_with(self, epoch: int, lanes: int, position: int) -> None:
+        """Go on inside an epoch: begun with so many lanes, at a position; here neither changes the order."""
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch of the next iteration."""
@@ -145,6 +145,9 @@ class EpochOrder(Sampler[tuple[int, int]]):
 
     def reached(self, position: int) -> None:
         """Clips up to this position of the epoch are about to be read; nothing has to be done for it here."""
+
+    def close(self) -> None:
+        """No more will be read; nothing was begun here."""
 
     def __len__(self) -> int:
         return self.length
@@ -178,7 +181,7 @@ class BatchShares:
     def begin_at(self, epoch: int, batch: int, *, lanes: int = 0) -> None:
         """Go on inside an epoch, begun with so many lanes: the next to be iterated, without its first batches."""
         self.sampler.set_epoch(epoch)
-        self.sampler.begin_with(epoch, lanes)
+        self.sampler.begin_with(epoch, lanes, batch * self.batch_size)
         self._done = (epoch, batch)
 
     def __len__(self) -> int:

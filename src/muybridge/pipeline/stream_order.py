@@ -119,7 +119,7 @@ class StreamOrder(EpochOrder):
         super().__init__(clips, shuffle=shuffle, seed=seed)
         self.lanes = lane_count(batch_size, place.size) if lanes is None else lanes
         self._usual_lanes = self.lanes
-        self._begun_with = (-1, 0)
+        self._begun_with = (-1, 0, 0)
         numbers: dict[str, int] = {}
         # Numbers rather than objects: there may be a million clips.
         places_N3: Indices = np.fromiter(
@@ -137,20 +137,23 @@ class StreamOrder(EpochOrder):
         self._place, self._pieces = place, pieces
         self._ahead: ReadAhead | None = None
 
-    def begin_with(self, epoch: int, lanes: int) -> None:
-        """Go on inside an epoch that was begun with so many lanes, by another number of processes, too; 0: as usual."""
-        self._begun_with = epoch, lanes or self._usual_lanes
+    def begin_with(self, epoch: int, lanes: int, position: int) -> None:
+        """Go on inside an epoch, at a position; it was begun with so many lanes, by other processes, too; 0: as usual.
+
+        What only clips before the position need is not fetched.
+        """
+        self._begun_with = epoch, lanes or self._usual_lanes, position
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        epoch, lanes = self._begun_with
-        self.lanes = lanes if epoch == self.epoch else self._usual_lanes
+        epoch, lanes, begin = self._begun_with
+        self.lanes, begin = (lanes, begin) if epoch == self.epoch else (self._usual_lanes, 0)
         found = self._lanes()
         order_N = np.empty(self.length, dtype=np.int64)
         for lane in found:
             order_N[lane.positions] = lane.clips[lane.drawn]
         self.close()
         if any(self._urls):
-            wanted = self._wanted(found)
+            wanted = self._wanted(found, begin)
             self._ahead = ReadAhead(self._pieces, wanted, lanes=len({number for _, number in self._own(found)}))
         return iter([(self.epoch, index) for index in order_N.tolist()])
 
@@ -181,17 +184,16 @@ class StreamOrder(EpochOrder):
         own = {position % self.lanes for position in range(self._place.rank, self._batch_size, self._place.size)}
         return [(lane, number) for number, lane in enumerate(lanes) if number in own]
 
-    def _wanted(self, lanes: Sequence[Lane]) -> list[Wanted]:
-        """The pieces that this process needs, by the position from which on it may need them."""
+    def _wanted(self, lanes: Sequence[Lane], begin: int) -> list[Wanted]:
+        """The pieces that this process needs from a position on, by the position from which on it may need them."""
         wanted: list[Wanted] = []
         for lane, _ in self._own(lanes):
-            if not len(lane.clips):
-                continue
             leaves = np.empty(len(lane.clips), dtype=np.int64)  # when each clip leaves the buffer
             leaves[lane.drawn] = lane.positions
+            clips, leaves = lane.clips[leaves >= begin], leaves[leaves >= begin]
             # In the order of reading, so that what comes later is not fetched first.
             first = np.minimum.accumulate(leaves[::-1])[::-1].tolist()
-            shards, spans = self._shards_N[lane.clips].tolist(), self._spans_N2[lane.clips].tolist()
+            shards, spans = self._shards_N[clips].tolist(), self._spans_N2[clips].tolist()
             places = [
                 (self._urls[shard] or "", offset, size) for shard, (offset, size) in zip(shards, spans, strict=True)
             ]

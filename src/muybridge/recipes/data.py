@@ -89,11 +89,12 @@ class DataConfig:
     error of that clip."""
 
     streaming: Literal["auto", "on", "off"] = "auto"
-    """Shards are read from front to back, in every epoch or, where the encoder is frozen, once, and no decoded frames
-    are kept. auto: where these would take more than cache.budget_gb; off: frames are kept, and epochs read them."""
+    """on: clips in shards (see pack) are read from front to back, in every epoch or, where the encoder is frozen, once,
+    and no decoded frames are kept. off: they are kept, and epochs read them. auto: on where they would take more than
+    cache.budget_gb."""
 
     shuffle_buffer: int = 4096
-    """With streaming: how many clips wait, encoded, to be drawn from. Shards come in a new order each epoch, and
+    """With streaming: how many clips wait to be drawn from, not decoded yet. Shards come in a new order each epoch, and
     stretches of several are read side by side."""
 
     def __post_init__(self) -> None:

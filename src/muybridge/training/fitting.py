@@ -126,9 +126,10 @@ def _fit_share(
     train_loader = training_loader(train, config, device, console=console)
     # The first process may be the only one that has the file. The loader begins before Lightning tells it an epoch.
     goes_on = ranks.broadcast(position_of(start) if start is not None and ranks.is_first() else None)
+    batches = train_loader.batch_sampler
+    assert isinstance(batches, BatchShares)
     if goes_on is not None:
-        assert isinstance(train_loader.batch_sampler, BatchShares)
-        train_loader.batch_sampler.begin_at(goes_on.epoch, goes_on.batch, lanes=goes_on.lanes)
+        batches.begin_at(goes_on.epoch, goes_on.batch, lanes=goes_on.lanes)
     order = stream_order(
         validation, shuffle=False, seed=config.seed, batch_size=config.clips_per_batch, place=ranks.place()
     )
@@ -193,6 +194,10 @@ def _fit_share(
         if start is None or "state_dict" not in str(error):
             raise
         raise UserError(f"{start} does not fit this recipe's network; train a new run") from error
+    finally:
+        batches.sampler.close()
+        if order is not None:
+            order.close()
     return table.rows
 
 

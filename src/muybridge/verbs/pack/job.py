@@ -129,7 +129,7 @@ def pack(
             prepare = _prepare(plan, catalog.classes) if encoded is None else encoded.sample
             threads = workers or available_cores()
             kept = _write(folder, plan, catalog, prepare, encoded, workers=threads, console=console)
-            shutil.rmtree(folder / ENCODED_FOLDER, ignore_errors=True)
+        shutil.rmtree(folder / ENCODED_FOLDER, ignore_errors=True)  # also where an earlier call was killed before this
         index = read_index(folder)
         index.require_shards()
     undecodable = json.loads((folder / UNDECODABLE_FILE).read_text(encoding="utf-8"))
