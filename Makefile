@@ -8,7 +8,7 @@ TENSORFLOW_VENV ?= .venv-tensorflow
 export PYTHONDONTWRITEBYTECODE =
 PIP := $(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt
 
-.PHONY: demo test test-servers nightly test-extras test-docs lint docs install wheel-test clean
+.PHONY: demo test test-kills test-servers nightly test-extras test-docs lint docs install wheel-test clean
 
 demo: install  ## render clips, train, evaluate and predict
 	$(BIN)/muybridge demo
@@ -20,11 +20,14 @@ test-extras: $(EXTRAS_VENV)/installed $(TENSORFLOW_VENV)/installed  ## run the t
 	MUYBRIDGE_TEST_EXTRAS=1 MUYBRIDGE_TENSORFLOW=$(abspath $(TENSORFLOW_VENV))/bin/python \
 		$(EXTRAS_VENV)/bin/python -m pytest -m adapters tests/models tests/recipes tests/verbs/test_tensorflow.py
 
+test-kills: $(VENV)/installed-test  ## run the tests that kill trainings and fill disks; a few minutes
+	$(BIN)/python -m pytest -m kills
+
 test-servers: $(VENV)/installed-test  ## run the tests that start servers, browsers or several processes; some minutes
 	$(BIN)/python -m pytest -n 0 -m servers
 
 nightly: $(VENV)/installed-test  ## many more mutated files, kills and full disks; takes about an hour
-	MUYBRIDGE_NIGHTLY=1 $(BIN)/python -m pytest -n 0 --timeout 7200 tests/robustness
+	MUYBRIDGE_NIGHTLY=1 $(BIN)/python -m pytest -n 0 -m 'not blocks' --timeout 7200 tests/robustness
 
 test-docs: $(VENV)/installed-test  ## run the code blocks of README and docs
 	$(BIN)/python -m pytest -m blocks -n 0 tests/test_pages.py

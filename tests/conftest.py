@@ -36,12 +36,21 @@ SERVERS = (
 )  # fmt: skip
 
 
+# What kills trainings and fills disks; some minutes, too.
+KILLS = (
+    "robustness/test_faults.py", "training/test_inside_epochs.py", "training/test_interruption.py",
+    "training/test_streaming.py", "verbs/sweep/test_sweep.py",
+)  # fmt: skip
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests of these files and folders."""
     for item in items:
         place = item.path.relative_to(Path(__file__).parent).as_posix()
         if place.startswith(SERVERS):
             item.add_marker(pytest.mark.servers)
+        if place.startswith(KILLS):
+            item.add_marker(pytest.mark.kills)
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.helpers.long_videos import write_long
-from tests.pieces.test_on_ray import Killer, cluster
 from tests.verbs.timeline.conftest import probe_run
 from tests.verbs.timeline.test_timeline import RULES, spans
 
@@ -14,6 +13,8 @@ from muybridge import api
 from muybridge.inference.timeline import spans as spans_module
 
 pytest.importorskip("ray.data", reason="needs pip install 'muybridge[ray]'")
+
+from tests.pieces.test_on_ray import Killer, cluster
 
 __all__ = ["cluster", "probe_run"]
 
