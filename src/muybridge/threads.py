@@ -58,7 +58,7 @@ def in_order(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def side_by_side(device: "torch.device") -> int:
+def network_workers(device: "torch.device") -> int:
     """How many threads are to compute with a network, each its own clips; on a GPU one, with batches.
 
     Several threads within one small network wait for each other, and spin meanwhile on cores that decode.
@@ -66,6 +66,15 @@ def side_by_side(device: "torch.device") -> int:
     import torch
 
     return min(_MOST_SIDE_BY_SIDE, torch.get_num_threads()) if device.type == "cpu" else 1
+
+
+def side_by_side(items: Iterable[Item], work: Callable[[Item], Result], *, workers: int) -> Iterator[Result]:
+    """Compute something of each item, in order, in so many threads that share torch's; with one, in the caller's."""
+    if workers <= 1:
+        yield from map(work, items)
+        return
+    with torch_workers(workers) as pool:
+        yield from in_order(pool, items, work, limit=2 * workers)
 
 
 @contextmanager

@@ -113,10 +113,12 @@ class _Encoding:
 
     Attributes:
         identity: Names what the frozen part computes.
+        workers: See `Work`.
     """
 
     def __init__(self, recipe: Recipe, frozen: FrozenPart) -> None:
         self.identity = frozen.identity
+        self.workers = frozen.workers
         self._frozen = frozen
         self._cache = frame_cache(recipe)
 

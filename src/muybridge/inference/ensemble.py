@@ -28,7 +28,7 @@ from muybridge.models.description import METADATA_FILE, read_description
 from muybridge.run_schemas import EnsembleModelFile
 from muybridge.schemas import require_sealed, sealed
 from muybridge.text import only_in_each
-from muybridge.threads import read_ahead
+from muybridge.threads import read_ahead, side_by_side
 
 FORMAT = "muybridge-ensemble"
 FORMAT_VERSION = 1
@@ -145,7 +145,7 @@ class Ensemble(Model):
     ) -> Iterator[list[Scores | VideoError]]:
         self.check_views(views)
         reads = read_ahead(clips, partial(self._read, views=views), workers=workers)
-        yield from self.side_by_side(reads, self._member_scores, most=len(clips))
+        yield from side_by_side(reads, self._member_scores, workers=min(self.workers, len(clips)))
 
     def _member_scores(self, reads: Sequence[list[Frames] | VideoError]) -> list[Scores | VideoError]:
         return [

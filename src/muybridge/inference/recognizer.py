@@ -29,7 +29,7 @@ from muybridge.pipeline.augmentation import is_sided
 from muybridge.run_schemas import Preprocessing
 from muybridge.schemas import convert
 from muybridge.system import keep_freed_memory, resolve_device
-from muybridge.threads import read_ahead
+from muybridge.threads import read_ahead, side_by_side
 from muybridge.video.decoding import read_sampled
 from muybridge.video.fit_names import Fit
 from muybridge.video.sampler import Sampler
@@ -173,7 +173,7 @@ class Recognizer(Model):
     def _score(self, clips: Sequence[Source], *, views: Views, workers: int | None) -> Iterator[Answer | VideoError]:
         self.check_views(views)
         reads = read_ahead(clips, lambda clip: self.read(clip, views=views), workers=workers, ahead=BATCH_CLIPS)
-        for answers in self.side_by_side(_batches(reads), self._answers, most=len(clips)):
+        for answers in side_by_side(_batches(reads), self._answers, workers=min(self.workers, len(clips))):
             yield from answers
 
     def _answers(self, batch: Sequence[list[Frames] | VideoError]) -> list[Answer | VideoError]:

@@ -7,7 +7,7 @@ Axes: T frames, H, W, C (RGB), K classes.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, overload
@@ -22,7 +22,6 @@ from muybridge.inference.answers import Answer, Prediction
 from muybridge.inference.predictions import ClipPrediction
 from muybridge.inference.rejection import Rejection
 from muybridge.inference.views import AS_TRAINED, Views
-from muybridge.threads import in_order, torch_workers
 from muybridge.video.in_memory import FrameArray
 
 Video = str | Path | npt.NDArray[Any] | torch.Tensor
@@ -81,21 +80,6 @@ class Model(ABC):
     @abstractmethod
     def workers(self) -> int:
         """How many threads are to call ``answers``, each with clips of its own."""
-
-    def side_by_side(self, items: Iterable[_Item], work: Callable[[_Item], _Result], *, most: int) -> Iterator[_Result]:
-        """Compute something of each item, in as many threads as the model works in; in order.
-
-        Args:
-            items: The items.
-            work: What is done.
-            most: How many items there are at most; one has all threads of torch.
-        """
-        workers = min(self.workers, most)
-        if workers <= 1:
-            yield from map(work, items)
-            return
-        with torch_workers(workers) as pool:
-            yield from in_order(pool, items, work, limit=2 * workers)
 
     def pixels(self, decoded: Decoded) -> int:
         """How many pixels the network sees of a decoded clip: what decides how many are computed together."""

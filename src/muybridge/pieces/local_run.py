@@ -1,11 +1,12 @@
-"""Pieces computed by this process: threads decode ahead, the caller's thread computes, other threads write."""
+"""Pieces computed by this process: threads decode ahead, others compute side by side, and others write."""
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from muybridge.errors import VideoError
-from muybridge.pieces.planning import BATCH_CLIPS, Item, Piece
+from muybridge.pieces.planning import BATCH_CLIPS, Batch, Item, Piece
 from muybridge.pieces.working import Cost, MakeWork, Meter, Row, answered, decoded_or_reason, timed
-from muybridge.threads import read_ahead
+from muybridge.threads import read_ahead, side_by_side
 
 
 def run_locally(
@@ -25,15 +26,20 @@ def run_locally(
     def read(item: Item) -> tuple[object | VideoError, float]:
         return timed(decoded_or_reason, work, item)
 
+    def compute(given: tuple[Batch, list[tuple[object | VideoError, float]]]) -> tuple[list[Row], Cost]:
+        batch, decoded = given
+        answers, seconds = timed(answered, work, batch, [each for each, _ in decoded])
+        return answers, Cost(decoding=sum(took for _, took in decoded), computing=seconds)
+
     items = [item for piece in pieces for item in piece.items]
-    found = read_ahead(items, read, workers=threads, ahead=BATCH_CLIPS)
+    found = read_ahead(items, read, workers=threads, ahead=BATCH_CLIPS * work.workers)
+    decoded = ((batch, [next(found) for _ in batch]) for piece in pieces for batch in piece.batches)
+    computed = side_by_side(decoded, compute, workers=work.workers)
     for piece in pieces:
         rows: list[Row] = []
         cost = Cost()
-        for batch in piece.batches:
-            decoded = [next(found) for _ in batch]
-            answers, seconds = timed(answered, work, batch, [each for each, _ in decoded])
+        for answers, spent in islice(computed, len(piece.batches)):
             rows += answers
-            cost += Cost(decoding=sum(took for _, took in decoded), computing=seconds)
+            cost += spent
         cost += meter.read()
         yield piece, rows, cost

@@ -15,13 +15,19 @@ T = TypeVar("T")
 
 
 class Work(Protocol):
-    """What is done with clips."""
+    """What is done with clips.
+
+    Attributes:
+        workers: How many threads are to call ``compute``, each with clips of its own.
+    """
+
+    workers: int
 
     def decode(self, item: Item) -> Any | VideoError:
         """Read what is needed of a clip, or say why that fails; called in threads."""
 
     def compute(self, decoded: Sequence[Any]) -> list[Row]:
-        """The answer for each of some decoded clips; from one thread at a time."""
+        """The answer for each of some decoded clips; in ``workers`` threads at a time."""
 
     def describe(self, item: Item) -> Row:
         """What a row says of its clip, besides the answer."""

@@ -21,7 +21,7 @@ from muybridge.errors import UserError
 from muybridge.models.network import RecognizerNet
 from muybridge.models.prepared import has_parts_for_bf16, prepared_copy
 from muybridge.recipes.cache import CacheConfig
-from muybridge.threads import side_by_side
+from muybridge.threads import network_workers
 
 _WAY = 3
 """Changes whenever the same weights are made to give other numbers, be it in the last bits."""
@@ -52,7 +52,7 @@ class FrozenPart:
         self._prepared: RecognizerNet | None = None
         self._lock = threading.Lock()
         self.identity = _identity(net, bf16=self._bf16)
-        self.workers = side_by_side(device)
+        self.workers = network_workers(device)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """As it goes to another process: computed by the device there, and without what is made ready here."""

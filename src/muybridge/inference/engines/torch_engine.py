@@ -33,7 +33,7 @@ from muybridge.models.prepared import (
 )
 from muybridge.pipeline.batches import Item, collate_frames
 from muybridge.system import computes_in_bf16
-from muybridge.threads import side_by_side
+from muybridge.threads import network_workers
 
 
 class TorchEngine(Engine):
@@ -62,7 +62,7 @@ class TorchEngine(Engine):
         self.net = net.to(device).eval()
         self.device = device
         self.name = name
-        self.workers = side_by_side(device)
+        self.workers = network_workers(device)
         self._bf16 = precision is None and net.pools_when_frozen and computes_in_bf16(device)
         self._prepared = None if prepare else net
         self._lock = threading.Lock()

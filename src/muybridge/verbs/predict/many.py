@@ -99,6 +99,7 @@ class _Predicting:
         self._model = model
         self._views = views
         self._held = held  # as long as this lives
+        self.workers = model.workers
 
     def decode(self, item: Item) -> Decoded | VideoError:
         """The frames that the model sees."""

@@ -65,6 +65,8 @@ class _Decoded:
 class Scoring:
     """What is done with each span."""
 
+    workers = 1  # whole videos are decoded, too, where they are scored
+
     def __init__(self, recognizer: Recognizer, windows: WindowConfig) -> None:
         self._recognizer = recognizer
         self._windows = windows
