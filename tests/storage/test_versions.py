@@ -21,7 +21,7 @@ def test_packing_and_checking_do_not_go_on_over_another_version(bucket, clips: P
     overwrite(url, data)
 
     def hash_now() -> str:
-        return make_plan(read_catalog(Path(f"{bucket.url}/versions")), kind="clips", seed=0).hash
+        return make_plan(read_catalog(Path(f"{bucket.url}/versions")), kind="clips", seed=0, options={}).hash
 
     def known_now() -> dict[Path, object]:
         with Journal(tmp_path / "journal", resume=True) as journal:
