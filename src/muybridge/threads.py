@@ -32,30 +32,37 @@ def read_ahead(
         ahead: How many results the caller takes at once, so that as many are read while it works on them.
     """
     workers = workers or available_cores()
-    with ThreadPoolExecutor(workers) as pool:
+    with pool_of(workers) as pool:
         yield from in_order(pool, items, read, limit=2 * workers + ahead)
+
+
+@contextmanager
+def pool_of(workers: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads that end with the context; what they have not begun by then is not done."""
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            yield pool
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
 
 
 def in_order(
     pool: ThreadPoolExecutor, items: Iterable[Item], work: Callable[[Item], Result], *, limit: int
 ) -> Iterator[Result]:
-    """Call ``work`` on each item in a pool's threads, which ends with it; yield the results in order.
+    """Call ``work`` on each item in a pool's threads; yield the results in order.
 
     Args:
-        pool: The threads.
+        pool: Of `pool_of` or `torch_workers`.
         items: The items.
         work: What is done; what it raises is raised here.
         limit: Most items that are begun and not yet taken: enough to keep the threads busy, little enough to keep
             memory flat.
     """
     upcoming = iter(items)
-    try:
-        waiting = deque(pool.submit(work, item) for item in islice(upcoming, limit))
-        while waiting:
-            yield waiting.popleft().result()
-            waiting.extend(pool.submit(work, item) for item in islice(upcoming, 1))
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    waiting = deque(pool.submit(work, item) for item in islice(upcoming, limit))
+    while waiting:
+        yield waiting.popleft().result()
+        waiting.extend(pool.submit(work, item) for item in islice(upcoming, 1))
 
 
 def network_workers(device: "torch.device") -> int:
@@ -90,7 +97,7 @@ def torch_workers(count: int) -> Iterator[ThreadPoolExecutor]:
         torch.set_num_threads(max(1, threads // count))
         all_have_begun.wait()
 
-    with ThreadPoolExecutor(count) as pool:
+    with pool_of(count) as pool:
         try:
             for _ in range(count):
                 pool.submit(begin)
@@ -100,4 +107,3 @@ def torch_workers(count: int) -> Iterator[ThreadPoolExecutor]:
             yield pool
         finally:
             all_have_begun.abort()  # if Ctrl-C came before all had begun, the others would wait for ever
-            pool.shutdown(wait=True, cancel_futures=True)

@@ -12,7 +12,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from muybridge.dataset.contents import Content
 from muybridge.dataset.duplicates import find_duplicates
@@ -115,6 +115,18 @@ class Clip:
         if self.size_bytes is None or self.sha256 is None:
             return None
         return Content(self.size_bytes, self.sha256)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What is known of it besides its file, as plain values."""
+        return {
+            "label": self.label,
+            "group": self.group,
+            "group_known": self.group_known,
+            "split": self.split,
+            "start_seconds": self.start_seconds,
+            "end_seconds": self.end_seconds,
+        }
 
     @property
     def is_packed(self) -> bool:

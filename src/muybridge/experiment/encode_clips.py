@@ -153,12 +153,7 @@ class _Encoding:
         key = self._cache.key_of(clip)
         return {
             "clip": item.name,
-            "label": clip.label,
-            "group": clip.group,
-            "group_known": clip.group_known,
-            "split": clip.split,
-            "start_seconds": clip.start_seconds,
-            "end_seconds": clip.end_seconds,
+            **clip.facts,
             "size_bytes": item.size_bytes,
             "key": None if key is None else feature_name(self.identity, key),
         }

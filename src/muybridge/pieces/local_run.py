@@ -33,8 +33,8 @@ def run_locally(
 
     items = [item for piece in pieces for item in piece.items]
     found = read_ahead(items, read, workers=threads, ahead=BATCH_CLIPS * work.workers)
-    decoded = ((batch, [next(found) for _ in batch]) for piece in pieces for batch in piece.batches)
-    computed = side_by_side(decoded, compute, workers=work.workers)
+    batches = ((batch, [next(found) for _ in batch]) for piece in pieces for batch in piece.batches)
+    computed = side_by_side(batches, compute, workers=work.workers)
     for piece in pieces:
         rows: list[Row] = []
         cost = Cost()

@@ -41,6 +41,7 @@ from muybridge.storage.remote_files import status_of_remote
 from muybridge.storage.remote_reading import THREADS_A_CORE
 from muybridge.storage.urls import url_at
 from muybridge.temporaries import remove_dead
+from muybridge.threads import pool_of
 from muybridge.video.decoding import SampledFrames, read_sampled
 from muybridge.video.fit_names import Fit
 from muybridge.video.hardware import Decoder, decoding_on, require_decoder
@@ -138,16 +139,12 @@ class FrameCache:
         self.require_folder()
         remove_dead(*self.folder.glob("??"))
         result = BuildResult()
-        with ThreadPoolExecutor(workers) as pool:
-            try:
-                missing = self._find(clips, pool, result)
-                if ranks.is_first():  # with all that all of them need in view
-                    self._make_room(len(missing))
-                ranks.barrier()
-                self._read_all(missing, self._decode, pool, result, total=len(clips), on_progress=on_progress)
-            except BaseException:
-                pool.shutdown(wait=True, cancel_futures=True)
-                raise
+        with pool_of(workers) as pool:
+            missing = self._find(clips, pool, result)
+            if ranks.is_first():  # with all that all of them need in view
+                self._make_room(len(missing))
+            ranks.barrier()
+            self._read_all(missing, self._decode, pool, result, total=len(clips), on_progress=on_progress)
         return result
 
     def require_folder(self) -> None:

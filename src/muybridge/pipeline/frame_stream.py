@@ -9,25 +9,27 @@ Axes: T frames, H height, W width, C channels (RGB).
 
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from torch.utils.data import DataLoader
 
 from muybridge.dataset.catalog import Clip
 from muybridge.errors import UserError
 from muybridge.launched import Place
 from muybridge.pipeline.affine import Frames
+from muybridge.pipeline.batches import ActivationBatch, Batch, Examples
 from muybridge.pipeline.frame_cache import BuildResult, FrameCache, place_in_shard
-from muybridge.pipeline.loader import ClipDataset
+from muybridge.pipeline.loader import ALONE, ClipDataset, make_loader
 from muybridge.pipeline.shard_pieces import AHEAD_PIECES, PIECE_BYTES
 from muybridge.pipeline.stream_order import StreamOrder, lane_count
 from muybridge.recipes.cache import CacheConfig
 from muybridge.storage.urls import url_at
 from muybridge.text import size_text
+from muybridge.threads import pool_of
 from muybridge.video.decoding import SampledFrames
 from muybridge.video.fit_names import Fit
 from muybridge.video.hardware import Decoder
@@ -105,17 +107,13 @@ class FrameStream(FrameCache):
         self.require_folder()
         result = BuildResult()
         ordered = sorted(clips, key=place_in_shard)
-        with ThreadPoolExecutor(workers) as pool:
-            try:
-                self._read_all(ordered, self.decoded, pool, result, total=len(clips), on_progress=on_progress)
-            except BaseException:
-                pool.shutdown(wait=True, cancel_futures=True)
-                raise
+        with pool_of(workers) as pool:
+            self._read_all(ordered, self.decoded, pool, result, total=len(clips), on_progress=on_progress)
         return result
 
     def key_of(self, clip: Clip) -> str | None:
         """What names a clip; see `FrameCache.key_of`."""
-        return self._key(clip, clip.sha256 or "")
+        return self.key(clip)
 
     def key(self, clip: Clip) -> str:
         """What names a clip, whether or not it was seen before."""
@@ -170,28 +168,53 @@ class FrameStream(FrameCache):
             )
 
 
-def stream_order(
-    data: object, *, shuffle: bool, seed: int, batch_size: int, place: Place, lanes: int | None = None
-) -> StreamOrder | None:
-    """The order in which clips of a stream are read; None for a data set that is none.
+def is_streamed(data: object) -> bool:
+    """Whether the clips of a data set are decoded from their shards whenever they are asked for."""
+    return isinstance(data, ClipDataset) and isinstance(data.cache, FrameStream)
+
+
+def make_loader_of(
+    data: Examples,
+    *,
+    batch_size: int,
+    shuffle: bool,
+    seed: int,
+    workers: int,
+    pin_memory: bool = False,
+    place: Place = ALONE,
+    lanes: int | None = None,
+) -> DataLoader[Batch | ActivationBatch]:
+    """A loader as `make_loader` makes it; clips of a stream come in the order in which their shards are read.
 
     Args:
-        data: The data set.
+        data: The clips.
+        batch_size: Clips per batch, over all processes.
         shuffle: Whether each epoch has its own order.
         seed: Seed of the order.
-        batch_size: Clips per batch, over all processes.
-        place: Which process this is.
+        workers: Processes that read and augment.
+        pin_memory: Page-locked batches, for a GPU.
+        place: Whose share of each batch.
         lanes: How many stretches of shards are read side by side; 1 without shuffling is the data set's own order.
     """
-    if not isinstance(data, ClipDataset) or not isinstance(data.cache, FrameStream):
-        return None
-    return StreamOrder(
-        [clip for clip, _ in data.examples],
+    order = None
+    if isinstance(data, ClipDataset) and isinstance(data.cache, FrameStream):
+        order = StreamOrder(
+            [clip for clip, _ in data.examples],
+            shuffle=shuffle,
+            seed=seed,
+            batch_size=batch_size,
+            buffer_clips=data.cache.buffer_clips,
+            place=place,
+            pieces=data.cache.pieces,
+            lanes=lanes,
+        )
+    return make_loader(
+        data,
+        batch_size=batch_size,
         shuffle=shuffle,
         seed=seed,
-        batch_size=batch_size,
-        buffer_clips=data.cache.buffer_clips,
+        workers=workers,
+        pin_memory=pin_memory,
         place=place,
-        pieces=data.cache.pieces,
-        lanes=lanes,
+        order=order,
     )

@@ -239,3 +239,10 @@ def make_loader(
         worker_init_fn=start_worker,
         pin_memory=pin_memory,
     )
+
+
+def batch_shares(loader: DataLoader[Any]) -> BatchShares:
+    """What a loader of ``make_loader`` draws its batches by."""
+    shares = loader.batch_sampler
+    assert isinstance(shares, BatchShares)
+    return shares

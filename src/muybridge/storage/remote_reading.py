@@ -124,7 +124,6 @@ class _RemoteFile(SeekableBytes):
     def __init__(self, url: str, status: RemoteStatus) -> None:
         super().__init__(url.rpartition("/")[2], status.size_bytes)
         self._url = url
-        self._version = status.version
         self._is_hollow = False
         self._status = status
         self._next_block, self._ahead = -1, 1
@@ -142,7 +141,7 @@ class _RemoteFile(SeekableBytes):
         return self._block(number)[start : start + wanted]
 
     def _block(self, number: int) -> bytes:
-        found = _blocks.get((self._url, self._version, number))
+        found = _blocks.get((self._url, self._status.version, number))
         if found is None:
             found = self._fetch(number)
         return found
@@ -156,6 +155,8 @@ class _RemoteFile(SeekableBytes):
         start, end = first * BLOCK_BYTES, min((first + count) * BLOCK_BYTES, self.size_bytes)
         data = fetch_range(self._url, start, end)
         for place in range(0, len(data), BLOCK_BYTES):
-            _blocks.put((self._url, self._version, first + place // BLOCK_BYTES), data[place : place + BLOCK_BYTES])
+            _blocks.put(
+                (self._url, self._status.version, first + place // BLOCK_BYTES), data[place : place + BLOCK_BYTES]
+            )
         place = (number - first) * BLOCK_BYTES
         return data[place : place + BLOCK_BYTES]

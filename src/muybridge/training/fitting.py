@@ -30,8 +30,8 @@ from muybridge.models.network import RecognizerNet
 from muybridge.pipeline.activations import ActivationDataset
 from muybridge.pipeline.batches import ActivationBatch, Batch
 from muybridge.pipeline.device_augment import augments_on_device
-from muybridge.pipeline.frame_stream import stream_order
-from muybridge.pipeline.loader import BatchShares, ClipDataset, make_loader
+from muybridge.pipeline.frame_stream import is_streamed, make_loader_of
+from muybridge.pipeline.loader import ClipDataset, batch_shares
 from muybridge.pipeline.loader_processes import failure_of_workers, why_no_room
 from muybridge.recipes.training import TrainingConfig
 from muybridge.runs import RunFolder
@@ -126,23 +126,17 @@ def _fit_share(
     train_loader = training_loader(train, config, device, console=console)
     # The first process may be the only one that has the file. The loader begins before Lightning tells it an epoch.
     goes_on = ranks.broadcast(position_of(start) if start is not None and ranks.is_first() else None)
-    batches = train_loader.batch_sampler
-    assert isinstance(batches, BatchShares)
     if goes_on is not None:
-        batches.begin_at(goes_on.epoch, goes_on.batch, lanes=goes_on.lanes)
-    order = stream_order(
-        validation, shuffle=False, seed=config.seed, batch_size=config.clips_per_batch, place=ranks.place()
-    )
-    validation_loader = make_loader(
+        batch_shares(train_loader).begin_at(goes_on.epoch, goes_on.batch, lanes=goes_on.lanes)
+    validation_loader = make_loader_of(
         validation,
         batch_size=config.clips_per_batch,
         shuffle=False,
         seed=config.seed,
         # Validation needs no augmentation, so reading what is kept costs next to nothing: no processes of its own.
-        workers=0 if order is None else train_loader.num_workers,
+        workers=train_loader.num_workers if is_streamed(validation) else 0,
         pin_memory=cuda,
         place=ranks.place(),
-        order=order,
     )
     counts = Counter(train.labels)
     module = RecognizerModule(
@@ -195,9 +189,8 @@ def _fit_share(
             raise
         raise UserError(f"{start} does not fit this recipe's network; train a new run") from error
     finally:
-        batches.sampler.close()
-        if order is not None:
-            order.close()
+        for loader in (train_loader, validation_loader):
+            batch_shares(loader).sampler.close()
     return table.rows
 
 
@@ -210,20 +203,17 @@ def training_loader(
     workers = 0 if isinstance(data, ActivationDataset) else worker_count(config.workers)
     if isinstance(data, ClipDataset) and data.augment is not None:
         data.augment_later = augments_on_device(data.augment, cuda=cuda)
-    place, batch_size = ranks.place(), config.clips_per_batch
-    order = stream_order(data, shuffle=True, seed=config.seed, batch_size=batch_size, place=place)
-    if why_not := why_no_room(data, batch_size=batch_size, workers=workers, streams=order is not None):
+    if why_not := why_no_room(data, batch_size=config.clips_per_batch, workers=workers, streams=is_streamed(data)):
         say(console, f"clips are read without processes of their own: {why_not}; training.workers 0 says the same")
         workers = 0
-    return make_loader(
+    return make_loader_of(
         data,
-        batch_size=batch_size,
+        batch_size=config.clips_per_batch,
         shuffle=True,
         seed=config.seed,
         workers=workers,
         pin_memory=cuda,
-        place=place,
-        order=order,
+        place=ranks.place(),
     )
 
 

@@ -52,18 +52,7 @@ class PlannedSample:
 
     def describe(self) -> dict[str, Any]:
         """What the JSON beside it says of it; of a single clip in the keys that loaders look for."""
-        clips = [
-            {
-                "id": clip.id,
-                "label": clip.label,
-                "group": clip.group,
-                "group_known": clip.group_known,
-                "split": clip.split,
-                "start_seconds": clip.start_seconds,
-                "end_seconds": clip.end_seconds,
-            }
-            for clip in self.clips
-        ]
+        clips = [{"id": clip.id, **clip.facts} for clip in self.clips]
         return {"file": self.name, **clips[0]} if len(clips) == 1 else {"file": self.name, "clips": clips}
 
 

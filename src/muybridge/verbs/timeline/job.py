@@ -194,7 +194,7 @@ def _timeline(
         problems.append(
             draw_video(path, files[-1], segments, track.classes, seconds=track.seconds, console=job.console)
         )
-    notes += [f"note: {path}: {problem}" for problem in dict.fromkeys(problems) if problem is not None]
+    notes += [f"note: {written(path)}: {problem}" for problem in dict.fromkeys(problems) if problem is not None]
     return VideoTimeline(path, track.seconds, segments, files=tuple(files), times_real_time=times_real_time)
 
 
