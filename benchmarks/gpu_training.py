@@ -30,7 +30,8 @@ from numpy.typing import NDArray
 from cost import count_training_macs, measure_cost
 from muybridge.console import STDERR
 from muybridge.dataset.layouts import read_catalog
-from muybridge.experiment.examples import decode_once, frame_cache
+from muybridge.experiment.examples import decode_once
+from muybridge.experiment.frame_source import frame_cache
 from muybridge.models.network import build
 from muybridge.pipeline.activations import ActivationDataset
 from muybridge.pipeline.augmentation import draw_transform

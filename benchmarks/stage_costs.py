@@ -39,7 +39,7 @@ from muybridge import api
 from muybridge.dataset.catalog import Clip
 from muybridge.dataset.cutting import drawn
 from muybridge.dataset.layouts import read_catalog
-from muybridge.experiment.examples import frame_cache
+from muybridge.experiment.frame_source import frame_cache
 from muybridge.file_parts import open_bytes
 from muybridge.files import content_hash
 from muybridge.models.network import build

@@ -16,6 +16,7 @@ from tests.pieces.test_encode import features, frozen_recipe, labelled, nothing_
 from muybridge import UserError, api
 from muybridge.dataset.layouts import read_catalog
 from muybridge.dataset.shard_index import read_index, write_index
+from muybridge.recipes.store import save_recipe
 from muybridge.training.encoding import FrozenPart
 from muybridge.verbs.pack import job
 
@@ -31,6 +32,17 @@ def shards(labelled: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert list(result.undecodable) == ["dim/v_dim_g01_c09.avi"]
     assert result.shards > 1
     return out
+
+
+def test_a_recipe_is_named_on_the_command_line(labelled, tmp_path, capsys):
+    recipe = tmp_path / "frozen.yaml"
+    save_recipe(recipe, frozen_recipe())
+    given = ("pack", labelled, tmp_path / "out", "--recipe", recipe)
+    code, out, err = run(*given, "--kind", "features", capsys=capsys)
+    assert code == 0, err
+    assert "packed: 24 clips" in out
+    code, _, err = run("pack", labelled, tmp_path / "other", "--recipe", recipe, capsys=capsys)
+    assert (code, "no other kind takes one" in err) == (2, True)
 
 
 def test_shards_hold_the_arrays_that_encode_writes(shards, features):

@@ -10,7 +10,7 @@ from muybridge import api
 from muybridge.dataset.split import Split
 from muybridge.errors import Interrupted, UserError
 from muybridge.experiment.dividing import divide
-from muybridge.experiment.fit import frame_cache
+from muybridge.experiment.frame_source import frame_cache
 from muybridge.experiment.prepare import new_net
 from muybridge.models.heads.standardise import SMALLEST_DEVIATION
 from muybridge.pipeline.loader import ClipDataset

@@ -192,5 +192,6 @@ def test_what_cannot_be_streamed_is_refused(shards, clips, cache, tmp_path):
     windows = ("--sampler.kind", "sliding", "--sampler.jitter", "1", "--sampler.windows", "all")
     with pytest.raises(UserError, match=r"sampler.windows all needs frames that are kept"):
         api.train(shards, tiny_recipe(*FLAGS, *windows), run=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
     with pytest.raises(UserError, match=r"data.shuffle_buffer is 0"):
         tiny_recipe("--data.shuffle-buffer", "0")

@@ -22,6 +22,10 @@ Fps = Annotated[float, Parameter(("--annotations.fps", "--data.annotation-fps"))
 Missing = Annotated[Literal["error", "skip"], Parameter(("--annotations.missing", "--data.annotation-missing"))]
 
 
+_TAKES_ITS_OPTIONS = (("train",), ("sweep",))
+"""Verbs with an option for each field of a recipe; others, such as pack, only name one."""
+
+
 def _recipe_values(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
     """Let the recipe named by --recipe, or chosen for a training that names none, fill in what no flag says."""
     given = {argument.name: argument.tokens[0].value for argument in arguments if argument.tokens}
@@ -36,7 +40,7 @@ def _recipe_values(app: App, commands: tuple[str, ...], arguments: ArgumentColle
         from muybridge import api
 
         recipe_config(*api.available_recipe(say), command=commands)(app, commands, arguments)
-    elif name:
+    elif name and commands in _TAKES_ITS_OPTIONS:
         recipe_config(*read_values(name), command=commands)(app, commands, arguments)
 
 

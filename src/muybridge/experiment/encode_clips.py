@@ -12,7 +12,7 @@ from muybridge.dataset.catalog import Catalog, Clip
 from muybridge.dataset.locating import is_folder
 from muybridge.dataset.shard_index import arrow
 from muybridge.errors import UserError, VideoError
-from muybridge.experiment.examples import frame_cache
+from muybridge.experiment.frame_source import frame_cache
 from muybridge.experiment.kept_features import KIND, feature_name, frozen_part
 from muybridge.experiment.prepare import net_for
 from muybridge.pieces.answer_place import AnswerPlace

@@ -12,6 +12,7 @@ from muybridge.console import progress_on, say
 from muybridge.dataset.catalog import Clip
 from muybridge.dataset.split import FITTED_PARTS, Part
 from muybridge.errors import UserError
+from muybridge.experiment.frame_source import frames_of
 from muybridge.experiment.kept_features import draws, take_features
 from muybridge.experiment.prepare import Experiment
 from muybridge.files import write_json
@@ -24,7 +25,7 @@ from muybridge.pipeline.loader import ClipDataset
 from muybridge.recipes.recipe import Recipe
 from muybridge.run_schemas import RUN_WROTE, Reasons
 from muybridge.schemas import read
-from muybridge.text import counted, size_text
+from muybridge.text import counted
 from muybridge.training.encoding import FrozenPart, encodes_once
 from muybridge.training.fitting import encodes_in_bf16
 
@@ -43,65 +44,6 @@ class Decoded:
 
     clips: ClipDataset
     failed: Mapping[str, str]
-
-
-def frame_cache(recipe: Recipe) -> FrameCache:
-    """The cache of the frames that a recipe's training sees, where they are kept."""
-    return FrameCache(
-        recipe.cache,
-        sampler=recipe.sampler.build(),
-        views=recipe.sampler.training_views,
-        size_px=recipe.size_px,
-        fit=recipe.fit,
-        decoder=recipe.data.decoder,
-    )
-
-
-def frames_of(experiment: Experiment, *, console: Console) -> FrameCache:
-    """Where a training has its frames from: a cache that keeps them, or shards that are streamed.
-
-    Raises:
-        UserError: Shards are to be streamed, and the clips are in none, or the recipe takes all windows of each.
-    """
-    recipe, clips = experiment.recipe, experiment.split.clips
-    cache = frame_cache(recipe)
-    views, needed, budget = recipe.sampler.training_views, cache.frames_bytes(len(clips)), cache.budget_bytes
-    packed = all(clip.is_packed for clip in clips)
-    if recipe.data.streaming == "on":
-        if not packed:
-            raise UserError(
-                "data.streaming is on, and the clips are no shards; pack them with muybridge pack CLIPS OUT and name "
-                "OUT, or say data.streaming auto"
-            )
-        if views is None:
-            raise UserError("data.streaming is on, and sampler.windows all needs frames that are kept; set it to one")
-    elif recipe.data.streaming == "off" or not packed or views is None or needed <= budget:
-        return cache
-    stream = FrameStream(
-        recipe.cache,
-        sampler=cache.sampler,
-        views=recipe.sampler.training_views or 1,
-        size_px=recipe.size_px,
-        fit=recipe.fit,
-        buffer_clips=recipe.data.shuffle_buffer,
-        decoder=recipe.data.decoder,
-    )
-    once = encodes_once(experiment.net, recipe.cache)
-    if not once:
-        if recipe.data.decoder != "cpu" and recipe.training.workers:
-            raise UserError(
-                f"data.decoder is {recipe.data.decoder}, and processes that read clips cannot share this one's GPU; "
-                "set training.workers to 0, or say data.decoder cpu"
-            )
-        stream.require_space(clips, batch_size=recipe.training.clips_per_batch)
-    how = "once" if once else f"in every epoch, through a buffer of {recipe.data.shuffle_buffer} clips"
-    if recipe.cache.features_from:
-        how += ", but for those whose features are given"
-    why = f"their frames would take {size_text(needed)}"
-    if recipe.data.streaming == "auto":
-        why += f", cache.budget_gb allows {size_text(budget)}"
-    say(console, f"streaming: {counted(len(clips), 'clip')} are read from their shards {how}; {why}")
-    return stream
 
 
 def fitted_clips(experiment: Experiment, cache: FrameCache, *, console: Console) -> dict[Part, ClipDataset]:
@@ -172,7 +114,7 @@ def clip_dataset(experiment: Experiment, cache: FrameCache, clips: Sequence[Clip
 
 def other_clips(experiment: Experiment, clips: Sequence[Clip], *, console: Console) -> Decoded:
     """Clips outside the fitted parts, as the network sees them when it is used."""
-    cache = frames_of(experiment, console=Console(quiet=True))
+    cache = frames_of(experiment.recipe, experiment.split.clips, experiment.net, console=Console(quiet=True))
     failed = _ready(experiment, cache, clips, console=console)
     decodable = [clip for clip in clips if clip.id not in failed]
     return Decoded(clip_dataset(experiment, cache, decodable, part="test"), failed)

@@ -9,7 +9,8 @@ from rich.console import Console
 
 from muybridge.console import say
 from muybridge.dataset.split import Part
-from muybridge.experiment.examples import Kept, fitted_clips, fitted_examples, frame_cache, frames_of
+from muybridge.experiment.examples import Kept, fitted_clips, fitted_examples
+from muybridge.experiment.frame_source import frame_cache, frames_of
 from muybridge.experiment.prepare import Experiment
 from muybridge.files import write_rows
 from muybridge.inference.recognizer import Recognizer
@@ -98,7 +99,7 @@ def fit_experiment(
         Interrupted: On Ctrl-C.
     """
     folder, recipe, net = experiment.folder, experiment.recipe, experiment.net
-    cache = frames_of(experiment, console=console)
+    cache = frames_of(recipe, experiment.split.clips, net, console=console)
     datasets = fitted_clips(experiment, cache, console=console)
 
     def after_epoch(rows: list[dict[str, Any]]) -> bool:

@@ -15,6 +15,7 @@ from muybridge.dataset.run_clips import folds_of, require_files, split_of
 from muybridge.dataset.split import Split
 from muybridge.errors import UserError
 from muybridge.experiment.dividing import DividedClips
+from muybridge.experiment.frame_source import stream_of
 from muybridge.experiment.kept_features import require_features
 from muybridge.experiment.provenance import describe_environment, describe_network
 from muybridge.files import write_json
@@ -185,7 +186,9 @@ def checked(split: Split, recipe: Recipe, *, device: torch.device, console: Cons
         recipe = replace(recipe, model=net.config)
     say(console, f"network: {_in_words(net.config)}")
     require_features(recipe, net, device=device)
-    return resolve_batch_size(recipe, net, clip_count, device=device, console=console), net
+    recipe = resolve_batch_size(recipe, net, clip_count, device=device, console=console)
+    stream_of(recipe, split.clips, net)  # refuses what cannot be streamed before anything is written
+    return recipe, net
 
 
 def _in_words(model: ModelConfig) -> str:

@@ -18,7 +18,8 @@ from rich.console import Console
 from muybridge.console import STDERR
 from muybridge.errors import UserError
 from muybridge.experiment.dividing import divide
-from muybridge.experiment.examples import decode_once, encoded, frame_cache
+from muybridge.experiment.examples import decode_once, encoded
+from muybridge.experiment.frame_source import frame_cache
 from muybridge.experiment.prepare import checked
 from muybridge.models.network import RecognizerNet
 from muybridge.pipeline.activations import ActivationDataset
