@@ -74,6 +74,7 @@ class RecognizerNet(nn.Module):
         self.head: TemporalHead = create_head(config, self.encoder, self.pool.feature_count)
         self.classifier = create_classifier(config, self.head.feature_count, class_count)
         scaling = UNIT if config.scaling == "unit" else self.encoder.scaling
+        self._scales_only = scaling == UNIT
         self.register_buffer("pixel_mean", torch.tensor(scaling.mean))
         self.register_buffer("pixel_std", torch.tensor(scaling.std))
         set_trainable(self.encoder, config.layers_to_train)
@@ -211,7 +212,9 @@ class RecognizerNet(nn.Module):
 
     def _scale(self, frames: Tensor) -> Tensor:
         """(N, H, W, C) or (B, T, H, W, C) as pixels, to (N, C, H, W) or (B, C, T, H, W) as the encoder expects them."""
-        scaled = (frames / 255).sub_(self.pixel_mean).div_(self.pixel_std)
+        scaled = frames / 255
+        if not self._scales_only:
+            scaled.sub_(self.pixel_mean).div_(self.pixel_std)
         # A view: the memory stays channels-last, which is the order convolutions run fastest in.
         return scaled.movedim(-1, 1)
 

@@ -1,4 +1,4 @@
-"""A network for inference: batch norms folded, memory in the order that kernels like, bfloat16 where that holds.
+"""A network for inference: batch norms folded, layers in the form that a CPU likes, bfloat16 where that holds.
 
 Encoding clips for a training and answering with the trained model take the same way through here, so that a classifier
 sees the features that it was fitted on.
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from muybridge.models.encoders.adapted import Adapted
-from muybridge.models.encoders.encoder import Encoder
+from muybridge.models.encoders.encoder import Encoder, Settling
 from muybridge.models.network import RecognizerNet
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
@@ -49,6 +49,10 @@ def prepared_copy(net: RecognizerNet, example_BTHWC: Tensor, *, bf16: bool) -> R
             module.weight.data = module.weight.data.contiguous(memory_format=torch.channels_last)
         elif isinstance(module, nn.Conv3d):
             module.weight.data = module.weight.data.contiguous(memory_format=torch.channels_last_3d)
+    if example_BTHWC.device.type == "cpu":
+        for module in prepared.encoder.modules():
+            if isinstance(module, Settling):
+                module.settle()
     if bf16:
         for module in list(prepared.encoder.modules()):
             if isinstance(module, Encoder) and module.true_in_bf16:

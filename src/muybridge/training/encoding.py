@@ -23,7 +23,7 @@ from muybridge.models.prepared import has_parts_for_bf16, prepared_copy
 from muybridge.recipes.cache import CacheConfig
 from muybridge.threads import network_workers
 
-_WAY = 3
+_WAY = 4
 """Changes whenever the same weights are made to give other numbers, be it in the last bits."""
 
 

@@ -17,9 +17,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from muybridge.models.encoders.encoder import FreezableBatchNorm2d, FreezableBatchNorm3d
+from muybridge.models.encoders.encoder import FreezableBatchNorm2d, FreezableBatchNorm3d, Settling
 from muybridge.models.encoders.relu6 import relu6_
-from muybridge.models.encoders.same_padding import SameConv2d, average_pool_same, pad_same
+from muybridge.models.encoders.same_padding import SameConv2d, SamePool, pad_same
 from muybridge.models.encoders.streams import WHOLE_CLIP, Passage
 
 BATCH_NORM_EPS = 1e-3
@@ -83,9 +83,38 @@ class _Convolution(nn.Module):
             maps = module(maps)
         return maps
 
+    def summed_over_time(self, longer_BDTHW: Tensor, frame_count: int) -> Tensor:
+        """What a depthwise convolution over time, its batch norm folded, gives for the last frames.
 
-class Unit(nn.Module):
+        In channels-last memory a frame times a number for each channel runs at the speed of memory; the general
+        convolution took twice as long, and needed a padded copy.
+        """
+        conv = self.conv2d
+        assert isinstance(conv, nn.Conv2d)
+        # A state that was kept in a file comes back in another order in memory, which would round otherwise.
+        frames_BTHWD = longer_BDTHW.permute(0, 2, 3, 4, 1).contiguous()
+        weights_KD = conv.weight[:, 0, :, 0].T
+        known = longer_BDTHW.shape[2] - frame_count
+        bias_D = 0 * weights_KD[0] if conv.bias is None else conv.bias
+        sums_BTHWD = torch.addcmul(bias_D, frames_BTHWD[:, known:], weights_KD[-1])
+        for back in range(1, len(weights_KD)):
+            # Frames that have none so far back get nothing.
+            first = max(0, back - known)
+            past_BTHWD = frames_BTHWD[:, known + first - back : known + frame_count - back]
+            sums_BTHWD[:, first:].addcmul_(past_BTHWD, weights_KD[-1 - back])
+        return sums_BTHWD.permute(0, 4, 1, 2, 3)
+
+    def multiply(self, factor: Tensor) -> None:
+        """Have all results multiplied by a number, in place."""
+        last = [module for module in self.children() if not isinstance(module, nn.Identity)][-1]
+        for values in last.parameters():
+            values.data.mul_(factor)
+
+
+class Unit(Settling):
     """A convolution over space and time, batch norm and an activation.
+
+    Settled, a causal one adds up its frames over time instead of convolving a padded copy of them.
 
     Args:
         inputs: Channels in.
@@ -151,6 +180,9 @@ class Unit(nn.Module):
         return maps_BDTHW if self.stride == 1 else pad_same(maps_BDTHW, self.kernel_size, self.stride)
 
     def _over_time(self, convolution: _Convolution, maps_BDTHW: Tensor, passage: Passage) -> Tensor:
+        if self.settled:
+            longer = passage.with_known_past(maps_BDTHW, self.time_kernel - 1)
+            return self._activated(convolution.summed_over_time(longer, maps_BDTHW.shape[2]))
         longer = passage.with_past(maps_BDTHW, self.time_kernel - 1)
         # As images of height T whose columns are the positions.
         filtered = self._activated(convolution(longer.flatten(3)))
@@ -200,19 +232,22 @@ def rounded_channels(count: int, divisor: int = 8) -> int:
     return rounded + divisor if rounded < 0.9 * count else rounded
 
 
-class PoolingWay(nn.Module):
+class PoolingWay(SamePool):
     """Average pooling of every frame, on the way around a block with a stride."""
 
     def forward(self, maps_BDTHW: Tensor) -> Tensor:
         """Return (B, D, T, ceil(H / 2), ceil(W / 2))."""
-        return unfold_time(average_pool_same(fold_time(maps_BDTHW)), len(maps_BDTHW))
+        return unfold_time(super().forward(fold_time(maps_BDTHW)), len(maps_BDTHW))
 
 
-class Bottleneck(nn.Module):
+class Bottleneck(Settling):
     """1x1 to many channels, depthwise over space and time, squeeze-excitation, 1x1 to few; and a way around.
 
-    What went through is multiplied by a learned number, ``alpha``, that starts at 0 (ReZero), and added.
+    What went through is multiplied by a learned number, ``alpha``, that starts at 0 (ReZero), and added. Settled, the
+    last convolution's weights are multiplied by it instead.
     """
+
+    alpha: nn.Parameter | None
 
     def __init__(
         self,
@@ -258,5 +293,12 @@ class Bottleneck(nn.Module):
         if self.res is not None:
             pool, unit = self.res
             around = unit(pool(maps_BDTHW), passage)
-        result: Tensor = around + self.alpha * through
+        result: Tensor = around + (through if self.alpha is None else self.alpha * through)
         return result
+
+    def settle(self) -> None:
+        """Multiply the weights by ``alpha``."""
+        if self.alpha is not None:
+            self.project.conv_1.multiply(self.alpha.data)
+            self.alpha = None
+        super().settle()

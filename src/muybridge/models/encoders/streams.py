@@ -23,6 +23,10 @@ class Passage:
         """Put the last ``frame_count`` frames of the past before these: (B, D, frame_count + T, H, W)."""
         return F.pad(maps_BDTHW, (0, 0, 0, 0, frame_count, 0))
 
+    def with_known_past(self, maps_BDTHW: Tensor, frame_count: int) -> Tensor:
+        """The same, without the zeros that stand for frames before a clip's first."""
+        return maps_BDTHW
+
     def running_mean(self, values_BDT: Tensor) -> Tensor:
         """At each frame the mean over all frames up to it, those of the past included: (B, D, T)."""
         return values_BDT.cumsum(dim=2) / _numbers(values_BDT).to(values_BDT.dtype)
@@ -59,6 +63,8 @@ class StreamPassage(Passage):
         # Copied: a view would keep all frames of the stretch in memory.
         self._after.append(longer[:, :, -frame_count:].clone())
         return longer
+
+    with_known_past = with_past
 
     def running_mean(self, values_BDT: Tensor) -> Tensor:
         """At each frame the mean over all frames up to it, those of the past included: (B, D, T)."""
