@@ -71,9 +71,7 @@ class SamePool(Settling):
             return average_pool_same(maps_NDHW)
         # An odd size needs a row on both sides, an even one a row after: the one that ceil_mode stands for.
         height, width = maps_NDHW.shape[-2:]
-        return F.avg_pool2d(
-            maps_NDHW, 3, 2, padding=(height % 2, width % 2), ceil_mode=True, count_include_pad=False
-        )
+        return F.avg_pool2d(maps_NDHW, 3, 2, padding=(height % 2, width % 2), ceil_mode=True, count_include_pad=False)
 
 
 def average_pool_same(maps_NDHW: Tensor) -> Tensor:
