@@ -85,6 +85,19 @@ def side_by_side(items: Iterable[Item], work: Callable[[Item], Result], *, worke
 
 
 @contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    """Within, torch computes with so many threads for whoever calls it here."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
 def torch_workers(count: int) -> Iterator[ThreadPoolExecutor]:
     """Threads that compute side by side, among which torch's are divided; they end with the context."""
     import torch

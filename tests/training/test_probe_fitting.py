@@ -49,7 +49,8 @@ def test_noisier_clips_get_a_stronger_penalty():
     assert clear.penalty < noisy.penalty
     assert clear.accuracy is not None and noisy.accuracy is not None
     assert clear.accuracy > noisy.accuracy
-    assert {clear.penalty, noisy.penalty} <= set(PENALTIES)
+    # Five folds learned from four fifths of the clips; on all of them the same hold is a smaller penalty.
+    assert {clear.penalty, noisy.penalty} <= {0.8 * penalty for penalty in PENALTIES}
 
 
 def test_one_source_a_class_leaves_nothing_to_choose_by():
