@@ -11,6 +11,7 @@ import argparse
 import os
 import resource
 import signal
+import statistics
 import subprocess
 import sys
 import time
@@ -48,7 +49,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="where the video and its timeline go")
     parser.add_argument("--hours", type=float, default=10.0)
     parser.add_argument("--samples", type=Path, help="a CSV of the memory over time")
-    parser.add_argument("--rows", type=Path, help="a CSV of the figures")
+    parser.add_argument("--rows", type=Path, help="a CSV of the memory in each hour of the video")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     video = options.out / "hours.mp4"
@@ -70,19 +71,29 @@ def main() -> None:
             ],
         )
     sizes = {ending: video.with_suffix(f".{ending}").stat().st_size for ending in (*FORMATS, "scores")}
-    row = {
+    figures = {
         "hours": f"{hours:.2f}",
         "video_mb": round(video.stat().st_size / 1e6),
         "minutes_taken": f"{sum(part.seconds for part in parts.values()) / 60:.1f}",
         "times_real_time": f"{3600 * hours / sum(part.seconds for part in parts.values()):.1f}",
-        **{f"mb_after_{tenth}0_percent": at(parts, tenth * hours / 10) for tenth in (1, 4, 6, 9)},
         "largest_mb": round(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024),
         **{f"{ending}_kb": round(size / 1e3) for ending, size in sizes.items()},
         "load": f"{os.getloadavg()[2]:.1f}",
     }
-    print(row)
+    print(figures)
     if options.rows:
-        write_rows(options.rows, [row])
+        write_rows(options.rows, by_hour(parts))
+
+
+def by_hour(parts: dict[str, Watched]) -> list[dict[str, object]]:
+    """For each hour of the video, in each part, the memory while it was scored."""
+    rows = []
+    for name, part in parts.items():
+        for hour in sorted({int(scored) for _, scored, _ in part.samples}):
+            memory = [mb for _, scored, mb in part.samples if int(scored) == hour]
+            row = {"hour": hour + 1, "part": name, "median_mb": round(statistics.median(memory))}
+            rows.append({**row, "most_mb": round(max(memory)), "samples": len(memory)})
+    return rows
 
 
 def watch(run: Path, video: Path, out: Path, *, resume: bool, until_hours: float = float("inf")) -> Watched:
@@ -115,12 +126,6 @@ def scored_hours(state: Path) -> float:
         return 0.0
     with safe_open(state, framework="np") as file:
         return int(file.metadata()["count"]) * WindowConfig.hop_seconds / 3600
-
-
-def at(parts: dict[str, Watched], hours: float) -> int | None:
-    """The memory when so many hours were scored, where it was noted."""
-    held = [mb for part in parts.values() for _, scored, mb in part.samples if scored >= hours]
-    return round(held[0]) if held else None
 
 
 if __name__ == "__main__":

@@ -44,17 +44,8 @@ def long_videos_cost() -> str:
 def long_videos_hours() -> str:
     """Memory of a timeline of many hours."""
     return markdown(
-        (
-            *("part", "hours of video", "minutes", "times real time", "MB after a minute", "MB at the end"),
-            *("most MB", "load"),
-        ),
-        [
-            [
-                *(row["part"], row["hours"], row["minutes"], row["times_real_time"], row["early_mb"], row["end_mb"]),
-                *(row["most_mb"], row["load"]),
-            ]
-            for row in read("long-videos-hours.csv")
-        ],
+        ("hour of the video", "part", "MB, median", "most MB"),
+        [[row["hour"], row["part"], row["median_mb"], row["most_mb"]] for row in read("long-videos-hours.csv")],
     )
 
 
