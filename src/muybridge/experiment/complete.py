@@ -1,13 +1,12 @@
 """A whole training: fit, measure on the clips that were held out, fit the final model, write the page.
 
-Notable: the saved model is measured by the path that ``predict`` uses, from the files and not from the cache; but for
-folds, whose models are measured on what is kept of each clip.
+Notable: a model is measured by the path that ``predict`` uses, from the files and not from the cache, unless the final
+fit needs the test clips encoded, too: then, and by folds, it is measured on what is kept of each clip.
 """
 
 import shlex
 import shutil
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,23 +16,29 @@ from rich.console import Console
 
 from muybridge import notebook
 from muybridge.console import say
+from muybridge.dataset.catalog import Clip
 from muybridge.disk_errors import disk_error, in_one_line, keeping_result
 from muybridge.errors import Interrupted, NotSavedError, UserError
 from muybridge.evaluation.evaluation import Evaluation
 from muybridge.evaluation.plots import plot_curves
 from muybridge.experiment.cross_validate import cross_validate
 from muybridge.experiment.fit import fit_experiment, keep_best
+from muybridge.experiment.held_out import predict_kept
 from muybridge.experiment.learning_curve import measure_curve
-from muybridge.experiment.measure import measure_test_part
+from muybridge.experiment.measure import Predict, measure_test_part
 from muybridge.experiment.prepare import Experiment
 from muybridge.experiment.provenance import session
 from muybridge.experiment.refit import parts_to_refit, refit, wants_refit
 from muybridge.files import copy_folder, write_json
+from muybridge.inference.predictions import Predictions
+from muybridge.inference.recognizer import Recognizer
+from muybridge.inference.trained_model import Model
 from muybridge.models.description import METADATA_FILE, model_state
 from muybridge.reporting.job import report
 from muybridge.runs import RunFolder
 from muybridge.storage.urls import written
 from muybridge.text import counted
+from muybridge.training.encoding import encodes_once
 from muybridge.training.leaving_classes_out import UnknownFigures
 
 REFITTED = "the model was then fitted again on all {clips} clips; the accuracy is that of models that had not seen them"
@@ -148,15 +153,27 @@ def _by_parts(experiment: Experiment, *, console: Console) -> TrainResult:
         model = refit(experiment, fitted.outcome, tries_unknown=False, console=console).recognizer
         evaluation = measure_test_part(folder, split, model, cache=cache, console=console)
         return TrainResult(folder.path, evaluation, fitted.rows, fitted.unknown)
-    started = time.perf_counter()
-    evaluation = measure_test_part(folder, split, fitted.recognizer, cache=cache, console=console)
+    refits = seen and wants_refit(experiment, fitted.outcome)
+    # The final fit needs the test clips encoded, too: measured from that, none is decoded and encoded twice.
+    predict = _from_kept(experiment, console) if refits and encodes_once(experiment.net, cache) else None
+    evaluation = measure_test_part(folder, split, fitted.recognizer, cache=cache, predict=predict, console=console)
     clips = 0
-    if seen and wants_refit(experiment, fitted.outcome, measuring_seconds=time.perf_counter() - started):
+    if refits:
         with keeping_result() as kept:
             kept.result = evaluation
             refit(experiment, fitted.outcome, tries_unknown=False, console=console)
         clips = len(split.clips)
     return TrainResult(folder.path, evaluation, fitted.rows, fitted.unknown, refitted=clips)
+
+
+def _from_kept(experiment: Experiment, console: Console) -> Predict:
+    """Predicts clips from what is kept of them."""
+
+    def predict(model: Model, clips: Sequence[Clip]) -> Predictions:
+        assert isinstance(model, Recognizer)
+        return predict_kept(experiment, model, clips, console=console)
+
+    return predict
 
 
 def _by_folds(experiment: Experiment, *, console: Console) -> TrainResult:

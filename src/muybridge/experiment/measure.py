@@ -1,6 +1,7 @@
 """Measuring a model on labelled clips: the same steps after a training, in evaluate and in the demonstration."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -22,6 +23,8 @@ from muybridge.recipes.cache import CacheConfig
 from muybridge.run_schemas import read_leak
 from muybridge.runs import RunFolder
 
+Predict = Callable[[Model, Sequence[Clip]], Predictions]
+
 
 def measure(
     models: Sequence[tuple[Model, Sequence[Clip]]],
@@ -32,10 +35,11 @@ def measure(
     floors: Floors | None = None,
     unknown: Sequence[Clip] = (),
     views: Views = AS_TRAINED,
+    predict: Predict | None = None,
     out: Path,
     console: Console,
 ) -> Evaluation:
-    """Measure a model on labelled clips, from their files, and write what was found.
+    """Measure a model on labelled clips, and write what was found.
 
     Args:
         models: The model with its clips; or the models of folds, of the same classes, each with its own clips. Clips
@@ -46,10 +50,12 @@ def measure(
         floors: What answers that know no action get right of these clips.
         unknown: Clips of classes that the models do not know, to be told from these.
         views: Which views of each clip to combine.
+        predict: What predicts a model's clips; default: from their files.
         out: Folder for predictions.csv, per_class.csv, confusion_matrix.png and evaluation.json.
         console: Where progress is printed.
     """
-    found = [predict_labelled(model, clips, views=views, console=console) for model, clips in models]
+    predict = predict or partial(predict_labelled, views=views, console=console)
+    found = [predict(model, clips) for model, clips in models]
     strange = [_predict_all(model, unknown, views=views, console=console) for model, _ in models]
     limits = [model.rejection for model, _ in models]
     none_of_these = NoneOfThese.of_answers(
@@ -69,9 +75,24 @@ def measure(
 
 
 def measure_test_part(
-    folder: RunFolder, split: Split, model: Model, *, cache: CacheConfig, console: Console
+    folder: RunFolder,
+    split: Split,
+    model: Model,
+    *,
+    cache: CacheConfig,
+    predict: Predict | None = None,
+    console: Console,
 ) -> Evaluation | None:
-    """Measure a finished training on its own test clips; without test clips no accuracy is claimed."""
+    """Measure a finished training on its own test clips; without test clips no accuracy is claimed.
+
+    Args:
+        folder: The run.
+        split: Its clips.
+        model: What was fitted.
+        cache: Where tiny frames for the floors are kept.
+        predict: As in `measure`.
+        console: Where progress is printed.
+    """
     if not split.test:
         say(console, "note: no test clips, so no accuracy is claimed")
         return None
@@ -81,6 +102,7 @@ def measure_test_part(
         leak=read_leak(folder.leak),
         notes=split.notes,
         floors=floors_of_split(split, cache=cache, console=console),
+        predict=predict,
         out=folder.path,
         console=console,
     )

@@ -42,14 +42,8 @@ def parts_seen(model: Path) -> tuple[Part, ...]:
     return model_state(model).refitted if (model / METADATA_FILE).is_file() else ()
 
 
-def wants_refit(experiment: Experiment, outcome: FitOutcome, *, measuring_seconds: float = 0.0) -> bool:
-    """Whether a final model is fitted.
-
-    Args:
-        experiment: The training.
-        outcome: What its fit found.
-        measuring_seconds: What measuring took; as much is needed to decode and encode the test clips once more.
-    """
+def wants_refit(experiment: Experiment, outcome: FitOutcome) -> bool:
+    """Whether a final model is fitted; its test clips are encoded for their measuring anyway."""
     split = experiment.split
     clips = sum(len(getattr(split, part)) for part in parts_to_refit(experiment))
     before = len((experiment.folds or (split,))[0].train)
@@ -59,7 +53,7 @@ def wants_refit(experiment: Experiment, outcome: FitOutcome, *, measuring_second
         return True
     if draws(experiment.recipe) or not encodes_once(experiment.net, experiment.recipe.cache):
         return False  # every clip would have to be encoded anew, or in every epoch
-    return outcome.seconds * clips / before + measuring_seconds < CHEAP_SECONDS
+    return outcome.seconds * clips / before < CHEAP_SECONDS
 
 
 def refit(experiment: Experiment, outcome: FitOutcome, *, tries_unknown: bool, console: Console) -> Fitted:

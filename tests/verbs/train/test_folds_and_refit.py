@@ -5,6 +5,7 @@ import hashlib
 import json
 import shutil
 
+import numpy as np
 import pytest
 from tests.helpers.clips import tiny_recipe, write_clip, write_clips
 
@@ -115,7 +116,9 @@ def test_the_measured_model_stays_beside_the_final_one(refitted, tmp_path):
     again = api.evaluate(run, out=tmp_path / "again")
     assert again.top1.correct == refitted.evaluation.top1.correct
     expected = Predictions.read_csv(run / "predictions.csv").probabilities_NK
-    assert (Predictions.read_csv(tmp_path / "again" / "predictions.csv").probabilities_NK == expected).all()
+    # The training measured on what is kept of the clips, in 16 bits; evaluate reads the files.
+    given = Predictions.read_csv(tmp_path / "again" / "predictions.csv").probabilities_NK
+    np.testing.assert_allclose(given, expected, atol=1e-3)
 
 
 def test_clips_that_the_final_model_learned_from_are_no_test(refitted, clips, tmp_path):
