@@ -176,6 +176,11 @@ class Unit(Settling):
         maps = unfold_time(self._activated(self.conv_1(fold_time(maps_BDTHW))), len(maps_BDTHW))
         return maps if self.conv_2 is None else self._over_time(self.conv_2, maps, passage)
 
+    def settle(self) -> None:
+        """Take the second form, unless a batch norm is left that comes between."""
+        norm = None if self.conv_2 is None else self.conv_2.norm
+        self.settled = norm is None or isinstance(norm, nn.Identity)
+
     def _padded(self, maps_BDTHW: Tensor) -> Tensor:
         return maps_BDTHW if self.stride == 1 else pad_same(maps_BDTHW, self.kernel_size, self.stride)
 
