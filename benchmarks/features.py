@@ -28,7 +28,8 @@ from muybridge.recipes.store import load_recipe
 from muybridge.runs import RunFolder
 from muybridge.system import available_cores, resolve_device
 from muybridge.training.encoding import FrozenPart
-from muybridge.training.fitting import encodes_in_bf16, fit
+from muybridge.training.fitting import fit
+from muybridge.training.precision import encodes_in_bf16
 
 
 def main() -> None:

@@ -46,7 +46,7 @@ def encode(clips: str, out: Path, encoder: str, *, size_px: int, grid: int) -> N
     from muybridge.recipes.training import TrainingConfig
     from muybridge.system import available_cores, resolve_device
     from muybridge.training.encoding import FrozenPart
-    from muybridge.training.fitting import encodes_in_bf16
+    from muybridge.training.precision import encodes_in_bf16
     from muybridge.verbs.demo.clips import render_demo
 
     config = ModelConfig(encoder=encoder, trainable="none", head="attentive", token_grid=grid)

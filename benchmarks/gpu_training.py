@@ -45,8 +45,8 @@ from muybridge.recipes.training import TrainingConfig
 from muybridge.sequences import spread
 from muybridge.system import processor_name, resolve_device
 from muybridge.training.encoding import FrozenPart
-from muybridge.training.fitting import encodes_in_bf16
 from muybridge.training.module import RecognizerModule
+from muybridge.training.precision import encodes_in_bf16
 from muybridge.verbs.demo.clips import render_demo
 from muybridge.verbs.train.profile import WAITING, measure_steps
 

@@ -26,8 +26,8 @@ from muybridge.pipeline.batches import Batch
 from muybridge.recipes.model import ModelConfig
 from muybridge.recipes.training import TrainingConfig
 from muybridge.system import keep_freed_memory, processor_name
-from muybridge.training.fitting import uses_bf16
 from muybridge.training.module import RecognizerModule
+from muybridge.training.precision import uses_bf16
 
 CLASSES = 10
 MODEL = ModelConfig(

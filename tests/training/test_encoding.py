@@ -11,14 +11,13 @@ from tests.helpers.clips import tiny_recipe
 from tests.helpers.experiments import fit_run
 
 from muybridge import api
-from muybridge.errors import UserError
+from muybridge.errors import Interrupted, UserError
 from muybridge.inference.engines.torch_engine import TorchEngine
 from muybridge.models.network import RecognizerNet, build
 from muybridge.recipes.cache import CacheConfig
 from muybridge.recipes.model import ModelConfig
 from muybridge.system import computes_in_bf16
 from muybridge.training.encoding import FrozenPart, encodes_once
-from muybridge.training.fitting import Interrupted
 from muybridge.video.door import read_frames
 from muybridge.video.sampling import UniformSampler
 

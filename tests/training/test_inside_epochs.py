@@ -13,7 +13,7 @@ import yaml
 from tests.helpers.clips import TINY
 
 from muybridge import api
-from muybridge.training.checkpoints import finished_epochs, position_of
+from muybridge.training.checkpoint_files import finished_epochs, position_of
 
 PROGRAM = """
 import os, signal, sys

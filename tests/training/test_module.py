@@ -9,8 +9,9 @@ from muybridge.models.network import RecognizerNet, build
 from muybridge.pipeline.batches import Batch
 from muybridge.recipes.model import PENALTIES, ModelConfig
 from muybridge.recipes.training import TrainingConfig
-from muybridge.training.fitting import encodes_in_bf16, uses_bf16, worker_count
+from muybridge.training.fitting import worker_count
 from muybridge.training.module import RecognizerModule, make_optimizer
+from muybridge.training.precision import encodes_in_bf16, uses_bf16
 from muybridge.training.schedule import rate_factor
 
 CPU = torch.device("cpu")

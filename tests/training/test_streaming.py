@@ -16,7 +16,7 @@ from tests.training.test_inside_epochs import PROGRAM, rows
 from muybridge import api
 from muybridge.errors import UserError
 from muybridge.pipeline.frame_stream import FrameStream
-from muybridge.training.checkpoints import position_of
+from muybridge.training.checkpoint_files import position_of
 
 FLAGS = ("--data.streaming", "on", "--training.patience", "0", "--training.no-calibrate")
 BUFFER = ("--batch-size", "4", "--data.shuffle-buffer", "6")

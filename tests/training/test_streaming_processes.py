@@ -8,7 +8,7 @@ from tests.helpers import double_training
 from tests.helpers.processes import run_together
 
 from muybridge import api
-from muybridge.training.checkpoints import position_of
+from muybridge.training.checkpoint_files import position_of
 
 ROOT = Path(__file__).resolve().parents[2]
 # 16 training clips: batches of 6 end with four clips.

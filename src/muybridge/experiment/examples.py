@@ -27,7 +27,7 @@ from muybridge.run_schemas import RUN_WROTE, Reasons
 from muybridge.schemas import read
 from muybridge.text import counted
 from muybridge.training.encoding import FrozenPart, encodes_once
-from muybridge.training.fitting import encodes_in_bf16
+from muybridge.training.precision import encodes_in_bf16
 
 Kept = ClipDataset | ActivationDataset
 """Clips as frames, or as what the frozen part of the network makes of them."""

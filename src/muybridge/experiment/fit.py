@@ -19,9 +19,8 @@ from muybridge.models.heads.probe import ProbeHead
 from muybridge.run_schemas import FitFile
 from muybridge.text import percent
 from muybridge.training.calibrating import Calibration, calibrate
-from muybridge.training.checkpoints import finished_epochs
+from muybridge.training.checkpoint_files import finished_epochs, load_weights
 from muybridge.training.encoding import encodes_once
-from muybridge.training.fitting import fit, load_weights
 from muybridge.training.leaving_classes_out import UnknownFigures, leave_classes_out
 from muybridge.training.loggers import logging_to
 from muybridge.training.probe_blocks import SomeExamples, drawn_groups, streams
@@ -117,6 +116,8 @@ def fit_experiment(
         rows, calibration = probe.rows, probe.calibration
         after_epoch(rows)
     else:
+        from muybridge.training.fitting import fit  # Lightning takes two seconds, and a probe does without it
+
         with logging_to(experiment.logger, folder, recipe.to_dict()) as logger:
             rows = fit(
                 net,

@@ -34,7 +34,7 @@ from muybridge.storage.reaching import reaching
 from muybridge.storage.urls import url_at
 from muybridge.text import counted, one_line
 from muybridge.training.encoding import FrozenPart, encodes_once
-from muybridge.training.fitting import encodes_in_bf16
+from muybridge.training.precision import encodes_in_bf16
 
 KIND = "features"
 _AGAIN = "run muybridge encode again"

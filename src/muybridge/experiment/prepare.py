@@ -29,8 +29,7 @@ from muybridge.recipes.recipe import Recipe
 from muybridge.recipes.store import load_recipe, save_recipe
 from muybridge.runs import RunFolder, name_of
 from muybridge.text import counted
-from muybridge.training.batch_size import largest_batch
-from muybridge.training.checkpoints import mend_checkpoints
+from muybridge.training.checkpoint_files import mend_checkpoints
 from muybridge.training.encoding import encodes_once
 from muybridge.training.loggers import LoggerName
 from muybridge.training.rates import check_stages
@@ -245,6 +244,8 @@ def resolve_batch_size(
     """The recipe with a number of clips per step, where it says auto."""
     if recipe.training.batch_size != "auto":
         return recipe
+    from muybridge.training.batch_size import largest_batch  # Lightning takes two seconds
+
     size, reason = largest_batch(
         net,
         recipe.training,

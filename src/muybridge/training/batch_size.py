@@ -15,9 +15,9 @@ from muybridge.models.network import RecognizerNet
 from muybridge.pipeline.batches import Batch
 from muybridge.recipes.training import TrainingConfig
 from muybridge.system import available_memory
-from muybridge.training.fitting import uses_bf16
 from muybridge.training.live_bytes import LiveBytes
 from muybridge.training.module import RecognizerModule
+from muybridge.training.precision import uses_bf16
 
 SIZES = tuple(sorted({2**n for n in range(9)} | {3 * 2**n for n in range(7)}))
 """1, 2, 3, 4, 6, 8, 12, ... 256."""

@@ -35,17 +35,13 @@ from muybridge.pipeline.loader import ClipDataset, batch_shares
 from muybridge.pipeline.loader_processes import failure_of_workers, why_no_room
 from muybridge.recipes.training import TrainingConfig
 from muybridge.runs import RunFolder
-from muybridge.system import computes_in_bf16, keep_freed_memory
+from muybridge.system import keep_freed_memory
 from muybridge.training.callbacks import EpochLines, EpochTable, Row, SecondCtrlC
-from muybridge.training.checkpoints import (
-    AtomicCheckpointIO,
-    EpochCheckpoint,
-    InnerCheckpoint,
-    position_of,
-    read_checkpoint,
-)
+from muybridge.training.checkpoint_files import load_weights, position_of
+from muybridge.training.checkpoints import AtomicCheckpointIO, EpochCheckpoint, InnerCheckpoint
 from muybridge.training.group_strategy import group_strategy, refuse_foreign_batch_norms
 from muybridge.training.module import RecognizerModule
+from muybridge.training.precision import uses_bf16
 
 
 def fit(
@@ -236,34 +232,9 @@ def trainer_options(config: TrainingConfig, device: torch.device) -> dict[str, A
     }
 
 
-def load_weights(net: RecognizerNet, checkpoint: Path) -> int:
-    """Load the weights in a checkpoint of a run; return after which epoch it was written, from 1.
-
-    Raises:
-        UserError: If it is damaged.
-    """
-    saved = read_checkpoint(checkpoint)
-    net.load_state_dict({key.removeprefix("net."): value for key, value in saved["state_dict"].items()})
-    return int(saved["epoch"]) + 1
-
-
 def worker_count(workers: int) -> int:
     """Resolve -1: one process fewer than this one's cores, at most 8."""
     return min(8, max(0, ranks.own_cores() - 1)) if workers < 0 else workers
-
-
-def uses_bf16(config: TrainingConfig, device: torch.device) -> bool:
-    """Whether a training computes in bfloat16; ``auto`` is yes only on a GPU that does."""
-    if config.precision != "auto":
-        return config.precision == "bf16"
-    return device.type == "cuda" and computes_in_bf16(device)
-
-
-def encodes_in_bf16(config: TrainingConfig, device: torch.device) -> bool:
-    """The same for a frozen encoder whose output is kept, in 16 bits anyway; ``auto`` is yes wherever hardware does."""
-    if config.precision != "auto" or device.type != "cpu":
-        return uses_bf16(config, device)
-    return computes_in_bf16(device)
 
 
 def quiet_lightning() -> None:

@@ -9,13 +9,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
 from importlib.util import find_spec
-from typing import Any, Literal, get_args
-
-from lightning.pytorch.loggers import Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from muybridge.errors import UserError
 from muybridge.runs import RunFolder
 from muybridge.text import did_you_mean
+
+if TYPE_CHECKING:
+    from lightning.pytorch.loggers import Logger
 
 LoggerName = Literal["csv", "tensorboard", "wandb", "mlflow"]
 
@@ -37,7 +38,7 @@ def check_logger(name: str) -> None:
 
 
 @contextmanager
-def logging_to(name: LoggerName, run: RunFolder, recipe: Mapping[str, Any]) -> Iterator[Logger | None]:
+def logging_to(name: LoggerName, run: RunFolder, recipe: Mapping[str, Any]) -> Iterator["Logger | None"]:
     """Lightning's logger for one training; None for ``csv``, as metrics.csv is written anyway.
 
     Args:
@@ -49,6 +50,8 @@ def logging_to(name: LoggerName, run: RunFolder, recipe: Mapping[str, Any]) -> I
     if name == "csv":
         yield None
         return
+    from lightning.pytorch.loggers import MLFlowLogger, TensorBoardLogger, WandbLogger  # two seconds
+
     if name == "tensorboard":
         logger: Any = TensorBoardLogger(run.path, name="tensorboard", version="", default_hp_metric=False)
     elif name == "wandb":

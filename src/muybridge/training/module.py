@@ -31,7 +31,7 @@ from muybridge.pipeline.device_augment import augment_batch
 from muybridge.pipeline.frame_stream import make_loader_of
 from muybridge.pipeline.loader import share_of_batch
 from muybridge.recipes.training import TrainingConfig
-from muybridge.training.checkpoints import INSIDE
+from muybridge.training.checkpoint_files import INSIDE
 from muybridge.training.epoch_mean import EpochMean
 from muybridge.training.penalty import dense_penalty
 from muybridge.training.rates import held_epochs, stage_depths

@@ -28,8 +28,9 @@ from muybridge.recipes.options import Options, recipe_with
 from muybridge.recipes.recipe import Recipe
 from muybridge.system import keep_freed_memory, peak_memory, resolve_device
 from muybridge.text import percent
-from muybridge.training.fitting import quiet_lightning, trainer_options, training_loader, uses_bf16
+from muybridge.training.fitting import quiet_lightning, trainer_options, training_loader
 from muybridge.training.module import RecognizerModule
+from muybridge.training.precision import uses_bf16
 
 PARTS = ("waiting for data", "encoder forward", "head forward and loss", "backward", "optimiser")
 WAITING, ENCODER, HEAD, BACKWARD, OPTIMISER = PARTS
