@@ -251,13 +251,14 @@ def solve_path(
     Returns:
         weights_KD and bias_K in the order of the penalties.
     """
-    # The optimum is a combination of the inputs, so D > N features are turned into N coordinates first.
-    basis_RD = torch.linalg.qr(inputs_ND.T).Q.T if inputs_ND.shape[1] > inputs_ND.shape[0] else None
-    turned_NR = inputs_ND if basis_RD is None else inputs_ND @ basis_RD.T
-    weights_KR = torch.zeros(class_count, turned_NR.shape[1], dtype=torch.float64)
-    bias_K = torch.zeros(class_count, dtype=torch.float64)
     found: dict[float, tuple[Tensor, Tensor]] = {}
-    with torch_threads(1 if turned_NR.numel() < _SMALL else torch.get_num_threads()):
+    small = len(inputs_ND) * min(inputs_ND.shape) < _SMALL
+    with torch_threads(1 if small else torch.get_num_threads()):
+        # The optimum is a combination of the inputs, so D > N features are turned into N coordinates first.
+        basis_RD = torch.linalg.qr(inputs_ND.T).Q.T if inputs_ND.shape[1] > inputs_ND.shape[0] else None
+        turned_NR = inputs_ND if basis_RD is None else inputs_ND @ basis_RD.T
+        weights_KR = torch.zeros(class_count, turned_NR.shape[1], dtype=torch.float64)
+        bias_K = torch.zeros(class_count, dtype=torch.float64)
         for penalty in sorted(penalties, reverse=True):
             weights_KR, bias_K = descend(lambda: [(turned_NR, labels_N)], len(labels_N), penalty, weights_KR, bias_K)
             found[penalty] = (weights_KR if basis_RD is None else weights_KR @ basis_RD, bias_K)
@@ -272,7 +273,7 @@ def descend(
     bias_K: Tensor,
 ) -> tuple[Tensor, Tensor]:
     """The optimum, from the given weights on; ``blocks`` walks through inputs and class numbers of all clips."""
-    weights, bias = weights_KR.clone().requires_grad_(), bias_K.clone().requires_grad_()
+    weights, bias = weights_KR.clone(), bias_K.clone()
     optimizer = torch.optim.LBFGS(
         [weights, bias],
         max_iter=_MOST_ITERATIONS,
@@ -283,17 +284,18 @@ def descend(
     )
 
     def loss() -> Tensor:
-        optimizer.zero_grad()
+        """The loss; its gradient is written out, since autograd takes longer than a small problem."""
         # A trace of the penalty on the bias keeps a class without clips from sinking for ever.
         value = penalty / 2 * (weights.square().sum() + 1e-3 * bias.square().sum())
-        value.backward()  # type: ignore[no-untyped-call]
-        total = value.detach()
+        weights.grad, bias.grad = penalty * weights, 1e-3 * penalty * bias
         for inputs_BR, labels_B in blocks():
-            logits_BK = functional.linear(inputs_BR, weights, bias)
-            part = functional.cross_entropy(logits_BK, labels_B, reduction="sum") / clip_count
-            part.backward()  # type: ignore[no-untyped-call]
-            total = total + part.detach()
-        return total
+            log_p_BK = functional.linear(inputs_BR, weights, bias).log_softmax(dim=1)
+            value = value + functional.nll_loss(log_p_BK, labels_B, reduction="sum") / clip_count
+            errors_BK = log_p_BK.exp()
+            errors_BK[torch.arange(len(labels_B)), labels_B] -= 1
+            weights.grad += errors_BK.T @ inputs_BR / clip_count
+            bias.grad += errors_BK.sum(dim=0) / clip_count
+        return value
 
     optimizer.step(loss)  # type: ignore[no-untyped-call]
-    return weights.detach(), bias.detach()
+    return weights, bias
