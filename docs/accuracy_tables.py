@@ -89,19 +89,20 @@ def folds() -> str:
 
 
 def folds_seeds() -> str:
-    """The default by other divisions into folds, with mean and spread over them."""
-    header = ("data", "division", *TOP1[:3], "95 %, by source", "calibration error", "of honest scores")
+    """Recipes by other divisions into folds, with mean and spread over them."""
+    header = ("data", "recipe", "division", *TOP1[:3], "95 %, by source", "calibration error", "of honest scores")
     lines = []
     for data in DATA_SETS:
-        rows = read("folds-seeds.csv", data=data)
-        for row in rows:
-            honest = f"{row['honest_error']} %" if row["honest_error"] else ""
-            cells = percent(row), row["correct"], row["clips"], span(row, "group_low", "group_high")
-            lines.append([data, f"seed {row['seed']}", *cells, f"{row['calibration_error']} %", honest])
-        shares = [100 * int(row["correct"]) / int(row["clips"]) for row in rows]
-        errors = [float(row["calibration_error"]) for row in rows]
-        spread = f"{statistics.mean(shares):.1f} ± {statistics.stdev(shares):.1f} %"
-        lines.append([data, "mean ± deviation", spread, "", "", "", f"{statistics.mean(errors):.1f} %", ""])
+        for recipe in ("default", "best"):
+            rows = read("folds-seeds.csv", data=data, recipe=recipe)
+            for row in rows:
+                cells = percent(row), row["correct"], row["clips"], span(row, "group_low", "group_high")
+                errors = f"{row['calibration_error']} %", f"{row['honest_error']} %"
+                lines.append([data, f"`{recipe}`", f"seed {row['seed']}", *cells, *errors])
+            shares = [100 * int(row["correct"]) / int(row["clips"]) for row in rows]
+            spread = f"{statistics.mean(shares):.1f} ± {statistics.stdev(shares):.1f} %"
+            error = f"{statistics.mean(float(row['calibration_error']) for row in rows):.1f} %"
+            lines.append([data, f"`{recipe}`", "mean ± deviation", spread, "", "", "", error, ""])
     return markdown(header, lines)
 
 
