@@ -31,7 +31,7 @@ from muybridge.models.heads.probe import ProbeHead
 from muybridge.models.network import build
 from muybridge.recipes.model import ModelConfig
 from muybridge.training.encoding import FrozenPart
-from muybridge.training.probe_fitting import solve, solve_path
+from muybridge.training.probe_solving import solve, solve_path
 from muybridge.video.decoding import read_sampled
 from muybridge.video.fit_names import Fit
 from muybridge.video.sampler import Sampler

@@ -215,7 +215,8 @@ def train(
 def probe(clips: Clips, inputs_NSD: Tensor, inside: list[int], outside: list[int]) -> tuple[np.ndarray, int]:
     """Logistic regression on each clip's mean, its penalty by folds inside."""
     from muybridge.models.heads.probe import ProbeHead
-    from muybridge.training.probe_fitting import choose_penalty, solve
+    from muybridge.training.penalty_choice import choose_penalty
+    from muybridge.training.probe_solving import solve
 
     head = ProbeHead(inputs_NSD.shape[2])
     means_ND = head.mean(inputs_NSD.double(), clips.lengths_N // clips.places)

@@ -16,7 +16,7 @@ import torch
 from muybridge.models.heads.probe import ProbeHead
 from muybridge.system import peak_memory
 from muybridge.training.probe_blocks import FeatureFile, figures, standardise
-from muybridge.training.probe_fitting import descend
+from muybridge.training.probe_solving import descend
 
 
 def main() -> None:

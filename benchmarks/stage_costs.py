@@ -52,7 +52,7 @@ from muybridge.storage.remote_files import upload
 from muybridge.system import processor_name
 from muybridge.training.encoding import FrozenPart
 from muybridge.training.precision import encodes_in_bf16
-from muybridge.training.probe_fitting import descend
+from muybridge.training.probe_solving import descend
 from muybridge.video.decoding import read_sampled
 from scale_model import CORE, Stage, Step, Storage, decoding, simulate
 

@@ -7,9 +7,9 @@ from tests.helpers.clips import tiny_recipe
 
 from muybridge import api
 from muybridge.models.heads.probe import ProbeHead
-from muybridge.training import probe_blocks, probe_fitting
+from muybridge.training import penalty_choice, probe_blocks
 from muybridge.training.probe_blocks import FeatureFile, drawn_groups, figures, standardise
-from muybridge.training.probe_fitting import descend, solve
+from muybridge.training.probe_solving import descend, solve
 
 CLIPS, FEATURES, CLASSES = 103, 12, 3
 
@@ -68,7 +68,7 @@ def test_the_optimum_is_that_of_the_solver_in_memory(tmp_path):
 
 def test_a_training_says_the_same_either_way(clips, tmp_path, monkeypatch):
     # Next to no penalty leaves directions so flat that the end depends on the start.
-    monkeypatch.setattr(probe_fitting, "PENALTIES", (1e-3, 1e-2))
+    monkeypatch.setattr(penalty_choice, "PENALTIES", (1e-3, 1e-2))
     recipe = tiny_recipe("--model.trainable", "none", "--model.head", "probe")
     held = api.train(clips, recipe, run=tmp_path / "held")
     monkeypatch.setattr(probe_blocks, "MOST_BYTES", 0)

@@ -11,14 +11,8 @@ from torch.nn import functional
 from muybridge import api
 from muybridge.errors import UserError
 from muybridge.recipes.model import ModelConfig
-from muybridge.training.probe_fitting import (
-    PENALTIES,
-    WITHOUT_FOLDS,
-    choose_penalty,
-    solve,
-    solve_path,
-    strongest_as_good,
-)
+from muybridge.training.penalty_choice import PENALTIES, WITHOUT_FOLDS, choose_penalty, strongest_as_good
+from muybridge.training.probe_solving import solve, solve_path
 
 
 def drawn(clips: int, features: int, *, classes: int = 3, noise: float = 1.0, seed: int = 0):
@@ -65,8 +59,9 @@ def test_of_penalties_that_clips_cannot_tell_apart_the_strongest_is_chosen():
     best_C = torch.full((6,), 0.5)
     worse_PC = torch.stack([best_C + 0.2, best_C, best_C + scattered_C, best_C + 0.3])
     assert strongest_as_good(worse_PC, groups) == 2
-    # Clips of one source are one witness: what is worse for both of its clips weighs no more than once.
-    assert strongest_as_good(torch.stack([best_C, best_C + torch.tensor([1.0, 1.0, 0, 0, 0, 0])]), groups) == 1
+    # Clips of one source are one witness: by clips alone this penalty would count as worse.
+    worse_C = torch.tensor([0.5, 0.5, -0.1, -0.1, 0.0, 0.0])
+    assert strongest_as_good(torch.stack([best_C, best_C + worse_C]), groups) == 1
     assert strongest_as_good(torch.stack([best_C, best_C + 0.1 + 0.01 * scattered_C]), groups) == 0
 
 

@@ -17,7 +17,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from muybridge.models.heads.probe import ProbeHead
-from muybridge.training.probe_fitting import choose_penalty, solve
+from muybridge.training.penalty_choice import choose_penalty
+from muybridge.training.probe_solving import solve
 
 DRAWS = 10
 SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)

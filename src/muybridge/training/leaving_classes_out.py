@@ -19,7 +19,8 @@ from torch.nn import functional
 from muybridge.dataset.cutting import drawn
 from muybridge.dataset.folds import group_folds
 from muybridge.models.heads.probe import ProbeHead
-from muybridge.training.probe_fitting import FOLDS, solve
+from muybridge.training.penalty_choice import FOLDS
+from muybridge.training.probe_solving import solve
 
 LEFT_OUT = 2
 """Classes left out together. Two must be left to tell apart."""

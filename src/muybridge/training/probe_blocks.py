@@ -1,6 +1,6 @@
 """A probe on more clips than memory holds: their features lie in a file, and every sum over clips goes block by block.
 
-Notable: the solver is the one of ``probe_fitting``, full-batch L-BFGS; a loss and its gradient are sums over clips, and
+Notable: the solver is the one of ``probe_solving``, full-batch L-BFGS; a loss and its gradient are sums over clips, and
 a sum can be added up in parts. So the optimum is the same, and memory is that of one block and of the solver's history,
 whatever the number of clips. What needs many solutions (the penalty, the temperature) is found on a sample of clips.
 

@@ -1,33 +1,28 @@
 """Fitting a probe: logistic regression to convergence, its penalty chosen by cross-validation over source groups.
 
-Notable: with fewer clips than features the solution lies in the span of the clips (the penalty sees lengths only), so
-the features are turned into as many coordinates as there are clips; the answer is the same and much cheaper. All is
-computed in float64 by L-BFGS with a line search, so it ends at the optimum and not after so many epochs. Features that
-memory should not hold go through a file, block by block, to the same optimum (``probe_blocks``).
+Features that memory should not hold go through a file, block by block, to the same optimum (``probe_blocks``).
 
 Axes: N clips, D features, K classes.
 """
 
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from muybridge.dataset.folds import group_folds
 from muybridge.models.heads.probe import ProbeHead
 from muybridge.models.network import RecognizerNet
 from muybridge.pipeline.batches import ActivationBatch, Examples
 from muybridge.pipeline.loader import make_loader
 from muybridge.recipes.training import TrainingConfig
-from muybridge.threads import torch_threads
-from muybridge.training.calibrating import Calibration, smoothed_temperature
+from muybridge.training.calibrating import Calibration
+from muybridge.training.penalty_choice import choose_penalty
 from muybridge.training.probe_blocks import (
     SomeExamples,
     drawn_groups,
@@ -36,16 +31,7 @@ from muybridge.training.probe_blocks import (
     streams,
     write_means,
 )
-
-# lambda / 2 of the squared weights is added to the mean loss of a clip. From next to nothing to all but constant.
-PENALTIES = tuple(float(value) for value in np.logspace(-6, -1, 11))
-WITHOUT_FOLDS = 1e-4
-"""The penalty where no class has two source groups to choose it by."""
-FOLDS = 5
-_MOST_ITERATIONS = 1000
-_TOLERANCE = 1e-7
-_SMALL = 1 << 20
-"""Numbers of a problem so small that a second thread only doubles the processor time."""
+from muybridge.training.probe_solving import descend, solve
 
 
 @dataclass(frozen=True)
@@ -167,162 +153,3 @@ def clip_means(net: RecognizerNet, examples: Examples) -> tuple[Tensor, Tensor]:
             means.append(head.mean(batch.activations.double(), net.step_lengths(batch.lengths_B)))
             labels.append(batch.labels_B)
     return torch.cat(means).clone(), torch.cat(labels)
-
-
-@dataclass(frozen=True, eq=False)
-class PenaltyChoice:
-    """A penalty, and what the folds' models said of the clips that they had not seen.
-
-    Attributes:
-        penalty: The penalty, for a fit on all clips.
-        logits_CK: The folds' logits at this penalty of the C clips that some fold could recognise; none without folds.
-        labels_C: Their class numbers.
-    """
-
-    penalty: float
-    logits_CK: Tensor
-    labels_C: Tensor
-
-    @property
-    def accuracy(self) -> float | None:
-        """Share of these clips that were right; None without folds."""
-        right_C = (self.logits_CK.argmax(dim=1) == self.labels_C).double()
-        return right_C.mean().item() if len(right_C) else None
-
-
-def choose_penalty(
-    inputs_ND: Tensor, labels_N: Tensor, groups: Sequence[str], *, class_count: int, seed: int
-) -> PenaltyChoice:
-    """Choose the strongest penalty under which clips of unseen source groups are as likely as under any.
-
-    Each penalty is taken at the temperature that suits it. As likely: their mean loss is higher by no more than one
-    standard error of the difference, over source groups (Breiman et al., 1984, section 3.4.3). Few clips tell penalties
-    hardly apart, and then the least of some equal losses is often the weakest penalty by chance.
-
-    Args:
-        inputs_ND: What the classifier sees, float64.
-        labels_N: Class numbers.
-        groups: The source group of each clip.
-        class_count: K.
-        seed: Seed of the folds.
-
-    Returns:
-        The penalty with the folds' answers. Clips of a class with one source group cannot be recognised by a model
-        that has not seen it, and are left out of the count.
-    """
-    folds_N = np.array(group_folds([str(k) for k in labels_N.tolist()], groups, count=FOLDS, seed=seed))
-    labels = labels_N.numpy()
-    spread = {k: len({folds_N[i] for i in np.flatnonzero(labels == k)}) for k in set(labels.tolist())}
-    counted_N = torch.tensor([spread[k] > 1 for k in labels.tolist()])
-    if not bool(counted_N.any()):
-        return PenaltyChoice(WITHOUT_FOLDS, torch.empty(0, class_count, dtype=torch.float64), labels_N[:0])
-    logits_PNK = torch.zeros(len(PENALTIES), len(labels_N), class_count, dtype=torch.float64)
-    folds = sorted(set(folds_N.tolist()))
-    for fold in folds:
-        inside = torch.from_numpy(folds_N != fold)
-        solutions = solve_path(inputs_ND[inside], labels_N[inside], PENALTIES, class_count=class_count)
-        for place, (weights_KD, bias_K) in enumerate(solutions):
-            logits_PNK[place, ~inside] = functional.linear(inputs_ND[~inside], weights_KD, bias_K)
-    labels_C = labels_N[counted_N]
-    counted = [logits_NK[counted_N] for logits_NK in logits_PNK]
-    losses_PC = torch.stack([_losses(logits_CK, labels_C) for logits_CK in counted])
-    own_groups = [group for group, is_counted in zip(groups, counted_N.tolist(), strict=True) if is_counted]
-    place = strongest_as_good(losses_PC, own_groups)
-    # Each clip was left out by one of the models, so on average they learned from this share of the clips. On all of
-    # them the same penalty, which weighs against the mean loss of a clip, would hold the weights back more.
-    share = 1 - 1 / len(folds)
-    return PenaltyChoice(share * PENALTIES[place], counted[place], labels_C)
-
-
-def _losses(logits_CK: Tensor, labels_C: Tensor) -> Tensor:
-    """The loss of each clip, at the temperature that suits them all."""
-    return functional.cross_entropy(logits_CK / smoothed_temperature(logits_CK, labels_C), labels_C, reduction="none")
-
-
-def strongest_as_good(losses_PC: Tensor, groups: Sequence[str]) -> int:
-    """The place of the strongest of some penalties, given from weak to strong, that is as good as the best.
-
-    Args:
-        losses_PC: Under each penalty the loss of each clip.
-        groups: The source group of each clip.
-    """
-    best = int(losses_PC.mean(dim=1).argmin())
-    numbers = {group: number for number, group in enumerate(dict.fromkeys(groups))}
-    group_C = torch.tensor([numbers[group] for group in groups])
-    chosen = best
-    for place in range(best + 1, len(losses_PC)):
-        worse_C = losses_PC[place] - losses_PC[best]
-        worse_G = torch.zeros(len(numbers), dtype=worse_C.dtype).index_add_(0, group_C, worse_C)
-        error = (worse_G - worse_G.mean()).square().sum().sqrt() / len(worse_C)
-        if worse_C.mean() <= error:
-            chosen = place
-    return chosen
-
-
-def solve(inputs_ND: Tensor, labels_N: Tensor, penalty: float, *, class_count: int) -> tuple[Tensor, Tensor]:
-    """Weights_KD and bias_K of multinomial logistic regression at its optimum."""
-    return solve_path(inputs_ND, labels_N, (penalty,), class_count=class_count)[0]
-
-
-def solve_path(
-    inputs_ND: Tensor, labels_N: Tensor, penalties: Sequence[float], *, class_count: int
-) -> list[tuple[Tensor, Tensor]]:
-    """The optimum for each penalty, each begun where the next stronger one ended.
-
-    Args:
-        inputs_ND: float64.
-        labels_N: Class numbers.
-        penalties: In any order.
-        class_count: K; a class without clips only has its bias lowered.
-
-    Returns:
-        weights_KD and bias_K in the order of the penalties.
-    """
-    found: dict[float, tuple[Tensor, Tensor]] = {}
-    small = len(inputs_ND) * min(inputs_ND.shape) < _SMALL
-    with torch_threads(1 if small else torch.get_num_threads()):
-        # The optimum is a combination of the inputs, so D > N features are turned into N coordinates first.
-        basis_RD = torch.linalg.qr(inputs_ND.T).Q.T if inputs_ND.shape[1] > inputs_ND.shape[0] else None
-        turned_NR = inputs_ND if basis_RD is None else inputs_ND @ basis_RD.T
-        weights_KR = torch.zeros(class_count, turned_NR.shape[1], dtype=torch.float64)
-        bias_K = torch.zeros(class_count, dtype=torch.float64)
-        for penalty in sorted(penalties, reverse=True):
-            weights_KR, bias_K = descend(lambda: [(turned_NR, labels_N)], len(labels_N), penalty, weights_KR, bias_K)
-            found[penalty] = (weights_KR if basis_RD is None else weights_KR @ basis_RD, bias_K)
-    return [found[penalty] for penalty in penalties]
-
-
-def descend(
-    blocks: Callable[[], Iterable[tuple[Tensor, Tensor]]],
-    clip_count: int,
-    penalty: float,
-    weights_KR: Tensor,
-    bias_K: Tensor,
-) -> tuple[Tensor, Tensor]:
-    """The optimum, from the given weights on; ``blocks`` walks through inputs and class numbers of all clips."""
-    weights, bias = weights_KR.clone(), bias_K.clone()
-    optimizer = torch.optim.LBFGS(
-        [weights, bias],
-        max_iter=_MOST_ITERATIONS,
-        tolerance_grad=_TOLERANCE,
-        tolerance_change=_TOLERANCE**1.5,
-        history_size=20,
-        line_search_fn="strong_wolfe",
-    )
-
-    def loss() -> Tensor:
-        """The loss; its gradient is written out, since autograd takes longer than a small problem."""
-        # A trace of the penalty on the bias keeps a class without clips from sinking for ever.
-        value = penalty / 2 * (weights.square().sum() + 1e-3 * bias.square().sum())
-        weights.grad, bias.grad = penalty * weights, 1e-3 * penalty * bias
-        for inputs_BR, labels_B in blocks():
-            log_p_BK = functional.linear(inputs_BR, weights, bias).log_softmax(dim=1)
-            value = value + functional.nll_loss(log_p_BK, labels_B, reduction="sum") / clip_count
-            errors_BK = log_p_BK.exp()
-            errors_BK[torch.arange(len(labels_B)), labels_B] -= 1
-            weights.grad += errors_BK.T @ inputs_BR / clip_count
-            bias.grad += errors_BK.sum(dim=0) / clip_count
-        return value
-
-    optimizer.step(loss)  # type: ignore[no-untyped-call]
-    return weights, bias
