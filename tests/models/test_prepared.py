@@ -63,7 +63,7 @@ def test_a_prepared_network_streams_the_same_features(encoder: str, frames: int)
 @torch.inference_mode()
 def test_clips_shorter_than_the_kernel_over_time_have_no_past() -> None:
     net = _lively("movinet_a0_mobile")
-    for frames in (1, 2, 4):
+    for frames in range(1, 7):
         clip = _clip(44, 44, frames)
         _close(prepared_copy(net, clip, bf16=False).encode(clip), net.encode(clip))
 

@@ -97,8 +97,8 @@ class _Convolution(nn.Module):
         known = longer_BDTHW.shape[2] - frame_count
         bias_D = 0 * weights_KD[0] if conv.bias is None else conv.bias
         sums_BTHWD = torch.addcmul(bias_D, frames_BTHWD[:, known:], weights_KD[-1])
-        for back in range(1, len(weights_KD)):
-            # Frames that have none so far back get nothing.
+        # Frames that have none so far back get nothing.
+        for back in range(1, min(len(weights_KD), known + frame_count)):
             first = max(0, back - known)
             past_BTHWD = frames_BTHWD[:, known + first - back : known + frame_count - back]
             sums_BTHWD[:, first:].addcmul_(past_BTHWD, weights_KD[-1 - back])
