@@ -11,7 +11,7 @@ from torch.nn import functional
 from muybridge import api
 from muybridge.errors import UserError
 from muybridge.recipes.model import ModelConfig
-from muybridge.training.penalty_choice import PENALTIES, WITHOUT_FOLDS, choose_penalty, strongest_as_good
+from muybridge.training.penalty_choice import PENALTIES, WITHOUT_FOLDS, choose_penalty
 from muybridge.training.probe_solving import solve, solve_path
 
 
@@ -52,17 +52,6 @@ def test_noisier_clips_get_a_stronger_penalty():
     assert clear.accuracy > noisy.accuracy
     # Five folds learned from four fifths of the clips; on all of them the same hold is a smaller penalty.
     assert {clear.penalty, noisy.penalty} <= {0.8 * penalty for penalty in PENALTIES}
-
-
-def test_of_penalties_that_clips_cannot_tell_apart_the_strongest_is_chosen():
-    scattered_C, groups = torch.tensor([0.3, -0.2, 0.25, -0.15, 0.2, -0.3]), ["a", "a", "b", "b", "c", "c"]
-    best_C = torch.full((6,), 0.5)
-    worse_PC = torch.stack([best_C + 0.2, best_C, best_C + scattered_C, best_C + 0.3])
-    assert strongest_as_good(worse_PC, groups) == 2
-    # Clips of one source are one witness: by clips alone this penalty would count as worse.
-    worse_C = torch.tensor([0.5, 0.5, -0.1, -0.1, 0.0, 0.0])
-    assert strongest_as_good(torch.stack([best_C, best_C + worse_C]), groups) == 1
-    assert strongest_as_good(torch.stack([best_C, best_C + 0.1 + 0.01 * scattered_C]), groups) == 0
 
 
 def test_one_source_a_class_leaves_nothing_to_choose_by():

@@ -1,6 +1,6 @@
 """The penalty of a probe, chosen by cross-validation over source groups.
 
-Axes: N clips, C of them that count, G source groups, D features, K classes, P penalties.
+Axes: N clips, C of them that count, D features, K classes, P penalties.
 """
 
 from collections.abc import Sequence
@@ -46,11 +46,7 @@ class PenaltyChoice:
 def choose_penalty(
     inputs_ND: Tensor, labels_N: Tensor, groups: Sequence[str], *, class_count: int, seed: int
 ) -> PenaltyChoice:
-    """Choose the strongest penalty under which clips of unseen source groups are as likely as under any.
-
-    Each penalty is taken at the temperature that suits it. As likely: their mean loss is higher by no more than one
-    standard error of the difference, over source groups (Breiman et al., 1984, section 3.4.3). Few clips tell penalties
-    hardly apart, and then the least of some equal losses is often the weakest penalty by chance.
+    """Choose the penalty under which clips of unseen source groups are most likely, at the temperature that suits it.
 
     Args:
         inputs_ND: What the classifier sees, float64.
@@ -77,36 +73,13 @@ def choose_penalty(
         for place, (weights_KD, bias_K) in enumerate(solutions):
             logits_PNK[place, ~inside] = functional.linear(inputs_ND[~inside], weights_KD, bias_K)
     labels_C = labels_N[counted_N]
+
+    def loss(logits_CK: Tensor) -> float:
+        return functional.cross_entropy(logits_CK / smoothed_temperature(logits_CK, labels_C), labels_C).item()
+
     counted = [logits_NK[counted_N] for logits_NK in logits_PNK]
-    losses_PC = torch.stack([_losses(logits_CK, labels_C) for logits_CK in counted])
-    own_groups = [group for group, is_counted in zip(groups, counted_N.tolist(), strict=True) if is_counted]
-    place = strongest_as_good(losses_PC, own_groups)
+    place = min(range(len(PENALTIES)), key=lambda number: loss(counted[number]))
     # Each clip was left out by one of the models, so on average they learned from this share of the clips. On all of
     # them the same penalty, which weighs against the mean loss of a clip, would hold the weights back more.
     share = 1 - 1 / len(folds)
     return PenaltyChoice(share * PENALTIES[place], counted[place], labels_C)
-
-
-def _losses(logits_CK: Tensor, labels_C: Tensor) -> Tensor:
-    """The loss of each clip, at the temperature that suits them all."""
-    return functional.cross_entropy(logits_CK / smoothed_temperature(logits_CK, labels_C), labels_C, reduction="none")
-
-
-def strongest_as_good(losses_PC: Tensor, groups: Sequence[str]) -> int:
-    """The place of the strongest of some penalties, given from weak to strong, that is as good as the best.
-
-    Args:
-        losses_PC: Under each penalty the loss of each clip.
-        groups: The source group of each clip.
-    """
-    best = int(losses_PC.mean(dim=1).argmin())
-    numbers = {group: number for number, group in enumerate(dict.fromkeys(groups))}
-    group_C = torch.tensor([numbers[group] for group in groups])
-    chosen = best
-    for place in range(best + 1, len(losses_PC)):
-        worse_C = losses_PC[place] - losses_PC[best]
-        worse_G = torch.zeros(len(numbers), dtype=worse_C.dtype).index_add_(0, group_C, worse_C)
-        error = (worse_G - worse_G.mean()).square().sum().sqrt() / len(worse_C)
-        if worse_C.mean() <= error:
-            chosen = place
-    return chosen
