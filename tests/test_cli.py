@@ -132,6 +132,12 @@ def test_help_needs_no_heavy_imports():
     assert done.stdout.strip() == "[]"
 
 
+def test_a_training_loads_lightning_only_where_it_trains_in_epochs():
+    code = "import sys; import muybridge.verbs.train.job; print('lightning' in sys.modules)"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "False"
+
+
 # What happens before the command has begun is Python's to answer, so it says when the command is past that.
 SAYS_WHEN_IT_IMPORTS = """
 import sys
