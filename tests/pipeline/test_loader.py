@@ -8,8 +8,9 @@ import torch
 
 from muybridge.pipeline.augmentation import apply_affine
 from muybridge.pipeline.batches import Item, collate_frames
+from muybridge.pipeline.epoch_order import EpochOrder
 from muybridge.pipeline.frame_cache import FrameCache
-from muybridge.pipeline.loader import ClipDataset, EpochOrder, draw_positions, make_loader
+from muybridge.pipeline.loader import ClipDataset, draw_positions, make_loader
 from muybridge.recipes.augment import AugmentConfig
 from muybridge.recipes.cache import CacheConfig
 from muybridge.video.sampling import DenseSampler, SlidingSampler, UniformSampler

@@ -6,7 +6,7 @@ fit needs the test clips encoded, too: then, and by folds, it is measured on wha
 
 import shlex
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +16,6 @@ from rich.console import Console
 
 from muybridge import notebook
 from muybridge.console import say
-from muybridge.dataset.catalog import Clip
 from muybridge.disk_errors import disk_error, in_one_line, keeping_result
 from muybridge.errors import Interrupted, NotSavedError, UserError
 from muybridge.evaluation.evaluation import Evaluation
@@ -25,14 +24,11 @@ from muybridge.experiment.cross_validate import cross_validate
 from muybridge.experiment.fit import fit_experiment, keep_best
 from muybridge.experiment.held_out import predict_kept
 from muybridge.experiment.learning_curve import measure_curve
-from muybridge.experiment.measure import Predict, measure_test_part
+from muybridge.experiment.measure import measure_test_part
 from muybridge.experiment.prepare import Experiment
 from muybridge.experiment.provenance import session
 from muybridge.experiment.refit import parts_to_refit, refit, wants_refit
 from muybridge.files import copy_folder, write_json
-from muybridge.inference.predictions import Predictions
-from muybridge.inference.recognizer import Recognizer
-from muybridge.inference.trained_model import Model
 from muybridge.models.description import METADATA_FILE, model_state
 from muybridge.reporting.job import report
 from muybridge.runs import RunFolder
@@ -155,8 +151,12 @@ def _by_parts(experiment: Experiment, *, console: Console) -> TrainResult:
         return TrainResult(folder.path, evaluation, fitted.rows, fitted.unknown)
     refits = seen and wants_refit(experiment, fitted.outcome)
     # The final fit needs the test clips encoded, too: measured from that, none is decoded and encoded twice.
-    predict = _from_kept(experiment, console) if refits and encodes_once(experiment.net, cache) else None
-    evaluation = measure_test_part(folder, split, fitted.recognizer, cache=cache, predict=predict, console=console)
+    predictions = None
+    if refits and split.test and encodes_once(experiment.net, cache):
+        predictions = predict_kept(experiment, fitted.recognizer, split.clips_of("test"), console=console)
+    evaluation = measure_test_part(
+        folder, split, fitted.recognizer, cache=cache, predictions=predictions, console=console
+    )
     clips = 0
     if refits:
         with keeping_result() as kept:
@@ -164,16 +164,6 @@ def _by_parts(experiment: Experiment, *, console: Console) -> TrainResult:
             refit(experiment, fitted.outcome, tries_unknown=False, console=console)
         clips = len(split.clips)
     return TrainResult(folder.path, evaluation, fitted.rows, fitted.unknown, refitted=clips)
-
-
-def _from_kept(experiment: Experiment, console: Console) -> Predict:
-    """Predicts clips from what is kept of them."""
-
-    def predict(model: Model, clips: Sequence[Clip]) -> Predictions:
-        assert isinstance(model, Recognizer)
-        return predict_kept(experiment, model, clips, console=console)
-
-    return predict
 
 
 def _by_folds(experiment: Experiment, *, console: Console) -> TrainResult:

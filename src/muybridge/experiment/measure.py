@@ -1,7 +1,6 @@
 """Measuring a model on labelled clips: the same steps after a training, in evaluate and in the demonstration."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -23,8 +22,6 @@ from muybridge.recipes.cache import CacheConfig
 from muybridge.run_schemas import read_leak
 from muybridge.runs import RunFolder
 
-Predict = Callable[[Model, Sequence[Clip]], Predictions]
-
 
 def measure(
     models: Sequence[tuple[Model, Sequence[Clip]]],
@@ -35,7 +32,7 @@ def measure(
     floors: Floors | None = None,
     unknown: Sequence[Clip] = (),
     views: Views = AS_TRAINED,
-    predict: Predict | None = None,
+    found: Sequence[Predictions] | None = None,
     out: Path,
     console: Console,
 ) -> Evaluation:
@@ -50,12 +47,11 @@ def measure(
         floors: What answers that know no action get right of these clips.
         unknown: Clips of classes that the models do not know, to be told from these.
         views: Which views of each clip to combine.
-        predict: What predicts a model's clips; default: from their files.
+        found: Of each model its predictions for its clips; default: made here from their files.
         out: Folder for predictions.csv, per_class.csv, confusion_matrix.png and evaluation.json.
         console: Where progress is printed.
     """
-    predict = predict or partial(predict_labelled, views=views, console=console)
-    found = [predict(model, clips) for model, clips in models]
+    found = found or [predict_labelled(model, clips, views=views, console=console) for model, clips in models]
     strange = [_predict_all(model, unknown, views=views, console=console) for model, _ in models]
     limits = [model.rejection for model, _ in models]
     none_of_these = NoneOfThese.of_answers(
@@ -80,7 +76,7 @@ def measure_test_part(
     model: Model,
     *,
     cache: CacheConfig,
-    predict: Predict | None = None,
+    predictions: Predictions | None = None,
     console: Console,
 ) -> Evaluation | None:
     """Measure a finished training on its own test clips; without test clips no accuracy is claimed.
@@ -90,7 +86,7 @@ def measure_test_part(
         split: Its clips.
         model: What was fitted.
         cache: Where tiny frames for the floors are kept.
-        predict: As in `measure`.
+        predictions: The model's for these clips; default: made from their files.
         console: Where progress is printed.
     """
     if not split.test:
@@ -102,7 +98,7 @@ def measure_test_part(
         leak=read_leak(folder.leak),
         notes=split.notes,
         floors=floors_of_split(split, cache=cache, console=console),
-        predict=predict,
+        found=None if predictions is None else [predictions],
         out=folder.path,
         console=console,
     )

@@ -15,17 +15,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from torch.utils.data import DataLoader
 
 from muybridge.dataset.catalog import Clip
 from muybridge.errors import UserError
-from muybridge.launched import Place
 from muybridge.pipeline.affine import Frames
-from muybridge.pipeline.batches import ActivationBatch, Batch, Examples
 from muybridge.pipeline.frame_cache import BuildResult, FrameCache, place_in_shard
-from muybridge.pipeline.loader import ALONE, ClipDataset, make_loader
 from muybridge.pipeline.shard_pieces import AHEAD_PIECES, PIECE_BYTES
-from muybridge.pipeline.stream_order import StreamOrder, lane_count
+from muybridge.pipeline.stream_order import lane_count
 from muybridge.recipes.cache import CacheConfig
 from muybridge.storage.urls import url_at
 from muybridge.text import size_text
@@ -166,55 +162,3 @@ class FrameStream(FrameCache):
                 f"{size_text(needed)} of shards, and cache.shards_gb allows {size_text(self.pieces.budget_bytes)}; "
                 "raise cache.shards_gb, or lower data.shuffle_buffer"
             )
-
-
-def is_streamed(data: object) -> bool:
-    """Whether the clips of a data set are decoded from their shards whenever they are asked for."""
-    return isinstance(data, ClipDataset) and isinstance(data.cache, FrameStream)
-
-
-def make_loader_of(
-    data: Examples,
-    *,
-    batch_size: int,
-    shuffle: bool,
-    seed: int,
-    workers: int,
-    pin_memory: bool = False,
-    place: Place = ALONE,
-    lanes: int | None = None,
-) -> DataLoader[Batch | ActivationBatch]:
-    """A loader as `make_loader` makes it; clips of a stream come in the order in which their shards are read.
-
-    Args:
-        data: The clips.
-        batch_size: Clips per batch, over all processes.
-        shuffle: Whether each epoch has its own order.
-        seed: Seed of the order.
-        workers: Processes that read and augment.
-        pin_memory: Page-locked batches, for a GPU.
-        place: Whose share of each batch.
-        lanes: How many stretches of shards are read side by side; 1 without shuffling is the data set's own order.
-    """
-    order = None
-    if isinstance(data, ClipDataset) and isinstance(data.cache, FrameStream):
-        order = StreamOrder(
-            [clip for clip, _ in data.examples],
-            shuffle=shuffle,
-            seed=seed,
-            batch_size=batch_size,
-            buffer_clips=data.cache.buffer_clips,
-            place=place,
-            pieces=data.cache.pieces,
-            lanes=lanes,
-        )
-    return make_loader(
-        data,
-        batch_size=batch_size,
-        shuffle=shuffle,
-        seed=seed,
-        workers=workers,
-        pin_memory=pin_memory,
-        place=place,
-        order=order,
-    )

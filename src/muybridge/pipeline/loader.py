@@ -8,27 +8,29 @@ Axes: B batch, T frames (the longest of the batch; shorter clips are padded with
 """
 
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence, Sized
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset
 
 from muybridge.dataset.catalog import Clip
 from muybridge.launched import Place
 from muybridge.pipeline.augmentation import augment, draw_transform, is_sided
 from muybridge.pipeline.batches import ActivationBatch, Batch, Examples, Item, collate_frames
+from muybridge.pipeline.epoch_order import EpochOrder
 from muybridge.pipeline.frame_cache import FrameCache
 from muybridge.pipeline.frame_entries import Views
+from muybridge.pipeline.frame_stream import FrameStream
 from muybridge.pipeline.loader_processes import SharingCollate, start_worker
+from muybridge.pipeline.stream_order import StreamOrder
 from muybridge.recipes.augment import AugmentConfig
 
 ALONE = Place()
-# Keys keep the streams of random numbers for order and for augmentation apart.
-_ORDER, _AUGMENT = 0, 1
+_AUGMENT = 1  # keeps this stream of random numbers apart from that of the order
 
 
 class ClipDataset(Dataset[Item]):
@@ -126,39 +128,6 @@ def draw_positions(entry: Views, generator: np.random.Generator, *, mix: bool) -
     return np.asarray(views_VT[choice_T, np.arange(views_VT.shape[1])])
 
 
-class EpochOrder(Sampler[tuple[int, int]]):
-    """Yields (epoch, index); the order is a function of seed and epoch. Lightning calls ``set_epoch``."""
-
-    def __init__(self, data: Sized, *, shuffle: bool, seed: int) -> None:
-        self.length = len(data)
-        self.shuffle = shuffle
-        self.seed = seed
-        self.epoch = 0
-        self.lanes = 0  # stretches of shards that are read side by side, where clips are streamed
-
-    def begin_with(self, epoch: int, lanes: int, position: int) -> None:
-        """Go on inside an epoch: begun with so many lanes, at a position; here neither changes the order."""
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch of the next iteration."""
-        self.epoch = epoch
-
-    def reached(self, position: int) -> None:
-        """Clips up to this position of the epoch are about to be read; nothing has to be done for it here."""
-
-    def close(self) -> None:
-        """No more will be read; nothing was begun here."""
-
-    def __len__(self) -> int:
-        return self.length
-
-    def __iter__(self) -> Iterator[tuple[int, int]]:
-        order = np.arange(self.length)
-        if self.shuffle:
-            np.random.default_rng([self.seed, _ORDER, self.epoch]).shuffle(order)
-        return iter([(self.epoch, int(index)) for index in order])
-
-
 class BatchShares:
     """Yields this process's share of each batch of an order, as lists of (epoch, index).
 
@@ -203,6 +172,11 @@ def share_of_batch(number: int, *, clip_count: int, batch_size: int, place: Plac
     return len(range(place.rank, whole, place.size)), whole
 
 
+def is_streamed(data: object) -> bool:
+    """Whether the clips of a data set are decoded from their shards whenever they are asked for."""
+    return isinstance(data, ClipDataset) and isinstance(data.cache, FrameStream)
+
+
 def make_loader(
     data: Examples,
     *,
@@ -212,9 +186,11 @@ def make_loader(
     workers: int,
     pin_memory: bool = False,
     place: Place = ALONE,
-    order: EpochOrder | None = None,
+    lanes: int | None = None,
 ) -> DataLoader[Batch | ActivationBatch]:
     """A loader over the dataset in an order that depends on seed and epoch alone.
+
+    Clips of a stream come in the order in which their shards are read.
 
     Args:
         data: The clips.
@@ -224,15 +200,28 @@ def make_loader(
         workers: Processes that read and augment; 0 does it in this one.
         pin_memory: Page-locked batches, for a GPU.
         place: Whose share of each batch; default: all of it.
-        order: The order; default: by ``shuffle`` and ``seed``.
+        lanes: Of a stream, how many stretches of shards are read side by side; 1 without shuffling is the data set's
+            own order.
     """
     if workers:
         # Workers may be forks, and a fork has OpenCV's thread pool without its threads: it would wait for them
         # for ever. Ending the pool here, before they start, costs little: clips are read in parallel, not pixels.
         cv2.setNumThreads(1)
+    order = EpochOrder(data, shuffle=shuffle, seed=seed)
+    if isinstance(data, ClipDataset) and isinstance(data.cache, FrameStream):
+        order = StreamOrder(
+            [clip for clip, _ in data.examples],
+            shuffle=shuffle,
+            seed=seed,
+            batch_size=batch_size,
+            buffer_clips=data.cache.buffer_clips,
+            place=place,
+            pieces=data.cache.pieces,
+            lanes=lanes,
+        )
     return DataLoader(
         data,  # type: ignore[arg-type]
-        batch_sampler=BatchShares(order or EpochOrder(data, shuffle=shuffle, seed=seed), batch_size, place),
+        batch_sampler=BatchShares(order, batch_size, place),
         collate_fn=SharingCollate(data.collate),
         num_workers=workers,
         persistent_workers=workers > 0,

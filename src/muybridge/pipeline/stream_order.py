@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from muybridge.dataset.catalog import Clip
 from muybridge.launched import Place
-from muybridge.pipeline.loader import EpochOrder
+from muybridge.pipeline.epoch_order import EpochOrder
 from muybridge.pipeline.shard_pieces import ReadAhead, ShardPieces, Wanted, wanted_by
 from muybridge.storage.urls import url_at
 

@@ -30,8 +30,7 @@ from muybridge.models.network import RecognizerNet
 from muybridge.pipeline.activations import ActivationDataset
 from muybridge.pipeline.batches import ActivationBatch, Batch
 from muybridge.pipeline.device_augment import augments_on_device
-from muybridge.pipeline.frame_stream import is_streamed, make_loader_of
-from muybridge.pipeline.loader import ClipDataset, batch_shares
+from muybridge.pipeline.loader import ClipDataset, batch_shares, is_streamed, make_loader
 from muybridge.pipeline.loader_processes import failure_of_workers, why_no_room
 from muybridge.recipes.training import TrainingConfig
 from muybridge.runs import RunFolder
@@ -124,7 +123,7 @@ def _fit_share(
     goes_on = ranks.broadcast(position_of(start) if start is not None and ranks.is_first() else None)
     if goes_on is not None:
         batch_shares(train_loader).begin_at(goes_on.epoch, goes_on.batch, lanes=goes_on.lanes)
-    validation_loader = make_loader_of(
+    validation_loader = make_loader(
         validation,
         batch_size=config.clips_per_batch,
         shuffle=False,
@@ -202,7 +201,7 @@ def training_loader(
     if why_not := why_no_room(data, batch_size=config.clips_per_batch, workers=workers, streams=is_streamed(data)):
         say(console, f"clips are read without processes of their own: {why_not}; training.workers 0 says the same")
         workers = 0
-    return make_loader_of(
+    return make_loader(
         data,
         batch_size=config.clips_per_batch,
         shuffle=True,

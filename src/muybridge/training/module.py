@@ -28,8 +28,7 @@ from muybridge.models.heads.standardise import Standardise
 from muybridge.models.network import RecognizerNet
 from muybridge.pipeline.batches import ActivationBatch, Batch, Examples
 from muybridge.pipeline.device_augment import augment_batch
-from muybridge.pipeline.frame_stream import make_loader_of
-from muybridge.pipeline.loader import share_of_batch
+from muybridge.pipeline.loader import make_loader, share_of_batch
 from muybridge.recipes.training import TrainingConfig
 from muybridge.training.checkpoint_files import INSIDE
 from muybridge.training.epoch_mean import EpochMean
@@ -105,7 +104,7 @@ class RecognizerModule(L.LightningModule):
     def _on_device(self, data: Examples) -> Iterator[Batch | ActivationBatch]:
         """The clips as the first epoch sees them, in their own order, on the module's device."""
         size = self.config.clips_per_batch
-        loader = make_loader_of(data, batch_size=size, shuffle=False, seed=0, workers=0, lanes=1)
+        loader = make_loader(data, batch_size=size, shuffle=False, seed=0, workers=0, lanes=1)
         for batch in loader:
             yield self.on_after_batch_transfer(self.transfer_batch_to_device(batch, self.device, 0), 0)
 

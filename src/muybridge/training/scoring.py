@@ -9,7 +9,7 @@ from torch import Tensor
 from muybridge import ranks
 from muybridge.models.network import RecognizerNet
 from muybridge.pipeline.batches import ActivationBatch, Batch, Examples
-from muybridge.pipeline.frame_stream import make_loader_of
+from muybridge.pipeline.loader import make_loader
 
 # Kept activations are small; frames are not.
 BATCH_CLIPS = 8
@@ -37,7 +37,7 @@ def _score_share(net: RecognizerNet, examples: Examples, *, device: torch.device
     net = net.to(device).eval()
     logits = [torch.empty(0, net.class_count)]
     size = BATCH_CLIPS * place.size
-    batches = make_loader_of(examples, batch_size=size, shuffle=False, seed=0, workers=0, place=place, lanes=1)
+    batches = make_loader(examples, batch_size=size, shuffle=False, seed=0, workers=0, place=place, lanes=1)
     with torch.inference_mode():
         for batch in batches:
             moved = type(batch)(*(part if part is None else part.to(device) for part in batch))

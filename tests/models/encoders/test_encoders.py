@@ -15,7 +15,7 @@ from muybridge.models.encoders.efficientnet import EfficientNetLite0
 from muybridge.models.encoders.encoder_factory import create_encoder
 from muybridge.models.encoders.freezing import set_trainable
 from muybridge.models.encoders.mobilenet import MobileNetV1
-from muybridge.models.encoders.same_padding import average_pool_same, same_padding
+from muybridge.models.encoders.same_padding import SamePool, same_padding
 from muybridge.models.weights.state_dicts import load_pretrained
 from muybridge.recipes.model import ModelConfig
 
@@ -240,4 +240,4 @@ def test_average_pooling_counts_real_positions_only(size: int) -> None:
         )
         for top in tops
     ]
-    torch.testing.assert_close(average_pool_same(maps_NDHW), torch.stack(rows, dim=-2))
+    torch.testing.assert_close(SamePool()(maps_NDHW), torch.stack(rows, dim=-2))

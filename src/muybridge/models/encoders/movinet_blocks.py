@@ -90,13 +90,12 @@ class _Convolution(nn.Module):
         convolution took twice as long, and needed a padded copy.
         """
         conv = self.conv2d
-        assert isinstance(conv, nn.Conv2d)
+        assert isinstance(conv, nn.Conv2d) and conv.bias is not None  # of the batch norm, or its own
         # A state that was kept in a file comes back in another order in memory, which would round otherwise.
         frames_BTHWD = longer_BDTHW.permute(0, 2, 3, 4, 1).contiguous()
         weights_KD = conv.weight[:, 0, :, 0].T
         known = longer_BDTHW.shape[2] - frame_count
-        bias_D = 0 * weights_KD[0] if conv.bias is None else conv.bias
-        sums_BTHWD = torch.addcmul(bias_D, frames_BTHWD[:, known:], weights_KD[-1])
+        sums_BTHWD = torch.addcmul(conv.bias, frames_BTHWD[:, known:], weights_KD[-1])
         # Frames that have none so far back get nothing.
         for back in range(1, min(len(weights_KD), known + frame_count)):
             first = max(0, back - known)

@@ -68,14 +68,9 @@ class SamePool(Settling):
     def forward(self, maps_NDHW: Tensor) -> Tensor:
         """Pool: (N, D, ceil(H / 2), ceil(W / 2))."""
         if not self.settled:
-            return average_pool_same(maps_NDHW)
+            ones = torch.ones_like(maps_NDHW[:1, :1])
+            sums, counts = (F.avg_pool2d(pad_same(maps, 3, 2), 3, 2) for maps in (maps_NDHW, ones))
+            return sums / counts
         # An odd size needs a row on both sides, an even one a row after: the one that ceil_mode stands for.
         height, width = maps_NDHW.shape[-2:]
         return F.avg_pool2d(maps_NDHW, 3, 2, padding=(height % 2, width % 2), ceil_mode=True, count_include_pad=False)
-
-
-def average_pool_same(maps_NDHW: Tensor) -> Tensor:
-    """The same for any size in one graph."""
-    ones = torch.ones_like(maps_NDHW[:1, :1])
-    sums, counts = (F.avg_pool2d(pad_same(maps, 3, 2), 3, 2) for maps in (maps_NDHW, ones))
-    return sums / counts
