@@ -159,8 +159,11 @@ def _training(folder: RunFolder) -> ReportedTraining:
             f"{folder.recipe} is damaged: its training.monitor is neither loss nor accuracy nor last; "
             "set it to the one it was trained with"
         )
+    rows = () if folder.fold_figures.is_file() else _rows(folder.metrics, "epoch")
+    model = recipe.get("model")
+    at_once = isinstance(model, Mapping) and model.get("head") == "probe"
     return ReportedTraining(
-        epochs=() if folder.fold_figures.is_file() else _rows(folder.metrics, "epoch"),
+        epochs=() if at_once else rows,
         monitor=monitor,
         recipe=recipe,
         left_out=read(folder.undecodable, Reasons, hint=RUN_WROTE),

@@ -52,7 +52,7 @@ class ReportedTraining:
     """How a model was trained.
 
     Attributes:
-        epochs: rows of metrics.csv (see `plot_curves`); none for cross-validation.
+        epochs: rows of metrics.csv (see `plot_curves`); none for cross-validation, and for a probe, which has none.
         monitor: the validation figure that chose the weights, ``"loss"`` or ``"accuracy"``; or ``"last"``.
         recipe: the complete recipe, nested mappings allowed.
         left_out: training and validation clips that do not decode, with their reasons.
